@@ -1,0 +1,70 @@
+"""The exceptions that llmzip raises, all of them.
+
+    LlmzipError
+    ├── FormatError              the input is not a readable .llmz file
+    │   ├── NotLlmzError         wrong magic: some other kind of file
+    │   ├── UnsupportedError     a version, flag or chunk kind this release does not know
+    │   ├── TruncatedError       the file ends before it should
+    │   └── CorruptError         a checksum, size or field contradicts another
+    ├── ModelError               a model cannot be had or used
+    │   ├── ModelNotFoundError   no such name, folder or file; or not fetched and no network
+    │   ├── ModelDamagedError    a file on disk fails its checksum
+    │   ├── ModelUnsupportedError  an architecture or file type the engine does not run
+    │   └── FingerprintError     the model found is not the one the file was made with
+    ├── DeviceError              the device asked for is not there or cannot compute exactly
+    └── UsageError               options that contradict each other or the input
+
+Every message is one line: what is wrong, where, and what to do about it.
+"""
+
+
+class LlmzipError(Exception):
+    """Base of every error that llmzip raises on purpose."""
+
+
+class FormatError(LlmzipError):
+    """The input is not a readable .llmz file."""
+
+
+class NotLlmzError(FormatError):
+    """The input does not start with the .llmz magic."""
+
+
+class UnsupportedError(FormatError):
+    """The file uses a version, flag or chunk kind that this release does not know."""
+
+
+class TruncatedError(FormatError):
+    """The file ends before it should."""
+
+
+class CorruptError(FormatError):
+    """A checksum, size or field contradicts another."""
+
+
+class ModelError(LlmzipError):
+    """A model cannot be had or used."""
+
+
+class ModelNotFoundError(ModelError):
+    """No such model by that name, folder or file, or it cannot be fetched."""
+
+
+class ModelDamagedError(ModelError):
+    """A model file on disk fails its checksum."""
+
+
+class ModelUnsupportedError(ModelError):
+    """The engine does not run this architecture or file type."""
+
+
+class FingerprintError(ModelError):
+    """The model found is not the one that the file was made with."""
+
+
+class DeviceError(LlmzipError):
+    """The device asked for is not there or cannot compute exactly."""
+
+
+class UsageError(LlmzipError):
+    """Options contradict each other or the input."""

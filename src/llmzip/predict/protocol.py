@@ -1,0 +1,73 @@
+"""What a predictor is: token ids in, integer intervals out.
+
+A predictor assigns to every next token an integer frequency of at least 1. The
+coder needs three integers of that distribution and never sees the rest: the sum
+of the frequencies below the token (`low`), the token's own (`freq`), and the sum
+of all (`total`). The encoder asks for whole chunks at once (`intervals`), the
+decoder token by token in lanes (`LaneDecoder`); an exact predictor answers both
+with the same integers, whatever the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_TOTAL = 1 << 48
+"""The largest total that a predictor may give and the coder must accept."""
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Where each token of one chunk lies within its predicted distribution.
+
+    low, freq, total: uint64, shape (n_tokens,); low + freq <= total <= MAX_TOTAL, freq >= 1.
+    bits: the model's cross-entropy over the chunk in bits, taken before the
+        distribution is rounded to integers: what a perfect coder would need.
+    """
+
+    low: NDArray[np.uint64]
+    freq: NDArray[np.uint64]
+    total: NDArray[np.uint64]
+    bits: float
+
+
+class LaneDecoder(Protocol):
+    """Predicts the next token in each of several independent lanes."""
+
+    def open(self, lane: int) -> None:
+        """Start a new chunk in `lane`: forget all tokens it has seen."""
+
+    def totals(self, lanes: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """Predict the next token of each of the distinct `lanes`; return the totals, in order."""
+
+    def find(
+        self, lanes: NDArray[np.int64], targets: NDArray[np.uint64]
+    ) -> tuple[NDArray[np.int32], NDArray[np.uint64], NDArray[np.uint64]]:
+        """Take the token whose interval holds each target and append it to its lane.
+
+        Must follow a call of `totals` with the same `lanes`; 0 <= targets < totals.
+        Returns (ids, low, freq) with low <= target < low + freq.
+        """
+
+
+class Predictor(Protocol):
+    """A language model as a source of integer frequencies."""
+
+    @property
+    def vocab_size(self) -> int:
+        """Token ids are 0 to vocab_size - 1."""
+
+    @property
+    def default_lanes(self) -> int:
+        """How many lanes decode together by default on this device: speed and memory only."""
+
+    def intervals(self, chunks: Iterable[NDArray[np.int32]]) -> Iterator[Intervals]:
+        """Yield the intervals of each chunk, in order. Chunks (never empty) share nothing."""
+
+    def lanes(self, n_lanes: int) -> LaneDecoder:
+        """Return a decoder for up to `n_lanes` chunks side by side."""

@@ -1,0 +1,75 @@
+"""A tiny deterministic predictor, so that the rooms above it can be tested in milliseconds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmzip.predict.protocol import Intervals
+
+Ids = NDArray[np.int32]
+
+
+class FakePredictor:
+    """Predicts from the last two tokens by integer hashing: frequencies 1 to 2^20, and a favourite."""
+
+    default_lanes = 4
+
+    def __init__(self, vocab_size: int) -> None:
+        self.vocab_size = vocab_size
+
+    def frequencies(self, context: list[int]) -> NDArray[np.uint64]:
+        """Return the frequencies (vocab_size,) after `context`."""
+        last, before = ([0, 0, *context])[-1], ([0, 0, *context])[-2]
+        v = np.arange(self.vocab_size, dtype=np.uint64)
+        mixed = (v * np.uint64(2654435761) + np.uint64(last * 40503 + before * 9973)) % np.uint64(65537)
+        freq = np.uint64(1) + mixed * mixed % np.uint64(1 << 20)
+        freq[(last + 1) % self.vocab_size] += np.uint64(1 << 30)
+        return freq
+
+    def intervals(self, chunks: Iterable[Ids]) -> Iterator[Intervals]:
+        for chunk in chunks:
+            rows = [self._interval(chunk[:i].tolist(), int(t)) for i, t in enumerate(chunk)]
+            low, freq, total = (np.array(c, dtype=np.uint64) for c in zip(*rows, strict=True))
+            bits = sum(math.log2(int(t) / int(f)) for f, t in zip(freq, total, strict=True))
+            yield Intervals(low, freq, total, bits)
+
+    def _interval(self, context: list[int], token: int) -> tuple[int, int, int]:
+        freq = self.frequencies(context)
+        return int(freq[:token].sum()), int(freq[token]), int(freq.sum())
+
+    def lanes(self, n_lanes: int) -> FakeLanes:
+        return FakeLanes(self, n_lanes)
+
+
+class FakeLanes:
+    """Lane decoder over a FakePredictor."""
+
+    def __init__(self, predictor: FakePredictor, n_lanes: int) -> None:
+        self.predictor = predictor
+        self.seen: list[list[int]] = [[] for _ in range(n_lanes)]
+
+    def open(self, lane: int) -> None:
+        self.seen[lane] = []
+
+    def totals(self, lanes: NDArray[np.int64]) -> NDArray[np.uint64]:
+        sums = [int(self.predictor.frequencies(self.seen[lane]).sum()) for lane in lanes]
+        return np.array(sums, dtype=np.uint64)
+
+    def find(
+        self, lanes: NDArray[np.int64], targets: NDArray[np.uint64]
+    ) -> tuple[Ids, NDArray[np.uint64], NDArray[np.uint64]]:
+        found = [self._find(int(lane), int(t)) for lane, t in zip(lanes, targets, strict=True)]
+        ids, low, freq = zip(*found, strict=True)
+        u64 = np.uint64
+        return np.array(ids, dtype=np.int32), np.array(low, dtype=u64), np.array(freq, dtype=u64)
+
+    def _find(self, lane: int, target: int) -> tuple[int, int, int]:
+        freq = self.predictor.frequencies(self.seen[lane])
+        ends = np.cumsum(freq)
+        token = int(np.searchsorted(ends, np.uint64(target), side="right"))
+        self.seen[lane].append(token)
+        return token, int(ends[token] - freq[token]), int(freq[token])
