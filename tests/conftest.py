@@ -1,0 +1,122 @@
+"""Fixtures that several rooms' tests share: small tokenizers and small models, made on the spot.
+
+The models are random, but not flat: their weights are wide enough that some
+tokens are likely and others are not, as with a trained model.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+# Before anything imports the hub's client: no test may reach for the network.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+VOCAB_SIZE = 512
+N_POSITIONS = 128
+END_OF_TEXT = "<|endoftext|>"
+MISSING_BYTES = frozenset(b"\x04\x06\x13\x14\x16\x1d\xc0\xc1\xf1\xf2") | frozenset(range(0xF5, 256))
+"""The bytes for which SmolLM2's vocabulary has no token."""
+
+
+@pytest.fixture(scope="session")
+def byte_tokenizer_json() -> str:
+    """Return the tokenizer.json of a byte-level BPE with all 256 bytes and one special token."""
+    return _train_tokenizer(frozenset())
+
+
+@pytest.fixture(scope="session")
+def gappy_tokenizer_json() -> str:
+    """Return the tokenizer.json of a byte-level BPE that lacks the bytes that SmolLM2 lacks."""
+    return _train_tokenizer(MISSING_BYTES)
+
+
+@pytest.fixture(scope="session")
+def tiny_gpt2_folder(tmp_path_factory: pytest.TempPathFactory, byte_tokenizer_json: str) -> Path:
+    """Return a folder with a GPT-2 of 2 layers, as save_pretrained writes it."""
+    from transformers import GPT2Config
+
+    config = GPT2Config(
+        vocab_size=VOCAB_SIZE,
+        n_positions=N_POSITIONS,
+        n_embd=48,
+        n_layer=2,
+        n_head=4,
+        initializer_range=0.15,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    return _save_model(tmp_path_factory.mktemp("tiny gpt2"), config, byte_tokenizer_json)
+
+
+@pytest.fixture(scope="session")
+def tiny_llama_folder(tmp_path_factory: pytest.TempPathFactory, gappy_tokenizer_json: str) -> Path:
+    """Return a folder with a Llama of 2 layers, 4 query heads on 2 key heads, and RoPE."""
+    from transformers import LlamaConfig
+
+    config = LlamaConfig(
+        vocab_size=VOCAB_SIZE,
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=N_POSITIONS,
+        tie_word_embeddings=True,
+        initializer_range=0.15,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    return _save_model(tmp_path_factory.mktemp("tiny llama"), config, gappy_tokenizer_json)
+
+
+def _train_tokenizer(missing: frozenset[int]) -> str:
+    """Train a byte-level BPE on the project's licence; `missing` bytes get no token."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCAB_SIZE,
+        special_tokens=[END_OF_TEXT],
+        initial_alphabet=[_byte_char(byte) for byte in range(256) if byte not in missing],
+        show_progress=False,
+    )
+    text = (Path(__file__).parent.parent / "LICENSE").read_text(encoding="utf-8")
+    tokenizer.train_from_iterator(text.splitlines(keepends=True), trainer)
+    assert tokenizer.get_vocab_size() == VOCAB_SIZE
+    return str(tokenizer.to_str())
+
+
+def _byte_char(byte: int) -> str:
+    """Return the character by which GPT-2's byte-level vocabularies write `byte`."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    if byte in printable:
+        return chr(byte)
+    others = [b for b in range(256) if b not in printable]
+    return chr(256 + others.index(byte))
+
+
+def _save_model(folder: Path, config: PretrainedConfig, tokenizer_json: str) -> Path:
+    """Save a random model of `config` and its tokenizer into `folder`."""
+    import torch
+    from tokenizers import Tokenizer
+    from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(20)
+        model = AutoModelForCausalLM.from_config(config)
+    model.save_pretrained(folder)
+    PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(tokenizer_json),
+        bos_token=END_OF_TEXT,
+        eos_token=END_OF_TEXT,
+    ).save_pretrained(folder)
+    return folder
