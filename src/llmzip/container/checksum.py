@@ -1,0 +1,33 @@
+"""Digests of decoded bytes: XXH3 with 64 bits, canonical (big-endian) byte order.
+
+A chunk keeps the first 4 bytes, a whole file all 8. The digest of a file that is one chunk
+therefore starts with the chunk's checksum, and the single form need not store both.
+"""
+
+from __future__ import annotations
+
+import xxhash
+
+from llmzip.container.limits import CHUNK_CHECKSUM_BYTES
+
+
+def chunk_checksum(data: bytes | memoryview) -> bytes:
+    """Return the 4-byte checksum of one chunk's decoded bytes."""
+    return xxhash.xxh3_64_digest(data)[:CHUNK_CHECKSUM_BYTES]
+
+
+class FileChecksum:
+    """The running checksum and size of everything decoded so far."""
+
+    def __init__(self) -> None:
+        self._state = xxhash.xxh3_64()
+        self.n_bytes = 0
+
+    def update(self, data: bytes | memoryview) -> None:
+        """Add the next decoded bytes, in file order."""
+        self._state.update(data)
+        self.n_bytes += len(data)
+
+    def digest(self) -> bytes:
+        """Return the 8-byte checksum of all bytes so far."""
+        return self._state.digest()

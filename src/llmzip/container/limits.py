@@ -1,0 +1,53 @@
+"""The numbers of the .llmz format: what marks a file, and how large anything in it may be.
+
+Every limit is enforced on both sides: the writer raises ValueError rather than make a file
+that the reader refuses, and the reader raises CorruptError before it allocates or computes.
+"""
+
+SIGNATURE = b"\x89LM"
+"""The first bytes of every member. The high bit catches 7-bit transfers; no text starts so."""
+
+END_MARK = b"ML\x89"
+"""The last bytes of every member in the full form."""
+
+VERSION = 1
+"""The format's version, in the high half of the byte after the signature."""
+
+FINGERPRINT_BYTES = 8
+MACHINE_BYTES = 8
+CHUNK_CHECKSUM_BYTES = 4
+FILE_CHECKSUM_BYTES = 8
+
+MAX_CHUNK_BYTES = 1 << 24
+"""What one chunk may decode to: 16 MiB."""
+
+MAX_CHUNK_TOKENS = 1 << 16
+"""Bounds a decoder's work by the file's size: a chunk costs at least 12 bytes of file."""
+
+MAX_WINDOW_TOKENS = 1 << 24
+"""The longest context window that can be named."""
+
+MAX_TOKEN_BYTES = 1024
+"""The most bytes that a token may stand for; published vocabularies stay below 300."""
+
+MAX_TOKENS_PER_BYTE = 4
+"""The most tokens that a decoded byte may take: escapes of odd bytes take three."""
+
+MAX_BYTES_PER_TOKEN = 6
+"""The most payload bytes a token may take on average: totals are at most 2^48."""
+
+PAYLOAD_SLACK_BYTES = 8
+"""What a coder may add to a payload when it is flushed."""
+
+MAX_WAVE_CHUNKS = 1 << 16
+MAX_WAVE_BYTES = 1 << 26
+"""What the chunks of one wave may decode to in all: 64 MiB, so a wave fits in memory."""
+
+MAX_NAME_BYTES = 255
+MAX_SOURCE_BYTES = 1023
+
+MAX_BODY_BYTES = 1 << 26
+"""The longest record body; the index of a file of 8 TiB in groups of 1 MiB fits."""
+
+SINGLE_MAX_BYTES = 1 << 16
+"""Files of one chunk that decodes to at most this take the single form."""

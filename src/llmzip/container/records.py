@@ -1,0 +1,229 @@
+"""What a .llmz file consists of, as values: the records that Reader yields and Writer takes.
+
+A member (one file; several may be concatenated) reads as
+
+    Header, [ModelRef], (Group, Wave, Wave, ...)*, End
+
+where the ModelRef comes once at most, somewhere before the first wave that holds an lm chunk.
+All values are frozen and check themselves: an instance that breaks a limit cannot be made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from llmzip.container import limits
+from llmzip.container.checksum import FileChecksum, chunk_checksum
+from llmzip.errors import CorruptError
+
+
+class Kind(IntEnum):
+    """How a chunk's payload stands for its bytes; the values are part of the format."""
+
+    STORED = 0
+    LM = 1
+    LZMA = 2
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the encoder cut and conditioned the text; a decoder needs the same numbers.
+
+    chunk_tokens: no chunk has more tokens than this.
+    window_tokens: how many tokens the model sees at once.
+    carry_tokens: how many of the latest tokens stay in view when a chunk outgrows the window.
+    The defaults take no bytes in the file.
+    """
+
+    chunk_tokens: int = 2048
+    window_tokens: int = 2048
+    carry_tokens: int = 1024
+
+    def __post_init__(self) -> None:
+        _require(1 <= self.chunk_tokens <= limits.MAX_CHUNK_TOKENS, "chunk_tokens out of range")
+        _require(1 <= self.window_tokens <= limits.MAX_WINDOW_TOKENS, "window_tokens out of range")
+        _require(0 <= self.carry_tokens < self.window_tokens, "carry_tokens out of range")
+
+
+DEFAULT_OPTIONS = Options()
+
+
+@dataclass(frozen=True)
+class ModelRef:
+    """Which model a file needs: what to look for, and what it must hash to.
+
+    name, source: printable text; the source says where the model may be had.
+    fingerprint: 8 bytes.
+    machine: None if any machine can decode the file, else 8 bytes that only the machine with
+        the same tag may decode (the float predictor's files).
+    """
+
+    name: str
+    source: str
+    fingerprint: bytes
+    machine: bytes | None = None
+
+    def __post_init__(self) -> None:
+        _require_text("name", self.name, 1, limits.MAX_NAME_BYTES)
+        _require_text("source", self.source, 0, limits.MAX_SOURCE_BYTES)
+        _require(len(self.fingerprint) == limits.FINGERPRINT_BYTES, "fingerprint is not 8 bytes")
+        tag_fits = self.machine is None or len(self.machine) == limits.MACHINE_BYTES
+        _require(tag_fits, "machine tag is not 8 bytes")
+
+    @property
+    def portable(self) -> bool:
+        """Whether any machine can decode the file."""
+        return self.machine is None
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A run of at least one decoded byte, coded on its own.
+
+    n_tokens: for LM chunks the number of tokens in the payload, else 0.
+    checksum: 4 bytes, chunk_checksum of the decoded bytes.
+    payload: LM: what the range coder flushed; STORED: the bytes; LZMA: a raw LZMA2 stream.
+    """
+
+    kind: Kind
+    n_bytes: int
+    n_tokens: int
+    checksum: bytes
+    payload: bytes
+
+    def __post_init__(self) -> None:
+        check_chunk_sizes(self.kind, self.n_bytes, self.n_tokens, len(self.payload))
+        _require(len(self.checksum) == limits.CHUNK_CHECKSUM_BYTES, "checksum is not 4 bytes")
+
+    @classmethod
+    def lm(cls, data: bytes, n_tokens: int, payload: bytes) -> Chunk:
+        """Return the LM chunk whose `payload` decodes to `n_tokens` tokens that spell `data`."""
+        return cls(Kind.LM, len(data), n_tokens, chunk_checksum(data), payload)
+
+    @classmethod
+    def lzma(cls, data: bytes, payload: bytes) -> Chunk:
+        """Return the LZMA chunk whose `payload` decodes to `data`."""
+        return cls(Kind.LZMA, len(data), 0, chunk_checksum(data), payload)
+
+    @classmethod
+    def stored(cls, data: bytes) -> Chunk:
+        """Return the chunk that carries `data` as it is."""
+        return cls(Kind.STORED, len(data), 0, chunk_checksum(data), data)
+
+    def verify(self, data: bytes) -> None:
+        """Raise CorruptError unless `data` is what this chunk must decode to."""
+        if len(data) != self.n_bytes or chunk_checksum(data) != self.checksum:
+            raise CorruptError(
+                f"a {self.kind.name.lower()} chunk of {self.n_bytes} bytes fails its checksum; "
+                "the file is damaged, get it again"
+            )
+
+
+@dataclass(frozen=True)
+class Header:
+    """The start of a member."""
+
+    options: Options = DEFAULT_OPTIONS
+
+
+@dataclass(frozen=True)
+class Group:
+    """The start of a group: it shares what its waves teach, and needs no other group.
+
+    adaptation: how later waves learn from earlier ones; 0 (not at all) is all there is so far.
+    """
+
+    adaptation: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.adaptation == 0, f"adaptation {self.adaptation} is not known")
+
+
+@dataclass(frozen=True)
+class Wave:
+    """Chunks that may be decoded side by side; their bytes follow each other in the file."""
+
+    chunks: tuple[Chunk, ...]
+
+    def __post_init__(self) -> None:
+        _require(1 <= len(self.chunks) <= limits.MAX_WAVE_CHUNKS, "too many or no chunks in a wave")
+        _require(self.n_bytes <= limits.MAX_WAVE_BYTES, "a wave decodes to more than 64 MiB")
+
+    @property
+    def n_bytes(self) -> int:
+        """What the wave decodes to."""
+        return sum(chunk.n_bytes for chunk in self.chunks)
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether any chunk is an LM chunk."""
+        return any(chunk.kind is Kind.LM for chunk in self.chunks)
+
+
+@dataclass(frozen=True)
+class GroupEntry:
+    """One group in the index: where it starts in the member, and what it decodes to."""
+
+    offset: int
+    n_bytes: int
+
+
+@dataclass(frozen=True)
+class End:
+    """The end of a member: totals to verify, and the index of its groups.
+
+    checksum: 8 bytes, the FileChecksum of all decoded bytes; only its first 4 in a file of the
+        single form.
+    model_offset: where the ModelRef stands in the member, or 0.
+    """
+
+    n_bytes: int
+    checksum: bytes
+    groups: tuple[GroupEntry, ...] = ()
+    model_offset: int = 0
+
+    def verify(self, decoded: FileChecksum) -> None:
+        """Raise CorruptError unless `decoded` saw exactly this member's bytes."""
+        if decoded.n_bytes != self.n_bytes:
+            raise CorruptError(
+                f"the file should decode to {self.n_bytes} bytes but gave {decoded.n_bytes}; "
+                "the file is damaged, get it again"
+            )
+        if decoded.digest()[: len(self.checksum)] != self.checksum:
+            raise CorruptError(
+                "the decoded bytes fail the file's checksum; the file is damaged, get it again"
+            )
+
+
+Record = Header | ModelRef | Group | Wave | End
+
+
+def check_chunk_sizes(kind: Kind, n_bytes: int, n_tokens: int, n_payload: int) -> None:
+    """Raise ValueError unless these sizes can belong together in one chunk."""
+    _require(1 <= n_bytes <= limits.MAX_CHUNK_BYTES, f"a chunk of {n_bytes} bytes is out of range")
+    if kind is Kind.LM:
+        _require(1 <= n_tokens <= limits.MAX_CHUNK_TOKENS, f"{n_tokens} tokens is out of range")
+        _require(
+            n_tokens <= limits.MAX_TOKENS_PER_BYTE * n_bytes
+            and n_bytes <= limits.MAX_TOKEN_BYTES * n_tokens,
+            f"{n_tokens} tokens cannot stand for {n_bytes} bytes",
+        )
+        most = limits.MAX_BYTES_PER_TOKEN * n_tokens + limits.PAYLOAD_SLACK_BYTES
+        _require(n_payload <= most, f"{n_payload} bytes are too many for {n_tokens} tokens")
+        return
+    _require(n_tokens == 0, f"a {kind.name.lower()} chunk has no tokens")
+    fits = n_payload == n_bytes if kind is Kind.STORED else n_payload < n_bytes
+    _require(fits, f"a {kind.name.lower()} payload of {n_payload} bytes for {n_bytes} bytes")
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise ValueError(message)
+
+
+def _require_text(field: str, text: str, least: int, most: int) -> None:
+    fits = least <= len(text.encode("utf-8", "replace")) <= most
+    _require(fits, f"the model's {field} is not {least} to {most} bytes long")
+    # What comes from a file goes to a terminal: nothing unprintable, no lone surrogates.
+    _require(text.isprintable(), f"the model's {field} holds unprintable characters")
