@@ -1,1 +1,1 @@
-
+"""Drives one direction: plans runs and chunks, batches them, calls the rooms below."""

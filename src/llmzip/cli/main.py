@@ -1,0 +1,106 @@
+"""The one boundary: arguments in, exit status out, every error a line on standard error.
+
+Exit status: 0 done, 1 an error, 2 done but with a warning. Ended by a signal, the process
+dies of that signal; a reader that closes our output ends it quietly, as it does `cat`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+import warnings
+
+import click
+
+from llmzip.cli.compress import compress
+from llmzip.cli.decompress import decompress
+from llmzip.cli.files import InterruptedBySignal, ReaderGoneError, clean_up_on_signals, die_by
+from llmzip.cli.list import list_files
+from llmzip.cli.messages import EXIT_ERROR, Messages, describe
+from llmzip.cli.models import models
+from llmzip.errors import LlmzipError
+from llmzip.version import __version__
+
+_FILTER_HELP = """\b
+As a filter, without a command (so `tar -I llmzip` works):
+  llmzip < text > text.llmz
+  llmzip -d < text.llmz > text
+"""
+
+
+@click.group(epilog=_FILTER_HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", message="llmzip %(version)s")
+def llmzip() -> None:
+    """Compress text losslessly with a language model that computes exactly."""
+
+
+for _command in (compress, decompress, list_files, models):
+    llmzip.add_command(_command)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line with `arguments` (default: the process's); return the exit status."""
+    args = sys.argv[1:] if arguments is None else arguments
+    messages = Messages()
+    clean_up_on_signals()
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # libraries talk to programmers, not to our users
+    try:
+        _run(args, messages)
+    except InterruptedBySignal as exc:
+        die_by(exc.signum)
+    except ReaderGoneError:
+        _leave_as_cat_does()
+    except click.exceptions.Exit as exc:
+        return exc.exit_code
+    except click.ClickException as exc:
+        messages.error(_with_hint(exc))
+    except (LlmzipError, OSError, MemoryError) as exc:
+        messages.error(describe(exc))
+    except Exception as exc:
+        _report_bug(exc, messages)
+    return messages.status
+
+
+def _run(args: list[str], messages: Messages) -> None:
+    """Hand the arguments to click, in the form with a command."""
+    if not args and sys.stdin is not None and sys.stdin.isatty():
+        args = ["--help"]
+    result = llmzip.main(
+        _with_command(args), prog_name="llmzip", standalone_mode=False, obj=messages
+    )
+    if isinstance(result, int) and result:  # click returns the code of an early exit
+        raise click.exceptions.Exit(result)
+
+
+def _with_command(args: list[str]) -> list[str]:
+    """Supply the command that a plain filter (`llmzip`, `llmzip -d`, options) leaves out."""
+    if args and (not args[0].startswith("-") or args[0] in {"-h", "--help", "-V", "--version"}):
+        return args
+    wants_original = {"-d", "--decompress"}
+    if wants_original & set(args):
+        return ["decompress", *(a for a in args if a not in wants_original)]
+    return ["compress", *args]
+
+
+def _with_hint(exc: click.ClickException) -> str:
+    """Return click's message and where to read more."""
+    command = getattr(getattr(exc, "ctx", None), "command_path", "llmzip")
+    return f"{exc.format_message()} (see {command} --help)"
+
+
+def _leave_as_cat_does() -> None:
+    """End the process quietly because nobody reads its output any more."""
+    if hasattr(signal, "SIGPIPE"):
+        die_by(signal.SIGPIPE)
+    os._exit(EXIT_ERROR)
+
+
+def _report_bug(exc: Exception, messages: Messages) -> None:
+    """Say in one line that llmzip itself failed; with -vv show where."""
+    if messages.verbosity >= 2:
+        messages.report(traceback.format_exc())
+    what = f"{type(exc).__name__}: {exc}"
+    messages.error(f"internal error, please report it (with the output of -vv): {what}")

@@ -1,0 +1,54 @@
+"""The classical codec: raw LZMA with fixed parameters, for where a language model is no help.
+
+A payload is an LZMA1 stream with its end marker and no header: what a header would say is
+fixed here (and in docs/FORMAT.md), so it need not be trusted.
+"""
+
+from __future__ import annotations
+
+import lzma
+
+from llmzip.errors import CorruptError
+
+DICTIONARY_BYTES = 1 << 24
+"""The window that a decoder must keep: no chunk is longer, so every distance fits."""
+
+_PROPERTIES: dict[str, int] = {"id": lzma.FILTER_LZMA1, "lc": 3, "lp": 0, "pb": 2}
+_QUICK_PRESET = 0
+_BEST_PRESET = 9 | lzma.PRESET_EXTREME
+_MIN_DICTIONARY_BYTES = 1 << 12
+
+
+def compress_classical(data: bytes) -> bytes:
+    """Return the payload of `data` (at most DICTIONARY_BYTES)."""
+    return _compress(data, _BEST_PRESET)
+
+
+def quick_ratio(data: bytes) -> float:
+    """Return about how small `data` gets, as a fraction of its size, for little time."""
+    return len(_compress(data, _QUICK_PRESET)) / max(len(data), 1)
+
+
+def decompress_classical(payload: bytes, n_bytes: int) -> bytes:
+    """Return the `n_bytes` that `payload` stands for; never makes more than one byte beyond them.
+
+    Raises CorruptError if it is no whole stream, or one of another length.
+    """
+    filters = [{**_PROPERTIES, "dict_size": DICTIONARY_BYTES}]
+    decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
+    try:
+        data = decoder.decompress(payload, max_length=n_bytes + 1)
+        if len(data) == n_bytes and not decoder.eof:  # the end marker may still wait to be read
+            data += decoder.decompress(b"", max_length=1)
+    except (lzma.LZMAError, EOFError) as exc:
+        raise CorruptError("a chunk's LZMA data is damaged") from exc
+    if not decoder.eof or decoder.unused_data or len(data) != n_bytes:
+        raise CorruptError(f"a chunk's LZMA data does not decode to the {n_bytes} bytes it claims")
+    return data
+
+
+def _compress(data: bytes, preset: int) -> bytes:
+    """Compress with a window just long enough, which saves memory and changes no distance."""
+    window = max(_MIN_DICTIONARY_BYTES, 1 << max(len(data) - 1, 1).bit_length())
+    filters = [{**_PROPERTIES, "preset": preset, "dict_size": window}]
+    return lzma.compress(data, lzma.FORMAT_RAW, filters=filters)

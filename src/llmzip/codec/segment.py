@@ -1,0 +1,68 @@
+"""Cuts a group's bytes into runs: for the language model, or for the classical codec at once.
+
+Running the model is slow, so data that it cannot help with is told apart first, cheaply, by
+blocks: what is hardly text, what does not compress at all, and what LZMA shrinks to almost
+nothing. A wrong guess costs time or a few per cent, never correctness, for the encoder
+compares the sizes of every run it did give to the model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from llmzip.codec.classical import quick_ratio
+
+GROUP_BYTES = 1 << 20
+"""How many bytes are compressed together: the unit of memory, damage and random access."""
+
+BLOCK_BYTES = 1 << 16
+MIN_MODEL_BYTES = 16  # below this the reference to the model costs more than it can save
+MAX_ALIEN_FRACTION = 0.2  # control characters and broken UTF-8: binaries have more, texts less
+INCOMPRESSIBLE_RATIO = 0.95
+REDUNDANT_RATIO = 0.03
+MIN_REDUNDANT_BYTES = 1 << 12  # LZMA's first bytes tell nothing about shorter blocks
+
+_CONTROL = np.zeros(256, dtype=bool)
+_CONTROL[[*range(0x00, 0x09), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F]] = True
+
+
+@dataclass(frozen=True)
+class Run:
+    """Bytes start to stop (exclusive) of a group, which share one fate."""
+
+    start: int
+    stop: int
+    for_model: bool
+
+
+def plan_runs(data: bytes) -> list[Run]:
+    """Return the runs of a group in order: neighbours differ in fate, and together are `data`."""
+    starts = range(0, len(data), BLOCK_BYTES)
+    fates = [(s, suits_model(data[s : s + BLOCK_BYTES])) for s in starts]
+    runs: list[Run] = []
+    for for_model, blocks in groupby(fates, key=lambda fate: fate[1]):
+        start = runs[-1].stop if runs else 0
+        last_block = [s for s, _ in blocks][-1]
+        runs.append(Run(start, min(last_block + BLOCK_BYTES, len(data)), for_model))
+    return runs
+
+
+def suits_model(block: bytes) -> bool:
+    """Return whether a language model is worth its time on `block`."""
+    if len(block) < MIN_MODEL_BYTES or alien_fraction(block) > MAX_ALIEN_FRACTION:
+        return False
+    ratio = quick_ratio(block)
+    if ratio < REDUNDANT_RATIO and len(block) >= MIN_REDUNDANT_BYTES:
+        return False
+    # Short text does not compress either, so incompressible means that only for a full sample.
+    return ratio < INCOMPRESSIBLE_RATIO or len(block) < MIN_REDUNDANT_BYTES
+
+
+def alien_fraction(block: bytes) -> float:
+    """Return which part of `block` is control characters or bytes that are not UTF-8."""
+    n_valid = len(block.decode("utf-8", "ignore").encode("utf-8"))
+    n_control = int(_CONTROL[np.frombuffer(block, dtype=np.uint8)].sum())
+    return (len(block) - n_valid + n_control) / max(len(block), 1)
