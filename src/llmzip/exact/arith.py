@@ -1,0 +1,101 @@
+"""The few elementary functions that exact inference is made of, in plain torch.
+
+Every value is an integer or the result of single, correctly rounded IEEE-754
+operations in a fixed order, so each function gives the same bits on any device.
+`kernels` has the same functions for numba, constant by constant.
+
+Division is always of two tensors: torch turns `scalar / tensor`, and on CUDA
+`tensor / scalar`, into a multiplication by a reciprocal, which rounds twice.
+"""
+
+from __future__ import annotations
+
+
+import torch
+from torch import Tensor
+
+EXP2_COEFFICIENTS = (
+    0.009582852944731712,
+    0.055906426161527634,
+    0.24024099111557007,
+    0.6931241750717163,
+    1.0,
+)
+"""2^f ≈ Σ c_i f^(4-i) on [-0.5, 0.5], relative error below 3e-6; each a float32; 2^0 = 1 exactly."""
+
+EXP2_LIMIT = 125.0
+"""Arguments of exp2 are clamped to ± this, inside the normal float32 numbers."""
+
+LOG2_E = 1.4426950408889634
+GELU_LINEAR = -2.302208198144325
+GELU_CUBIC = -0.1029432395800235
+
+INT8_MAX = 127
+INT16_MAX = 32639
+"""Largest 16-bit activation: 127 · 256 + 127, so that the high half stays within int8."""
+STATISTIC_MAX = 32767
+"""Grid of the values whose squares make up a row's mean square."""
+TINY = 1e-30
+"""Smallest largest-magnitude of a row: keeps a row of zeros from dividing by zero."""
+
+
+def exp2(t: Tensor) -> Tensor:
+    """2^t elementwise for float32 `t`: a polynomial in the fraction, the exponent added as bits."""
+    t = t.clamp(-EXP2_LIMIT, EXP2_LIMIT)
+    whole = torch.round(t)
+    fraction = t - whole
+    power = torch.full_like(t, EXP2_COEFFICIENTS[0])
+    for coefficient in EXP2_COEFFICIENTS[1:]:
+        power = power * fraction
+        power = power + coefficient
+    bits = power.view(torch.int32) + (whole.to(torch.int32) << 23)
+    return bits.view(torch.float32)
+
+
+def silu_gate(gate: Tensor, up: Tensor) -> Tensor:
+    """silu(gate) · up, float32."""
+    return gate / (exp2(gate * -LOG2_E) + 1.0) * up
+
+
+def gelu_new(x: Tensor) -> Tensor:
+    """GPT-2's GELU, 0.5 x (1 + tanh(√(2/π)(x + 0.044715 x³))), as x / (1 + 2^z)."""
+    z = (x * x) * GELU_CUBIC
+    z = (z + GELU_LINEAR) * x
+    return x / (exp2(z) + 1.0)
+
+
+def largest(x: Tensor) -> Tensor:
+    """Largest magnitude of each row (last axis kept as 1), at least TINY."""
+    return x.abs().amax(-1, keepdim=True).clamp_min(TINY)
+
+
+def quantise(x: Tensor, limit: int) -> tuple[Tensor, Tensor]:
+    """Round each row of float32 `x` to integers within ± limit.
+
+    Returns (integers as float32, scale float32 with the last axis 1): x ≈ integers · scale.
+    """
+    top = largest(x)
+    return torch.round(x * (torch.full_like(top, limit) / top)), top * (1.0 / limit)
+
+
+def split_halves(q: Tensor) -> tuple[Tensor, Tensor]:
+    """Write integers within ± INT16_MAX as 256 · high + low, both int8."""
+    q = q.to(torch.int32)
+    high = (q + 128) >> 8
+    return high.to(torch.int8), (q - (high << 8)).to(torch.int8)
+
+
+def normalise(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """RMS-normalise rows of float32 `x` into int8: x / √(mean x² + eps) ≈ integers · scale.
+
+    The mean square is taken over integers, so that its sum has no order; the few
+    scalars of a row are float64. Returns (int8, float32 scale with the last axis 1).
+    """
+    q, _ = quantise(x, INT8_MAX)
+    grid, _ = quantise(x, STATISTIC_MAX)
+    squares = (grid.to(torch.int64) ** 2).sum(-1, keepdim=True)
+    top = largest(x).to(torch.float64)
+    unit = top * (1.0 / STATISTIC_MAX)
+    mean_square = squares.to(torch.float64) * (unit * unit) * (1.0 / x.shape[-1])
+    scale = top * (1.0 / INT8_MAX) / torch.sqrt(mean_square + eps)
+    return q.to(torch.int8), scale.to(torch.float32)

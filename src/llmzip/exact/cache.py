@@ -1,0 +1,41 @@
+"""The KV cache: int8 keys and values of every lane, sized once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from llmzip.exact.model import ModelShape
+
+
+@dataclass(frozen=True)
+class KVCache:
+    """Keys and values of `n_lanes` lanes, up to `n_positions` each.
+
+    keys, values: int8 (n_layers, n_lanes, n_kv_heads, n_positions, d_head);
+    key_scales, value_scales: float32, the same without d_head.
+    """
+
+    keys: Tensor
+    values: Tensor
+    key_scales: Tensor
+    value_scales: Tensor
+
+    @classmethod
+    def allocate(
+        cls, shape: ModelShape, n_lanes: int, n_positions: int, device: torch.device
+    ) -> KVCache:
+        """Make an empty cache on `device`."""
+        size = (shape.n_layers, n_lanes, shape.n_kv_heads, n_positions)
+
+        def zeros(*extra: int, dtype: torch.dtype) -> Tensor:
+            return torch.zeros(*size, *extra, dtype=dtype, device=device)
+
+        return cls(
+            zeros(shape.d_head, dtype=torch.int8),
+            zeros(shape.d_head, dtype=torch.int8),
+            zeros(dtype=torch.float32),
+            zeros(dtype=torch.float32),
+        )

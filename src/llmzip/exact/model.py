@@ -1,0 +1,166 @@
+"""The integer form of a model: what the engine computes with, and its file.
+
+Both architecture families come down to one shape once the norms' gains are folded
+into the linears after them and LayerNorm's mean is folded away: RMS-normalise,
+linear, attention or activation, linear, add. `prepare` does the folding.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from llmzip.errors import ModelDamagedError
+from llmzip.exact import ENGINE_VERSION
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """Sizes and switches of an exact model."""
+
+    n_layers: int
+    d_model: int
+    n_heads: int
+    n_kv_heads: int  # heads of keys and values; n_heads is a multiple
+    d_head: int
+    d_ff: int
+    vocab_size: int
+    n_positions: int  # positions that the model was trained for
+    eps: float  # added to the mean square of each norm
+    gated: bool  # True: silu(gate) · up (Llama); False: gelu_new (GPT-2)
+    rotary: bool  # True: RoPE on queries and keys; False: learned positions
+
+
+@dataclass(frozen=True)
+class Linear:
+    """y[n] = (Σ_k x[k] weight[n, k]) · scale[n] · (x's scale) + bias[n]."""
+
+    weight: Tensor  # int8 (n_out, n_in)
+    scale: Tensor  # float32 (n_out,)
+    bias: Tensor | None  # float32 (n_out,)
+
+    def to(self, device: torch.device) -> Linear:
+        """The same on another device."""
+        bias = None if self.bias is None else self.bias.to(device)
+        return Linear(self.weight.to(device), self.scale.to(device), bias)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The four linears of a transformer layer; `down` takes 16-bit activations, the rest int8."""
+
+    qkv: Linear  # n_out = (n_heads + 2 n_kv_heads) d_head: queries, keys, values
+    out: Linear
+    up: Linear  # n_out = d_ff, or 2 d_ff when gated: gate, up
+    down: Linear
+
+    def to(self, device: torch.device) -> Layer:
+        """The same on another device."""
+        return Layer(*(getattr(self, name).to(device) for name in ("qkv", "out", "up", "down")))
+
+
+@dataclass(frozen=True)
+class ExactModel:
+    """A model in integers, ready to run."""
+
+    shape: ModelShape
+    embedding: Tensor  # int16 (vocab_size, d_model)
+    embedding_scale: Tensor  # float32 (vocab_size,)
+    positions: Tensor | None  # float32 (n_positions, d_model): learned positions
+    cos: Tensor | None  # float32 (n_positions, d_head / 2): RoPE
+    sin: Tensor | None
+    layers: tuple[Layer, ...]
+    head: Linear  # its scale and bias carry log2 e: logits in base 2
+    extra: dict[str, str] = field(default_factory=dict)  # carried in the file, outside the hash
+
+    def to(self, device: torch.device) -> ExactModel:
+        """The same on another device."""
+        optional = (None if t is None else t.to(device) for t in (self.positions, self.cos, self.sin))
+        return ExactModel(
+            self.shape,
+            self.embedding.to(device),
+            self.embedding_scale.to(device),
+            *optional,
+            tuple(layer.to(device) for layer in self.layers),
+            self.head.to(device),
+            self.extra,
+        )
+
+    def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield every tensor with its name in the file, in a fixed order."""
+        for name in ("embedding", "embedding_scale", "positions", "cos", "sin"):
+            tensor = getattr(self, name)
+            if tensor is not None:
+                yield name, tensor
+        for index, layer in enumerate(self.layers):
+            for name in ("qkv", "out", "up", "down"):
+                yield from _named_linear(f"{index}.{name}", getattr(layer, name))
+        yield from _named_linear("head", self.head)
+
+    def digest(self) -> bytes:
+        """SHA-256 over the engine version, the shape and every integer and scale."""
+        state = hashlib.sha256(f"llmzip engine {ENGINE_VERSION}\n".encode())
+        state.update(json.dumps(asdict(self.shape), sort_keys=True).encode())
+        for name, tensor in self.named_tensors():
+            state.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            state.update(tensor.contiguous().cpu().numpy().data)
+        return state.digest()
+
+    def save(self, path: Path) -> None:
+        """Write the model as one safetensors file."""
+        meta = {"shape": json.dumps(asdict(self.shape)), "engine": str(ENGINE_VERSION)}
+        save_file(dict(self.named_tensors()), path, metadata={**self.extra, **meta})
+
+    @classmethod
+    def load(cls, path: Path) -> ExactModel:
+        """Map a file written by `save`.
+
+        Raises ModelDamagedError where it is not one, or of another engine version.
+        """
+        try:
+            with safe_open(path, framework="pt") as file:
+                meta = dict(file.metadata() or {})
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if meta.pop("engine") != str(ENGINE_VERSION):
+                raise ModelDamagedError(f"{path}: prepared by another engine version; prepare again")
+            return _assemble(ModelShape(**json.loads(meta.pop("shape"))), tensors, meta)
+        except (SafetensorError, KeyError, TypeError, ValueError, OSError) as exc:
+            raise ModelDamagedError(f"{path}: not a prepared model ({exc}); remove it") from exc
+
+
+def _named_linear(name: str, linear: Linear) -> Iterator[tuple[str, Tensor]]:
+    yield f"{name}.weight", linear.weight
+    yield f"{name}.scale", linear.scale
+    if linear.bias is not None:
+        yield f"{name}.bias", linear.bias
+
+
+def _assemble(shape: ModelShape, tensors: dict[str, Tensor], extra: dict[str, str]) -> ExactModel:
+    def linear(name: str) -> Linear:
+        return Linear(
+            tensors[f"{name}.weight"], tensors[f"{name}.scale"], tensors.get(f"{name}.bias")
+        )
+
+    layers = tuple(
+        Layer(*(linear(f"{index}.{name}") for name in ("qkv", "out", "up", "down")))
+        for index in range(shape.n_layers)
+    )
+    return ExactModel(
+        shape,
+        tensors["embedding"],
+        tensors["embedding_scale"],
+        tensors.get("positions"),
+        tensors.get("cos"),
+        tensors.get("sin"),
+        layers,
+        linear("head"),
+        extra,
+    )

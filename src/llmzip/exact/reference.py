@@ -1,0 +1,173 @@
+"""The exact forward pass in plain torch: the specification of the engine.
+
+Short and device-agnostic rather than fast. Whatever else computes the forward pass
+must equal it bit for bit. B is the number of lanes, T of tokens of each lane.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from llmzip.exact import arith
+from llmzip.exact.cache import KVCache
+from llmzip.exact.gemm import exact_gemm
+from llmzip.exact.hidden import Hidden
+from llmzip.exact.model import ExactModel, Layer, Linear
+
+SUM_BITS = 18
+"""Fraction bits of the attention weights' integer sum."""
+FREQ_BITS = 28
+"""The likeliest token's frequency is 2^28 + 1."""
+
+
+class Reference:
+    """An exact model on a device."""
+
+    def __init__(self, model: ExactModel, device: torch.device) -> None:
+        self.model = model.to(device)
+        self.shape = model.shape
+        self.device = device
+        self.gemm = exact_gemm(device)
+
+    def cache(self, n_lanes: int, n_positions: int) -> KVCache:
+        """Make a KV cache on the engine's device."""
+        return KVCache.allocate(self.shape, n_lanes, n_positions, self.device)
+
+    def forward(self, ids: Tensor, lanes: Tensor, starts: Tensor, cache: KVCache) -> Hidden:
+        """Run tokens `ids` (B, T) through the model, lane b at positions starts[b] + 0 … T-1.
+
+        lanes, starts: int64 (B,), lanes distinct. The cache holds what came before and
+        takes what comes now. Returns the B·T rows that the head reads.
+        """
+        ids, lanes, starts = (t.to(self.device) for t in (ids, lanes, starts))
+        at = starts[:, None] + torch.arange(ids.shape[1], device=self.device)  # (B, T)
+        x = self._embed(ids, at)  # (B, T, D)
+        for index, layer in enumerate(self.model.layers):
+            x = self._layer(layer, x, lanes, at, _LayerCache(cache, index))
+        q, scale = arith.normalise(x.flatten(0, 1), self.shape.eps)
+        return Hidden(q, scale[:, 0])
+
+    def logits(self, hidden: Hidden) -> Tensor:
+        """Base-2 logits of each row, float32 (rows, vocab_size)."""
+        return self._linear(self.model.head, hidden.q, hidden.scale[:, None])
+
+    def frequencies(self, hidden: Hidden) -> Tensor:
+        """The integer distribution over the next token, int64 (rows, vocab_size)."""
+        logits = self.logits(hidden)
+        weights = arith.exp2(logits - logits.amax(-1, keepdim=True))
+        return torch.round(weights * float(1 << FREQ_BITS)).to(torch.int64) + 1
+
+    def _embed(self, ids: Tensor, at: Tensor) -> Tensor:
+        model = self.model
+        x = model.embedding[ids].to(torch.float32) * model.embedding_scale[ids][..., None]
+        return x if model.positions is None else x + model.positions[at]
+
+    def _layer(
+        self, layer: Layer, x: Tensor, lanes: Tensor, at: Tensor, cache: _LayerCache
+    ) -> Tensor:
+        B, T, _ = x.shape
+        eps = self.shape.eps
+        qkv = self._linear(layer.qkv, *arith.normalise(x.flatten(0, 1), eps)).view(B, T, -1)
+        mixed = self._attention(qkv, lanes, at, cache).flatten(0, 1)
+        q, scale = arith.quantise(mixed, arith.INT8_MAX)
+        x = x + self._linear(layer.out, q.to(torch.int8), scale).view(x.shape)
+        up = self._linear(layer.up, *arith.normalise(x.flatten(0, 1), eps))
+        active = arith.silu_gate(*up.chunk(2, -1)) if self.shape.gated else arith.gelu_new(up)
+        q, scale = arith.quantise(active, arith.INT16_MAX)
+        return x + self._linear_wide(layer.down, q, scale).view(x.shape)
+
+    def _linear(self, linear: Linear, q: Tensor, scale: Tensor) -> Tensor:
+        """int8 (rows, n_in) with scales (rows, 1) -> float32 (rows, n_out)."""
+        return _dequantise(linear, self.gemm(q, linear.weight), scale)
+
+    def _linear_wide(self, linear: Linear, q: Tensor, scale: Tensor) -> Tensor:
+        """As _linear, for 16-bit activations: two int8 products, joined in int64."""
+        high, low = (self.gemm(half, linear.weight) for half in arith.split_halves(q))
+        return _dequantise(linear, high.to(torch.int64) * 256 + low, scale)
+
+    def _attention(self, qkv: Tensor, lanes: Tensor, at: Tensor, cache: _LayerCache) -> Tensor:
+        """Causal attention of the new tokens over the cache and themselves: (B, T, H · d_head)."""
+        s = self.shape
+        B, T, _ = qkv.shape
+        heads = qkv.view(B, T, -1, s.d_head).transpose(1, 2)  # (B, H + 2 KV, T, d_head)
+        q, k, v = heads.split([s.n_heads, s.n_kv_heads, s.n_kv_heads], 1)
+        if s.rotary:
+            q, k = self._rotate(q, at), self._rotate(k, at)
+        q, q_scale = arith.quantise(q, arith.INT8_MAX)
+        cache.store(lanes, at, arith.quantise(k, arith.INT8_MAX), arith.quantise(v, arith.INT8_MAX))
+        n_keys = int(at.max()) + 1
+        k, k_scale, v, v_scale = cache.read(lanes, n_keys, s.n_heads // s.n_kv_heads)
+        visible = torch.arange(n_keys, device=self.device) <= at[:, None, :, None]  # (B, 1, T, n)
+        mixed = _attend(q, q_scale * _score_scale(s.d_head), k, k_scale, v, v_scale, visible)
+        return mixed.transpose(1, 2).reshape(B, T, -1)
+
+    def _rotate(self, x: Tensor, at: Tensor) -> Tensor:
+        """RoPE: rotate the halves of each head (B, H, T, d_head) by its position's angles."""
+        assert self.model.cos is not None
+        assert self.model.sin is not None
+        cos, sin = self.model.cos[at][:, None], self.model.sin[at][:, None]
+        a, b = x.chunk(2, -1)
+        return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
+
+
+class _LayerCache:
+    """One layer of a KV cache."""
+
+    def __init__(self, cache: KVCache, layer: int) -> None:
+        self.keys, self.values = cache.keys[layer], cache.values[layer]
+        self.key_scales, self.value_scales = cache.key_scales[layer], cache.value_scales[layer]
+
+    def store(
+        self, lanes: Tensor, at: Tensor, k: tuple[Tensor, Tensor], v: tuple[Tensor, Tensor]
+    ) -> None:
+        """Put quantised keys and values, each (B, KV, T, d_head) and scales, at their positions."""
+        where = (lanes[:, None, None], torch.arange(k[0].shape[1], device=at.device)[:, None])
+        spot = (*where, at[:, None, :])
+        self.keys[spot] = k[0].to(torch.int8)
+        self.values[spot] = v[0].to(torch.int8)
+        self.key_scales[spot] = k[1][..., 0]
+        self.value_scales[spot] = v[1][..., 0]
+
+    def read(self, lanes: Tensor, n_keys: int, n_sharing: int) -> tuple[Tensor, ...]:
+        """Keys (B, H, n, d_head), scales (B, H, 1, n), values and scales alike; integers as float64."""
+
+        def heads(x: Tensor) -> Tensor:
+            return x[lanes, :, :n_keys].repeat_interleave(n_sharing, 1)
+
+        return (
+            heads(self.keys).to(torch.float64),
+            heads(self.key_scales)[:, :, None],
+            heads(self.values).to(torch.float64),
+            heads(self.value_scales)[:, :, None],
+        )
+
+
+def _dequantise(linear: Linear, sums: Tensor, scale: Tensor) -> Tensor:
+    y = sums.to(torch.float32) * linear.scale * scale
+    return y if linear.bias is None else y + linear.bias
+
+
+def _score_scale(d_head: int) -> float:
+    """Scores are in base 2: log2 e / √d_head."""
+    return arith.LOG2_E / math.sqrt(d_head)
+
+
+def _attend(
+    q: Tensor, q_scale: Tensor, k: Tensor, k_scale: Tensor, v: Tensor, v_scale: Tensor, visible: Tensor
+) -> Tensor:
+    """Softmax attention over integers: (B, H, T, d_head) float32.
+
+    The weights enter the product with the values as 16-bit integers that carry each
+    value's own scale, and their sum as integers of SUM_BITS fraction bits.
+    """
+    scores = (q.to(torch.float64) @ k.transpose(-1, -2)).to(torch.float32) * k_scale
+    scores = scores.masked_fill(~visible, -math.inf)
+    scores = (scores - scores.amax(-1, keepdim=True)) * q_scale
+    weights = arith.exp2(scores).masked_fill(~visible, 0.0)
+    total = torch.round(weights * float(1 << SUM_BITS)).to(torch.int64).sum(-1, keepdim=True)
+    p, p_scale = arith.quantise(weights * v_scale, arith.INT16_MAX)
+    mixed = (p.to(torch.float64) @ v).to(torch.int64).to(torch.float32)
+    return mixed * (p_scale / (total.to(torch.float32) * 2.0**-SUM_BITS))
