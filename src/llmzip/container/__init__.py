@@ -1,1 +1,54 @@
+"""The .llmz format: bytes to values and back, in a stream. Knows no models and no tokens.
 
+docs/FORMAT.md is the specification. Typical use:
+
+    writer = Writer(sink, options)          for record in Reader(source):
+    writer.model(ref)                           match record: Header, ModelRef, Group,
+    writer.group()                                            Wave, End
+    writer.wave([Chunk.stored(data)], data)
+    writer.finish()
+"""
+
+from llmzip.container.catalog import WELL_KNOWN
+from llmzip.container.checksum import FileChecksum, chunk_checksum
+from llmzip.container.index import Index, read_group, read_index
+from llmzip.container.reader import Reader
+from llmzip.container.records import (
+    DEFAULT_OPTIONS,
+    Chunk,
+    End,
+    Group,
+    GroupEntry,
+    Header,
+    Kind,
+    ModelRef,
+    Options,
+    Record,
+    Wave,
+)
+from llmzip.container.summary import Summary, inspect
+from llmzip.container.writer import Writer
+
+__all__ = [
+    "DEFAULT_OPTIONS",
+    "WELL_KNOWN",
+    "Chunk",
+    "End",
+    "FileChecksum",
+    "Group",
+    "GroupEntry",
+    "Header",
+    "Index",
+    "Kind",
+    "ModelRef",
+    "Options",
+    "Reader",
+    "Record",
+    "Summary",
+    "Wave",
+    "Writer",
+    "chunk_checksum",
+    "inspect",
+    "read_group",
+    "read_index",
+]

@@ -18,6 +18,18 @@ from llmzip.container.checksum import FileChecksum, chunk_checksum
 from llmzip.errors import CorruptError
 
 
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise ValueError(message)
+
+
+def _require_text(field: str, text: str, least: int, most: int) -> None:
+    fits = least <= len(text.encode("utf-8", "replace")) <= most
+    _require(fits, f"the model's {field} is not {least} to {most} bytes long")
+    # What comes from a file goes to a terminal: nothing unprintable, no lone surrogates.
+    _require(text.isprintable(), f"the model's {field} holds unprintable characters")
+
+
 class Kind(IntEnum):
     """How a chunk's payload stands for its bytes; the values are part of the format."""
 
@@ -111,7 +123,7 @@ class Chunk:
         """Return the chunk that carries `data` as it is."""
         return cls(Kind.STORED, len(data), 0, chunk_checksum(data), data)
 
-    def verify(self, data: bytes) -> None:
+    def verify(self, data: bytes | memoryview) -> None:
         """Raise CorruptError unless `data` is what this chunk must decode to."""
         if len(data) != self.n_bytes or chunk_checksum(data) != self.checksum:
             raise CorruptError(
@@ -149,11 +161,17 @@ class Wave:
     def __post_init__(self) -> None:
         _require(1 <= len(self.chunks) <= limits.MAX_WAVE_CHUNKS, "too many or no chunks in a wave")
         _require(self.n_bytes <= limits.MAX_WAVE_BYTES, "a wave decodes to more than 64 MiB")
+        _require(self.n_payload <= limits.MAX_WAVE_BYTES, "a wave's payload exceeds 64 MiB")
 
     @property
     def n_bytes(self) -> int:
         """What the wave decodes to."""
         return sum(chunk.n_bytes for chunk in self.chunks)
+
+    @property
+    def n_payload(self) -> int:
+        """How many bytes of payload it has."""
+        return sum(len(chunk.payload) for chunk in self.chunks)
 
     @property
     def needs_model(self) -> bool:
@@ -215,15 +233,3 @@ def check_chunk_sizes(kind: Kind, n_bytes: int, n_tokens: int, n_payload: int) -
     _require(n_tokens == 0, f"a {kind.name.lower()} chunk has no tokens")
     fits = n_payload == n_bytes if kind is Kind.STORED else n_payload < n_bytes
     _require(fits, f"a {kind.name.lower()} payload of {n_payload} bytes for {n_bytes} bytes")
-
-
-def _require(holds: bool, message: str) -> None:
-    if not holds:
-        raise ValueError(message)
-
-
-def _require_text(field: str, text: str, least: int, most: int) -> None:
-    fits = least <= len(text.encode("utf-8", "replace")) <= most
-    _require(fits, f"the model's {field} is not {least} to {most} bytes long")
-    # What comes from a file goes to a terminal: nothing unprintable, no lone surrogates.
-    _require(text.isprintable(), f"the model's {field} holds unprintable characters")

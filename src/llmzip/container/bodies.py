@@ -1,0 +1,199 @@
+"""How each record is laid out in bytes: a pack and an unpack beside each other.
+
+Unpacking raises CorruptError where fields contradict each other or a limit, UnsupportedError
+where they name what a newer release may know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+
+from llmzip.container import catalog, limits
+from llmzip.container.records import (
+    Chunk,
+    End,
+    Group,
+    GroupEntry,
+    Kind,
+    ModelRef,
+    Options,
+    check_chunk_sizes,
+)
+from llmzip.container.wire import Fields, varint
+from llmzip.errors import CorruptError, UnsupportedError
+
+TAG_MODEL = 1
+TAG_GROUP = 2
+TAG_WAVE = 3
+TAG_END = 4
+
+_MACHINE_FLAG = 0x80  # in the model's code byte: a machine tag follows
+
+
+@dataclass(frozen=True)
+class ChunkHead:
+    """All of a chunk but its payload."""
+
+    kind: Kind
+    n_bytes: int
+    n_tokens: int
+    n_payload: int
+    checksum: bytes
+
+    def with_payload(self, payload: bytes) -> Chunk:
+        """Return the chunk."""
+        return Chunk(self.kind, self.n_bytes, self.n_tokens, self.checksum, payload)
+
+
+def pack_options(options: Options) -> bytes:
+    """Return the body of options that are not the defaults."""
+    return b"".join(
+        map(varint, (options.chunk_tokens, options.window_tokens, options.carry_tokens))
+    )
+
+
+def unpack_options(fields: Fields) -> Options:
+    """Take what pack_options wrote."""
+    with refusing(fields):
+        return Options(fields.varint(), fields.varint(), fields.varint())
+
+
+def pack_model(ref: ModelRef) -> bytes:
+    """Return the body of a model record."""
+    code = catalog.code_of(ref.name, ref.source)
+    out = bytes([code | (0 if ref.machine is None else _MACHINE_FLAG)])
+    if code == catalog.SPELLED_OUT:
+        for text in (ref.name.encode(), ref.source.encode()):
+            out += varint(len(text)) + text
+    return out + ref.fingerprint + (ref.machine or b"")
+
+
+def unpack_model(fields: Fields) -> ModelRef:
+    """Take what pack_model wrote."""
+    flags = fields.byte()
+    code = flags & ~_MACHINE_FLAG
+    with refusing(fields):
+        if code == catalog.SPELLED_OUT:
+            name = _take_text(fields, limits.MAX_NAME_BYTES)
+            source = _take_text(fields, limits.MAX_SOURCE_BYTES)
+        elif code in catalog.WELL_KNOWN:
+            name, source = catalog.WELL_KNOWN[code]
+        else:
+            raise UnsupportedError(f"model code {code} is not known here; update llmzip")
+        fingerprint = fields.take(limits.FINGERPRINT_BYTES)
+        machine = fields.take(limits.MACHINE_BYTES) if flags & _MACHINE_FLAG else None
+        return ModelRef(name, source, fingerprint, machine)
+
+
+def pack_group(group: Group) -> bytes:
+    """Return the body of a group record."""
+    return bytes([group.adaptation])
+
+
+def unpack_group(fields: Fields) -> Group:
+    """Take what pack_group wrote."""
+    adaptation = fields.byte()
+    if adaptation != 0:
+        raise UnsupportedError(f"adaptation {adaptation} is not known here; update llmzip")
+    return Group(adaptation)
+
+
+def pack_sizes(chunk: Chunk) -> bytes:
+    """Return a chunk's sizes, as many as its kind needs, and its checksum."""
+    out = varint(chunk.n_bytes)
+    if chunk.kind is Kind.LM:
+        out += varint(chunk.n_tokens)
+    if chunk.kind is not Kind.STORED:
+        out += varint(len(chunk.payload))
+    return out + chunk.checksum
+
+
+def unpack_sizes(fields: Fields, kind: Kind) -> ChunkHead:
+    """Take what pack_sizes wrote for a chunk of this kind."""
+    n_bytes = fields.varint()
+    n_tokens = fields.varint() if kind is Kind.LM else 0
+    n_payload = n_bytes if kind is Kind.STORED else fields.varint()
+    with refusing(fields):
+        check_chunk_sizes(kind, n_bytes, n_tokens, n_payload)
+    checksum = fields.take(limits.CHUNK_CHECKSUM_BYTES)
+    return ChunkHead(kind, n_bytes, n_tokens, n_payload, checksum)
+
+
+def pack_wave(chunks: Sequence[Chunk]) -> bytes:
+    """Return the body of a wave record: the table of its chunks."""
+    return varint(len(chunks)) + b"".join(bytes([c.kind]) + pack_sizes(c) for c in chunks)
+
+
+def unpack_wave(fields: Fields) -> list[ChunkHead]:
+    """Take what pack_wave wrote."""
+    n_chunks = fields.varint()
+    if not 1 <= n_chunks <= limits.MAX_WAVE_CHUNKS:
+        raise CorruptError(f"a wave of {n_chunks} chunks before byte {fields.offset}")
+    heads = [_take_head(fields) for _ in range(n_chunks)]
+    for total in (sum(h.n_bytes for h in heads), sum(h.n_payload for h in heads)):
+        if total > limits.MAX_WAVE_BYTES:
+            raise CorruptError(f"a wave of {total} bytes before byte {fields.offset}")
+    return heads
+
+
+def check_cut(heads: Iterable[ChunkHead], options: Options) -> None:
+    """Raise CorruptError if a chunk is longer than the file's options say that chunks are."""
+    longest = max(head.n_tokens for head in heads)
+    if longest > options.chunk_tokens:
+        raise CorruptError(
+            f"a chunk of {longest} tokens in a file cut into chunks of {options.chunk_tokens}"
+        )
+
+
+def pack_end(end: End, offset: int) -> bytes:
+    """Return the body of an end record that stands at `offset` in its member."""
+    out = [varint(offset), varint(end.n_bytes), end.checksum]
+    out += [varint(end.model_offset), varint(len(end.groups))]
+    starts = [0, *(group.offset for group in end.groups)]
+    for (before, start), group in zip(pairwise(starts), end.groups, strict=True):
+        out.append(varint(start - before) + varint(group.n_bytes))
+    return b"".join(out)
+
+
+def unpack_end(fields: Fields) -> tuple[End, int]:
+    """Take what pack_end wrote; return the end and the offset where it says that it stands."""
+    offset, n_bytes = fields.varint(), fields.varint()
+    checksum = fields.take(limits.FILE_CHECKSUM_BYTES)
+    model_offset, n_groups = fields.varint(), fields.varint()
+    groups: list[GroupEntry] = []
+    start = 0
+    for _ in range(n_groups):
+        start += fields.varint()
+        groups.append(GroupEntry(start, fields.varint()))
+    return End(n_bytes, checksum, tuple(groups), model_offset), offset
+
+
+@contextmanager
+def refusing(fields: Fields) -> Iterator[None]:
+    """Turn the ValueError of a record that cannot be made into a CorruptError with a place."""
+    try:
+        yield
+    except ValueError as exc:
+        raise CorruptError(f"before byte {fields.offset}: {exc}; the file is damaged") from exc
+
+
+def _take_head(fields: Fields) -> ChunkHead:
+    code = fields.byte()
+    try:
+        kind = Kind(code)
+    except ValueError:
+        raise UnsupportedError(f"chunk kind {code} is not known here; update llmzip") from None
+    return unpack_sizes(fields, kind)
+
+
+def _take_text(fields: Fields, most: int) -> str:
+    n_bytes = fields.varint()
+    if n_bytes > most:
+        raise ValueError(f"a model's name or source of {n_bytes} bytes")
+    try:
+        return fields.take(n_bytes).decode()
+    except UnicodeDecodeError:
+        raise ValueError("a model's name or source that is no text") from None

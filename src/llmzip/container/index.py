@@ -1,0 +1,146 @@
+"""Random access: where each group starts, from a source that can seek."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from llmzip.container import bodies
+from llmzip.container.head import check_start, take_header
+from llmzip.container.limits import END_MARK
+from llmzip.container.reader import Reader, take_trailer, take_wave
+from llmzip.container.records import End, Group, GroupEntry, Header, ModelRef, Options, Wave
+from llmzip.container.wire import Body, Source, take_frame
+from llmzip.errors import CorruptError, FormatError
+
+_LENGTH_BYTES = 4
+_TRAILER_BYTES = _LENGTH_BYTES + len(END_MARK)
+
+
+@dataclass(frozen=True)
+class Index:
+    """One member of a file, without its chunks.
+
+    start: where the member starts in the file. The offsets in `end` count from there.
+    model: None if no chunk needs one.
+    """
+
+    start: int
+    options: Options
+    model: ModelRef | None
+    end: End
+
+    @property
+    def groups(self) -> tuple[GroupEntry, ...]:
+        """The groups, in order."""
+        return self.end.groups
+
+
+def read_index(source: BinaryIO) -> tuple[Index, ...]:
+    """Return the index of every member of the file in `source`, which must be able to seek.
+
+    A file of one member takes a look at its two ends, other files one pass over all of it.
+    Raises as Reader does.
+    """
+    source.seek(0)
+    if check_start(Source(source)) is None:
+        try:
+            return (_from_trailer(source),)
+        except FormatError:
+            pass  # several members, or damage: the pass over all of it tells
+    source.seek(0)
+    return tuple(_from_records(source))
+
+
+def read_group(source: BinaryIO, index: Index, number: int) -> Iterator[Group | Wave]:
+    """Yield the records of group `number` (from 0) of the member that `index` describes.
+
+    The group's waves follow it. Raises as Reader does, and IndexError for an unknown group.
+    """
+    entry = index.groups[number]
+    source.seek(index.start + entry.offset)
+    records = _group_of_single(source) if entry.offset == 0 else _group(source, index, entry)
+    missing = entry.n_bytes
+    for record in records:
+        missing -= record.n_bytes if isinstance(record, Wave) else 0
+        yield record
+    if missing:
+        raise CorruptError(f"group {number} does not decode to what the index says")
+
+
+def _group(source: BinaryIO, index: Index, entry: GroupEntry) -> Iterator[Group | Wave]:
+    at = Source(source, index.start + entry.offset)
+    tag, body = take_frame(at)
+    if tag != bodies.TAG_GROUP:
+        raise CorruptError(f"no group at byte {body.offset}, where the index puts one")
+    yield bodies.unpack_group(body)
+    missing = entry.n_bytes
+    while missing > 0:
+        tag, body = take_frame(at)
+        if tag == bodies.TAG_MODEL:
+            continue
+        if tag != bodies.TAG_WAVE:
+            return
+        wave = take_wave(at, body, index.options)
+        missing -= wave.n_bytes
+        yield wave
+
+
+def _group_of_single(source: BinaryIO) -> Iterator[Group | Wave]:
+    for record in Reader(source):
+        if isinstance(record, Group | Wave):
+            yield record
+        if isinstance(record, End):
+            return
+
+
+def _from_trailer(source: BinaryIO) -> Index:
+    n_file = source.seek(0, io.SEEK_END)
+    source.seek(max(0, n_file - _TRAILER_BYTES))
+    trailer = Source(source).take(_TRAILER_BYTES)
+    n_record = int.from_bytes(trailer[:_LENGTH_BYTES], "little")
+    end_offset = n_file - _TRAILER_BYTES - n_record
+    if end_offset <= 0 or trailer[_LENGTH_BYTES:] != END_MARK:
+        raise CorruptError("no trailer")
+    tail, body = _frame_at(source, end_offset, bodies.TAG_END)
+    end, said_offset = bodies.unpack_end(body)
+    body.done()
+    take_trailer(tail, n_record)
+    if said_offset != end_offset:
+        raise CorruptError("the last member does not start with the file")
+    source.seek(0)
+    options = take_header(Source(source))
+    return Index(0, options, _model_at(source, end.model_offset), end)
+
+
+def _model_at(source: BinaryIO, offset: int) -> ModelRef | None:
+    if not offset:
+        return None
+    _, body = _frame_at(source, offset, bodies.TAG_MODEL)
+    model = bodies.unpack_model(body)
+    body.done()
+    return model
+
+
+def _frame_at(source: BinaryIO, offset: int, tag: int) -> tuple[Source, Body]:
+    source.seek(offset)
+    at = Source(source, offset)
+    found, body = take_frame(at)
+    if found != tag:
+        raise CorruptError(f"record type {found} at byte {offset}, where {tag} should be")
+    return at, body
+
+
+def _from_records(source: BinaryIO) -> Iterator[Index]:
+    reader = Reader(source)
+    options, model = Options(), None
+    for record in reader:
+        match record:
+            case Header():
+                options, model = record.options, None
+            case ModelRef():
+                model = record
+            case End():
+                yield Index(reader.member_offset, options, model, record)

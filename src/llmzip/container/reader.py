@@ -1,0 +1,164 @@
+"""Bytes to records, in a stream: nothing is sought, and one wave is held at most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from llmzip.container import bodies
+from llmzip.container.head import check_start, take_header
+from llmzip.container.limits import END_MARK
+from llmzip.container.records import (
+    End,
+    Group,
+    GroupEntry,
+    Header,
+    Kind,
+    ModelRef,
+    Options,
+    Record,
+    Wave,
+)
+from llmzip.container.single import take_single
+from llmzip.container.wire import CRC_BYTES, Body, Source, crc32, take_frame
+from llmzip.errors import CorruptError, UnsupportedError
+
+
+class Reader:
+    """Iterates over the records of all members of `source`, once.
+
+    Every byte of a record has been checked before the record is yielded: what is left to the
+    caller is to verify decoded bytes with Chunk.verify and End.verify. A member without an LM
+    chunk yields no ModelRef. Files of the single form yield the same records as others do.
+
+    Raises NotLlmzError, UnsupportedError, TruncatedError or CorruptError while iterating.
+    """
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = Source(source)
+        self.member_offset = 0
+        """Where the member of the latest record starts, in bytes from the start of `source`."""
+
+    @property
+    def offset(self) -> int:
+        """How many bytes of the source have been read as records."""
+        return self._source.offset
+
+    def __iter__(self) -> Iterator[Record]:
+        yield from self._member()
+        while self._source.peek(1):
+            yield from self._member()
+
+    def _member(self) -> Iterator[Record]:
+        self.member_offset = self._source.offset
+        kind = check_start(self._source)
+        return self._sequence() if kind is None else self._single(kind)
+
+    def _single(self, kind: Kind) -> Iterator[Record]:
+        options, model, chunk = take_single(self._source, kind)
+        yield Header(options)
+        if model is not None:
+            yield model
+        yield Group()
+        yield Wave((chunk,))
+        yield End(chunk.n_bytes, chunk.checksum, (GroupEntry(0, chunk.n_bytes),))
+
+    def _sequence(self) -> Iterator[Record]:
+        options = take_header(self._source)
+        yield Header(options)
+        sequence = _Sequence(self._source, options, self.member_offset)
+        while not sequence.ended:
+            yield sequence.record()
+
+
+class _Sequence:
+    """What has been seen of one member, against which its next records are checked."""
+
+    def __init__(self, source: Source, options: Options, start: int) -> None:
+        self.ended = False
+        self._source = source
+        self._options = options
+        self._start = start
+        self._model_offset = 0
+        self._groups: list[GroupEntry] = []
+
+    def record(self) -> Record:
+        """Take the next record."""
+        offset = self._source.offset - self._start
+        tag, body = take_frame(self._source)
+        record = self._unpack(tag, body, offset)
+        body.done()
+        return record
+
+    def _unpack(self, tag: int, body: Body, offset: int) -> Record:
+        match tag:
+            case bodies.TAG_MODEL:
+                return self._model(body, offset)
+            case bodies.TAG_GROUP:
+                return self._group(body, offset)
+            case bodies.TAG_WAVE:
+                return self._wave(body)
+            case bodies.TAG_END:
+                return self._end(body, offset)
+        raise UnsupportedError(f"record type {tag} is not known here; update llmzip")
+
+    def _model(self, body: Body, offset: int) -> ModelRef:
+        if self._model_offset:
+            raise CorruptError(f"a second model before byte {body.offset}")
+        self._model_offset = offset
+        return bodies.unpack_model(body)
+
+    def _group(self, body: Body, offset: int) -> Group:
+        self._check_group_has_waves()
+        self._groups.append(GroupEntry(offset, 0))
+        return bodies.unpack_group(body)
+
+    def _wave(self, body: Body) -> Wave:
+        if not self._groups:
+            raise CorruptError(f"a wave outside of a group before byte {body.offset}")
+        wave = take_wave(self._source, body, self._options)
+        if wave.needs_model and not self._model_offset:
+            raise CorruptError(f"a chunk without a model before byte {self._source.offset}")
+        last = self._groups[-1]
+        self._groups[-1] = GroupEntry(last.offset, last.n_bytes + wave.n_bytes)
+        return wave
+
+    def _end(self, body: Body, offset: int) -> End:
+        self._check_group_has_waves()
+        end, said_offset = bodies.unpack_end(body)
+        totals = (sum(g.n_bytes for g in self._groups), tuple(self._groups), self._model_offset)
+        if (end.n_bytes, end.groups, end.model_offset, said_offset) != (*totals, offset):
+            raise CorruptError(f"the index before byte {body.offset} contradicts the file")
+        take_trailer(self._source, self._source.offset - self._start - offset)
+        if self._source.peek(1):
+            check_start(self._source)
+        self.ended = True
+        return end
+
+    def _check_group_has_waves(self) -> None:
+        if self._groups and self._groups[-1].n_bytes == 0:
+            raise CorruptError(f"a group without waves before byte {self._source.offset}")
+
+
+def take_wave(source: Source, body: Body, options: Options) -> Wave:
+    """Take the wave whose table is `body`: from `source` come payloads and their CRC."""
+    heads = bodies.unpack_wave(body)
+    body.done()
+    bodies.check_cut(heads, options)
+    start = source.offset
+    payload = source.take(sum(head.n_payload for head in heads))
+    if source.take(CRC_BYTES) != crc32(payload):
+        raise CorruptError(f"the wave at byte {start} fails its checksum; the file is damaged")
+    chunks = []
+    at = 0
+    for head in heads:
+        chunks.append(head.with_payload(payload[at : at + head.n_payload]))
+        at += head.n_payload
+    return Wave(tuple(chunks))
+
+
+def take_trailer(source: Source, n_bytes: int) -> None:
+    """Take the trailer of an end record of `n_bytes`."""
+    expected = n_bytes.to_bytes(4, "little") + END_MARK
+    if source.take(len(expected)) != expected:
+        raise CorruptError(f"a malformed trailer before byte {source.offset}")

@@ -1,0 +1,69 @@
+"""What a file holds, without decoding it: the facts that `llmzip list` prints."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from llmzip.container.reader import Reader
+from llmzip.container.records import End, Group, Header, Kind, ModelRef, Options, Wave
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One member of a file.
+
+    n_bytes: decoded; n_compressed: in the file, everything included.
+    n_tokens: in all LM chunks. n_chunks: by kind, kinds without chunks left out.
+    model: None if no chunk needs one.
+    """
+
+    options: Options
+    model: ModelRef | None
+    n_bytes: int
+    n_compressed: int
+    n_groups: int
+    n_waves: int
+    n_tokens: int
+    n_chunks: Mapping[Kind, int]
+    checksum: bytes
+
+
+def inspect(source: BinaryIO) -> Iterator[Summary]:
+    """Yield a summary of each member of `source`, having checked all of its bytes.
+
+    Raises NotLlmzError, UnsupportedError, TruncatedError or CorruptError.
+    """
+    reader = Reader(source)
+    model: ModelRef | None = None
+    options = Options()
+    n_groups = n_waves = n_tokens = 0
+    n_chunks: Counter[Kind] = Counter()
+    for record in reader:
+        match record:
+            case Header():
+                options, model = record.options, None
+                n_groups = n_waves = n_tokens = 0
+                n_chunks = Counter()
+            case ModelRef():
+                model = record
+            case Group():
+                n_groups += 1
+            case Wave():
+                n_waves += 1
+                n_tokens += sum(chunk.n_tokens for chunk in record.chunks)
+                n_chunks.update(chunk.kind for chunk in record.chunks)
+            case End():
+                yield Summary(
+                    options,
+                    model,
+                    record.n_bytes,
+                    reader.offset - reader.member_offset,
+                    n_groups,
+                    n_waves,
+                    n_tokens,
+                    dict(n_chunks),
+                    record.checksum,
+                )

@@ -1,0 +1,144 @@
+"""Records to bytes, in a stream: nothing is sought, and one wave is held at most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import BinaryIO
+
+from llmzip.container import bodies
+from llmzip.container.checksum import FileChecksum, chunk_checksum
+from llmzip.container.head import pack_header
+from llmzip.container.limits import END_MARK
+from llmzip.container.records import (
+    DEFAULT_OPTIONS,
+    Chunk,
+    End,
+    Group,
+    GroupEntry,
+    ModelRef,
+    Options,
+    Wave,
+)
+from llmzip.container.single import fits_single, pack_single
+from llmzip.container.wire import crc32, frame
+
+
+class Writer:
+    """Writes one member to `sink`, which it neither flushes nor closes.
+
+    Call model() once before the first wave with an LM chunk, group() before the first wave of
+    each group, wave() with the chunks and the bytes they decode to, and finish() at the end.
+    A model that no chunk needs, and a group without waves, leave no trace in the file. A file
+    of one small chunk takes the single form, so nothing may be written before finish().
+
+    Raises ValueError where the records would make a file that the reader refuses.
+    """
+
+    def __init__(self, sink: BinaryIO, options: Options = DEFAULT_OPTIONS) -> None:
+        self._sink = sink
+        self._options = options
+        self._model: ModelRef | None = None
+        self._model_offset = 0
+        self._group: Group | None = None  # declared, its record not yet written
+        self._group_is_open = False
+        self._groups: list[GroupEntry] = []
+        self._held: Wave | None = None  # the first wave, while it may still be the only one
+        self._checksum = FileChecksum()
+        self._finished = False
+        self.n_written = 0
+
+    def model(self, ref: ModelRef) -> None:
+        """Say which model the LM chunks need."""
+        if self._model is not None and self._model != ref:
+            raise ValueError("a file has one model")
+        self._model = ref
+
+    def group(self, adaptation: int = 0) -> None:
+        """Start a new group."""
+        self._flush_held()
+        self._group = Group(adaptation)
+        self._group_is_open = True
+
+    def wave(self, chunks: Sequence[Chunk], data: bytes) -> None:
+        """Write a wave; `data` is what its chunks decode to, one after the other."""
+        wave = Wave(tuple(chunks))
+        self._check_wave(wave, memoryview(data))
+        self._checksum.update(data)
+        is_first = self.n_written == 0 and self._held is None
+        if is_first and fits_single(wave):
+            self._held = wave
+            return
+        self._flush_held()
+        self._write_wave(wave)
+
+    def finish(self) -> End:
+        """Write the end of the member; return it. Only n_written may be used afterwards."""
+        self._require_unfinished()
+        self._finished = True
+        digest = self._checksum.digest()
+        if self._held is not None:
+            chunk = self._held.chunks[0]
+            self._write(pack_single(self._options, self._model, chunk))
+            entry = GroupEntry(0, chunk.n_bytes)
+            return End(chunk.n_bytes, chunk.checksum, (entry,))
+        self._write_header_once()
+        end = End(self._checksum.n_bytes, digest, tuple(self._groups), self._model_offset)
+        record = frame(bodies.TAG_END, bodies.pack_end(end, self.n_written))
+        self._write(record + len(record).to_bytes(4, "little") + END_MARK)
+        return end
+
+    def _check_wave(self, wave: Wave, data: memoryview) -> None:
+        self._require_unfinished()
+        if not self._group_is_open:
+            raise ValueError("a wave needs a group")
+        if wave.needs_model and self._model is None:
+            raise ValueError("an LM chunk needs a model")
+        if max(chunk.n_tokens for chunk in wave.chunks) > self._options.chunk_tokens:
+            raise ValueError("a chunk has more tokens than the options allow")
+        if len(data) != wave.n_bytes:
+            raise ValueError(f"a wave of {wave.n_bytes} bytes with {len(data)} bytes of data")
+        start = 0
+        for chunk in wave.chunks:
+            if chunk_checksum(data[start : start + chunk.n_bytes]) != chunk.checksum:
+                raise ValueError("a chunk's checksum is not that of its data")
+            start += chunk.n_bytes
+
+    def _require_unfinished(self) -> None:
+        if self._finished:
+            raise ValueError("the file is finished")
+
+    def _flush_held(self) -> None:
+        wave, self._held = self._held, None
+        if wave is not None:
+            self._write_wave(wave)
+
+    def _write_wave(self, wave: Wave) -> None:
+        self._write_header_once()
+        if wave.needs_model and not self._model_offset:
+            assert self._model is not None
+            self._model_offset = self.n_written
+            self._write(frame(bodies.TAG_MODEL, bodies.pack_model(self._model)))
+        if self._group is not None:
+            self._groups.append(GroupEntry(self.n_written, 0))
+            self._write(frame(bodies.TAG_GROUP, bodies.pack_group(self._group)))
+            self._group = None
+        last = self._groups[-1]
+        self._groups[-1] = GroupEntry(last.offset, last.n_bytes + wave.n_bytes)
+        payload = b"".join(chunk.payload for chunk in wave.chunks)
+        self._write(frame(bodies.TAG_WAVE, bodies.pack_wave(wave.chunks)))
+        self._write(payload)
+        self._write(crc32(payload))
+
+    def _write_header_once(self) -> None:
+        if self.n_written == 0:
+            self._write(pack_header(self._options))
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            # A raw file may take less than it is given.
+            n_taken = self._sink.write(view)
+            if not n_taken:
+                raise BlockingIOError("the output is set not to block and takes nothing now")
+            self.n_written += n_taken
+            view = view[n_taken:]
