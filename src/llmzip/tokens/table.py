@@ -1,0 +1,68 @@
+"""The bytes of every token of a vocabulary, as two flat arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.int32]
+
+
+class TokenTable:
+    """The bytes that each token id stands for; special tokens have none.
+
+    blob: uint8, the bytes of all tokens one after the other.
+    offsets: int64, shape (n_tokens + 1,): token i is blob[offsets[i] : offsets[i + 1]].
+    """
+
+    def __init__(self, blob: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
+        """Take the arrays as they are, without a copy.
+
+        Raises:
+            ValueError: they are not a table: wrong types, or offsets that do not cover the
+                blob in order.
+        """
+        if blob.dtype != np.uint8 or offsets.dtype != np.int64:
+            raise ValueError(
+                f"token table wants uint8 and int64, not {blob.dtype}, {offsets.dtype}"
+            )
+        lengths = np.diff(offsets)
+        if offsets.size == 0 or offsets[0] != 0 or offsets[-1] != blob.size or (lengths < 0).any():
+            raise ValueError("the token table's offsets do not cover its bytes in order")
+        self.blob = blob
+        self.offsets = offsets
+        self.lengths: NDArray[np.int64] = lengths
+
+    @classmethod
+    def from_tokens(cls, tokens: Sequence[bytes]) -> TokenTable:
+        """Build the table from the bytes of each token, by id."""
+        offsets = np.zeros(len(tokens) + 1, dtype=np.int64)
+        np.cumsum([len(token) for token in tokens], out=offsets[1:])
+        return cls(np.frombuffer(b"".join(tokens), dtype=np.uint8), offsets)
+
+    def __len__(self) -> int:
+        return self.lengths.size
+
+    def __getitem__(self, token: int) -> bytes:
+        return self.blob[self.offsets[token] : self.offsets[token + 1]].tobytes()
+
+    def join(self, ids: Ids) -> bytes:
+        """Return the bytes of all `ids` one after the other; 0 <= ids < len(self)."""
+        lengths = self.lengths[ids]
+        begin = np.cumsum(lengths) - lengths  # of each token in the result
+        source: NDArray[np.int64] = np.repeat(self.offsets[ids] - begin, lengths)
+        source += np.arange(source.size)
+        return self.blob[source].tobytes()
+
+    def single_bytes(self) -> NDArray[np.int32]:
+        """Return the id of each byte's own token, shape (256,); -1 where there is none.
+
+        Where there are several, it is the last: vocabularies with `<0x41>` beside `A` put
+        the latter, which their models know better, behind.
+        """
+        ids = np.full(256, -1, dtype=np.int32)
+        alone = np.flatnonzero(self.lengths == 1).astype(np.int32)
+        ids[self.blob[self.offsets[alone]]] = alone
+        return ids

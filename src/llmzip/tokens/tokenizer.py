@@ -1,0 +1,155 @@
+"""A tokeniser that carries any bytes, made from any supported `tokenizer.json`."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from llmzip.errors import CorruptError, ModelDamagedError
+from llmzip.tokens.escape import Escapes
+from llmzip.tokens.table import Ids, TokenTable
+from llmzip.tokens.vocabulary import lossless_json, token_bytes
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+# What decoding with `surrogateescape` makes of bytes that are not UTF-8.
+_NOT_UTF8 = "\udc80-\udcff"
+
+
+class ByteTokenizer:
+    """Bytes to token ids and back, lossless by construction.
+
+    Ids are turned back into bytes by a table alone (`table`). Whatever the tokeniser makes of
+    a stretch of text is put through the table and compared; where it differs, just the
+    characters at fault are written byte by byte, as bytes that are not UTF-8 always are.
+    """
+
+    def __init__(self, tokenizer_json: str) -> None:
+        """Read the contents of a `tokenizer.json`.
+
+        Raises:
+            ModelUnsupportedError: the tokenizer cannot carry all bytes.
+            ModelDamagedError: it is not a readable `tokenizer.json`.
+        """
+        try:
+            self._spec = json.loads(tokenizer_json)
+            tokens = token_bytes(self._spec)
+        except (ValueError, KeyError, TypeError, AttributeError) as exc:
+            raise ModelDamagedError(
+                f"the model's tokenizer.json cannot be read ({exc}); fetch the model again"
+            ) from exc
+        self.table = TokenTable.from_tokens(tokens)
+        self._escapes = Escapes(self.table)
+        # Missing bytes, under their virtual ids, come behind the vocabulary.
+        self._virtual_table = TokenTable.from_tokens(
+            [*tokens, *(bytes([byte]) for byte in range(256))]
+        )
+        self._survives: dict[str, bool] = {}  # whether a character alone comes back
+
+    @property
+    def vocab_size(self) -> int:
+        """Token ids are 0 to vocab_size - 1."""
+        return len(self.table)
+
+    def fingerprint_bytes(self) -> bytes:
+        """Return all that decoding depends on, for hashing: the token table and the escape."""
+        escape = np.array([len(self.table), self._escapes.escape_id], dtype="<i8")
+        offsets = self.table.offsets.astype("<i8")
+        return escape.tobytes() + offsets.tobytes() + self.table.blob.tobytes()
+
+    def encode(self, data: bytes) -> Ids:
+        """Return the token ids of `data`, int32, shape (n_tokens,).
+
+        Text that reads like a special token is text. The ids depend on nothing but `data`,
+        the `tokenizer.json` and the way that the tokenizers library applies it.
+        """
+        text = data.decode("utf-8", "surrogateescape")
+        return self._escapes.expand(self._encode(text, _NOT_UTF8))
+
+    def decode(self, ids: Ids) -> bytes:
+        """Return the bytes of `ids`, shape (n_tokens,).
+
+        Raises:
+            CorruptError: `ids` hold one that stands for no bytes, or a broken escape.
+        """
+        if ids.size and not (ids.min() >= 0 and ids.max() < self.vocab_size):
+            raise CorruptError("a token lies outside the vocabulary; the file is damaged")
+        whole = self._escapes.contract(ids)
+        if not self._virtual_table.lengths[whole].all():
+            raise CorruptError("a special token stands in the text; the file is damaged")
+        return self._virtual_table.join(whole)
+
+    def split(self, ids: Ids, n_tokens: int) -> list[Ids]:
+        """Cut `ids` into pieces of about equal size, each of 1 to `n_tokens` tokens.
+
+        No cut falls inside an escape, so each piece can be decoded by itself.
+
+        Raises:
+            ValueError: `n_tokens` does not hold a single escape.
+        """
+        if n_tokens < self._escapes.n_ids:
+            raise ValueError(f"a piece must hold {self._escapes.n_ids} tokens, not {n_tokens}")
+        positions = np.arange(ids.size + 1)
+        inside = np.append(self._escapes.inside(ids), False)
+        cut_before = np.maximum.accumulate(np.where(inside, 0, positions))
+        n_pieces = -(-ids.size // n_tokens)
+        while True:
+            cuts = np.unique(
+                cut_before[positions[-1] * np.arange(n_pieces + 1) // max(n_pieces, 1)]
+            )
+            if not ids.size or np.diff(cuts).max() <= n_tokens:
+                return np.split(ids, cuts[1:-1]) if ids.size else []
+            n_pieces += 1
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        from tokenizers import Tokenizer  # only the encoder needs it
+
+        tokenizer = Tokenizer.from_str(lossless_json(self._spec))
+        tokenizer.encode_special_tokens = True
+        return tokenizer
+
+    def _encode(self, text: str, raw: str) -> Ids:
+        """Encode `text`, the characters of the regular expression's class `raw` byte by byte.
+
+        Gives virtual ids for missing bytes.
+        """
+        pieces = re.split(f"([{raw}]+)", text)  # those at odd places are raw
+        found: list[int] = []
+        for i, piece in enumerate(pieces):
+            found += self._byte_ids(piece) if i % 2 else self._text_ids(piece)
+        ids = np.array(found, dtype=np.int32)
+        if self._virtual_table.join(ids) == _to_bytes(text):
+            return ids
+        if hard := self._hard_chars(text, raw):
+            return self._encode(text, raw + re.escape(hard))
+        # Characters that are at fault only together: close in on them.
+        if len(pieces) == 1:
+            pieces = [text[: len(text) // 2], text[len(text) // 2 :]]
+        return np.concatenate([self._encode(piece, raw) for piece in pieces if piece])
+
+    def _byte_ids(self, piece: str) -> list[int]:
+        ids: list[int] = self._escapes.byte_ids[list(_to_bytes(piece))].tolist()
+        return ids
+
+    def _text_ids(self, piece: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(piece, add_special_tokens=False).ids
+        return ids
+
+    def _hard_chars(self, text: str, raw: str) -> str:
+        """Return the characters, beside those of `raw`, that do not survive by themselves."""
+        chars = sorted(set(re.sub(f"[{raw}]+", "", text)))
+        for char in chars:
+            if char not in self._survives:
+                ids = np.array(self._text_ids(char), dtype=np.int32)
+                self._survives[char] = self._virtual_table.join(ids) == char.encode()
+        return "".join(char for char in chars if not self._survives[char])
+
+
+def _to_bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
