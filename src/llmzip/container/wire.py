@@ -51,8 +51,10 @@ def frame(tag: int, body: bytes) -> bytes:
 class Fields(ABC):
     """Something from which fields are taken one after the other."""
 
-    offset: int
-    """Where the next field starts, in bytes from the start of the file."""
+    @property
+    @abstractmethod
+    def offset(self) -> int:
+        """Where the next field starts, in bytes from the start of the file."""
 
     @abstractmethod
     def take(self, n_bytes: int) -> bytes:
@@ -86,7 +88,12 @@ class Source(Fields):
         self._read: Callable[[int], bytes | None] = getattr(raw, "read1", raw.read)
         self._buffer = b""
         self._at = 0
-        self.offset = offset
+        self._offset = offset
+
+    @property
+    def offset(self) -> int:
+        """Where the next field starts."""
+        return self._offset
 
     def take(self, n_bytes: int) -> bytes:
         """Return exactly the next `n_bytes`, holding no more memory than has really come."""
@@ -96,12 +103,12 @@ class Source(Fields):
             piece = self._some(min(missing, _PIECE_BYTES))
             if not piece:
                 raise TruncatedError(
-                    f"the file ends at byte {self.offset}, in the middle of a record; "
+                    f"the file ends at byte {self._offset}, in the middle of a record; "
                     "it was cut off, get it again"
                 )
             pieces.append(piece)
             missing -= len(piece)
-            self.offset += len(piece)
+            self._offset += len(piece)
         return b"".join(pieces) if len(pieces) != 1 else pieces[0]
 
     def peek(self, n_bytes: int) -> bytes:
@@ -136,7 +143,7 @@ class Tee(Fields):
         self.taken = bytearray()
 
     @property
-    def offset(self) -> int:  # type: ignore[override]
+    def offset(self) -> int:
         """Where the next field starts."""
         return self._source.offset
 
@@ -156,7 +163,7 @@ class Body(Fields):
         self._start = offset
 
     @property
-    def offset(self) -> int:  # type: ignore[override]
+    def offset(self) -> int:
         """Where the next field starts."""
         return self._start + self._at
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import BinaryIO
 
@@ -138,6 +139,8 @@ class Writer:
         while view:
             # A raw file may take less than it is given.
             n_taken = self._sink.write(view)
+            if n_taken is None and not isinstance(self._sink, io.RawIOBase):
+                n_taken = len(view)  # a file-like object that does not count
             if not n_taken:
                 raise BlockingIOError("the output is set not to block and takes nothing now")
             self.n_written += n_taken
