@@ -1,0 +1,70 @@
+"""SHA-256 of files, remembered: a model of some hundred megabytes is read once, not at every start.
+
+A remembered digest counts while the file has the same size and the same time of
+change. A file that changed within the last seconds is not remembered, for its
+next change might not show in the time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from llmzip.models import home
+
+_BLOCK_N_BYTES = 1 << 20
+_SETTLED_NS = 2_000_000_000  # coarser than any file system's clock in use
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's contents in hex, from memory where it is known.
+
+    Raises: OSError.
+    """
+    status = path.stat()
+    note = _note_path(path)
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        known = json.loads(note.read_text(encoding="utf-8"))
+        if [known["n_bytes"], known["mtime_ns"]] == [status.st_size, status.st_mtime_ns]:
+            return str(known["sha256"])
+    sha256 = read_sha256(path)
+    if time.time_ns() - status.st_mtime_ns > _SETTLED_NS:
+        _remember(note, status, sha256)
+    return sha256
+
+
+def read_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's contents in hex, by reading all of it.
+
+    Raises: OSError.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_N_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def files_sha256(paths: Iterable[Path]) -> str:
+    """Return one SHA-256 in hex over the names and contents of several files of a folder.
+
+    Raises: OSError.
+    """
+    lines = sorted(f"{file_sha256(path)}  {path.name}\n" for path in paths)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _note_path(path: Path) -> Path:
+    key = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]
+    return home.home_folder() / "digests" / f"{key}.json"
+
+
+def _remember(note: Path, status: os.stat_result, sha256: str) -> None:
+    known = {"n_bytes": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": sha256}
+    with contextlib.suppress(OSError):  # a cache that cannot be written is only slower
+        home.write_text(note, json.dumps(known))

