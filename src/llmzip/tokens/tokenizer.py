@@ -40,9 +40,7 @@ class ByteTokenizer:
             self._spec = json.loads(tokenizer_json)
             tokens = token_bytes(self._spec)
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
-            raise ModelDamagedError(
-                f"the model's tokenizer.json cannot be read ({exc}); fetch the model again"
-            ) from exc
+            raise _damaged(exc) from exc
         self.table = TokenTable.from_tokens(tokens)
         self._escapes = Escapes(self.table)
         # Missing bytes, under their virtual ids, come behind the vocabulary.
@@ -92,25 +90,34 @@ class ByteTokenizer:
         Raises:
             ValueError: `n_tokens` does not hold a single escape.
         """
-        if n_tokens < self._escapes.n_ids:
-            raise ValueError(f"a piece must hold {self._escapes.n_ids} tokens, not {n_tokens}")
+        longest_escape = self._escapes.n_ids
+        if n_tokens < longest_escape:
+            raise ValueError(f"a piece must hold {longest_escape} tokens, not {n_tokens}")
+        pieces = self._split_evenly(ids, n_tokens)
+        if any(piece.size > n_tokens for piece in pieces):
+            # A cut has moved back into the piece before; by less than an escape.
+            pieces = self._split_evenly(ids, n_tokens - longest_escape + 1)
+        return pieces
+
+    def _split_evenly(self, ids: Ids, n_tokens: int) -> list[Ids]:
+        """Cut into pieces of up to `n_tokens`; then move each cut to before an escape it is in."""
+        if not ids.size:
+            return []
+        n_pieces = -(-ids.size // n_tokens)
         positions = np.arange(ids.size + 1)
         inside = np.append(self._escapes.inside(ids), False)
         cut_before = np.maximum.accumulate(np.where(inside, 0, positions))
-        n_pieces = -(-ids.size // n_tokens)
-        while True:
-            cuts = np.unique(
-                cut_before[positions[-1] * np.arange(n_pieces + 1) // max(n_pieces, 1)]
-            )
-            if not ids.size or np.diff(cuts).max() <= n_tokens:
-                return np.split(ids, cuts[1:-1]) if ids.size else []
-            n_pieces += 1
+        cuts = np.unique(cut_before[ids.size * np.arange(n_pieces + 1) // n_pieces])
+        return np.split(ids, cuts[1:-1])
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
         from tokenizers import Tokenizer  # only the encoder needs it
 
-        tokenizer = Tokenizer.from_str(lossless_json(self._spec))
+        try:
+            tokenizer = Tokenizer.from_str(lossless_json(self._spec))
+        except Exception as exc:  # the library raises nothing more particular
+            raise _damaged(exc) from exc
         tokenizer.encode_special_tokens = True
         return tokenizer
 
@@ -153,3 +160,10 @@ class ByteTokenizer:
 
 def _to_bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
+
+
+def _damaged(exc: Exception) -> ModelDamagedError:
+    reason = " ".join(str(exc).split())
+    return ModelDamagedError(
+        f"the model's tokenizer.json cannot be read ({reason}); fetch the model again"
+    )
