@@ -13,7 +13,7 @@ from torch import Tensor
 
 from llmzip.exact import arith
 from llmzip.exact.cache import KVCache
-from llmzip.exact.gemm import exact_gemm
+from llmzip.exact.gemm import exact_gemm, product
 from llmzip.exact.hidden import Hidden
 from llmzip.exact.model import ExactModel, Layer, Linear
 
@@ -81,11 +81,12 @@ class Reference:
 
     def _linear(self, linear: Linear, q: Tensor, scale: Tensor) -> Tensor:
         """int8 (rows, n_in) with scales (rows, 1) -> float32 (rows, n_out)."""
-        return _dequantise(linear, self.gemm(q, linear.weight), scale)
+        return _dequantise(linear, product(self.gemm, q, linear.weight.t()), scale)
 
     def _linear_wide(self, linear: Linear, q: Tensor, scale: Tensor) -> Tensor:
         """As _linear, for 16-bit activations: two int8 products, joined in int64."""
-        high, low = (self.gemm(half, linear.weight) for half in arith.split_halves(q))
+        weight = linear.weight.t()
+        high, low = (product(self.gemm, half, weight) for half in arith.split_halves(q))
         return _dequantise(linear, high.to(torch.int64) * 256 + low, scale)
 
     def _attention(self, qkv: Tensor, lanes: Tensor, at: Tensor, cache: _LayerCache) -> Tensor:
@@ -101,7 +102,7 @@ class Reference:
         n_keys = int(at.max()) + 1
         k, k_scale, v, v_scale = cache.read(lanes, n_keys, s.n_heads // s.n_kv_heads)
         visible = torch.arange(n_keys, device=self.device) <= at[:, None, :, None]  # (B, 1, T, n)
-        mixed = _attend(q, q_scale * _score_scale(s.d_head), k, k_scale, v, v_scale, visible)
+        mixed = _attend(q, q_scale * score_scale(s.d_head), k, k_scale, v, v_scale, visible)
         return mixed.transpose(1, 2).reshape(B, T, -1)
 
     def _rotate(self, x: Tensor, at: Tensor) -> Tensor:
@@ -150,7 +151,7 @@ def _dequantise(linear: Linear, sums: Tensor, scale: Tensor) -> Tensor:
     return y if linear.bias is None else y + linear.bias
 
 
-def _score_scale(d_head: int) -> float:
+def score_scale(d_head: int) -> float:
     """Scores are in base 2: log2 e / √d_head."""
     return arith.LOG2_E / math.sqrt(d_head)
 

@@ -1,0 +1,208 @@
+"""Attention kernels: queries, keys and values into the cache, the integer softmax, P·V.
+
+Heads share keys in groups: G query heads read one KV head. n is the number of keys.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT, quantise_row
+from llmzip.exact.cpu.scalars import exp2, f32, i32, inlined, kernel, largest, maximum
+from llmzip.exact.reference import SUM_BITS
+
+SUM_SCALE = f32(1 << SUM_BITS)
+SUM_UNIT = f32(2.0**-SUM_BITS)
+EXACT_KEYS = 512
+"""Keys whose 16 × 8 bit products int32 sums without overflow: 32639 · 127 · 512 < 2^31."""
+
+
+@inlined
+def _rotate_row(x: Any, cos: Any, sin: Any, turned: Any) -> None:
+    """RoPE on one head; see `Reference._rotate`."""
+    half = cos.size
+    for i in range(half):
+        turned[i] = x[i] * cos[i] - x[half + i] * sin[i]
+    for i in range(half):
+        turned[half + i] = x[half + i] * cos[i] + x[i] * sin[i]
+
+
+@kernel
+def split_heads(
+    sums: Any,
+    scale: Any,
+    bias: Any,
+    s_in: Any,
+    lanes: Any,
+    at: Any,
+    cos: Any,
+    sin: Any,
+    score_scale: Any,
+    q: Any,
+    q_scale: Any,
+    keys: Any,
+    key_scales: Any,
+    values: Any,
+    value_scales: Any,
+) -> None:
+    """De-quantise sums (M, (H + 2 KV) d), rotate, quantise; keys and values go to the cache.
+
+    Row r belongs to lane lanes[r] at position at[r]. q: int8 (KV, M, G, d), q_scale:
+    float32 (KV, M, G), times score_scale. keys, values: one layer of the cache,
+    (n_lanes, KV, positions, d).
+    """
+    n_kv, n_rows, n_group, d = q.shape
+    n_heads = n_kv * n_group
+    x, turned = np.empty(d, dtype=np.float32), np.empty(d, dtype=np.float32)
+    for row in range(n_rows):
+        s, lane, position = s_in[row], lanes[row], at[row]
+        for head in range(n_heads + 2 * n_kv):
+            total, head_scale = sums[row, head * d : head * d + d], scale[head * d : head * d + d]
+            for i in range(d):
+                x[i] = f32(total[i]) * head_scale[i] * s
+            if bias.size:
+                head_bias = bias[head * d : head * d + d]
+                for i in range(d):
+                    x[i] = x[i] + head_bias[i]
+            if cos.shape[0] and head < n_heads + n_kv:
+                _rotate_row(x, cos[position], sin[position], turned)
+                x, turned = turned, x
+            if head < n_heads:
+                g, member = head // n_group, head % n_group
+                q_scale[g, row, member] = quantise_row(x, q[g, row, member]) * score_scale
+            elif head < n_heads + n_kv:
+                g = head - n_heads
+                key_scales[lane, g, position] = quantise_row(x, keys[lane, g, position])
+            else:
+                g = head - n_heads - n_kv
+                value_scales[lane, g, position] = quantise_row(x, values[lane, g, position])
+
+
+@inlined
+def _softmax_row(scores: Any, key_scales: Any, value_scales: Any, q_scale: Any, work: Any) -> Any:
+    """Weights times value scales into `work` (n,), and the factor that undoes their scale.
+
+    See `reference._attend`; all rows have the same length, the visible keys. Returns
+    (inverse, factor): p = rint(work · inverse), output = Σ p v · factor.
+    """
+    n = work.size
+    for j in range(n):
+        work[j] = f32(scores[j]) * key_scales[j]
+    top = maximum(work)
+    total = np.int64(0)
+    for j in range(n):
+        e = exp2((work[j] - top) * q_scale)
+        total += np.int64(i32(np.rint(e * SUM_SCALE)))
+        work[j] = e * value_scales[j]
+    largest_weight = largest(work)
+    factor = (largest_weight * I16_UNIT) / (f32(total) * SUM_UNIT)
+    return I16_LIMIT / largest_weight, factor
+
+
+@kernel
+def softmax_rows(
+    scores: Any, q_scale: Any, key_scales: Any, value_scales: Any, start: int, high: Any, low: Any, factor: Any
+) -> None:
+    """Causal softmax of scores (M G, n) int32, row r at position start + r // G.
+
+    Fills p's halves (M G, n), zero where a key is not visible, and factor (M G,).
+    q_scale: (M, G) float32; key_scales, value_scales: (n,).
+    """
+    n_rows, n_keys = scores.shape
+    n_group = q_scale.shape[1]
+    work = np.empty(n_keys, dtype=np.float32)
+    for row in range(n_rows):
+        seen = min(start + row // n_group + 1, n_keys)
+        inverse, factor[row] = _softmax_row(
+            scores[row, :seen],
+            key_scales[:seen],
+            value_scales[:seen],
+            q_scale[row // n_group, row % n_group],
+            work[:seen],
+        )
+        h_row, l_row = high[row], low[row]
+        for j in range(seen):
+            p = i32(np.rint(work[j] * inverse))
+            h = (p + i32(128)) >> i32(8)
+            h_row[j] = np.int8(h)
+            l_row[j] = np.int8(p - (h << i32(8)))
+        h_row[seen:] = 0
+        l_row[seen:] = 0
+
+
+@kernel
+def mix_heads(high: Any, low: Any, factor: Any, group: int, mixed: Any) -> None:
+    """Join P·V's halves (M G, d) int32 of KV head `group` into mixed (M, H, d) float32."""
+    n_group = high.shape[0] // mixed.shape[0]
+    for row in range(high.shape[0]):
+        h, low_row, f = high[row], low[row], factor[row]
+        target = mixed[row // n_group, group * n_group + row % n_group]
+        for i in range(target.size):
+            target[i] = f32(np.int64(h[i]) * 256 + np.int64(low_row[i])) * f
+
+
+@kernel
+def attend_one(
+    q: Any,
+    q_scale: Any,
+    keys: Any,
+    key_scales: Any,
+    values: Any,
+    value_scales: Any,
+    lanes: Any,
+    at: Any,
+    mixed: Any,
+) -> None:
+    """Attention of one query row a lane over that lane's cache: mixed (M, H, d) float32.
+
+    q: int8 (KV, M, G, d), q_scale (KV, M, G). keys, values: one layer of the cache.
+    """
+    n_kv, n_rows, n_group, d = q.shape
+    size = keys.shape[2]
+    scores, work = np.empty(size, dtype=np.int32), np.empty(size, dtype=np.float32)
+    part, total = np.empty(d, dtype=np.int32), np.empty(d, dtype=np.int64)
+    for row in range(n_rows):
+        lane, n_keys = lanes[row], at[row] + 1
+        for g in range(n_kv):
+            k, v = keys[lane, g], values[lane, g]
+            for member in range(n_group):
+                _scores(q[g, row, member], k, scores[:n_keys])
+                inverse, factor = _softmax_row(
+                    scores[:n_keys],
+                    key_scales[lane, g, :n_keys],
+                    value_scales[lane, g, :n_keys],
+                    q_scale[g, row, member],
+                    work[:n_keys],
+                )
+                _mix(work[:n_keys], inverse, v, part, total)
+                target = mixed[row, g * n_group + member]
+                for i in range(d):
+                    target[i] = f32(total[i]) * factor
+
+
+@inlined
+def _scores(q: Any, keys: Any, scores: Any) -> None:
+    """scores[j] = q · keys[j], int8 to int32."""
+    for j in range(scores.size):
+        key = keys[j]
+        s = i32(0)
+        for i in range(q.size):
+            s += i32(q[i]) * i32(key[i])
+        scores[j] = s
+
+
+@inlined
+def _mix(work: Any, inverse: Any, values: Any, part: Any, total: Any) -> None:
+    """total[i] = Σ_j rint(work[j] · inverse) · values[j, i], in int32 a block and int64 above."""
+    total[:] = 0
+    for first in range(0, work.size, EXACT_KEYS):
+        part[:] = 0
+        for j in range(first, min(first + EXACT_KEYS, work.size)):
+            p = i32(np.rint(work[j] * inverse))
+            value = values[j]
+            for i in range(part.size):
+                part[i] += p * i32(value[i])
+        for i in range(part.size):
+            total[i] += np.int64(part[i])

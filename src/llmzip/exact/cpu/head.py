@@ -1,0 +1,88 @@
+"""Kernels from the head's sums to intervals: the encoder's look-up, the decoder's search.
+
+A row's distribution is never stored as frequencies: they are computed from the sums
+where they are needed, a block at a time. V is the vocabulary's size.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from llmzip.exact.cpu.scalars import exp2, f32, i32, inlined, kernel, maximum
+from llmzip.exact.reference import FREQ_BITS
+
+FREQ_SCALE = f32(1 << FREQ_BITS)
+FREQ_UNIT = np.float64(2.0**-FREQ_BITS)
+BLOCK = 512
+"""Tokens whose frequencies the search sums at once."""
+
+
+@inlined
+def _logits(sums: Any, scale: Any, bias: Any, s: Any, logits: Any) -> Any:
+    """Base-2 logits of a row into `logits`; return the largest."""
+    for v in range(sums.size):
+        logits[v] = f32(sums[v]) * scale[v] * s
+    if bias.size:
+        for v in range(sums.size):
+            logits[v] = logits[v] + bias[v]
+    return maximum(logits)
+
+
+@inlined
+def _sum_frequencies(logits: Any, top: Any) -> Any:
+    """Σ (2^(logit - top) in FREQ_BITS fraction bits, rounded, + 1) over a slice."""
+    total = np.int64(0)
+    for v in range(logits.size):
+        total += np.int64(i32(np.rint(exp2(logits[v] - top) * FREQ_SCALE)))
+    return total + logits.size
+
+
+@kernel
+def token_intervals(
+    sums: Any, scale: Any, bias: Any, s: Any, tokens: Any, low: Any, freq: Any, total: Any, bits: Any
+) -> None:
+    """Intervals of given tokens (M,) in the rows' distributions, from sums (M, V).
+
+    Fills low, freq, total (uint64) and bits (float64), the cross-entropy before rounding.
+    """
+    logits = np.empty(sums.shape[1], dtype=np.float32)
+    for row in range(sums.shape[0]):
+        token = tokens[row]
+        top = _logits(sums[row], scale, bias, s[row], logits)
+        below = _sum_frequencies(logits[:token], top)
+        own = _sum_frequencies(logits[token : token + 1], top)
+        above = _sum_frequencies(logits[token + 1 :], top)
+        low[row], freq[row], total[row] = below, own, below + own + above
+        mass = np.float64(below + own + above - logits.size) * FREQ_UNIT
+        bits[row] = np.log2(mass) - np.float64(logits[token] - top)
+
+
+@kernel
+def block_sums(sums: Any, scale: Any, bias: Any, s: Any, logits: Any, tops: Any, blocks: Any) -> None:
+    """Logits (M, V) and their largest (M,), and the frequencies' sums by blocks (M, V / BLOCK)."""
+    for row in range(sums.shape[0]):
+        line = logits[row]
+        tops[row] = _logits(sums[row], scale, bias, s[row], line)
+        for block in range(blocks.shape[1]):
+            blocks[row, block] = _sum_frequencies(line[block * BLOCK : (block + 1) * BLOCK], tops[row])
+
+
+@kernel
+def find_tokens(
+    logits: Any, tops: Any, blocks: Any, targets: Any, tokens: Any, low: Any, freq: Any
+) -> None:
+    """The token whose interval holds each target (M,), with its low and freq."""
+    for row in range(targets.size):
+        target, below, block = np.int64(targets[row]), np.int64(0), 0
+        while block < blocks.shape[1] - 1 and below + blocks[row, block] <= target:
+            below += blocks[row, block]
+            block += 1
+        token = block * BLOCK
+        own = _sum_frequencies(logits[row, token : token + 1], tops[row])
+        while below + own <= target and token < logits.shape[1] - 1:
+            below += own
+            token += 1
+            own = _sum_frequencies(logits[row, token : token + 1], tops[row])
+        tokens[row], low[row], freq[row] = token, below, own

@@ -1,0 +1,159 @@
+"""Kernels that turn one row of sums into one row of activations: norms, linears, activations.
+
+Every row of a batch is on its own, so neither its neighbours nor the batch's size can
+change it. Shapes: M rows, D the stream's width, F the feed-forward's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from llmzip.exact import arith
+from llmzip.exact.cpu.scalars import f32, gelu_new, i32, inlined, kernel, largest, silu_gate
+
+I8_LIMIT = f32(arith.INT8_MAX)
+I8_UNIT = f32(1.0 / arith.INT8_MAX)
+I16_LIMIT = f32(arith.INT16_MAX)
+I16_UNIT = f32(1.0 / arith.INT16_MAX)
+STATISTIC_LIMIT = f32(arith.STATISTIC_MAX)
+STATISTIC_UNIT = np.float64(1.0 / arith.STATISTIC_MAX)
+I8_UNIT_64 = np.float64(1.0 / arith.INT8_MAX)
+WIDE = f32(256.0)
+
+
+@inlined
+def quantise_row(x: Any, q: Any) -> Any:
+    """Round a float32 row into int8 `q`; return its scale."""
+    top = largest(x)
+    inverse = I8_LIMIT / top
+    for i in range(x.size):
+        q[i] = np.int8(i32(np.rint(x[i] * inverse)))
+    return top * I8_UNIT
+
+
+@inlined
+def quantise_row_wide(x: Any, high: Any, low: Any) -> Any:
+    """Round a float32 row to 16 bits in two int8 halves; return its scale."""
+    top = largest(x)
+    inverse = I16_LIMIT / top
+    for i in range(x.size):
+        q = i32(np.rint(x[i] * inverse))
+        h = (q + i32(128)) >> i32(8)
+        high[i] = np.int8(h)
+        low[i] = np.int8(q - (h << i32(8)))
+    return top * I16_UNIT
+
+
+@inlined
+def normalise_row(x: Any, eps: float, q: Any) -> Any:
+    """See `arith.normalise`: fill int8 `q`, return the scale."""
+    top = largest(x)
+    inverse = STATISTIC_LIMIT / top
+    squares = np.int64(0)
+    for i in range(x.size):
+        g = i32(np.rint(x[i] * inverse))
+        squares += np.int64(g * g)
+    inverse = I8_LIMIT / top
+    for i in range(x.size):
+        q[i] = np.int8(i32(np.rint(x[i] * inverse)))
+    wide_top = np.float64(top)
+    unit = wide_top * STATISTIC_UNIT
+    mean_square = np.float64(squares) * (unit * unit) * (1.0 / np.float64(x.size))
+    return f32(wide_top * I8_UNIT_64 / np.sqrt(mean_square + eps))
+
+
+@kernel
+def embed_normalise(
+    ids: Any, at: Any, embedding: Any, scales: Any, positions: Any, eps: float, x: Any, q: Any, s: Any
+) -> None:
+    """Start the stream x (M, D) from token ids (M,) at positions `at`, and its first norm."""
+    for row in range(ids.size):
+        token = ids[row]
+        source, target, scale = embedding[token], x[row], scales[token]
+        for i in range(target.size):
+            target[i] = f32(source[i]) * scale
+        if positions.shape[0]:
+            shift = positions[at[row]]
+            for i in range(target.size):
+                target[i] = target[i] + shift[i]
+        s[row] = normalise_row(target, eps, q[row])
+
+
+@kernel
+def quantise_rows(x: Any, q: Any, s: Any) -> None:
+    """Quantise float32 x (M, D) to int8 q with scales s (M,)."""
+    for row in range(x.shape[0]):
+        s[row] = quantise_row(x[row], q[row])
+
+
+@kernel
+def add_normalise(
+    sums: Any, scale: Any, bias: Any, s_in: Any, x: Any, eps: float, q: Any, s_out: Any
+) -> None:
+    """x += de-quantised sums (M, D) int32; then the next norm into q, s_out."""
+    for row in range(sums.shape[0]):
+        total, target, s = sums[row], x[row], s_in[row]
+        if bias.size:
+            for i in range(target.size):
+                target[i] = target[i] + (f32(total[i]) * scale[i] * s + bias[i])
+        else:
+            for i in range(target.size):
+                target[i] = target[i] + f32(total[i]) * scale[i] * s
+        s_out[row] = normalise_row(target, eps, q[row])
+
+
+@kernel
+def add_normalise_wide(
+    sums: Any, scale: Any, bias: Any, s_in: Any, x: Any, eps: float, q: Any, s_out: Any
+) -> None:
+    """As add_normalise, for sums (2M, D) of high halves (first M rows) and low halves."""
+    rows = sums.shape[0] // 2
+    for row in range(rows):
+        high, low, target, s = sums[row], sums[rows + row], x[row], s_in[row]
+        if bias.size:
+            for i in range(target.size):
+                total = f32(np.int64(high[i]) * 256 + np.int64(low[i]))
+                target[i] = target[i] + (total * scale[i] * s + bias[i])
+        else:
+            for i in range(target.size):
+                total = f32(np.int64(high[i]) * 256 + np.int64(low[i]))
+                target[i] = target[i] + total * scale[i] * s
+        s_out[row] = normalise_row(target, eps, q[row])
+
+
+@kernel
+def gate_quantise(sums: Any, scale: Any, bias: Any, s_in: Any, halves: Any, s_out: Any) -> None:
+    """silu(gate) · up of sums (M, 2F), quantised into halves (2M, F): high rows, then low rows."""
+    rows, width = sums.shape[0], sums.shape[1] // 2
+    active = np.empty(width, dtype=np.float32)
+    for row in range(rows):
+        gate, up, s = sums[row, :width], sums[row, width:], s_in[row]
+        gate_scale, up_scale = scale[:width], scale[width:]
+        if bias.size:
+            gate_bias, up_bias = bias[:width], bias[width:]
+            for i in range(width):
+                g = f32(gate[i]) * gate_scale[i] * s + gate_bias[i]
+                active[i] = silu_gate(g, f32(up[i]) * up_scale[i] * s + up_bias[i])
+        else:
+            for i in range(width):
+                g = f32(gate[i]) * gate_scale[i] * s
+                active[i] = silu_gate(g, f32(up[i]) * up_scale[i] * s)
+        s_out[row] = quantise_row_wide(active, halves[row], halves[rows + row])
+
+
+@kernel
+def gelu_quantise(sums: Any, scale: Any, bias: Any, s_in: Any, halves: Any, s_out: Any) -> None:
+    """gelu_new of sums (M, F), quantised into halves (2M, F): high rows, then low rows."""
+    rows, width = sums.shape
+    active = np.empty(width, dtype=np.float32)
+    for row in range(rows):
+        total, s = sums[row], s_in[row]
+        if bias.size:
+            for i in range(width):
+                active[i] = gelu_new(f32(total[i]) * scale[i] * s + bias[i])
+        else:
+            for i in range(width):
+                active[i] = gelu_new(f32(total[i]) * scale[i] * s)
+        s_out[row] = quantise_row_wide(active, halves[row], halves[rows + row])

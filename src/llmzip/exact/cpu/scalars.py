@@ -1,0 +1,86 @@
+"""Scalar functions that the kernels inline: `arith` once more, constant by constant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+
+from llmzip.exact import arith
+
+f32 = np.float32
+i32 = np.int32
+
+C0, C1, C2, C3, C4 = (f32(c) for c in arith.EXP2_COEFFICIENTS)
+LIMIT = f32(arith.EXP2_LIMIT)
+MINUS_LOG2_E = f32(-arith.LOG2_E)
+GELU_CUBIC = f32(arith.GELU_CUBIC)
+GELU_LINEAR = f32(arith.GELU_LINEAR)
+ONE = f32(1.0)
+TINY = f32(arith.TINY)
+MAGNITUDE = i32(0x7FFFFFFF)
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile a function to be inlined into kernels by LLVM."""
+    return numba.njit(forceinline=True, error_model="numpy")(function)
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a kernel: no GIL, cached on disk, IEEE arithmetic as written."""
+    return numba.njit(nogil=True, cache=True, error_model="numpy", boundscheck=False)(function)
+
+
+@inlined
+def exp2(t: Any) -> Any:
+    """See `arith.exp2`."""
+    t = max(min(t, LIMIT), -LIMIT)
+    whole = np.rint(t)
+    f = t - whole
+    p = C0 * f + C1
+    p = p * f + C2
+    p = p * f + C3
+    p = p * f + C4
+    bits = f32(p).view(np.int32) + (i32(whole) << i32(23))
+    return i32(bits).view(np.float32)
+
+
+@inlined
+def silu_gate(gate: Any, up: Any) -> Any:
+    """See `arith.silu_gate`."""
+    return gate / (exp2(gate * MINUS_LOG2_E) + ONE) * up
+
+
+@inlined
+def gelu_new(x: Any) -> Any:
+    """See `arith.gelu_new`."""
+    z = (x * x) * GELU_CUBIC
+    z = (z + GELU_LINEAR) * x
+    return x / (exp2(z) + ONE)
+
+
+@inlined
+def ordered(x: Any) -> Any:
+    """A float32 as an int32 that orders as it does: LLVM vectorises maxima of integers only."""
+    bits = f32(x).view(np.int32)
+    return bits ^ ((bits >> i32(31)) & MAGNITUDE)
+
+
+@inlined
+def maximum(row: Any) -> Any:
+    """Largest of a float32 row."""
+    top = ordered(row[0])
+    for i in range(row.size):
+        top = max(top, ordered(row[i]))
+    return i32(top ^ ((top >> i32(31)) & MAGNITUDE)).view(np.float32)
+
+
+@inlined
+def largest(row: Any) -> Any:
+    """Largest magnitude of a float32 row, at least TINY; by the bits, which order alike."""
+    top = i32(0)
+    for i in range(row.size):
+        top = max(top, f32(row[i]).view(np.int32) & MAGNITUDE)
+    return max(i32(top).view(np.float32), TINY)

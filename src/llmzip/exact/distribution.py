@@ -1,0 +1,61 @@
+"""What an engine answers: intervals of known tokens, and the search for unknown ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmzip.exact.cache import KVCache
+from llmzip.exact.hidden import Hidden
+from llmzip.exact.model import ModelShape
+
+Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TokenIntervals:
+    """One token of each row with its place in the row's distribution; all shape (rows,)."""
+
+    tokens: Ids
+    low: NDArray[np.uint64]
+    freq: NDArray[np.uint64]
+    total: NDArray[np.uint64]
+    bits: NDArray[np.float64]  # the cross-entropy of the token before rounding
+
+    @classmethod
+    def empty(cls, n_rows: int) -> TokenIntervals:
+        """Room for `n_rows` answers."""
+        u64 = (np.zeros(n_rows, dtype=np.uint64) for _ in range(3))
+        return cls(np.zeros(n_rows, dtype=np.int64), *u64, np.zeros(n_rows))
+
+
+class Distributions(Protocol):
+    """Next-token distributions of several rows, held where the engine runs."""
+
+    def totals(self) -> NDArray[np.uint64]:
+        """The frequencies' sum of each row."""
+
+    def find(self, targets: NDArray[np.uint64]) -> TokenIntervals:
+        """The token of each row whose interval holds its target, with low and freq."""
+
+
+class Engine(Protocol):
+    """An exact model that runs rows of tokens over a KV cache."""
+
+    shape: ModelShape
+    max_rows: int
+
+    def cache(self, n_lanes: int, n_positions: int) -> KVCache:
+        """Make a KV cache."""
+
+    def forward(self, ids: Ids, lanes: Ids, starts: Ids, cache: KVCache) -> Hidden:
+        """Run ids (B, T), lane b at positions from starts[b]; B · T <= max_rows."""
+
+    def intervals(self, hidden: Hidden, tokens: Ids) -> TokenIntervals:
+        """Intervals of the tokens (rows,) that follow the rows of `hidden`."""
+
+    def distributions(self, hidden: Hidden) -> Distributions:
+        """The distributions after the rows of `hidden`, to be searched."""

@@ -1,0 +1,89 @@
+"""The reference as an engine: any device that torch runs on, CUDA included."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from llmzip.exact.cache import KVCache
+from llmzip.exact.distribution import Distributions, Ids, TokenIntervals
+from llmzip.exact.hidden import Hidden
+from llmzip.exact.model import ExactModel
+from llmzip.exact.reference import FREQ_BITS, Reference
+
+HEAD_ROWS = 256
+"""Rows whose distributions are held at once."""
+
+
+class TorchEngine:
+    """Runs `Reference` behind the engine's protocol."""
+
+    max_rows = 2048
+
+    def __init__(self, model: ExactModel, device: torch.device) -> None:
+        self._reference = Reference(model, device)
+        self.shape = model.shape
+        self.device = device
+
+    def cache(self, n_lanes: int, n_positions: int) -> KVCache:
+        """Make a KV cache on the device."""
+        return self._reference.cache(n_lanes, n_positions)
+
+    def forward(self, ids: Ids, lanes: Ids, starts: Ids, cache: KVCache) -> Hidden:
+        """As `Reference.forward`, for arrays."""
+        with torch.inference_mode():
+            return self._reference.forward(*map(torch.from_numpy, (ids, lanes, starts)), cache)
+
+    def intervals(self, hidden: Hidden, tokens: Ids) -> TokenIntervals:
+        """The intervals of the next tokens (rows,) in the distributions of `hidden`."""
+        found = TokenIntervals.empty(len(tokens))
+        with torch.inference_mode():
+            for first in range(0, len(tokens), HEAD_ROWS):
+                part = slice(first, first + HEAD_ROWS)
+                rows = Hidden(hidden.q[part], hidden.scale[part])
+                self._look_up(rows, torch.from_numpy(tokens[part]).to(self.device), found, part)
+        return found
+
+    def _look_up(self, rows: Hidden, tokens: Tensor, found: TokenIntervals, part: slice) -> None:
+        frequencies = self._reference.frequencies(rows)
+        ends = frequencies.cumsum(-1)
+        freq, end = (x.gather(1, tokens[:, None])[:, 0] for x in (frequencies, ends))
+        found.low[part], found.freq[part] = _unsigned(end - freq), _unsigned(freq)
+        found.total[part] = _unsigned(ends[:, -1])
+        logits = self._reference.logits(rows)
+        mass = (ends[:, -1] - logits.shape[1]).to(torch.float64) * 2.0**-FREQ_BITS
+        own = logits.gather(1, tokens[:, None])[:, 0] - logits.amax(1)
+        found.bits[part] = (torch.log2(mass) - own).cpu().numpy()
+
+    def distributions(self, hidden: Hidden) -> Distributions:
+        """The distributions of `hidden`, ready to be searched."""
+        with torch.inference_mode():
+            return TorchDistributions(self._reference.frequencies(hidden).cumsum(-1))
+
+
+class TorchDistributions:
+    """Distributions of several rows, as the ends of their tokens' intervals (rows, V) int64."""
+
+    def __init__(self, ends: Tensor) -> None:
+        self._ends = ends
+
+    def totals(self) -> NDArray[np.uint64]:
+        """The frequencies' sum of each row."""
+        return _unsigned(self._ends[:, -1])
+
+    def find(self, targets: NDArray[np.uint64]) -> TokenIntervals:
+        """The tokens whose intervals hold the targets."""
+        wanted = torch.from_numpy(targets.astype(np.int64)).to(self._ends.device)[:, None]
+        tokens = torch.searchsorted(self._ends, wanted, right=True)
+        end = self._ends.gather(1, tokens)
+        low = torch.where(tokens > 0, self._ends.gather(1, (tokens - 1).clamp_min(0)), 0)
+        found = TokenIntervals.empty(len(targets))
+        found.tokens[:] = tokens[:, 0].cpu().numpy()
+        found.low[:], found.freq[:] = _unsigned(low[:, 0]), _unsigned((end - low)[:, 0])
+        return found
+
+
+def _unsigned(x: Tensor) -> NDArray[np.uint64]:
+    return x.cpu().numpy().astype(np.uint64)
