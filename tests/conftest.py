@@ -7,22 +7,64 @@ tokens are likely and others are not, as with a trained model.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
+
+from llmzip.models import DEFAULT_MODEL, HOME_VARIABLE, locate
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
-# Before anything imports the hub's client: no test may reach for the network.
-os.environ["HF_HUB_OFFLINE"] = "1"
+# Before anything imports the hub's client: no test asks the hub, unless whoever runs them says 0.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+# HYPOTHESIS_PROFILE=expensive looks much longer. No deadlines: models share the cores.
+settings.register_profile("default", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("expensive", deadline=None, max_examples=2000)
+settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "default")
+)
 
 VOCAB_SIZE = 512
 N_POSITIONS = 128
 END_OF_TEXT = "<|endoftext|>"
 MISSING_BYTES = frozenset(b"\x04\x06\x13\x14\x16\x1d\xc0\xc1\xf1\xf2") | frozenset(range(0xF5, 256))
 """The bytes for which SmolLM2's vocabulary has no token."""
+
+_HOME_OUTSIDE = os.environ.get(HOME_VARIABLE)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def llmzip_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give the tests, and every process they start, a cache folder of this session's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("llmzip home")
+        patch.setenv(HOME_VARIABLE, str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def default_model(llmzip_home: Path) -> str:
+    """Return the default model's name, its weights being there.
+
+    They are fetched into the cache of whoever runs the tests, once and for all, and
+    linked into the session's; preparing them is up to the first test that needs it.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if _HOME_OUTSIDE is None:
+            patch.delenv(HOME_VARIABLE)
+        else:
+            patch.setenv(HOME_VARIABLE, _HOME_OUTSIDE)
+        weights = locate(DEFAULT_MODEL).path
+    folder = llmzip_home / "models" / DEFAULT_MODEL
+    folder.mkdir(parents=True)
+    (folder / weights.name).symlink_to(weights)
+    return DEFAULT_MODEL
 
 
 @pytest.fixture(scope="session")

