@@ -1,7 +1,7 @@
 """The classical codec: raw LZMA with fixed parameters, for where a language model is no help.
 
-A payload is an LZMA1 stream with its end marker and no header: what a header would say is
-fixed here (and in docs/FORMAT.md), so it need not be trusted.
+A payload is an LZMA2 stream with its end marker and no header. What a header would say, the
+window's size, is fixed here (and in docs/FORMAT.md), so it need not be trusted.
 """
 
 from __future__ import annotations
@@ -13,20 +13,22 @@ from llmzip.errors import CorruptError
 DICTIONARY_BYTES = 1 << 24
 """The window that a decoder must keep: no chunk is longer, so every distance fits."""
 
-_PROPERTIES: dict[str, int] = {"id": lzma.FILTER_LZMA1, "lc": 3, "lp": 0, "pb": 2}
+_FOR_BINARY = {"lc": 3, "lp": 0, "pb": 2}
+_FOR_TEXT = {"lc": 3, "lp": 0, "pb": 0}
 _QUICK_PRESET = 0
 _BEST_PRESET = 9 | lzma.PRESET_EXTREME
 _MIN_DICTIONARY_BYTES = 1 << 12
 
 
 def compress_classical(data: bytes) -> bytes:
-    """Return the payload of `data` (at most DICTIONARY_BYTES)."""
-    return _compress(data, _BEST_PRESET)
+    """Return the payload of `data` (at most DICTIONARY_BYTES): the best of a few settings."""
+    tries = (_compress(data, _BEST_PRESET, settings) for settings in (_FOR_BINARY, _FOR_TEXT))
+    return min(tries, key=len)
 
 
 def quick_ratio(data: bytes) -> float:
     """Return about how small `data` gets, as a fraction of its size, for little time."""
-    return len(_compress(data, _QUICK_PRESET)) / max(len(data), 1)
+    return len(_compress(data, _QUICK_PRESET, _FOR_BINARY)) / max(len(data), 1)
 
 
 def decompress_classical(payload: bytes, n_bytes: int) -> bytes:
@@ -34,21 +36,24 @@ def decompress_classical(payload: bytes, n_bytes: int) -> bytes:
 
     Raises CorruptError if it is no whole stream, or one of another length.
     """
-    filters = [{**_PROPERTIES, "dict_size": DICTIONARY_BYTES}]
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": DICTIONARY_BYTES}]
     decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
     try:
         data = decoder.decompress(payload, max_length=n_bytes + 1)
         if len(data) == n_bytes and not decoder.eof:  # the end marker may still wait to be read
             data += decoder.decompress(b"", max_length=1)
     except (lzma.LZMAError, EOFError) as exc:
-        raise CorruptError("a chunk's LZMA data is damaged") from exc
+        raise CorruptError("a chunk's LZMA data is damaged; get the file again") from exc
     if not decoder.eof or decoder.unused_data or len(data) != n_bytes:
-        raise CorruptError(f"a chunk's LZMA data does not decode to the {n_bytes} bytes it claims")
+        raise CorruptError(
+            f"a chunk's LZMA data does not decode to the {n_bytes} bytes it claims; "
+            "the file is damaged, get it again"
+        )
     return data
 
 
-def _compress(data: bytes, preset: int) -> bytes:
+def _compress(data: bytes, preset: int, settings: dict[str, int]) -> bytes:
     """Compress with a window just long enough, which saves memory and changes no distance."""
     window = max(_MIN_DICTIONARY_BYTES, 1 << max(len(data) - 1, 1).bit_length())
-    filters = [{**_PROPERTIES, "preset": preset, "dict_size": window}]
-    return lzma.compress(data, lzma.FORMAT_RAW, filters=filters)
+    lzma2 = {"id": lzma.FILTER_LZMA2, "preset": preset, "dict_size": window, **settings}
+    return lzma.compress(data, lzma.FORMAT_RAW, filters=[lzma2])

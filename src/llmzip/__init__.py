@@ -1,0 +1,47 @@
+"""Lossless text compression with a causal language model, exact on every machine.
+
+import llmzip
+
+packed = llmzip.compress("It was the best of times".encode())
+assert llmzip.decompress(packed).decode() == "It was the best of times"
+"""
+
+from llmzip.api import Compressor, Decompressor, compress, decompress, inspect
+from llmzip.errors import (
+    CorruptError,
+    DeviceError,
+    FingerprintError,
+    FormatError,
+    LlmzipError,
+    ModelDamagedError,
+    ModelError,
+    ModelNotFoundError,
+    ModelUnsupportedError,
+    NotLlmzError,
+    TruncatedError,
+    UnsupportedError,
+    UsageError,
+)
+from llmzip.version import __version__
+
+__all__ = [
+    "Compressor",
+    "CorruptError",
+    "Decompressor",
+    "DeviceError",
+    "FingerprintError",
+    "FormatError",
+    "LlmzipError",
+    "ModelDamagedError",
+    "ModelError",
+    "ModelNotFoundError",
+    "ModelUnsupportedError",
+    "NotLlmzError",
+    "TruncatedError",
+    "UnsupportedError",
+    "UsageError",
+    "__version__",
+    "compress",
+    "decompress",
+    "inspect",
+]

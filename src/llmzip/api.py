@@ -1,0 +1,263 @@
+"""The library: compress and decompress bytes, or streams with a model that is kept open.
+
+Importing this imports neither numpy nor torch; the first call does.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, BinaryIO
+
+from llmzip.errors import DeviceError, FingerprintError, UsageError
+from llmzip.models.catalog import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from llmzip.codec import OpenedModel, Progress, Stats
+    from llmzip.container import ModelRef, Options, Summary
+
+DEFAULT_CHUNK_TOKENS = 2048
+
+
+def compress(
+    data: bytes,
+    *,
+    model: str = DEFAULT_MODEL,
+    device: str = "auto",
+    threads: int | None = None,
+    batch: int | None = None,
+    chunk_tokens: int = DEFAULT_CHUNK_TOKENS,
+    exact: bool = True,
+) -> bytes:
+    """Return `data` as a .llmz file. The arguments are those of Compressor.
+
+    For more than one text, keep a Compressor: it opens the model once.
+    Raises ModelError, DeviceError, UsageError; TypeError if `data` is no bytes.
+    """
+    _require_bytes(data)
+    compressor = Compressor(
+        model=model,
+        device=device,
+        threads=threads,
+        batch=batch,
+        chunk_tokens=chunk_tokens,
+        exact=exact,
+    )
+    sink = io.BytesIO()
+    compressor.compress(io.BytesIO(data), sink)
+    return sink.getvalue()
+
+
+def decompress(
+    data: bytes,
+    *,
+    model: str | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    batch: int | None = None,
+    force_foreign: bool = False,
+) -> bytes:
+    """Return what the .llmz file `data` holds. The arguments are those of Decompressor.
+
+    Raises FormatError, ModelError, DeviceError; TypeError if `data` is no bytes.
+    """
+    _require_bytes(data)
+    source, sink = io.BytesIO(data), io.BytesIO()
+    decoded_size(source)
+    decompressor = Decompressor(
+        model=model, device=device, threads=threads, batch=batch, force_foreign=force_foreign
+    )
+    decompressor.decompress(source, sink)
+    return sink.getvalue()
+
+
+def inspect(source: BinaryIO) -> Iterator[Summary]:
+    """Yield what each member of a .llmz file holds; every byte is checked. Raises FormatError."""
+    from llmzip import container
+
+    return container.inspect(source)
+
+
+def decoded_size(source: BinaryIO) -> int | None:
+    """Check every byte of a .llmz file without decoding it; return its decoded size in bytes.
+
+    Leaves `source` where it was. Of a source that cannot seek nothing is read: None.
+    Raises FormatError.
+    """
+    if not source.seekable():
+        return None
+    start = source.tell()
+    n_bytes = sum(member.n_bytes for member in inspect(source))
+    source.seek(start)
+    return n_bytes
+
+
+class Compressor:
+    """Compresses streams with one model, which it opens when it first meets text.
+
+    model: a name, a folder, a .gguf file or a hub id.
+    device: "cpu", "cuda" or "auto".
+    threads, batch: speed and memory only; None chooses. The bytes never depend on them.
+    chunk_tokens: tokens a chunk; more compress better and decode less side by side.
+    exact: False runs the model in floating point: any architecture, but this machine only.
+    quiet: do not tell on standard error when a model is fetched.
+
+    Raises UsageError for numbers out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str = DEFAULT_MODEL,
+        device: str = "auto",
+        threads: int | None = None,
+        batch: int | None = None,
+        chunk_tokens: int = DEFAULT_CHUNK_TOKENS,
+        exact: bool = True,
+        quiet: bool = True,
+    ) -> None:
+        _require_positive(threads=threads, batch=batch)
+        self._options = _options(chunk_tokens)
+        self._name = model
+        self._how = _HowToRun(device, threads, batch, quiet)
+        self._exact = exact
+        self._opened: OpenedModel | None = None
+
+    def compress(self, source: BinaryIO, sink: BinaryIO, progress: Progress | None = None) -> Stats:
+        """Compress all of `source` onto `sink`, which is neither flushed nor closed.
+
+        progress: called with the number of bytes dealt with so far.
+        Raises ModelError, DeviceError, OSError.
+        """
+        from llmzip.codec import encode_stream, unseen
+
+        return encode_stream(source, sink, self._open, self._options, progress or unseen)
+
+    def _open(self) -> OpenedModel:
+        if self._opened is None:
+            self._opened = self._how.open_named(self._name, self._options, self._exact)
+        return self._opened
+
+
+class Decompressor:
+    """Decompresses streams, keeping the model that was needed last.
+
+    model: where the model is, if not where the file says; its fingerprint must fit all the same.
+    device, threads, batch, quiet: as for Compressor.
+    force_foreign: try files that the float predictor made on another machine.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str | None = None,
+        device: str = "auto",
+        threads: int | None = None,
+        batch: int | None = None,
+        force_foreign: bool = False,
+        quiet: bool = True,
+    ) -> None:
+        _require_positive(threads=threads, batch=batch)
+        self._name = model
+        self._batch = batch
+        self._how = _HowToRun(device, threads, batch, quiet)
+        self._force_foreign = force_foreign
+        self._opened: OpenedModel | None = None
+        self._opened_for: tuple[ModelRef, Options] | None = None
+
+    def decompress(
+        self, source: BinaryIO, sink: BinaryIO, progress: Progress | None = None
+    ) -> Stats:
+        """Decompress all members of `source` onto `sink`, which is neither flushed nor closed.
+
+        progress: called with the number of bytes written or nearly so.
+        Raises FormatError (what was written by then is right, but not all), ModelError,
+        DeviceError, OSError.
+        """
+        from llmzip.codec import decode_stream, unseen
+
+        return decode_stream(source, sink, self._open, self._batch, progress or unseen)
+
+    def _open(self, ref: ModelRef, options: Options) -> OpenedModel:
+        if self._opened is None or self._opened_for != (ref, options):
+            self._opened = None  # its memory is wanted for the next
+            opened = self._how.open_recorded(ref, self._name, options)
+            _check_same(opened.ref, ref, self._force_foreign)
+            self._opened, self._opened_for = opened, (ref, options)
+        return self._opened
+
+
+def _check_same(here: ModelRef, wanted: ModelRef, force_foreign: bool) -> None:
+    """Raise unless the model opened here computes what the file was made with."""
+    if here.fingerprint != wanted.fingerprint:
+        raise FingerprintError(
+            f"the file needs model {wanted.name} with fingerprint {wanted.fingerprint.hex()}, "
+            f"but {here.name} here has {here.fingerprint.hex()}; say with -m where the right one is"
+        )
+    if here.machine != wanted.machine and not force_foreign:
+        raise DeviceError(
+            "the file was made in floating point and can be decoded only on the machine, device "
+            "and library versions that made it; --force-foreign tries all the same"
+        )
+
+
+class _HowToRun:
+    """The settings that choose speed, never bytes."""
+
+    def __init__(self, device: str, threads: int | None, batch: int | None, quiet: bool) -> None:
+        if device not in ("auto", "cpu", "cuda"):
+            raise UsageError(f"no device {device!r}: choose auto, cpu or cuda")
+        self._device = device
+        self._threads = threads
+        self._batch = batch
+        self._quiet = quiet
+
+    def open_named(self, name: str, options: Options, exact: bool) -> OpenedModel:
+        """Open the model that a person asked for."""
+        from llmzip.predict import open_predictor
+
+        return open_predictor(
+            name,
+            device=self._device,
+            threads=self._threads,
+            batch=self._batch,
+            exact=exact,
+            options=options,
+            quiet=self._quiet,
+        )
+
+    def open_recorded(self, ref: ModelRef, name: str | None, options: Options) -> OpenedModel:
+        """Open the model that a file was made with, or the one that the person says it is."""
+        if name is not None:
+            return self.open_named(name, options, exact=ref.portable)
+        from llmzip.predict import open_predictor
+
+        return open_predictor(
+            ref,
+            device=self._device,
+            threads=self._threads,
+            batch=self._batch,
+            exact=ref.portable,
+            options=options,
+            quiet=self._quiet,
+        )
+
+
+def _options(chunk_tokens: int) -> Options:
+    from llmzip.container import Options
+
+    try:
+        return Options(chunk_tokens=chunk_tokens)
+    except ValueError as exc:
+        raise UsageError(f"chunk_tokens cannot be {chunk_tokens}: choose 1 to 65536") from exc
+
+
+def _require_positive(**numbers: int | None) -> None:
+    for name, number in numbers.items():
+        if number is not None and number < 1:
+            raise UsageError(f"{name} cannot be {number}: choose 1 or more")
+
+
+def _require_bytes(data: object) -> None:
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise TypeError(f"a bytes-like object is required, not {type(data).__name__}")

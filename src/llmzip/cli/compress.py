@@ -1,0 +1,91 @@
+"""`llmzip compress`: FILE to FILE.llmz."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from llmzip.api import DEFAULT_CHUNK_TOKENS, Compressor
+from llmzip.cli.jobs import SUFFIX, Verb, run_jobs
+from llmzip.cli.messages import Messages
+from llmzip.cli.options import FileOptions, file_options, run_options, set_verbosity
+from llmzip.models.catalog import DEFAULT_MODEL
+
+
+@click.command()
+@file_options
+@click.option(
+    "-m",
+    "--model",
+    default=DEFAULT_MODEL,
+    envvar="LLMZIP_MODEL",
+    show_envvar=True,
+    show_default=True,
+    help="A name (see `llmzip models list`), a folder, a .gguf file or a hub id.",
+)
+@click.option(
+    "--chunk-tokens",
+    type=click.IntRange(1, 65536),
+    default=DEFAULT_CHUNK_TOKENS,
+    show_default=True,
+    help="Tokens a chunk: longer chunks are smaller, shorter ones decompress faster.",
+)
+@click.option(
+    "--float",
+    "use_float",
+    is_flag=True,
+    help="Run the model in floating point: any architecture, but only this machine can decompress.",
+)
+@run_options
+@click.pass_obj
+def compress(
+    messages: Messages,
+    files: tuple[Path, ...],
+    output: Path | None,
+    to_stdout: bool,
+    force: bool,
+    keep: bool,
+    remove: bool,
+    model: str,
+    chunk_tokens: int,
+    use_float: bool,
+    device: str,
+    threads: int | None,
+    batch: int | None,
+    show_stats: bool,
+    quiet: bool,
+    verbose: int,
+) -> None:
+    """Compress each FILE to FILE.llmz; without FILE, standard input to standard output."""
+    set_verbosity(messages, quiet, verbose)
+    compressor = Compressor(
+        model=model,
+        device=device,
+        threads=threads,
+        batch=batch,
+        chunk_tokens=chunk_tokens,
+        exact=not use_float,
+        quiet=quiet,
+    )
+
+    def target_of(source: Path) -> Path | None:
+        if source.name.endswith(SUFFIX):
+            messages.warning(
+                f"{source}: has the suffix {SUFFIX} already; skipped (-o FILE insists)"
+            )
+            return None
+        return source.with_name(source.name + SUFFIX)
+
+    verb = Verb("compressed", False, target_of, _size, compressor.compress)
+    where = FileOptions(files, output, to_stdout, force, remove and not keep, show_stats)
+    run_jobs(verb, where, messages)
+
+
+def _size(source: BinaryIO) -> int | None:
+    """Return how many bytes a regular file has; of anything else nobody knows."""
+    status = os.fstat(source.fileno())
+    return status.st_size if stat.S_ISREG(status.st_mode) else None

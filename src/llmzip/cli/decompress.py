@@ -1,0 +1,66 @@
+"""`llmzip decompress`: FILE.llmz back to FILE."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from llmzip.api import Decompressor, decoded_size
+from llmzip.cli.jobs import SUFFIX, Verb, run_jobs
+from llmzip.cli.messages import Messages
+from llmzip.cli.options import FileOptions, file_options, run_options, set_verbosity
+from llmzip.errors import UsageError
+
+
+@click.command()
+@file_options
+@click.option(
+    "-m",
+    "--model",
+    help="Where the model is, if not where the file says. Its fingerprint must fit.",
+)
+@click.option(
+    "--force-foreign",
+    is_flag=True,
+    help="Try a --float file of another machine; it will most likely fail.",
+)
+@run_options
+@click.pass_obj
+def decompress(
+    messages: Messages,
+    files: tuple[Path, ...],
+    output: Path | None,
+    to_stdout: bool,
+    force: bool,
+    keep: bool,
+    remove: bool,
+    model: str | None,
+    force_foreign: bool,
+    device: str,
+    threads: int | None,
+    batch: int | None,
+    show_stats: bool,
+    quiet: bool,
+    verbose: int,
+) -> None:
+    """Decompress each FILE.llmz to FILE; without FILE, standard input to standard output."""
+    set_verbosity(messages, quiet, verbose)
+    decompressor = Decompressor(
+        model=model,
+        device=device,
+        threads=threads,
+        batch=batch,
+        force_foreign=force_foreign,
+        quiet=quiet,
+    )
+    verb = Verb("decompressed", True, _target_of, decoded_size, decompressor.decompress)
+    where = FileOptions(files, output, to_stdout, force, remove and not keep, show_stats)
+    run_jobs(verb, where, messages)
+
+
+def _target_of(source: Path) -> Path:
+    name = source.name.removesuffix(SUFFIX)
+    if not name or name == source.name:
+        raise UsageError(f"{source}: no {SUFFIX} to take off its name; say where to with -o FILE")
+    return source.with_name(name)

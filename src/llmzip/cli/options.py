@@ -1,0 +1,86 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from llmzip.cli.messages import Messages
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+_FILE_OPTIONS = [
+    click.argument("files", nargs=-1, type=click.Path(path_type=Path, allow_dash=True)),
+    click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path, allow_dash=True),
+        metavar="FILE",
+        help="Write here; - is standard output.",
+    ),
+    click.option("-c", "--stdout", "to_stdout", is_flag=True, help="Write to standard output."),
+    click.option("-f", "--force", is_flag=True, help="Replace an output file that is there."),
+    click.option("-k", "--keep", is_flag=True, help="Keep the input files (the default)."),
+    click.option("--rm", "remove", is_flag=True, help="Remove each input once it is done."),
+]
+
+_SPEED_OPTIONS = [
+    click.option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        default="auto",
+        envvar="LLMZIP_DEVICE",
+        show_envvar=True,
+        show_default=True,
+        help="Where to run the model. Never changes the bytes.",
+    ),
+    click.option("--threads", type=click.IntRange(1), help="CPU threads. Never changes the bytes."),
+    click.option(
+        "--batch",
+        type=click.IntRange(1),
+        help="Chunks to work on side by side. Never changes the bytes.",
+    ),
+]
+
+_TALK_OPTIONS = [
+    click.option("--stats", "show_stats", is_flag=True, help="Show sizes, model and speed."),
+    click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings."),
+    click.option("-v", "--verbose", count=True, help="Say what was done; -vv for debugging."),
+]
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """Where to read and write, as the command line says."""
+
+    files: tuple[Path, ...]
+    output: Path | None
+    to_stdout: bool
+    force: bool
+    remove: bool
+    show_stats: bool
+
+
+def file_options(command: Decorated) -> Decorated:
+    """Add the files, and the options about where to write."""
+    return _apply(_FILE_OPTIONS, command)
+
+
+def run_options(command: Decorated) -> Decorated:
+    """Add the options about speed and about messages."""
+    return _apply(_SPEED_OPTIONS + _TALK_OPTIONS, command)
+
+
+def set_verbosity(messages: Messages, quiet: bool, verbose: int) -> None:
+    """Make `messages` as talkative as asked."""
+    messages.verbosity = -1 if quiet else verbose
+
+
+def _apply(options: list[Callable[[Any], Any]], command: Decorated) -> Decorated:
+    for option in reversed(options):
+        command = option(command)
+    return command

@@ -1,0 +1,106 @@
+"""Decompresses a stream: one member after the other, verified chunk by chunk and as a whole."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from llmzip.codec.model import OpenedModel, OpenToDecode, Progress, unseen
+from llmzip.codec.schedule import Schedule
+from llmzip.codec.stats import Stats
+from llmzip.codec.streams import write_full
+from llmzip.container import (
+    Chunk,
+    End,
+    FileChecksum,
+    Header,
+    Kind,
+    ModelRef,
+    Options,
+    Reader,
+    Record,
+    Wave,
+)
+
+
+def decode_stream(
+    source: BinaryIO,
+    sink: BinaryIO,
+    open_model: OpenToDecode,
+    n_lanes: int | None = None,
+    progress: Progress = unseen,
+) -> Stats:
+    """Decompress the .llmz file on `source`, all of its members, onto `sink`.
+
+    n_lanes: how many chunks to decode side by side; only speed and memory depend on it.
+
+    Raises FormatError for a damaged file (what has been written by then is right, but not
+    all), what `open_model` raises, and OSError from the streams.
+    """
+    begin_s = time.monotonic()
+    stats = Stats()
+    reader = Reader(source)
+    records = iter(reader)
+    for header in records:
+        assert isinstance(header, Header)
+        member = _Member(records, header.options, stats)
+        member.decode(sink, open_model, n_lanes, progress)
+    stats.n_file_bytes = reader.offset
+    stats.seconds = time.monotonic() - begin_s
+    return stats
+
+
+@dataclass
+class _Member:
+    """One member of the file, while it is being decoded."""
+
+    records: Iterator[Record]
+    options: Options
+    stats: Stats
+    ref: ModelRef | None = None
+    end: End | None = None
+    checksum: FileChecksum = field(default_factory=FileChecksum)
+
+    def decode(
+        self, sink: BinaryIO, open_model: OpenToDecode, n_lanes: int | None, progress: Progress
+    ) -> None:
+        """Write what the member decodes to. Raises as decode_stream does."""
+        n_before = self.stats.n_bytes
+
+        def opened() -> OpenedModel:
+            assert self.ref is not None  # the reader refuses an LM chunk before it
+            return open_model(self.ref, self.options)
+
+        def report(n_bytes: int) -> None:
+            progress(n_before + n_bytes)
+
+        for data in Schedule(self._chunks(), opened, n_lanes, report):
+            self.checksum.update(data)
+            write_full(sink, data)
+            self.stats.n_bytes += len(data)
+        assert self.end is not None
+        self.end.verify(self.checksum)
+
+    def _chunks(self) -> Iterator[Chunk]:
+        """Yield the member's chunks, taking note of what stands between them."""
+        for record in self.records:
+            match record:
+                case ModelRef():
+                    self.ref = record
+                    self.stats.model_name = record.name
+                case Wave():
+                    self._count(record)
+                    yield from record.chunks
+                case End():
+                    self.end = record
+                    return
+
+    def _count(self, wave: Wave) -> None:
+        for chunk in wave.chunks:
+            if chunk.kind is Kind.LM:
+                self.stats.n_chunks += 1
+                self.stats.n_tokens += chunk.n_tokens
+                self.stats.n_model_bytes += chunk.n_bytes
+                self.stats.n_payload_bytes += len(chunk.payload)

@@ -1,0 +1,95 @@
+"""Decodes chunks of one model side by side, token by token, each in a lane of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmzip.codec.model import OpenedModel
+from llmzip.coder import RangeDecoder
+from llmzip.container import Chunk
+
+
+@dataclass
+class Slot:
+    """A chunk and what has become of it."""
+
+    chunk: Chunk
+    data: bytes | None = None  # what it decodes to, once that is known and verified
+    n_tokens_done: int = 0
+
+    @property
+    def n_bytes_done(self) -> int:
+        """About how many of its bytes are decoded."""
+        if self.data is not None:
+            return self.chunk.n_bytes
+        return self.chunk.n_bytes * self.n_tokens_done // max(self.chunk.n_tokens, 1)
+
+
+class Lanes:
+    """Up to `n_lanes` chunks of one model that are being decoded together."""
+
+    def __init__(self, model: OpenedModel, n_lanes: int) -> None:
+        self.n_lanes = n_lanes
+        self._tokenizer = model.tokenizer
+        self._predictor = model.predictor.lanes(n_lanes)
+        self._coder = RangeDecoder(n_lanes)
+        self._slots: list[Slot | None] = [None] * n_lanes
+        self._active: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._ids: NDArray[np.int32] = np.zeros((n_lanes, 0), dtype=np.int32)
+        self._n_done = np.zeros(n_lanes, dtype=np.int64)
+        self._n_tokens = np.zeros(n_lanes, dtype=np.int64)
+
+    @property
+    def n_active(self) -> int:
+        """How many chunks are being decoded."""
+        return self._active.size
+
+    def open(self, slot: Slot) -> None:
+        """Begin with the chunk of `slot` in a free lane. Raises CorruptError."""
+        lane = self._slots.index(None)
+        n_tokens = slot.chunk.n_tokens
+        self._coder.open(lane, slot.chunk.payload)
+        self._predictor.open(lane)
+        missing = n_tokens - self._ids.shape[1]
+        if missing > 0:
+            self._ids = np.pad(self._ids, ((0, 0), (0, missing)))
+        self._slots[lane] = slot
+        self._n_done[lane], self._n_tokens[lane] = 0, n_tokens
+        self._active = np.sort(np.append(self._active, lane))
+
+    def step(self) -> None:
+        """Decode one token in every active lane; verify and free those that are complete.
+
+        Raises CorruptError where a chunk is not what its checksum says.
+        """
+        lanes = self._active
+        totals = self._predictor.totals(lanes)
+        targets = self._coder.targets(lanes, totals)
+        ids, low, freq = self._predictor.find(lanes, targets)
+        self._coder.consume(lanes, low, freq, totals)
+        self._ids[lanes, self._n_done[lanes]] = ids
+        self._n_done[lanes] += 1
+        complete = self._n_done[lanes] == self._n_tokens[lanes]
+        if complete.any():
+            for lane in lanes[complete].tolist():
+                self._close(lane)
+            self._active = lanes[~complete]
+
+    def note_progress(self) -> None:
+        """Write into the slots how far their lanes have come."""
+        for lane in self._active.tolist():
+            slot = self._slots[lane]
+            assert slot is not None
+            slot.n_tokens_done = int(self._n_done[lane])
+
+    def _close(self, lane: int) -> None:
+        slot = self._slots[lane]
+        assert slot is not None
+        self._coder.close(lane)
+        data = self._tokenizer.decode(self._ids[lane, : slot.chunk.n_tokens])
+        slot.chunk.verify(data)
+        slot.data = data
+        self._slots[lane] = None

@@ -1,0 +1,55 @@
+"""What the codec needs of an opened model; who opens it, and how, is the caller's affair."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmzip.container import ModelRef, Options
+from llmzip.predict.protocol import Predictor
+
+
+class Tokenizer(Protocol):
+    """Bytes to token ids and back, lossless for any bytes."""
+
+    def encode(self, data: bytes) -> NDArray[np.int32]:
+        """Return the ids of `data`."""
+
+    def decode(self, ids: NDArray[np.int32]) -> bytes:
+        """Return the bytes of `ids`. Raises CorruptError if no text encodes to them."""
+
+    def split(self, ids: NDArray[np.int32], n_tokens: int) -> Sequence[NDArray[np.int32]]:
+        """Cut `ids` into pieces of at most `n_tokens` that decode on their own."""
+
+
+class OpenedModel(Protocol):
+    """A model ready to run, and how a file refers to it."""
+
+    @property
+    def predictor(self) -> Predictor:
+        """The source of frequencies."""
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """What its ids mean."""
+
+    @property
+    def ref(self) -> ModelRef:
+        """What a file says so that the same model is found again."""
+
+
+OpenToEncode = Callable[[], OpenedModel]
+"""Opens the model to compress with; called once at most, when the first text is met."""
+
+OpenToDecode = Callable[[ModelRef, Options], OpenedModel]
+"""Opens the model that a file was made with, or raises a ModelError."""
+
+Progress = Callable[[int], None]
+"""Takes how many bytes of the original have been dealt with so far."""
+
+
+def unseen(_n_bytes: int) -> None:
+    """Progress that nobody looks at."""

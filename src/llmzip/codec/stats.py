@@ -1,0 +1,45 @@
+"""What one run of the codec has measured."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass
+class Stats:
+    """Sizes and times of one compression or decompression; the codec adds up as it goes.
+
+    Of the original bytes, `n_model_bytes` in `n_chunks` chunks of `n_tokens` tokens went
+    through the model and took `n_payload_bytes`; the rest were stored or coded classically.
+    """
+
+    n_bytes: int = 0  # the original
+    n_file_bytes: int = 0  # the .llmz file, all of it
+    n_model_bytes: int = 0
+    n_payload_bytes: int = 0  # what the range coder made of them
+    n_tokens: int = 0
+    n_chunks: int = 0
+    model_bits: float = 0.0  # cross-entropy over the tokens; known when compressing only
+    seconds: float = 0.0
+    model_name: str | None = None  # None where no chunk needed one
+
+    @property
+    def bits_per_byte(self) -> float:
+        """Bits of the file for each byte of the original."""
+        return 8 * self.n_file_bytes / self.n_bytes if self.n_bytes else math.nan
+
+    @property
+    def bits_per_token(self) -> float:
+        """The model's cross-entropy for each token it predicted."""
+        return self.model_bits / self.n_tokens if self.n_tokens else math.nan
+
+    @property
+    def perplexity(self) -> float:
+        """Among how many equally likely tokens the model hesitated on average."""
+        return float(2.0**self.bits_per_token)
+
+    @property
+    def bytes_per_second(self) -> float:
+        """Bytes of the original dealt with each second."""
+        return self.n_bytes / self.seconds if self.seconds else math.nan

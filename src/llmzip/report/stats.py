@@ -1,0 +1,54 @@
+"""The table that `--stats` prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from llmzip.codec import Stats
+
+
+def stats_lines(stats: Stats) -> list[str]:
+    """Return the figures of one run, a line each: label, value, and what it means."""
+    rows = [
+        ("original", f"{stats.n_bytes:,} bytes"),
+        ("compressed", f"{stats.n_file_bytes:,} bytes{_share(stats)}"),
+        ("model", stats.model_name or "none needed"),
+    ]
+    if stats.n_tokens:
+        rows += _model_rows(stats)
+    rows.append(("time", f"{stats.seconds:.2f} s{_speed(stats)}"))
+    width = max(len(label) for label, _ in rows)
+    return [f"{label:<{width}}  {value}" for label, value in rows]
+
+
+def _model_rows(stats: Stats) -> list[tuple[str, str]]:
+    rows = [
+        ("through the model", f"{stats.n_model_bytes:,} bytes in {stats.n_chunks:,} chunks"),
+        ("tokens", f"{stats.n_tokens:,} ({stats.n_model_bytes / stats.n_tokens:.2f} bytes each)"),
+        ("coded", f"{stats.n_payload_bytes:,} bytes"),
+    ]
+    if not stats.model_bits:  # only the side that compresses knows it
+        return rows
+    ideal_bytes = stats.model_bits / 8
+    excess = 100 * (stats.n_payload_bytes / ideal_bytes - 1)
+    return [
+        *rows,
+        ("cross-entropy", f"{ideal_bytes:,.1f} bytes (coded is {excess:+.3f} %)"),
+        ("", f"{stats.model_bits / stats.n_model_bytes:.4f} bits per byte"),
+        ("", f"{stats.bits_per_token:.4f} bits per token"),
+        ("perplexity", f"{stats.perplexity:.3f} per token"),
+    ]
+
+
+def _share(stats: Stats) -> str:
+    if not stats.n_bytes:
+        return ""
+    percent = 100 * stats.n_file_bytes / stats.n_bytes
+    return f" ({percent:.2f} %, {stats.bits_per_byte:.4f} bits per byte)"
+
+
+def _speed(stats: Stats) -> str:
+    if not stats.seconds:
+        return ""
+    return f" ({stats.bytes_per_second / 1000:,.2f} kB/s)"
