@@ -43,7 +43,7 @@ def reference_encode(symbols: list[Symbol]) -> bytes:
         while width < 2**56:
             low, width, n_digits = low * 256, width * 256, n_digits + 1
     for n in range(n_digits + 1):
-        rest = 256 ** (n_digits - n)
+        rest: int = 256 ** (n_digits - n)
         number = -(-low // rest)
         if number * rest < low + width:
             return number.to_bytes(n)

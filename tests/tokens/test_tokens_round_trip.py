@@ -1,0 +1,87 @@
+"""Whatever the tokenizer and whatever the bytes, they come back."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizer_zoo import NAMES, TEXT, tokenizer_json
+
+from llmzip.tokens import ByteTokenizer
+
+_TOKENIZERS = {name: ByteTokenizer(tokenizer_json(name)) for name in NAMES}
+
+INPUTS = {
+    "empty": b"",
+    "every byte": bytes(range(256)),
+    "text": "".join(TEXT).encode(),
+    "broken utf-8": b"caf\xc3 \xe4\xb8 \xf0\x9f\x98 \xff\xfe end\xe2\x82",
+    "overlong and surrogate": b"\xc0\x80 \xed\xa0\x80 \xed\xb2\x80 \xf4\x90\x80\x80",
+    "utf-16": "Zwölf 中文\n".encode("utf-16"),
+    "latin-1": "Zwölf Boxkämpfer ".encode("latin-1") * 9,
+    "crlf": b"one\r\ntwo\r\n\r\n\rthree\n",
+    "nul": b"\0\0a\0\0\0",
+    "dashes": b"-" * 64,
+    "spaces": b" " * 200,
+    "spaces round text": b"  The  fox   \t\n ",
+    "emoji": "\U0001f469\u200d\U0001f4bb \U0001f3f3\ufe0f\u200d\U0001f308 ok 🙂".encode(),
+    "chinese": "中文也行。但是没有训练过。".encode(),
+    "composed and not": "é e\u0301 ﬁ ① \uff21 \u00a0\u2003 İ".encode(),
+    "special tokens as text": b"<|endoftext|><|sep|> <s></s><unk><0x41> <|endoftext|",
+    "the space's mark": "a▁b ▁▁ \u2581".encode(),
+    "added tokens": b"the  fox  and fox" + b" " * 8 + b"fox",
+    "private and unassigned": "\U00040000\U000f0000\U0010ffff\ufffe".encode(),
+}
+
+
+@pytest.mark.parametrize("data", INPUTS.values(), ids=INPUTS.keys())
+@pytest.mark.parametrize("name", NAMES)
+def test_comes_back(name: str, data: bytes) -> None:
+    tokenizer = _TOKENIZERS[name]
+    ids = tokenizer.encode(data)
+    assert ids.dtype == np.int32
+    assert ids.ndim == 1
+    assert not ids.size or (ids.min() >= 0 and ids.max() < tokenizer.vocab_size)
+    assert tokenizer.decode(ids) == data
+
+
+@given(st.binary(max_size=300))
+@pytest.mark.parametrize("name", NAMES)
+def test_any_bytes_come_back(name: str, data: bytes) -> None:
+    tokenizer = _TOKENIZERS[name]
+    assert tokenizer.decode(tokenizer.encode(data)) == data
+
+
+@given(st.text(max_size=300))
+@pytest.mark.parametrize("name", NAMES)
+def test_any_text_comes_back(name: str, text: str) -> None:
+    tokenizer = _TOKENIZERS[name]
+    assert tokenizer.decode(tokenizer.encode(text.encode())) == text.encode()
+
+
+@pytest.mark.parametrize("unit", [b"a", b" ", b"\x04", b"\xff", b"a\xff", "é▁".encode()])
+@pytest.mark.parametrize("name", NAMES)
+def test_long_runs_come_back(name: str, unit: bytes) -> None:
+    data = unit * (100_000 // len(unit))
+    tokenizer = _TOKENIZERS[name]
+    assert tokenizer.decode(tokenizer.encode(data)) == data
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_ids_do_not_depend_on_what_was_encoded_before(name: str) -> None:
+    used = _TOKENIZERS[name]
+    for data in INPUTS.values():
+        used.encode(data)
+    for data in INPUTS.values():
+        fresh = ByteTokenizer(tokenizer_json(name))
+        assert np.array_equal(fresh.encode(data), used.encode(data))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_random_bytes_come_back(name: str) -> None:
+    data = random.Random(20).randbytes(20_000)
+    tokenizer = _TOKENIZERS[name]
+    assert tokenizer.decode(tokenizer.encode(data)) == data
