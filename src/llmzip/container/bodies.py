@@ -22,8 +22,8 @@ from llmzip.container.records import (
     Options,
     check_chunk_sizes,
 )
-from llmzip.container.wire import Fields, varint
-from llmzip.errors import CorruptError, UnsupportedError
+from llmzip.container.wire import Fields, corrupt, varint
+from llmzip.errors import UnsupportedError
 
 TAG_MODEL = 1
 TAG_GROUP = 2
@@ -131,11 +131,11 @@ def unpack_wave(fields: Fields) -> list[ChunkHead]:
     """Take what pack_wave wrote."""
     n_chunks = fields.varint()
     if not 1 <= n_chunks <= limits.MAX_WAVE_CHUNKS:
-        raise CorruptError(f"a wave of {n_chunks} chunks before byte {fields.offset}")
+        raise corrupt(f"a wave of {n_chunks} chunks before byte {fields.offset}")
     heads = [_take_head(fields) for _ in range(n_chunks)]
     for total in (sum(h.n_bytes for h in heads), sum(h.n_payload for h in heads)):
         if total > limits.MAX_WAVE_BYTES:
-            raise CorruptError(f"a wave of {total} bytes before byte {fields.offset}")
+            raise corrupt(f"a wave of {total} bytes before byte {fields.offset}")
     return heads
 
 
@@ -143,7 +143,7 @@ def check_cut(heads: Iterable[ChunkHead], options: Options) -> None:
     """Raise CorruptError if a chunk is longer than the file's options say that chunks are."""
     longest = max(head.n_tokens for head in heads)
     if longest > options.chunk_tokens:
-        raise CorruptError(
+        raise corrupt(
             f"a chunk of {longest} tokens in a file cut into chunks of {options.chunk_tokens}"
         )
 
@@ -177,7 +177,7 @@ def refusing(fields: Fields) -> Iterator[None]:
     try:
         yield
     except ValueError as exc:
-        raise CorruptError(f"before byte {fields.offset}: {exc}; the file is damaged") from exc
+        raise corrupt(f"{exc} (before byte {fields.offset})") from exc
 
 
 def _take_head(fields: Fields) -> ChunkHead:

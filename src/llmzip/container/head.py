@@ -41,12 +41,15 @@ def check_start(source: Source) -> Kind | None:
     if not SIGNATURE.startswith(start[: len(SIGNATURE)]):
         if source.offset == 0:
             raise NotLlmzError("not a .llmz file: it starts with other bytes")
-        raise CorruptError(f"other data follows the end of the file at byte {source.offset}")
+        raise CorruptError(
+            f"other data follows the end of the file at byte {source.offset}: "
+            "cut it off, or get the file again"
+        )
     if not start:
         raise TruncatedError("the input is empty, and a .llmz file is not even for an empty text")
     if len(start) <= len(SIGNATURE):
         raise TruncatedError(
-            f"the file ends at byte {source.offset + len(start)}; it was cut off, get it again"
+            f"the file ends at byte {source.offset + len(start)}: it was cut off, get it again"
         )
     return _unpack_form(start[-1])[0]
 

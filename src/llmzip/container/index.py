@@ -12,8 +12,8 @@ from llmzip.container.head import check_start, take_header
 from llmzip.container.limits import END_MARK
 from llmzip.container.reader import Reader, take_trailer, take_wave
 from llmzip.container.records import End, Group, GroupEntry, Header, ModelRef, Options, Wave
-from llmzip.container.wire import Body, Source, take_frame
-from llmzip.errors import CorruptError, FormatError
+from llmzip.container.wire import Body, Source, corrupt, take_frame
+from llmzip.errors import FormatError
 
 _LENGTH_BYTES = 4
 _TRAILER_BYTES = _LENGTH_BYTES + len(END_MARK)
@@ -67,14 +67,14 @@ def read_group(source: BinaryIO, index: Index, number: int) -> Iterator[Group | 
         missing -= record.n_bytes if isinstance(record, Wave) else 0
         yield record
     if missing:
-        raise CorruptError(f"group {number} does not decode to what the index says")
+        raise corrupt(f"group {number} does not decode to what the index says")
 
 
 def _group(source: BinaryIO, index: Index, entry: GroupEntry) -> Iterator[Group | Wave]:
     at = Source(source, index.start + entry.offset)
     tag, body = take_frame(at)
     if tag != bodies.TAG_GROUP:
-        raise CorruptError(f"no group at byte {body.offset}, where the index puts one")
+        raise corrupt(f"no group at byte {body.offset}, where the index puts one")
     yield bodies.unpack_group(body)
     missing = entry.n_bytes
     while missing > 0:
@@ -103,13 +103,13 @@ def _from_trailer(source: BinaryIO) -> Index:
     n_record = int.from_bytes(trailer[:_LENGTH_BYTES], "little")
     end_offset = n_file - _TRAILER_BYTES - n_record
     if end_offset <= 0 or trailer[_LENGTH_BYTES:] != END_MARK:
-        raise CorruptError("no trailer")
+        raise corrupt("no trailer")
     tail, body = _frame_at(source, end_offset, bodies.TAG_END)
     end, said_offset = bodies.unpack_end(body)
     body.done()
     take_trailer(tail, n_record)
     if said_offset != end_offset:
-        raise CorruptError("the last member does not start with the file")
+        raise corrupt("the last member does not start with the file")
     source.seek(0)
     options = take_header(Source(source))
     return Index(0, options, _model_at(source, end.model_offset), end)
@@ -129,7 +129,7 @@ def _frame_at(source: BinaryIO, offset: int, tag: int) -> tuple[Source, Body]:
     at = Source(source, offset)
     found, body = take_frame(at)
     if found != tag:
-        raise CorruptError(f"record type {found} at byte {offset}, where {tag} should be")
+        raise corrupt(f"record type {found} at byte {offset}, where {tag} should be")
     return at, body
 
 

@@ -20,8 +20,8 @@ from llmzip.container.records import (
     Wave,
 )
 from llmzip.container.single import take_single
-from llmzip.container.wire import CRC_BYTES, Body, Source, crc32, take_frame
-from llmzip.errors import CorruptError, UnsupportedError
+from llmzip.container.wire import CRC_BYTES, Body, Source, corrupt, crc32, take_frame
+from llmzip.errors import UnsupportedError
 
 
 class Reader:
@@ -104,7 +104,7 @@ class _Sequence:
 
     def _model(self, body: Body, offset: int) -> ModelRef:
         if self._model_offset:
-            raise CorruptError(f"a second model before byte {body.offset}")
+            raise corrupt(f"a second model before byte {body.offset}")
         self._model_offset = offset
         return bodies.unpack_model(body)
 
@@ -115,10 +115,10 @@ class _Sequence:
 
     def _wave(self, body: Body) -> Wave:
         if not self._groups:
-            raise CorruptError(f"a wave outside of a group before byte {body.offset}")
+            raise corrupt(f"a wave outside of a group before byte {body.offset}")
         wave = take_wave(self._source, body, self._options)
         if wave.needs_model and not self._model_offset:
-            raise CorruptError(f"a chunk without a model before byte {self._source.offset}")
+            raise corrupt(f"a chunk without a model before byte {self._source.offset}")
         last = self._groups[-1]
         self._groups[-1] = GroupEntry(last.offset, last.n_bytes + wave.n_bytes)
         return wave
@@ -128,7 +128,7 @@ class _Sequence:
         end, said_offset = bodies.unpack_end(body)
         totals = (sum(g.n_bytes for g in self._groups), tuple(self._groups), self._model_offset)
         if (end.n_bytes, end.groups, end.model_offset, said_offset) != (*totals, offset):
-            raise CorruptError(f"the index before byte {body.offset} contradicts the file")
+            raise corrupt(f"the index before byte {body.offset} contradicts the file")
         take_trailer(self._source, self._source.offset - self._start - offset)
         if self._source.peek(1):
             check_start(self._source)
@@ -137,7 +137,7 @@ class _Sequence:
 
     def _check_group_has_waves(self) -> None:
         if self._groups and self._groups[-1].n_bytes == 0:
-            raise CorruptError(f"a group without waves before byte {self._source.offset}")
+            raise corrupt(f"a group without waves before byte {self._source.offset}")
 
 
 def take_wave(source: Source, body: Body, options: Options) -> Wave:
@@ -148,7 +148,7 @@ def take_wave(source: Source, body: Body, options: Options) -> Wave:
     start = source.offset
     payload = source.take(sum(head.n_payload for head in heads))
     if source.take(CRC_BYTES) != crc32(payload):
-        raise CorruptError(f"the wave at byte {start} fails its checksum; the file is damaged")
+        raise corrupt(f"the wave at byte {start} fails its checksum")
     chunks = []
     at = 0
     for head in heads:
@@ -161,4 +161,4 @@ def take_trailer(source: Source, n_bytes: int) -> None:
     """Take the trailer of an end record of `n_bytes`."""
     expected = n_bytes.to_bytes(4, "little") + END_MARK
     if source.take(len(expected)) != expected:
-        raise CorruptError(f"a malformed trailer before byte {source.offset}")
+        raise corrupt(f"a malformed trailer before byte {source.offset}")

@@ -127,7 +127,7 @@ class Chunk:
         """Raise CorruptError unless `data` is what this chunk must decode to."""
         if len(data) != self.n_bytes or chunk_checksum(data) != self.checksum:
             raise CorruptError(
-                f"a {self.kind.name.lower()} chunk of {self.n_bytes} bytes fails its checksum; "
+                f"{self.kind.name.lower()}: a chunk of {self.n_bytes} bytes fails its checksum: "
                 "the file is damaged, get it again"
             )
 
@@ -205,12 +205,12 @@ class End:
         """Raise CorruptError unless `decoded` saw exactly this member's bytes."""
         if decoded.n_bytes != self.n_bytes:
             raise CorruptError(
-                f"the file should decode to {self.n_bytes} bytes but gave {decoded.n_bytes}; "
+                f"the file should decode to {self.n_bytes} bytes but gave {decoded.n_bytes}: "
                 "the file is damaged, get it again"
             )
         if decoded.digest()[: len(self.checksum)] != self.checksum:
             raise CorruptError(
-                "the decoded bytes fail the file's checksum; the file is damaged, get it again"
+                "the decoded bytes fail the file's checksum: the file is damaged, get it again"
             )
 
 
@@ -221,15 +221,20 @@ def check_chunk_sizes(kind: Kind, n_bytes: int, n_tokens: int, n_payload: int) -
     """Raise ValueError unless these sizes can belong together in one chunk."""
     _require(1 <= n_bytes <= limits.MAX_CHUNK_BYTES, f"a chunk of {n_bytes} bytes is out of range")
     if kind is Kind.LM:
-        _require(1 <= n_tokens <= limits.MAX_CHUNK_TOKENS, f"{n_tokens} tokens is out of range")
+        _require(
+            1 <= n_tokens <= limits.MAX_CHUNK_TOKENS,
+            f"a chunk of {n_tokens} tokens is out of range",
+        )
         _require(
             n_tokens <= limits.MAX_TOKENS_PER_BYTE * n_bytes
             and n_bytes <= limits.MAX_TOKEN_BYTES * n_tokens,
             f"{n_tokens} tokens cannot stand for {n_bytes} bytes",
         )
         most = limits.MAX_BYTES_PER_TOKEN * n_tokens + limits.PAYLOAD_SLACK_BYTES
-        _require(n_payload <= most, f"{n_payload} bytes are too many for {n_tokens} tokens")
+        _require(
+            n_payload <= most, f"a payload of {n_payload} bytes is too long for {n_tokens} tokens"
+        )
         return
-    _require(n_tokens == 0, f"a {kind.name.lower()} chunk has no tokens")
+    _require(n_tokens == 0, "only lm chunks have tokens")
     fits = n_payload == n_bytes if kind is Kind.STORED else n_payload < n_bytes
-    _require(fits, f"a {kind.name.lower()} payload of {n_payload} bytes for {n_bytes} bytes")
+    _require(fits, f"{kind.name.lower()}: a payload of {n_payload} bytes for {n_bytes} bytes")

@@ -22,8 +22,7 @@ from llmzip.container.bodies import (
 from llmzip.container.head import check_start, pack_head, take_single_head
 from llmzip.container.limits import SIGNATURE, SINGLE_MAX_BYTES
 from llmzip.container.records import Chunk, Kind, ModelRef, Options, Wave
-from llmzip.container.wire import Source, Tee
-from llmzip.errors import CorruptError
+from llmzip.container.wire import Source, Tee, corrupt
 
 _CRC_START = 0xFFFF
 _CRC_BYTES = 2
@@ -57,13 +56,11 @@ def take_single(source: Source, kind: Kind) -> tuple[Options, ModelRef | None, C
     head = unpack_sizes(tee, kind)
     check_cut([head], options)
     if max(head.n_bytes, head.n_payload) > SINGLE_MAX_BYTES:
-        raise CorruptError(f"before byte {source.offset}: too large for a file of one piece")
+        raise corrupt(f"the chunk at byte {source.offset} is too large for a file of one piece")
     crc = source.take(_CRC_BYTES)
     payload = source.take(head.n_payload)
     if crc != _crc16(bytes(tee.taken) + payload):
-        raise CorruptError(
-            f"the chunk before byte {source.offset} fails its checksum; the file is damaged"
-        )
+        raise corrupt(f"the chunk before byte {source.offset} fails its checksum")
     if source.peek(1):
         check_start(source)
     with refusing(tee):

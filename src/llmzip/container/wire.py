@@ -23,6 +23,11 @@ _MAX_VARINT_BYTES = 9  # 63 bits: sizes fit everyone's signed integers
 _PIECE_BYTES = 1 << 20  # a claimed length is believed a piece at a time
 
 
+def corrupt(what: str) -> CorruptError:
+    """Return the error for a file in which `what` is the case, with what to do about it."""
+    return CorruptError(f"{what}: the file is damaged, get it again")
+
+
 def varint(value: int) -> bytes:
     """Return `value` (0 to 2^63 - 1) in the fewest bytes."""
     if not 0 <= value < 1 << 63:
@@ -74,7 +79,7 @@ class Fields(ABC):
                 if byte == 0 and i > 0:
                     break
                 return value
-        raise CorruptError(f"a malformed number at byte {self.offset}; the file is damaged")
+        raise corrupt(f"a malformed number before byte {self.offset}")
 
 
 class Source(Fields):
@@ -103,7 +108,7 @@ class Source(Fields):
             piece = self._some(min(missing, _PIECE_BYTES))
             if not piece:
                 raise TruncatedError(
-                    f"the file ends at byte {self._offset}, in the middle of a record; "
+                    f"the file ends in the middle of a record, at byte {self._offset}: "
                     "it was cut off, get it again"
                 )
             pieces.append(piece)
@@ -171,14 +176,14 @@ class Body(Fields):
         """Return exactly the next `n_bytes`."""
         data = self._data[self._at : self._at + n_bytes]
         if len(data) < n_bytes:
-            raise CorruptError(f"the record before byte {self.offset} is too short for its fields")
+            raise corrupt(f"the record at byte {self.offset} is too short for its fields")
         self._at += n_bytes
         return data
 
     def done(self) -> None:
         """Raise CorruptError if anything is left."""
         if self._at < len(self._data):
-            raise CorruptError(f"surplus bytes in a record at byte {self.offset}")
+            raise corrupt(f"surplus bytes in the record at byte {self.offset}")
 
 
 def take_frame(source: Source) -> tuple[int, Body]:
@@ -188,9 +193,9 @@ def take_frame(source: Source) -> tuple[int, Body]:
     tag = tee.byte()
     n_bytes = tee.varint()
     if n_bytes > MAX_BODY_BYTES:
-        raise CorruptError(f"the record at byte {start} claims to be {n_bytes} bytes long")
+        raise corrupt(f"the record at byte {start} claims to be {n_bytes} bytes long")
     body_offset = source.offset
     body = tee.take(n_bytes)
     if source.take(CRC_BYTES) != crc32(tee.taken):
-        raise CorruptError(f"the record at byte {start} fails its checksum; the file is damaged")
+        raise corrupt(f"the record at byte {start} fails its checksum")
     return tag, Body(body, body_offset)
