@@ -26,9 +26,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("expensive", deadline=None, max_examples=2000)
-settings.load_profile(
-    os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "default")
-)
+_OUR_PROFILE = "ci" if "CI" in os.environ else "default"
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", _OUR_PROFILE))
 
 VOCAB_SIZE = 512
 N_POSITIONS = 128

@@ -63,9 +63,13 @@ def test_without_the_variable_it_is_the_platforms_cache(
 
 
 def test_staging_leaves_nothing_behind(own_home: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), home.staging("a model", never) as folder:
-        (folder / "part").write_bytes(b"1")
-        raise KeyboardInterrupt
+    def interrupted() -> None:
+        with home.staging("a model", never) as folder:
+            (folder / "part").write_bytes(b"1")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert not list((own_home / "staging").iterdir())
 
 

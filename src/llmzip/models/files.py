@@ -62,7 +62,7 @@ def locate(name: str, *, fetch: bool = True, quiet: bool = False) -> ModelFiles:
     if name in CATALOG:
         return _from_source(name, CATALOG[name].source, fetch, quiet)
     path = Path(name).expanduser()
-    if path.exists() or _looks_like_path(name):
+    if (name and path.exists()) or _looks_like_path(name):
         return _local(path)
     return _from_source(name, _remote(name), fetch, quiet)
 
