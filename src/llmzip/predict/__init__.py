@@ -1,1 +1,92 @@
+"""Predictors: language models as sources of integer frequencies.
 
+Importing this imports no torch; opening a predictor does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from llmzip.container import ModelRef, Options
+from llmzip.errors import DeviceError
+from llmzip.predict.protocol import Intervals, LaneDecoder, Predictor
+
+if TYPE_CHECKING:
+    import torch
+
+    from llmzip.tokens import ByteTokenizer
+
+__all__ = ["Intervals", "LaneDecoder", "OpenedPredictor", "Predictor", "open_predictor"]
+
+
+@dataclass(frozen=True)
+class OpenedPredictor:
+    """A predictor with what its ids mean and how a file refers to it."""
+
+    predictor: Predictor
+    tokenizer: ByteTokenizer
+    ref: ModelRef
+
+
+def open_predictor(
+    model: str | ModelRef,
+    *,
+    device: str,
+    threads: int | None,
+    batch: int | None,
+    exact: bool,
+    options: Options,
+    quiet: bool,
+) -> OpenedPredictor:
+    """Open the predictor of a model that a person names or a file records.
+
+    device: "cpu", "cuda" or "auto". threads, batch: speed and memory only.
+    Raises ModelError, DeviceError, OSError.
+    """
+    where = choose_device(device)
+    if exact:
+        return _open_exact(model, where, threads, batch, options, quiet)
+    return _open_float(model, where, threads, options, quiet)
+
+
+def choose_device(name: str) -> torch.device:
+    """The torch device by that name; "auto" takes CUDA where there is one. Raises DeviceError."""
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("no CUDA device here that torch can use; use --device cpu")
+    return torch.device(name)
+
+
+def _open_exact(
+    model: str | ModelRef,
+    device: torch.device,
+    threads: int | None,
+    batch: int | None,
+    options: Options,
+    quiet: bool,
+) -> OpenedPredictor:
+    from llmzip.exact.engines import make_engine
+    from llmzip.models.prepared import open_exact, open_recorded
+    from llmzip.predict.exact import ExactPredictor, usable_threads
+    from llmzip.predict.windows import Window
+
+    if isinstance(model, ModelRef):
+        opened = open_recorded(model.name, model.source, model.fingerprint, quiet=quiet)
+    else:
+        opened = open_exact(model, quiet=quiet)
+    shape = opened.model.shape
+    window = Window.fit(
+        options.window_tokens, options.carry_tokens, shape.n_positions, opened.bos_id
+    )
+    n_workers = (threads or usable_threads()) if device.type == "cpu" else 1
+
+    make = partial(make_engine, opened.model, device, window.size)
+    predictor = ExactPredictor(make, window, n_workers, batch)
+    return OpenedPredictor(
+        predictor, opened.tokenizer, ModelRef(opened.name, opened.source, opened.fingerprint)
+    )
