@@ -1,0 +1,146 @@
+"""The float predictor: both sides agree on one machine, and its files say which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from llmzip.coder import MAX_TOTAL, RangeDecoder, encode_lanes
+from llmzip.errors import ModelUnsupportedError
+from llmzip.predict.float import FloatPredictor, frequencies, machine_tag
+from llmzip.predict.windows import Window
+
+Ids = NDArray[np.int32]
+
+WINDOW = Window(size=24, carry=8, bos_id=0)
+
+
+@pytest.fixture(scope="module", params=["tiny_gpt2_folder", "tiny_llama_folder"])
+def model(request: pytest.FixtureRequest) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    folder: Path = request.getfixturevalue(request.param)
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+
+
+@pytest.fixture(scope="module")
+def chunks(model: Any) -> list[Ids]:
+    rng = np.random.default_rng(20)
+    sizes = (1, 23, 24, 25, 70)  # up to, at and far past the window
+    return [rng.integers(0, model.config.vocab_size, n).astype(np.int32) for n in sizes]
+
+
+def decode(predictor: FloatPredictor, payloads: list[bytes], sizes: list[int]) -> list[Ids]:
+    """Decode all payloads side by side."""
+    coder, lanes = RangeDecoder(len(payloads)), predictor.lanes(len(payloads))
+    found: list[list[int]] = [[] for _ in payloads]
+    for lane, payload in enumerate(payloads):
+        coder.open(lane, payload)
+        lanes.open(lane)
+    for n in range(max(sizes)):
+        running = np.array([lane for lane, size in enumerate(sizes) if size > n])
+        totals = lanes.totals(running)
+        ids, low, freq = lanes.find(running, coder.targets(running, totals))
+        coder.consume(running, low, freq, totals)
+        for lane, token in zip(running, ids.tolist(), strict=True):
+            found[lane].append(token)
+    for lane in range(len(payloads)):
+        coder.close(lane)
+    return [np.array(ids, dtype=np.int32) for ids in found]
+
+
+def test_round_trip_past_the_window(model: Any, chunks: list[Ids]) -> None:
+    predictor = FloatPredictor(model, WINDOW)
+    payloads = encode_lanes(list(predictor.intervals(chunks)))
+    decoded = decode(predictor, payloads, [chunk.size for chunk in chunks])
+    assert [ids.tolist() for ids in decoded] == [chunk.tolist() for chunk in chunks]
+
+
+def test_lanes_are_forgotten_when_opened_anew(model: Any, chunks: list[Ids]) -> None:
+    lanes = FloatPredictor(model, WINDOW).lanes(1)
+    lane = np.array([0])
+    first = lanes.totals(lane)
+    lanes.find(lane, first - np.uint64(1))
+    lanes.open(0)
+    assert lanes.totals(lane) == first
+
+
+def test_intervals_keep_the_protocol(model: Any, chunks: list[Ids]) -> None:
+    predictor = FloatPredictor(model, WINDOW)
+    assert predictor.vocab_size == model.config.vocab_size
+    for intervals in predictor.intervals(chunks):
+        assert intervals.low.dtype == intervals.freq.dtype == intervals.total.dtype == np.uint64
+        assert (intervals.freq >= 1).all()
+        assert (intervals.low + intervals.freq <= intervals.total).all()
+        assert (intervals.total <= MAX_TOTAL).all()
+
+
+@torch.inference_mode()
+def test_bits_are_the_models_cross_entropy(model: Any, chunks: list[Ids]) -> None:
+    chunk = chunks[1]  # fits into one window
+    (intervals,) = FloatPredictor(model, WINDOW).intervals([chunk])
+    ids = torch.tensor([[WINDOW.bos_id, *chunk.tolist()]])
+    loss = torch.nn.functional.cross_entropy(model(ids).logits[0, :-1].double(), ids[0, 1:])
+    assert intervals.bits == pytest.approx(float(loss) * chunk.size / np.log(2), rel=1e-4)
+    coded = np.log2(intervals.total / intervals.freq).sum()
+    assert coded == pytest.approx(intervals.bits, rel=1e-4)
+
+
+def test_model_without_a_cache_is_fed_its_whole_context(model: Any, chunks: list[Ids]) -> None:
+    class Forgetful(torch.nn.Module):
+        config, device = model.config, model.device
+
+        def forward(self, input_ids: torch.Tensor, past_key_values: None, use_cache: bool) -> Any:
+            assert past_key_values is None
+            output = model(input_ids=input_ids)
+            del output["past_key_values"]
+            return output
+
+    (usual,) = FloatPredictor(model, WINDOW).intervals(chunks[3:4])
+    (other,) = FloatPredictor(Forgetful(), WINDOW).intervals(chunks[3:4])
+    assert other.bits == pytest.approx(usual.bits, rel=1e-4)
+
+
+def test_every_token_has_a_frequency() -> None:
+    freq = frequencies(np.array([1.0, 0.0, 1e-300]))
+    assert freq.tolist() == [2**32 + 1, 1, 1]
+
+
+def test_predictions_that_are_no_numbers_are_refused(model: Any, chunks: list[Ids]) -> None:
+    def broken(module: Any, args: Any, output: Any) -> Any:
+        output.logits = output.logits * float("nan")
+        return output
+
+    hook = model.register_forward_hook(broken)
+    try:
+        with pytest.raises(ModelUnsupportedError, match="not finite"):
+            list(FloatPredictor(model, WINDOW).intervals(chunks))
+    finally:
+        hook.remove()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda patch: patch.setattr(torch, "get_num_threads", lambda: 1000),
+        lambda patch: patch.setattr(torch, "__version__", "0.1"),
+        lambda patch: patch.setenv("ONEDNN_MAX_CPU_ISA", "SSE41"),
+    ],
+    ids=["threads", "version", "instructions"],
+)
+def test_tag_names_the_machine(
+    model: Any,
+    change: Callable[[pytest.MonkeyPatch], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tag = machine_tag(model)
+    assert len(tag) == 8
+    assert machine_tag(model) == tag
+    change(monkeypatch)
+    assert machine_tag(model) != tag
