@@ -88,9 +88,9 @@ texts = st.binary(min_size=1, max_size=40)
 
 
 @st.composite
-def items(draw: st.DrawFn) -> Item:
+def items(draw: st.DrawFn, kinds: Sequence[Kind]) -> Item:
     data = draw(texts)
-    match draw(st.sampled_from(Kind)):
+    match draw(st.sampled_from(kinds)):
         case Kind.LM:
             payload = draw(st.binary(max_size=12))
             return Chunk.lm(data, draw(st.integers(1, 4 * len(data))), payload), data
@@ -99,8 +99,12 @@ def items(draw: st.DrawFn) -> Item:
     return stored(data)
 
 
-waves = st.lists(items(), min_size=1, max_size=4)
-groups = st.lists(st.lists(waves, min_size=1, max_size=3), max_size=3)
+def groups_of(*kinds: Kind) -> st.SearchStrategy[Groups]:
+    waves = st.lists(items(kinds), min_size=1, max_size=4)
+    return st.lists(st.lists(waves, min_size=1, max_size=3), max_size=3)
+
+
+groups = groups_of(*Kind)
 options = st.builds(
     lambda chunk, carry, more: Options(chunk, carry + more, carry),
     st.integers(200, 1 << 16),

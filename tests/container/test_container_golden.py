@@ -1,0 +1,135 @@
+"""Files kept for ever: good ones read and are written the same, bad ones are refused.
+
+Each .hex file says in its first lines what it is; for those to be refused, the last of these
+lines names the error. A change that breaks a good file breaks the users' files.
+"""
+
+from __future__ import annotations
+
+import io
+import lzma
+from pathlib import Path
+
+import pytest
+from container_samples import checksum_of, chunks_of, read
+
+from llmzip import errors
+from llmzip.container import (
+    Chunk,
+    End,
+    Group,
+    Header,
+    Kind,
+    ModelRef,
+    Options,
+    Record,
+    Wave,
+    Writer,
+    read_index,
+)
+
+GOLDEN = Path(__file__).parent / "golden"
+
+HELLO = b"Hello, hello, hello!\n"
+OVER = b"over and over and " * 12
+TEXTS = {
+    "good-empty": b"",
+    "good-single-stored": HELLO,
+    "good-single-lm": b"Prediction is compression.",
+    "good-single-lzma": OVER,
+    "good-single-options-tied": b"options",
+    "good-groups": HELLO + b"second waveof two chunks" + OVER + b"end",
+    "good-concatenated": b"one two three ",
+    "good-small-sequence": HELLO,
+}
+WRITTEN_OTHERWISE = {"good-small-sequence"}
+
+
+def load(name: str) -> tuple[list[str], bytes]:
+    """Return the comment lines and the bytes of a golden file."""
+    lines = (GOLDEN / f"{name}.hex").read_text().splitlines()
+    comments = [line.removeprefix("# ") for line in lines if line.startswith("#")]
+    return comments, bytes.fromhex("".join(lines[len(comments) :]))
+
+
+def names(prefix: str) -> list[str]:
+    return sorted(path.stem for path in GOLDEN.glob(f"{prefix}-*.hex"))
+
+
+@pytest.mark.parametrize("name", names("good"))
+def test_good_files_hold_their_text(name: str) -> None:
+    records = read(load(name)[1])
+    text = TEXTS[name]
+    for chunk in chunks_of(records):
+        data, text = text[: chunk.n_bytes], text[chunk.n_bytes :]
+        chunk.verify(data)
+        assert data == decoded(chunk, data)
+    assert text == b""
+
+
+def decoded(chunk: Chunk, lm_data: bytes) -> bytes:
+    match chunk.kind:
+        case Kind.STORED:
+            return chunk.payload
+        case Kind.LZMA:
+            filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 24}]
+            return lzma.decompress(chunk.payload, lzma.FORMAT_RAW, filters=filters)
+    return lm_data
+
+
+@pytest.mark.parametrize("name", sorted(set(names("good")) - WRITTEN_OTHERWISE))
+def test_good_files_are_written_byte_for_byte(name: str) -> None:
+    file = load(name)[1]
+    assert rewritten(read(file), TEXTS[name]) == file
+
+
+def rewritten(records: list[Record], text: bytes) -> bytes:
+    sink = io.BytesIO()
+    writer = Writer(sink)
+    # The writer wants the model before the first wave, wherever the file has it.
+    models = [record for record in records if isinstance(record, ModelRef)]
+    for record in records:
+        match record:
+            case Header():
+                writer = Writer(sink, record.options)
+                for model in models:
+                    writer.model(model)
+                whole = b""
+            case Group():
+                writer.group(record.adaptation)
+            case Wave():
+                data, text = text[: record.n_bytes], text[record.n_bytes :]
+                writer.wave(record.chunks, data)
+                whole += data
+            case End():
+                assert writer.finish() == record
+                record.verify(checksum_of(whole))
+    return sink.getvalue()
+
+
+def test_what_the_good_files_say() -> None:
+    tied = read(load("good-single-options-tied")[1])
+    assert tied[0] == Header(Options(4096, 1024, 512))
+    fingerprint = bytes.fromhex("fedcba9876543210")
+    assert tied[1] == ModelRef("my model", "local", fingerprint, machine=b"machine!")
+    (index,) = read_index(io.BytesIO(load("good-groups")[1]))
+    assert index.model == ModelRef("gpt2", "hub:openai-community/gpt2", bytes(range(8)))
+    assert [group.n_bytes for group in index.groups] == [45, 219]
+    starts = [index.start for index in read_index(io.BytesIO(load("good-concatenated")[1]))]
+    assert len(starts) == 3
+
+
+@pytest.mark.parametrize("name", names("bad") + names("unsupported"))
+def test_the_others_are_refused_for_their_reason(name: str) -> None:
+    comments, file = load(name)
+    error = getattr(errors, comments[-1])
+    with pytest.raises(error) as caught:
+        read(file)
+    assert type(caught.value) is error
+    assert "\n" not in str(caught.value)
+
+
+def test_every_good_file_has_its_text() -> None:
+    assert set(TEXTS) == set(names("good"))
+    assert len(names("bad")) >= 16
+    assert len(names("unsupported")) >= 6
