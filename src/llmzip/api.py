@@ -135,7 +135,7 @@ class Compressor:
 
     def _open(self) -> OpenedModel:
         if self._opened is None:
-            self._opened = self._how.open_named(self._name, self._options, self._exact)
+            self._opened = self._how.open(self._name, self._options, self._exact)
         return self._opened
 
 
@@ -181,7 +181,7 @@ class Decompressor:
     def _open(self, ref: ModelRef, options: Options) -> OpenedModel:
         if self._opened is None or self._opened_for != (ref, options):
             self._opened = None  # its memory is wanted for the next
-            opened = self._how.open_recorded(ref, self._name, options)
+            opened = self._how.open(self._name or ref, options, ref.portable)
             _check_same(opened.ref, ref, self._force_foreign)
             self._opened, self._opened_for = opened, (ref, options)
         return self._opened
@@ -212,32 +212,16 @@ class _HowToRun:
         self._batch = batch
         self._quiet = quiet
 
-    def open_named(self, name: str, options: Options, exact: bool) -> OpenedModel:
-        """Open the model that a person asked for."""
+    def open(self, model: str | ModelRef, options: Options, exact: bool) -> OpenedModel:
+        """Open the model that a person names or a file records."""
         from llmzip.predict import open_predictor
 
         return open_predictor(
-            name,
+            model,
             device=self._device,
             threads=self._threads,
             batch=self._batch,
             exact=exact,
-            options=options,
-            quiet=self._quiet,
-        )
-
-    def open_recorded(self, ref: ModelRef, name: str | None, options: Options) -> OpenedModel:
-        """Open the model that a file was made with, or the one that the person says it is."""
-        if name is not None:
-            return self.open_named(name, options, exact=ref.portable)
-        from llmzip.predict import open_predictor
-
-        return open_predictor(
-            ref,
-            device=self._device,
-            threads=self._threads,
-            batch=self._batch,
-            exact=ref.portable,
             options=options,
             quiet=self._quiet,
         )

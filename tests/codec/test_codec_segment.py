@@ -1,0 +1,78 @@
+"""Which data is worth the model's time; and that whatever the guess, the runs are the data."""
+
+from __future__ import annotations
+
+import base64
+import random
+from itertools import pairwise
+
+import pytest
+from codec_samples import awkward, words
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmzip.codec.segment import BLOCK_BYTES, Run, plan_runs, suits_model
+
+NOISE = random.Random(3).randbytes(3 * BLOCK_BYTES)
+TEXT = words(2 * BLOCK_BYTES)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        words(500),
+        words(BLOCK_BYTES),
+        "道可道非常道。名可名非常名。".encode() * 20,
+        "naïve café, déjà vu: a page of Latin-1 ".encode("latin-1") * 5,
+        b"a line of code\r\n\tindented\r\n" * 3,
+        b"\x1b[31mred\x1b[0m terminal output " * 4,
+        b"-" * 64,
+        b" " * 200,
+    ],
+)
+def test_text_goes_to_the_model(data: bytes) -> None:
+    assert suits_model(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"short",
+        NOISE[:BLOCK_BYTES],
+        NOISE[:1000],
+        bytes(5000),
+        b"a" * BLOCK_BYTES,
+        awkward()["gzip file"],
+        awkward()["utf-16"],
+    ],
+)
+def test_what_is_no_text_does_not(data: bytes) -> None:
+    assert not suits_model(data)
+
+
+def test_base64_of_noise_is_text_still() -> None:
+    assert suits_model(base64.b64encode(NOISE)[:BLOCK_BYTES])
+
+
+def test_neighbours_of_one_fate_are_one_run() -> None:
+    assert plan_runs(TEXT) == [Run(0, 2 * BLOCK_BYTES, True)]
+    assert plan_runs(TEXT + NOISE + TEXT[:100]) == [
+        Run(0, 2 * BLOCK_BYTES, True),
+        Run(2 * BLOCK_BYTES, 5 * BLOCK_BYTES, False),
+        Run(5 * BLOCK_BYTES, 5 * BLOCK_BYTES + 100, True),
+    ]
+
+
+@given(
+    pieces=st.lists(
+        st.sampled_from([NOISE[:BLOCK_BYTES], NOISE[:777], TEXT[:BLOCK_BYTES], TEXT[:99], b"\0"]),
+        max_size=5,
+    )
+)
+def test_runs_cover_the_data_in_order_and_alternate(pieces: list[bytes]) -> None:
+    data = b"".join(pieces)
+    runs = plan_runs(data)
+    assert [run.start for run in runs] == [0, *(run.stop for run in runs)][: len(runs)]
+    assert (runs[-1].stop if runs else 0) == len(data)
+    assert all(a.for_model != b.for_model for a, b in pairwise(runs))
