@@ -58,8 +58,8 @@ CORRUPT = {
     ),
     "no tokens": ("chunk of 0 tokens", by_hand(MODEL, GROUP, wave(lm_head(100, 0, 9)))),
     "tokens for few bytes": (
-        "41 tokens cannot stand for 10 bytes",
-        by_hand(MODEL, GROUP, wave(lm_head(10, 41, 9))),
+        "161 tokens cannot stand for 10 bytes",
+        by_hand(MODEL, GROUP, wave(lm_head(10, 161, 9))),
     ),
     "bytes for few tokens": (
         "10 tokens cannot stand for 10241",
@@ -217,7 +217,7 @@ def test_the_largest_sizes_are_allowed() -> None:
     check_chunk_sizes(Kind.STORED, 1 << 24, 0, 1 << 24)
     check_chunk_sizes(Kind.LZMA, 1 << 24, 0, (1 << 24) - 1)
     check_chunk_sizes(Kind.LM, 1 << 24, 1 << 16, 6 << 16)
-    check_chunk_sizes(Kind.LM, 1, 4, 0)
+    check_chunk_sizes(Kind.LM, 1, 16, 0)
     check_chunk_sizes(Kind.LM, limits.MAX_TOKEN_BYTES, 1, 14)
     assert len(read(write([[[lm(bytes(4 * 2048))]]]))) == 5
 

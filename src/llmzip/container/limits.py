@@ -30,8 +30,9 @@ MAX_WINDOW_TOKENS = 1 << 24
 MAX_TOKEN_BYTES = 1024
 """The most bytes that a token may stand for; published vocabularies stay below 300."""
 
-MAX_TOKENS_PER_BYTE = 4
-"""The most tokens that a decoded byte may take: escapes of odd bytes take three."""
+MAX_TOKENS_PER_BYTE = 16
+"""The most tokens that a decoded byte may take: escapes take two or three, but nine where a
+vocabulary has next to no tokens of single bytes."""
 
 MAX_BYTES_PER_TOKEN = 6
 """The most payload bytes a token may take on average: totals are at most 2^48."""
