@@ -3,7 +3,7 @@
     prepared/KEY/
     ├── model.safetensors    the integers, as ExactModel.save writes them
     ├── tokenizer.json
-    └── info.json            PreparedInfo: what it is, and checks of the two others
+    └── info.json            PreparedInfo: what it is, checks of the two others, its own check
 
 KEY is a hash of the model's files and the engine's version, so another file or
 another engine never meets a stale form. A prepared model needs neither
@@ -169,7 +169,7 @@ def _prepare(files: ModelFiles, folder: Path, quiet: bool) -> None:
     exact.save(folder / _MODEL)
     (folder / _TOKENIZER).write_text(loaded.tokenizer_json, encoding="utf-8")
     info = _describe(folder, loaded, exact, tokenizer)
-    (folder / _INFO).write_text(json.dumps(asdict(info), indent=1), encoding="utf-8")
+    _write_info(folder, info)
 
 
 def _describe(
@@ -214,11 +214,24 @@ def _named(opened: OpenedExact, files: ModelFiles) -> OpenedExact:
     return replace(opened, name=files.name, source=files.source)
 
 
+def _write_info(folder: Path, info: PreparedInfo) -> None:
+    fields = asdict(info)
+    text = json.dumps({"info": fields, "check": _info_check(fields)}, indent=1)
+    (folder / _INFO).write_text(text + "\n", encoding="utf-8")
+
+
 def _read_info(folder: Path) -> PreparedInfo:
     try:
-        return PreparedInfo(**json.loads((folder / _INFO).read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as exc:
+        content = json.loads((folder / _INFO).read_text(encoding="utf-8"))
+        if content["check"] == _info_check(content["info"]):
+            return PreparedInfo(**content["info"])
+    except (ValueError, TypeError, KeyError) as exc:
         raise ModelDamagedError(f"{folder / _INFO} is damaged: remove {folder}") from exc
+    raise ModelDamagedError(f"{folder / _INFO} has been changed: remove {folder}")
+
+
+def _info_check(fields: dict[str, object]) -> str:
+    return xxhash.xxh3_128_hexdigest(json.dumps(fields, sort_keys=True).encode())
 
 
 def _xxh3(path: Path) -> str:
