@@ -99,7 +99,7 @@ def test_model_without_a_cache_is_fed_its_whole_context(model: Any, chunks: list
         def forward(self, input_ids: torch.Tensor, past_key_values: None, use_cache: bool) -> Any:
             assert past_key_values is None
             output = model(input_ids=input_ids)
-            del output["past_key_values"]
+            output.past_key_values = None
             return output
 
     (usual,) = FloatPredictor(model, WINDOW).intervals(chunks[3:4])
