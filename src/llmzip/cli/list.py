@@ -20,7 +20,12 @@ _HEADINGS = ("COMPRESSED", "ORIGINAL", "BITS/BYTE", "CHUNKS", "GROUPS", "MODEL",
 
 
 @click.command(name="list")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path, allow_dash=True, readable=False),
+)
 @click.pass_obj
 def list_files(messages: Messages, files: tuple[Path, ...]) -> None:
     """Show sizes and model of each FILE.llmz, having checked its integrity.

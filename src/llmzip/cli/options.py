@@ -14,11 +14,13 @@ from llmzip.cli.messages import Messages
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 _FILE_OPTIONS = [
-    click.argument("files", nargs=-1, type=click.Path(path_type=Path, allow_dash=True)),
+    click.argument(
+        "files", nargs=-1, type=click.Path(path_type=Path, allow_dash=True, readable=False)
+    ),
     click.option(
         "-o",
         "--output",
-        type=click.Path(path_type=Path, allow_dash=True),
+        type=click.Path(path_type=Path, allow_dash=True, readable=False),
         metavar="FILE",
         help="Write here; - is standard output.",
     ),

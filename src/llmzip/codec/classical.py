@@ -22,8 +22,10 @@ _MIN_DICTIONARY_BYTES = 1 << 12
 
 def compress_classical(data: bytes) -> bytes:
     """Return the payload of `data` (at most DICTIONARY_BYTES): the best of a few settings."""
-    tries = (_compress(data, _BEST_PRESET, settings) for settings in (_FOR_BINARY, _FOR_TEXT))
-    return min(tries, key=len)
+    payload = _compress(data, _BEST_PRESET, _FOR_BINARY)
+    if len(payload) >= len(data):
+        return payload  # noise: other settings would not help
+    return min(payload, _compress(data, _BEST_PRESET, _FOR_TEXT), key=len)
 
 
 def quick_ratio(data: bytes) -> float:

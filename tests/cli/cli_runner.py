@@ -1,0 +1,73 @@
+"""Runs the command line as people do: in a process of its own, with real pipes and files."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+COMMAND = [sys.executable, "-m", "llmzip"]
+SOURCE_ROOT = Path(__file__).parents[2] / "src"
+
+NOISE = random.Random(5).randbytes(3_000)
+"""Needs no model: what does not compress is stored."""
+
+Result = subprocess.CompletedProcess[bytes]
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Return this process's environment without what would change the command's defaults."""
+    ours = ("LLMZIP_MODEL", "LLMZIP_DEVICE", "PYTHONUNBUFFERED")
+    kept = {name: value for name, value in os.environ.items() if name not in ours}
+    return {**kept, "PYTHONPATH": str(SOURCE_ROOT), **changes}
+
+
+def llmzip(*arguments: str | Path, env: Mapping[str, str] | None = None, **how: Any) -> Result:
+    """Run llmzip to its end; `how` goes to subprocess.run."""
+    if "input" not in how:
+        how.setdefault("stdin", subprocess.DEVNULL)
+    if "stdout" not in how:
+        how["stdout"] = subprocess.PIPE
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        stderr=subprocess.PIPE,
+        env=environment(**(env or {})),
+        timeout=300,
+        check=False,
+        **how,
+    )
+
+
+def start(*arguments: str | Path, **how: Any) -> subprocess.Popen[bytes]:
+    """Start llmzip and leave it running; `how` goes to subprocess.Popen."""
+    how.setdefault("stdin", subprocess.PIPE)
+    how.setdefault("stdout", subprocess.PIPE)
+    how.setdefault("env", environment())
+    return subprocess.Popen([*COMMAND, *map(str, arguments)], stderr=subprocess.PIPE, **how)
+
+
+def succeeds(result: Result) -> bytes:
+    """Check that all went well and silently; return standard output."""
+    assert (result.returncode, result.stderr) == (0, b"")
+    return bytes(result.stdout or b"")
+
+
+def fails(result: Result, *words: str, status: int = 1) -> str:
+    """Check for one line on standard error that holds `words`, and no output; return the line."""
+    text = result.stderr.decode()
+    assert result.returncode == status, text
+    assert text.count("\n") == 1, text
+    assert text.startswith("llmzip: ")
+    assert not result.stdout
+    for word in words:
+        assert word in text
+    return text
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return what lies in `folder`, hidden files included."""
+    return sorted(path.name for path in folder.iterdir())
