@@ -10,7 +10,6 @@ Division is always of two tensors: torch turns `scalar / tensor`, and on CUDA
 
 from __future__ import annotations
 
-
 import torch
 from torch import Tensor
 
@@ -21,7 +20,7 @@ EXP2_COEFFICIENTS = (
     0.6931241750717163,
     1.0,
 )
-"""2^f ≈ Σ c_i f^(4-i) on [-0.5, 0.5], relative error below 3e-6; each a float32; 2^0 = 1 exactly."""
+"""2^f ≈ Σ c_i f^(4-i) on [-0.5, 0.5], relative error below 3e-6; each a float32, 2^0 = 1."""
 
 EXP2_LIMIT = 125.0
 """Arguments of exp2 are clamped to ± this, inside the normal float32 numbers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,8 +29,19 @@ class TokenIntervals:
     @classmethod
     def empty(cls, n_rows: int) -> TokenIntervals:
         """Room for `n_rows` answers."""
-        u64 = (np.zeros(n_rows, dtype=np.uint64) for _ in range(3))
-        return cls(np.zeros(n_rows, dtype=np.int64), *u64, np.zeros(n_rows))
+        low, freq, total = np.zeros((3, n_rows), dtype=np.uint64)
+        return cls(np.zeros(n_rows, dtype=np.int64), low, freq, total, np.zeros(n_rows))
+
+    @classmethod
+    def joined(cls, parts: Sequence[TokenIntervals]) -> TokenIntervals:
+        """The answers of all `parts` (at least one), one after the other."""
+        return cls(
+            np.concatenate([part.tokens for part in parts]),
+            np.concatenate([part.low for part in parts]),
+            np.concatenate([part.freq for part in parts]),
+            np.concatenate([part.total for part in parts]),
+            np.concatenate([part.bits for part in parts]),
+        )
 
 
 class Distributions(Protocol):

@@ -32,12 +32,14 @@ class Weights:
         tensor = self._state[name].detach().cpu()
         array: Array = tensor.double().numpy()
         if not np.isfinite(array).all():
-            raise ModelUnsupportedError(f"weights {name} hold infinities or NaN; get the model anew")
+            raise ModelUnsupportedError(
+                f"weights {name} hold infinities or NaN; get the model anew"
+            )
         return array
 
     def optional(self, name: str) -> Array | None:
         """The tensor, or None if the model has none of that name."""
-        return self[name] if name in self else None
+        return self[name] if name in self else None  # noqa: SIM401 - no mapping, no get
 
 
 def read_model(model: Any) -> FloatModel:
@@ -83,8 +85,10 @@ def _gpt2(config: Any, weights: Weights) -> FloatModel:
     )
 
     def linear(name: str, norm: str | None = None) -> FloatLinear:
-        gain, bias = (weights[f"{norm}.{part}"] for part in ("weight", "bias")) if norm else (None, None)
-        return FloatLinear(weights[f"{name}.weight"].T, weights[f"{name}.bias"], gain, bias)
+        own = weights[f"{name}.weight"].T, weights[f"{name}.bias"]
+        if norm is None:
+            return FloatLinear(*own)
+        return FloatLinear(*own, weights[f"{norm}.weight"], weights[f"{norm}.bias"])
 
     def layer(at: str) -> FloatLayer:
         return FloatLayer(
@@ -155,11 +159,14 @@ def _llama(config: Any, weights: Weights) -> FloatModel:
 
 def _rope_theta(config: Any) -> float:
     """RoPE's base, from the configuration of older and newer transformers alike."""
-    parameters = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    known = (getattr(config, name, None) for name in ("rope_parameters", "rope_scaling"))
+    parameters: dict[str, Any] = next((value for value in known if value), {})
     kind = parameters.get("rope_type", parameters.get("type", "default"))
     if kind != "default":
         raise ModelUnsupportedError(f"the exact engine lacks RoPE scaling {kind}; try --float")
-    return float(parameters.get("rope_theta") or getattr(config, "rope_theta", 10000.0))
+    if "rope_theta" in parameters:
+        return float(parameters["rope_theta"])
+    return float(getattr(config, "rope_theta", 10000.0))
 
 
 FAMILIES: dict[str, Callable[[Any, Weights], FloatModel]] = {"gpt2": _gpt2, "llama": _llama}

@@ -83,12 +83,17 @@ class ExactModel:
 
     def to(self, device: torch.device) -> ExactModel:
         """The same on another device."""
-        optional = (None if t is None else t.to(device) for t in (self.positions, self.cos, self.sin))
+
+        def moved(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor.to(device)
+
         return ExactModel(
             self.shape,
             self.embedding.to(device),
             self.embedding_scale.to(device),
-            *optional,
+            moved(self.positions),
+            moved(self.cos),
+            moved(self.sin),
             tuple(layer.to(device) for layer in self.layers),
             self.head.to(device),
             self.extra,
@@ -130,7 +135,9 @@ class ExactModel:
                 meta = dict(file.metadata() or {})
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             if meta.pop("engine") != str(ENGINE_VERSION):
-                raise ModelDamagedError(f"{path}: prepared by another engine version; prepare again")
+                raise ModelDamagedError(
+                    f"{path}: prepared by another engine version; prepare again"
+                )
             return _assemble(ModelShape(**json.loads(meta.pop("shape"))), tensors, meta)
         except (SafetensorError, KeyError, TypeError, ValueError, OSError) as exc:
             raise ModelDamagedError(f"{path}: not a prepared model ({exc}); remove it") from exc

@@ -94,7 +94,7 @@ class Reference:
         s = self.shape
         B, T, _ = qkv.shape
         heads = qkv.view(B, T, -1, s.d_head).transpose(1, 2)  # (B, H + 2 KV, T, d_head)
-        q, k, v = heads.split([s.n_heads, s.n_kv_heads, s.n_kv_heads], 1)
+        q, k, v = torch.split(heads, [s.n_heads, s.n_kv_heads, s.n_kv_heads], 1)
         if s.rotary:
             q, k = self._rotate(q, at), self._rotate(k, at)
         q, q_scale = arith.quantise(q, arith.INT8_MAX)
@@ -133,7 +133,7 @@ class _LayerCache:
         self.value_scales[spot] = v[1][..., 0]
 
     def read(self, lanes: Tensor, n_keys: int, n_sharing: int) -> tuple[Tensor, ...]:
-        """Keys (B, H, n, d_head), scales (B, H, 1, n), values and scales alike; integers as float64."""
+        """Keys (B, H, n, d_head), scales (B, H, 1, n), values alike; integers as float64."""
 
         def heads(x: Tensor) -> Tensor:
             return x[lanes, :, :n_keys].repeat_interleave(n_sharing, 1)
@@ -157,7 +157,13 @@ def score_scale(d_head: int) -> float:
 
 
 def _attend(
-    q: Tensor, q_scale: Tensor, k: Tensor, k_scale: Tensor, v: Tensor, v_scale: Tensor, visible: Tensor
+    q: Tensor,
+    q_scale: Tensor,
+    k: Tensor,
+    k_scale: Tensor,
+    v: Tensor,
+    v_scale: Tensor,
+    visible: Tensor,
 ) -> Tensor:
     """Softmax attention over integers: (B, H, T, d_head) float32.
 

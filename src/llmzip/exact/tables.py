@@ -36,9 +36,7 @@ def _frequency(theta: float, index: int, d_head: int) -> int:
         return int((power * (1 << _BITS)).to_integral_value())
 
 
-def _pair_column(
-    n_positions: int, angle: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _pair_column(n_positions: int, angle: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Cosine and sine of 0, angle, 2 angle, …: one rotation after another in fixed point."""
     step_cos, step_sin = _cos_sin(angle)
     cos, sin = 1 << _BITS, 0
@@ -74,9 +72,9 @@ def hadamard(order: int) -> NDArray[np.float64]:
     that divides `order` and is a product of orders by Sylvester's and Paley's constructions.
     """
     block = hadamard_block(order)
-    matrix = np.eye(order // block)
+    matrix: NDArray[np.float64] = np.eye(order // block)
     for factor in _factors(block) or ():
-        matrix = np.kron(matrix, _paley(factor - 1))
+        matrix = np.kron(matrix, _paley(factor - 1)).astype(np.float64)
     return matrix
 
 

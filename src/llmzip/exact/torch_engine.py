@@ -34,7 +34,8 @@ class TorchEngine:
     def forward(self, ids: Ids, lanes: Ids, starts: Ids, cache: KVCache) -> Hidden:
         """As `Reference.forward`, for arrays."""
         with torch.inference_mode():
-            return self._reference.forward(*map(torch.from_numpy, (ids, lanes, starts)), cache)
+            tokens, rows, at = (torch.from_numpy(array) for array in (ids, lanes, starts))
+            return self._reference.forward(tokens, rows, at, cache)
 
     def intervals(self, hidden: Hidden, tokens: Ids) -> TokenIntervals:
         """The intervals of the next tokens (rows,) in the distributions of `hidden`."""
@@ -86,4 +87,5 @@ class TorchDistributions:
 
 
 def _unsigned(x: Tensor) -> NDArray[np.uint64]:
-    return x.cpu().numpy().astype(np.uint64)
+    numbers: NDArray[np.uint64] = x.cpu().numpy().astype(np.uint64)
+    return numbers

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from queue import SimpleQueue
 from typing import TypeVar
@@ -51,41 +52,34 @@ class ExactPredictor:
 
     def intervals(self, chunks: Iterable[NDArray[np.int32]]) -> Iterator[Intervals]:
         """Yield the intervals of each chunk, in order; workers take chunks as they are free."""
-        tasks = (lambda engine, c=chunk: self._chunk(engine, c) for chunk in chunks)  # type: ignore[misc]
+        tasks = (partial(self._chunk, chunk) for chunk in chunks)
         return self._workers.in_order(tasks)
 
     def lanes(self, n_lanes: int) -> ExactLanes:
         """Return a decoder for up to `n_lanes` chunks side by side."""
         return ExactLanes(self._workers, self._window, n_lanes)
 
-    def _chunk(self, engine: Engine, chunk: NDArray[np.int32]) -> Intervals:
+    def _chunk(self, chunk: NDArray[np.int32], engine: Engine) -> Intervals:
         ids = chunk.astype(np.int64)
         cache = engine.cache(1, min(self._window.size, len(ids)))
-        parts = []
+        parts: list[TokenIntervals] = []
+        done = 0
         for inputs, n_context in self._window.cut(ids):
             for first, hidden in prefill(engine, cache, 0, inputs):
                 rows = len(hidden.scale)
                 skip = min(max(n_context - first, 0), rows)
                 own = Hidden(hidden.q[skip:], hidden.scale[skip:])
-                done = sum(len(part.low) for part in parts)
                 parts.append(engine.intervals(own, ids[done : done + rows - skip]))
-        return _joined(parts)
+                done += rows - skip
+        found = TokenIntervals.joined(parts)
+        return Intervals(found.low, found.freq, found.total, float(found.bits.sum()))
 
 
-def prefill(
-    engine: Engine, cache: KVCache, lane: int, inputs: Ids
-) -> Iterator[tuple[int, Hidden]]:
+def prefill(engine: Engine, cache: KVCache, lane: int, inputs: Ids) -> Iterator[tuple[int, Hidden]]:
     """Run `inputs` from position 0 of a lane, in blocks; yield each block's first row and rows."""
     for first in range(0, len(inputs), engine.max_rows):
         block = inputs[None, first : first + engine.max_rows]
         yield first, engine.forward(block, np.array([lane]), np.array([first]), cache)
-
-
-def _joined(parts: Sequence[TokenIntervals]) -> Intervals:
-    low, freq, total = (
-        np.concatenate([getattr(part, name) for part in parts]) for name in ("low", "freq", "total")
-    )
-    return Intervals(low, freq, total, sum(float(part.bits.sum()) for part in parts))
 
 
 class ExactLanes:
@@ -101,8 +95,8 @@ class ExactLanes:
 
     def open(self, lane: int) -> None:
         """Start a new chunk in `lane`."""
-        group, place = self._where(lane)
-        self._groups[int(group)].open(int(place))
+        place, group = divmod(lane, len(self._groups))
+        self._groups[group].open(place)
 
     def totals(self, lanes: Lanes) -> Totals:
         """Predict the next token of each of the distinct `lanes`; return the totals, in order."""
@@ -114,9 +108,7 @@ class ExactLanes:
         self._each(lanes, run)
         return totals
 
-    def find(
-        self, lanes: Lanes, targets: Totals
-    ) -> tuple[NDArray[np.int32], Totals, Totals]:
+    def find(self, lanes: Lanes, targets: Totals) -> tuple[NDArray[np.int32], Totals, Totals]:
         """Take the token whose interval holds each target and append it to its lane."""
         ids = np.zeros(len(lanes), dtype=np.int32)
         low, freq = np.zeros_like(targets), np.zeros_like(targets)
@@ -128,21 +120,17 @@ class ExactLanes:
         self._each(lanes, run)
         return ids, low, freq
 
-    def _where(self, lanes: Lanes | int) -> tuple[Lanes | int, Lanes | int]:
-        """The group of each lane, and its place there."""
-        return lanes % len(self._groups), lanes // len(self._groups)
-
     def _each(
         self, lanes: Lanes, run: Callable[[LaneGroup, NDArray[np.bool_], Lanes], None]
     ) -> None:
         """Let every group that has some of the lanes run, all at once."""
-        groups, places = self._where(lanes)
+        places, groups = np.divmod(lanes, len(self._groups))
         jobs = []
         for index, group in enumerate(self._groups):
-            own = np.asarray(groups == index)
+            own = groups == index
             if own.any():
-                jobs.append((group, own, np.asarray(places)[own]))
-        self._workers.all(lambda job=job: run(*job) for job in jobs)  # type: ignore[misc]
+                jobs.append(partial(run, group, own, places[own]))
+        self._workers.all(jobs)
 
 
 class LaneGroup:
@@ -153,7 +141,7 @@ class LaneGroup:
         self._window = window
         self._cache = engine.cache(n_lanes, window.size)
         self._seen = [_History() for _ in range(n_lanes)]
-        self._found: Distributions | None = None
+        self._found: list[tuple[slice, Distributions]] = []
 
     def open(self, lane: int) -> None:
         """Forget what the lane has seen."""
@@ -162,9 +150,13 @@ class LaneGroup:
     def totals(self, lanes: Lanes) -> Totals:
         """Feed each lane its last token (or a new window) and predict the next."""
         last = np.array([self._next_input(int(lane)) for lane in lanes], dtype=np.int64)
-        hidden = self._engine.forward(last[:, :1], lanes, last[:, 1], self._cache)
-        self._found = self._engine.distributions(hidden)
-        return self._found.totals()
+        self._found = []
+        for first in range(0, len(lanes), self._engine.max_rows):
+            part = slice(first, first + self._engine.max_rows)
+            ids, at = np.ascontiguousarray(last[part].T)
+            hidden = self._engine.forward(ids[:, None], lanes[part], at, self._cache)
+            self._found.append((part, self._engine.distributions(hidden)))
+        return np.concatenate([found.totals() for _, found in self._found])
 
     def _next_input(self, lane: int) -> tuple[int, int]:
         """The token to feed next and its position, after what must come before it is fed."""
@@ -178,8 +170,10 @@ class LaneGroup:
 
     def find(self, lanes: Lanes, targets: Totals) -> TokenIntervals:
         """Search the distributions of the last `totals`, append the tokens found."""
-        assert self._found is not None, "find must follow totals"
-        found, self._found = self._found.find(targets), None
+        assert self._found, "find must follow totals"
+        parts = [found.find(targets[part]) for part, found in self._found]
+        self._found = []
+        found = TokenIntervals.joined(parts)
         for lane, token in zip(lanes.tolist(), found.tokens.tolist(), strict=True):
             self._seen[lane].append(token)
         return found
