@@ -61,10 +61,10 @@ def test_prepared_once_and_said_so(model_folder: Path, capfd: pytest.CaptureFixt
     assert len(again.fingerprint) == 8
 
 
-def test_a_warm_start_needs_no_transformers(model_folder: Path) -> None:
-    cold, took_transformers = open_elsewhere(model_folder)
+def test_a_warm_start_needs_no_transformers(tiny_llama_folder: Path) -> None:
+    cold, took_transformers = open_elsewhere(tiny_llama_folder)
     assert took_transformers == "True"
-    assert open_elsewhere(model_folder) == (cold, "False")
+    assert open_elsewhere(tiny_llama_folder) == (cold, "False")
 
 
 def test_another_model_has_another_fingerprint(
@@ -150,13 +150,13 @@ def test_a_name_that_leads_to_another_model_is_refused(
         open_recorded("org/name", "hub:org/name", b"12345678", quiet=True)
 
 
-def test_two_processes_prepare_once(model_folder: Path) -> None:
-    command = [sys.executable, "-c", OPEN, str(model_folder)]
+def test_two_processes_prepare_once(tiny_gpt2_folder: Path) -> None:
+    command = [sys.executable, "-c", OPEN, str(tiny_gpt2_folder)]
     pipe = subprocess.PIPE
     both = [subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) for _ in range(2)]
     said = [process.communicate(timeout=120) for process in both]
     assert len({out.split()[0] for out, _ in said}) == 1
-    assert sum(err.count("preparing a model") for _, err in said) == 1
+    assert sum(err.count("preparing tiny gpt2") for _, err in said) == 1
 
 
 def test_remove_frees_what_was_prepared(model_folder: Path, own_home: Path) -> None:
