@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from llmzip.container import ModelRef, Options
@@ -90,3 +91,36 @@ def _open_exact(
     return OpenedPredictor(
         predictor, opened.tokenizer, ModelRef(opened.name, opened.source, opened.fingerprint)
     )
+
+
+def _open_float(
+    model: str | ModelRef,
+    device: torch.device,
+    threads: int | None,
+    options: Options,
+    quiet: bool,
+) -> OpenedPredictor:
+    """Open a model in floating point; the file it makes is tied to this machine."""
+    import torch
+
+    from llmzip.models import locate, locate_recorded
+    from llmzip.models.load import load_transformers
+    from llmzip.predict.float import FloatPredictor, machine_tag, n_positions
+    from llmzip.predict.windows import Window
+    from llmzip.tokens import ByteTokenizer
+
+    if threads is not None:
+        torch.set_num_threads(threads)  # before the tag is taken: it is part of it
+    if isinstance(model, ModelRef):
+        files = locate_recorded(model.name, model.source, quiet=quiet)
+    else:
+        files = locate(model, quiet=quiet)
+    loaded = load_transformers(files)
+    tokenizer = ByteTokenizer(loaded.tokenizer_json)
+    network = loaded.model.to(device)
+    window = Window.fit(
+        options.window_tokens, options.carry_tokens, n_positions(network), loaded.bos_id
+    )
+    fingerprint = sha256(bytes.fromhex(files.sha256()) + tokenizer.fingerprint_bytes()).digest()[:8]
+    ref = ModelRef(loaded.name, loaded.source, fingerprint, machine_tag(network))
+    return OpenedPredictor(FloatPredictor(network, window), tokenizer, ref)

@@ -5,18 +5,33 @@ Heads share keys in groups: G query heads read one KV head. n is the number of k
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT, quantise_row
-from llmzip.exact.cpu.scalars import exp2, f32, i32, inlined, kernel, largest, maximum
+from llmzip.exact.cpu.scalars import (
+    exp2,
+    f32,
+    high_half,
+    i32,
+    inlined,
+    kernel,
+    largest,
+    low_half,
+    maximum,
+)
 from llmzip.exact.reference import SUM_BITS
 
 SUM_SCALE = f32(1 << SUM_BITS)
 SUM_UNIT = f32(2.0**-SUM_BITS)
 EXACT_KEYS = 512
 """Keys whose 16 × 8 bit products int32 sums without overflow: 32639 · 127 · 512 < 2^31."""
+SUM_KEYS = 4096
+"""Keys whose weights int32 sums: 2^18 · 4096 < 2^31."""
+STEP_KEYS = 4
+"""Keys whose values are added at once; divides EXACT_KEYS and the cache's size."""
 
 
 @inlined
@@ -81,6 +96,17 @@ def split_heads(
 
 
 @inlined
+def _weigh(work: Any, value_scales: Any, top: Any, q_scale: Any) -> Any:
+    """Scores to weights times value scales, in place; return the weights' integer sum."""
+    total = i32(0)
+    for j in range(work.size):
+        weight = exp2((work[j] - top) * q_scale)
+        total = i32(total + i32(np.rint(weight * SUM_SCALE)))
+        work[j] = weight * value_scales[j]
+    return total
+
+
+@inlined
 def _softmax_row(scores: Any, key_scales: Any, value_scales: Any, q_scale: Any, work: Any) -> Any:
     """Weights times value scales into `work` (n,), and the factor that undoes their scale.
 
@@ -92,10 +118,9 @@ def _softmax_row(scores: Any, key_scales: Any, value_scales: Any, q_scale: Any, 
         work[j] = f32(scores[j]) * key_scales[j]
     top = maximum(work)
     total = np.int64(0)
-    for j in range(n):
-        e = exp2((work[j] - top) * q_scale)
-        total += np.int64(i32(np.rint(e * SUM_SCALE)))
-        work[j] = e * value_scales[j]
+    for first in range(0, n, SUM_KEYS):
+        last = min(first + SUM_KEYS, n)
+        total += np.int64(_weigh(work[first:last], value_scales[first:last], top, q_scale))
     largest_weight = largest(work)
     factor = (largest_weight * I16_UNIT) / (f32(total) * SUM_UNIT)
     return I16_LIMIT / largest_weight, factor
@@ -125,9 +150,8 @@ def softmax_rows(
         h_row, l_row = high[row], low[row]
         for j in range(seen):
             p = i32(np.rint(work[j] * inverse))
-            h = (p + i32(128)) >> i32(8)
-            h_row[j] = np.int8(h)
-            l_row[j] = np.int8(p - (h << i32(8)))
+            h_row[j] = np.int8(high_half(p))
+            l_row[j] = np.int8(low_half(p))
         h_row[seen:] = 0
         l_row[seen:] = 0
 
@@ -143,66 +167,89 @@ def mix_heads(high: Any, low: Any, factor: Any, group: int, mixed: Any) -> None:
             target[i] = f32(np.int64(h[i]) * 256 + np.int64(low_row[i])) * f
 
 
-@kernel
-def attend_one(
-    q: Any,
-    q_scale: Any,
-    keys: Any,
-    key_scales: Any,
-    values: Any,
-    value_scales: Any,
-    lanes: Any,
-    at: Any,
-    mixed: Any,
-) -> None:
-    """Attention of one query row a lane over that lane's cache: mixed (M, H, d) float32.
+@lru_cache
+def step_attention(d_head: int, n_group: int) -> Any:
+    """The kernel `attend` for heads of this size: constants let LLVM unroll and vectorise.
 
-    q: int8 (KV, M, G, d), q_scale (KV, M, G). keys, values: one layer of the cache.
+    attend(q, q_scale, keys, key_scales, values, value_scales, lanes, at, mixed): attention
+    of one query row a lane over that lane's cache into mixed (M, H, d) float32.
+    q: int8 (KV, M, G, d), q_scale (KV, M, G). keys, values: one layer of the cache, whose
+    positions are a multiple of STEP_KEYS.
     """
-    n_kv, n_rows, n_group, d = q.shape
-    size = keys.shape[2]
-    scores, work = np.empty(size, dtype=np.int32), np.empty(size, dtype=np.float32)
-    part, total = np.empty(d, dtype=np.int32), np.empty(d, dtype=np.int64)
-    for row in range(n_rows):
-        lane, n_keys = lanes[row], at[row] + 1
-        for g in range(n_kv):
-            k, v = keys[lane, g], values[lane, g]
+
+    @inlined
+    def fill_scores(q: Any, keys: Any, n_keys: int, scores: Any) -> None:
+        for j in range(n_keys):
+            key = keys[j]
             for member in range(n_group):
-                _scores(q[g, row, member], k, scores[:n_keys])
-                inverse, factor = _softmax_row(
-                    scores[:n_keys],
-                    key_scales[lane, g, :n_keys],
-                    value_scales[lane, g, :n_keys],
-                    q_scale[g, row, member],
-                    work[:n_keys],
-                )
-                _mix(work[:n_keys], inverse, v, part, total)
-                target = mixed[row, g * n_group + member]
-                for i in range(d):
-                    target[i] = f32(total[i]) * factor
+                query, dot = q[member], i32(0)
+                for i in range(d_head):
+                    dot = i32(dot + i32(i32(query[i]) * i32(key[i])))
+                scores[member, j] = dot
 
-
-@inlined
-def _scores(q: Any, keys: Any, scores: Any) -> None:
-    """scores[j] = q · keys[j], int8 to int32."""
-    for j in range(scores.size):
-        key = keys[j]
-        s = i32(0)
-        for i in range(q.size):
-            s += i32(q[i]) * i32(key[i])
-        scores[j] = s
-
-
-@inlined
-def _mix(work: Any, inverse: Any, values: Any, part: Any, total: Any) -> None:
-    """total[i] = Σ_j rint(work[j] · inverse) · values[j, i], in int32 a block and int64 above."""
-    total[:] = 0
-    for first in range(0, work.size, EXACT_KEYS):
+    @inlined
+    def add_values(p: Any, values: Any, first: int, last: int, part: Any) -> None:
+        """part[m, i] = Σ p[m, j] · values[j, i] over STEP_KEYS keys at a time."""
         part[:] = 0
-        for j in range(first, min(first + EXACT_KEYS, work.size)):
-            p = i32(np.rint(work[j] * inverse))
-            value = values[j]
-            for i in range(part.size):
-                part[i] += p * i32(value[i])
-        for i in range(part.size):
-            total[i] += np.int64(part[i])
+        for j in range(first, last, STEP_KEYS):
+            v0, v1, v2, v3 = values[j], values[j + 1], values[j + 2], values[j + 3]
+            for member in range(n_group):
+                p0, p1 = i32(p[member, j]), i32(p[member, j + 1])
+                p2, p3 = i32(p[member, j + 2]), i32(p[member, j + 3])
+                target = part[member]
+                for i in range(d_head):
+                    front = i32(i32(p0 * i32(v0[i])) + i32(p1 * i32(v1[i])))
+                    back = i32(i32(p2 * i32(v2[i])) + i32(p3 * i32(v3[i])))
+                    target[i] = i32(target[i] + i32(front + back))
+
+    @kernel
+    def attend(
+        q: Any,
+        q_scale: Any,
+        keys: Any,
+        key_scales: Any,
+        values: Any,
+        value_scales: Any,
+        lanes: Any,
+        at: Any,
+        mixed: Any,
+    ) -> None:
+        size = keys.shape[2]
+        queries = np.empty((n_group, d_head), dtype=np.int16)
+        scores, work = np.empty((n_group, size), dtype=np.int32), np.empty(size, dtype=np.float32)
+        p, factors = np.empty((n_group, size), dtype=np.int16), np.empty(n_group, dtype=np.float32)
+        part = np.empty((n_group, d_head), dtype=np.int32)
+        total = np.empty((n_group, d_head), dtype=np.int64)
+        for row in range(lanes.size):
+            lane, n_keys = lanes[row], at[row] + 1
+            padded = (n_keys + STEP_KEYS - 1) // STEP_KEYS * STEP_KEYS
+            for g in range(keys.shape[1]):
+                for member in range(n_group):
+                    for i in range(d_head):
+                        queries[member, i] = q[g, row, member, i]
+                fill_scores(queries, keys[lane, g], n_keys, scores)
+                for member in range(n_group):
+                    inverse, factors[member] = _softmax_row(
+                        scores[member, :n_keys],
+                        key_scales[lane, g, :n_keys],
+                        value_scales[lane, g, :n_keys],
+                        q_scale[g, row, member],
+                        work[:n_keys],
+                    )
+                    weights = p[member]
+                    for j in range(n_keys):
+                        weights[j] = np.int16(i32(np.rint(work[j] * inverse)))
+                    weights[n_keys:padded] = 0
+                total[:] = 0
+                for first in range(0, padded, EXACT_KEYS):
+                    last = min(first + EXACT_KEYS, padded)
+                    add_values(p, values[lane, g], first, last, part)
+                    for member in range(n_group):
+                        for i in range(d_head):
+                            total[member, i] += np.int64(part[member, i])
+                for member in range(n_group):
+                    target = mixed[row, g * n_group + member]
+                    for i in range(d_head):
+                        target[i] = f32(total[member, i]) * factors[member]
+
+    return attend

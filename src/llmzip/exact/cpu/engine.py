@@ -46,6 +46,8 @@ class CpuEngine:
         self.device = torch.device("cpu")
         self._gemm = exact_gemm(self.device)
         self._work = Workspace(model.shape, BLOCK_ROWS, n_positions)
+        group = model.shape.n_heads // model.shape.n_kv_heads
+        self._attend = attention.step_attention(model.shape.d_head, group)
         self._score_scale = f32(score_scale(model.shape.d_head))
 
     def cache(self, n_lanes: int, n_positions: int) -> KVCache:
@@ -163,7 +165,7 @@ class CpuEngine:
 
     def _step_attention(self, n_rows: int, lanes: Ids, at: Ids, kv: _LayerCache) -> None:
         work, query_shape = self._work, self._query_shape(n_rows)
-        attention.attend_one(
+        self._attend(
             work.queries.array(*query_shape),
             work.query_scales.array(*query_shape[:3]),
             kv.keys.numpy(),

@@ -36,7 +36,7 @@ def _sum_frequencies(logits: Any, top: Any) -> Any:
     total = np.int64(0)
     for v in range(logits.size):
         total += np.int64(i32(np.rint(exp2(logits[v] - top) * FREQ_SCALE)))
-    return total + logits.size
+    return total + np.int64(logits.size)
 
 
 @kernel

@@ -11,7 +11,17 @@ from typing import Any
 import numpy as np
 
 from llmzip.exact import arith
-from llmzip.exact.cpu.scalars import f32, gelu_new, i32, inlined, kernel, largest, silu_gate
+from llmzip.exact.cpu.scalars import (
+    f32,
+    gelu_new,
+    high_half,
+    i32,
+    inlined,
+    kernel,
+    largest,
+    low_half,
+    silu_gate,
+)
 
 I8_LIMIT = f32(arith.INT8_MAX)
 I8_UNIT = f32(1.0 / arith.INT8_MAX)
@@ -20,7 +30,6 @@ I16_UNIT = f32(1.0 / arith.INT16_MAX)
 STATISTIC_LIMIT = f32(arith.STATISTIC_MAX)
 STATISTIC_UNIT = np.float64(1.0 / arith.STATISTIC_MAX)
 I8_UNIT_64 = np.float64(1.0 / arith.INT8_MAX)
-WIDE = f32(256.0)
 
 
 @inlined
@@ -40,9 +49,8 @@ def quantise_row_wide(x: Any, high: Any, low: Any) -> Any:
     inverse = I16_LIMIT / top
     for i in range(x.size):
         q = i32(np.rint(x[i] * inverse))
-        h = (q + i32(128)) >> i32(8)
-        high[i] = np.int8(h)
-        low[i] = np.int8(q - (h << i32(8)))
+        high[i] = np.int8(high_half(q))
+        low[i] = np.int8(low_half(q))
     return top * I16_UNIT
 
 
@@ -54,7 +62,7 @@ def normalise_row(x: Any, eps: float, q: Any) -> Any:
     squares = np.int64(0)
     for i in range(x.size):
         g = i32(np.rint(x[i] * inverse))
-        squares += np.int64(g * g)
+        squares += np.int64(i32(g * g))
     inverse = I8_LIMIT / top
     for i in range(x.size):
         q[i] = np.int8(i32(np.rint(x[i] * inverse)))

@@ -12,6 +12,7 @@ from llmzip.exact import arith
 
 f32 = np.float32
 i32 = np.int32
+"""numba widens sums and products of int32 to int64, so each is narrowed where int32 suffices."""
 
 C0, C1, C2, C3, C4 = (f32(c) for c in arith.EXP2_COEFFICIENTS)
 LIMIT = f32(arith.EXP2_LIMIT)
@@ -43,7 +44,7 @@ def exp2(t: Any) -> Any:
     p = p * f + C2
     p = p * f + C3
     p = p * f + C4
-    bits = f32(p).view(np.int32) + (i32(whole) << i32(23))
+    bits = f32(p).view(np.int32) + i32(i32(whole) << i32(23))
     return i32(bits).view(np.float32)
 
 
@@ -64,8 +65,13 @@ def gelu_new(x: Any) -> Any:
 @inlined
 def ordered(x: Any) -> Any:
     """A float32 as an int32 that orders as it does: LLVM vectorises maxima of integers only."""
-    bits = f32(x).view(np.int32)
-    return bits ^ ((bits >> i32(31)) & MAGNITUDE)
+    return _mirrored(f32(x).view(np.int32))
+
+
+@inlined
+def _mirrored(bits: Any) -> Any:
+    """Reverse the order of negative floats' bits; its own inverse."""
+    return i32(bits ^ i32(i32(bits >> i32(31)) & MAGNITUDE))
 
 
 @inlined
@@ -73,8 +79,9 @@ def maximum(row: Any) -> Any:
     """Largest of a float32 row."""
     top = ordered(row[0])
     for i in range(row.size):
-        top = max(top, ordered(row[i]))
-    return i32(top ^ ((top >> i32(31)) & MAGNITUDE)).view(np.float32)
+        value = ordered(row[i])
+        top = value if value > top else top
+    return i32(_mirrored(top)).view(np.float32)
 
 
 @inlined
@@ -82,5 +89,18 @@ def largest(row: Any) -> Any:
     """Largest magnitude of a float32 row, at least TINY; by the bits, which order alike."""
     top = i32(0)
     for i in range(row.size):
-        top = max(top, f32(row[i]).view(np.int32) & MAGNITUDE)
+        value = i32(f32(row[i]).view(np.int32) & MAGNITUDE)
+        top = value if value > top else top
     return max(i32(top).view(np.float32), TINY)
+
+
+@inlined
+def high_half(q: Any) -> Any:
+    """The high int8 half of a 16-bit integer; see `arith.split_halves`."""
+    return i32(i32(q + i32(128)) >> i32(8))
+
+
+@inlined
+def low_half(q: Any) -> Any:
+    """The low int8 half of a 16-bit integer."""
+    return i32(q - i32(high_half(q) << i32(8)))
