@@ -1,0 +1,128 @@
+"""Small models made by integer arithmetic, so that golden digests outlive random generators.
+
+The numbers come from SplitMix64 and are multiples of 2^-30: every machine makes the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from llmzip.exact.cpu.engine import CpuEngine
+from llmzip.exact.distribution import Engine
+from llmzip.exact.floats import FloatLayer, FloatLinear, FloatModel
+from llmzip.exact.model import ExactModel, ModelShape
+from llmzip.exact.prepare import prepare
+from llmzip.exact.torch_engine import TorchEngine
+
+Array = NDArray[np.float64]
+CPU = torch.device("cpu")
+
+
+class Numbers:
+    """A stream of numbers from SplitMix64 (Steele, Lea, Flood: Fast splittable PRNGs)."""
+
+    def __init__(self, seed: int) -> None:
+        self._at = seed
+
+    def words(self, count: int) -> NDArray[np.uint64]:
+        """The next `count` words."""
+        u64 = np.uint64
+        index = np.arange(self._at + 1, self._at + count + 1, dtype=u64)
+        self._at += count
+        z = index * u64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> u64(30))) * u64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> u64(27))) * u64(0x94D049BB133111EB)
+        mixed: NDArray[np.uint64] = z ^ (z >> u64(31))
+        return mixed
+
+    def below(self, limit: int, count: int) -> NDArray[np.int32]:
+        """`count` integers of 0 to limit - 1."""
+        return (self.words(count) % np.uint64(limit)).astype(np.int32)
+
+    def spread(self, *shape: int) -> Array:
+        """Numbers evenly spread over [-1, 1)."""
+        words = self.words(int(np.prod(shape))).reshape(shape)
+        return (words >> np.uint64(33)).astype(np.float64) * 2.0**-30 - 1.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a small model looks like. `gain` makes its predictions more or less sharp."""
+
+    llama: bool
+    d_model: int = 48
+    n_heads: int = 4
+    n_kv_heads: int = 4
+    d_head: int = 12
+    d_ff: int = 100
+    n_layers: int = 2
+    vocab_size: int = 300
+    n_positions: int = 128
+    biases: bool = True
+    tied: bool = True
+    gain: float = 2.0
+    seed: int = 1
+
+
+GPT2 = Recipe(llama=False)
+LLAMA = Recipe(llama=True, d_model=64, n_kv_heads=2, d_head=16, d_ff=136, biases=False)
+
+
+def float_model(recipe: Recipe) -> FloatModel:
+    """The model of a recipe, in floats."""
+    r, numbers = recipe, Numbers(recipe.seed << 32)
+
+    def linear(n_out: int, n_in: int, *, normed: bool, bias: bool = r.biases) -> FloatLinear:
+        return FloatLinear(
+            numbers.spread(n_out, n_in) * (r.gain / np.sqrt(float(n_in))),
+            numbers.spread(n_out) * 0.25 if bias else None,
+            1.0 + numbers.spread(n_in) * 0.5 if normed else None,
+            numbers.spread(n_in) * 0.25 if normed and not r.llama else None,
+        )
+
+    def layer() -> FloatLayer:
+        return FloatLayer(
+            linear((r.n_heads + 2 * r.n_kv_heads) * r.d_head, r.d_model, normed=True),
+            linear(r.d_model, r.n_heads * r.d_head, normed=False),
+            linear(r.d_ff * (2 if r.llama else 1), r.d_model, normed=True),
+            linear(r.d_model, r.d_ff, normed=False),
+        )
+
+    embedding = numbers.spread(r.vocab_size, r.d_model)
+    head = linear(r.vocab_size, r.d_model, normed=True, bias=False)
+    if r.tied:
+        head = FloatLinear(embedding, None, head.norm_gain, head.norm_bias)
+    return FloatModel(
+        _shape(r),
+        not r.llama,
+        embedding,
+        None if r.llama else numbers.spread(r.n_positions, r.d_model) * 0.25,
+        10000.0 if r.llama else None,
+        tuple(layer() for _ in range(r.n_layers)),
+        head,
+    )
+
+
+def _shape(recipe: Recipe) -> ModelShape:
+    r = recipe
+    sizes = (r.n_layers, r.d_model, r.n_heads, r.n_kv_heads, r.d_head, r.d_ff)
+    return ModelShape(*sizes, r.vocab_size, r.n_positions, eps=1e-5, gated=r.llama, rotary=r.llama)
+
+
+def exact_model(recipe: Recipe) -> ExactModel:
+    """The model of a recipe, prepared."""
+    return prepare(float_model(recipe))
+
+
+def engines(model: ExactModel) -> list[Engine]:
+    """The engines that must agree: the reference first."""
+    return [TorchEngine(model, CPU), CpuEngine(model, model.shape.n_positions)]
+
+
+def random_ids(recipe: Recipe, count: int, seed: int = 0) -> NDArray[np.int32]:
+    """`count` token ids."""
+    return Numbers((seed + 1) << 40).below(recipe.vocab_size, count)
