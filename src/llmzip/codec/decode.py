@@ -71,7 +71,10 @@ class _Member:
 
         def opened() -> OpenedModel:
             assert self.ref is not None  # the reader refuses an LM chunk before it
-            return open_model(self.ref, self.options)
+            begin_s = time.monotonic()
+            model = open_model(self.ref, self.options)
+            self.stats.opening_seconds += time.monotonic() - begin_s
+            return model
 
         def report(n_bytes: int) -> None:
             progress(n_before + n_bytes)

@@ -6,6 +6,7 @@ give the same bytes.
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,8 +26,6 @@ from llmzip.predict.protocol import Intervals
 
 MAX_CODER_LANES = 256  # payloads that are coded side by side: bounds the coder's memory
 MAX_WAVE_CHUNKS = 1 << 12
-CHUNK_OVERHEAD_BYTES = 12
-MODEL_OVERHEAD_BYTES = 16  # what naming the model costs a file, about
 
 
 def encode_stream(
@@ -57,10 +56,6 @@ class _Coded:
     chunks: list[Chunk]
     bits: float
 
-    def cost_bytes(self) -> int:
-        """Return what the chunks take in the file, about."""
-        return sum(len(chunk.payload) + CHUNK_OVERHEAD_BYTES for chunk in self.chunks)
-
 
 class _Encoder:
     """Turns groups of bytes into waves, and counts."""
@@ -83,12 +78,7 @@ class _Encoder:
             text = data[run.start : run.stop]
             waiting += self._best_chunks(text) if run.for_model else [classical_chunk(text)]
             self._progress(self._stats.n_bytes + run.stop)
-        start = 0
-        for i in range(0, len(waiting), MAX_WAVE_CHUNKS):
-            wave = waiting[i : i + MAX_WAVE_CHUNKS]
-            stop = start + sum(chunk.n_bytes for chunk in wave)
-            self._writer.wave(wave, data[start:stop])
-            start = stop
+        _write_waves(self._writer, waiting, data)
         self._stats.n_bytes += len(data)
 
     def finish(self) -> Stats:
@@ -100,14 +90,20 @@ class _Encoder:
     def _best_chunks(self, text: bytes) -> list[Chunk]:
         """Return the chunks of `text` by the model, or one classical chunk if that is smaller."""
         coded = self._through_model(text)
-        classical = classical_chunk(text)
-        cost_bytes = coded.cost_bytes()
-        if not self._stats.n_chunks:
-            cost_bytes += MODEL_OVERHEAD_BYTES
-        if len(classical.payload) + CHUNK_OVERHEAD_BYTES < cost_bytes:
-            return [classical]
+        classical = [classical_chunk(text)]
+        if self._file_size(classical, text) < self._file_size(coded.chunks, text):
+            return classical
         self._count(coded)
         return coded.chunks
+
+    def _file_size(self, chunks: list[Chunk], text: bytes) -> int:
+        """Return how large a file of these chunks alone would be, everything included."""
+        writer = Writer(io.BytesIO(), self._options)
+        writer.model(self._opened().ref)
+        writer.group()
+        _write_waves(writer, chunks, text)
+        writer.finish()
+        return writer.n_written
 
     def _through_model(self, text: bytes) -> _Coded:
         model = self._opened()
@@ -136,7 +132,9 @@ class _Encoder:
 
     def _opened(self) -> OpenedModel:
         if self._model is None:
+            begin_s = time.monotonic()
             self._model = self._open_model()
+            self._stats.opening_seconds = time.monotonic() - begin_s
             self._writer.model(self._model.ref)
         return self._model
 
@@ -154,6 +152,16 @@ def classical_chunk(data: bytes) -> Chunk:
     """Return `data` as an LZMA chunk, or as it is where that is no longer."""
     payload = compress_classical(data)
     return Chunk.lzma(data, payload) if len(payload) < len(data) else Chunk.stored(data)
+
+
+def _write_waves(writer: Writer, chunks: Sequence[Chunk], data: bytes) -> None:
+    """Write the chunks of a group, which decode to `data`."""
+    start = 0
+    for i in range(0, len(chunks), MAX_WAVE_CHUNKS):
+        wave = chunks[i : i + MAX_WAVE_CHUNKS]
+        stop = start + sum(chunk.n_bytes for chunk in wave)
+        writer.wave(wave, data[start:stop])
+        start = stop
 
 
 def _batches(intervals: Sequence[Intervals]) -> Iterator[Sequence[Intervals]]:

@@ -21,7 +21,8 @@ class Stats:
     n_tokens: int = 0
     n_chunks: int = 0
     model_bits: float = 0.0  # cross-entropy over the tokens; known when compressing only
-    seconds: float = 0.0
+    seconds: float = 0.0  # in all
+    opening_seconds: float = 0.0  # of these, until the model was ready
     model_name: str | None = None  # None where no chunk needed one
 
     @property
@@ -41,5 +42,6 @@ class Stats:
 
     @property
     def bytes_per_second(self) -> float:
-        """Bytes of the original dealt with each second."""
-        return self.n_bytes / self.seconds if self.seconds else math.nan
+        """Bytes of the original dealt with each second, once the model is ready."""
+        working_seconds = self.seconds - self.opening_seconds
+        return self.n_bytes / working_seconds if working_seconds > 0 else math.nan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ def stats_lines(stats: Stats) -> list[str]:
     ]
     if stats.n_tokens:
         rows += _model_rows(stats)
-    rows.append(("time", f"{stats.seconds:.2f} s{_speed(stats)}"))
+    if stats.opening_seconds:
+        rows.append(("opening the model", f"{stats.opening_seconds:.2f} s"))
+    rows.append(("coding", f"{stats.seconds - stats.opening_seconds:.2f} s{_speed(stats)}"))
     width = max(len(label) for label, _ in rows)
     return [f"{label:<{width}}  {value}" for label, value in rows]
 
@@ -49,6 +52,6 @@ def _share(stats: Stats) -> str:
 
 
 def _speed(stats: Stats) -> str:
-    if not stats.seconds:
+    if math.isnan(stats.bytes_per_second):
         return ""
     return f" ({stats.bytes_per_second / 1000:,.2f} kB/s)"
