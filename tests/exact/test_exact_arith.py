@@ -70,7 +70,9 @@ def _near_ties() -> F32:
     return np.concatenate([half, below, above])
 
 
-FLOATS = np.concatenate([_every_kind_of_float(4093), _near_ties(), np.float32([np.inf, -np.inf])])
+FLOATS = np.concatenate(
+    [_every_kind_of_float(4093), _near_ties(), np.array([np.inf, -np.inf], dtype=np.float32)]
+)
 PAIRS = [(scalars.exp2, arith.exp2), (scalars.gelu_new, arith.gelu_new)]
 
 
@@ -113,7 +115,7 @@ def test_exp2_is_within_its_bound_and_exact_at_whole_numbers() -> None:
 
 def test_exp2_is_clamped_into_the_normal_numbers() -> None:
     far = np.array([-np.inf, -3e38, -125.5, 125.5, 3e38, np.inf], dtype=np.float32)
-    limits = np.float32([2.0**-125] * 3 + [2.0**125] * 3)
+    limits = np.array([2.0**-125] * 3 + [2.0**125] * 3, dtype=np.float32)
     assert (_by_kernel(scalars.exp2, far) == limits).all()
 
 
