@@ -1,0 +1,89 @@
+"""Whole commands as a person runs them: how long they take, how much memory; start-up included."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from measure import RoundTripError
+
+_OPEN_TWICE = """
+import time
+from llmzip.models import open_exact
+for _ in range(2):
+    begin = time.perf_counter()
+    open_exact({model!r}, quiet=True)
+    print(time.perf_counter() - begin)
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One process: seconds from start to end, the most memory that it held."""
+
+    seconds: float
+    peak_bytes: int
+
+
+@dataclass(frozen=True)
+class FileRun:
+    """A file of `n_bytes` compressed by one command and decompressed by another."""
+
+    n_bytes: int
+    n_packed_bytes: int
+    compress: Run
+    decompress: Run
+
+
+@dataclass(frozen=True)
+class Commands:
+    """llmzip's command line with fixed options, its files in `folder`."""
+
+    folder: Path
+    model: str
+    device: str
+    threads: int | None
+
+    def llmzip(self, *arguments: str | Path) -> Run:
+        """Run the command line."""
+        return run([sys.executable, "-m", "llmzip", *map(str, arguments)])
+
+    def round_trip(self, data: bytes) -> FileRun:
+        """Compress and decompress `data` from file to file. Raises RoundTripError."""
+        original, packed, back = (self.folder / name for name in ("text", "packed", "back"))
+        original.write_bytes(data)
+        how = ["-q", "-f", "--device", self.device]
+        if self.threads:
+            how += ["--threads", str(self.threads)]
+        compress = self.llmzip("compress", *how, "-m", self.model, "-o", packed, original)
+        decompress = self.llmzip("decompress", *how, "-o", back, packed)
+        if back.read_bytes() != data:
+            raise RoundTripError(f"llmzip: a text of {len(data)} bytes came back different")
+        return FileRun(len(data), packed.stat().st_size, compress, decompress)
+
+    def opening_seconds(self) -> tuple[float, float]:
+        """Return how long opening the prepared model takes, imports included, and once more."""
+        code = _OPEN_TWICE.format(model=self.model)
+        result = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        first_s, second_s = map(float, result.stdout.split())
+        return first_s, second_s
+
+
+def run(command: Sequence[str]) -> Run:
+    """Run `command` to its end. Raises CalledProcessError where it fails."""
+    begin_s = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - begin_s
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command[:4])
+    unit = 1 if sys.platform == "darwin" else 1024
+    return Run(seconds, usage.ru_maxrss * unit)

@@ -1,0 +1,61 @@
+"""Pictures of what benchmarks/speed.py has measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from commands import FileRun
+from limits import Limits
+
+
+@dataclass(frozen=True)
+class Point:
+    """Something that runs at `macs_per_s` and does `macs_per_byte` for each byte it must read."""
+
+    name: str
+    macs_per_byte: float
+    macs_per_s: float
+
+
+def plot_roofline(limits: Limits, points: Sequence[Point], path: Path) -> None:
+    """Draw the two ceilings and the points below them. Raises ImportError without matplotlib."""
+    figure, axes = _axes()
+    knee = limits.int8_macs_per_s / limits.bytes_per_s
+    ends = [0.3, knee, max(3 * knee, *(2 * point.macs_per_byte for point in points))]
+    roof = [min(limits.int8_macs_per_s, x * limits.bytes_per_s) for x in ends]
+    axes.plot(ends, [y / 1e9 for y in roof], color="black", label="limit: memory, then int8")
+    for point in points:
+        axes.plot(point.macs_per_byte, point.macs_per_s / 1e9, "o", label=point.name)
+    axes.set_xlabel("multiply-adds of the model for each byte of weights and cache read")
+    axes.set_ylabel("10⁹ multiply-adds of the model a second")
+    _save(figure, axes, path)
+
+
+def plot_sizes(runs: Sequence[FileRun], path: Path) -> None:
+    """Draw how long whole commands take on files of different sizes. Raises ImportError."""
+    figure, axes = _axes()
+    sizes = [run.n_bytes for run in runs]
+    axes.plot(sizes, [run.compress.seconds for run in runs], "o-", label="llmzip compress")
+    axes.plot(sizes, [run.decompress.seconds for run in runs], "o-", label="llmzip decompress")
+    axes.set_xlabel("bytes of text")
+    axes.set_ylabel("seconds, start-up included")
+    _save(figure, axes, path)
+
+
+def _axes() -> tuple[Any, Any]:
+    import matplotlib.figure
+
+    figure = matplotlib.figure.Figure(figsize=(7, 5), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.grid(visible=True, which="major", alpha=0.3)
+    return figure, axes
+
+
+def _save(figure: Any, axes: Any, path: Path) -> None:
+    axes.legend(fontsize="small")
+    figure.savefig(path, dpi=120)

@@ -1,0 +1,226 @@
+"""What benchmarks/speed.py measures, section by section."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import machine
+from commands import Commands, FileRun
+from engine_speed import EngineBench, Speed, macs_per_token, traffic
+from figures import Figure, SpeedReport
+from limits import Limits, measure_limits
+from llmzip.models import OpenedExact, open_exact
+from llmzip.predict import choose_device
+from llmzip.predict.exact import usable_threads
+from machine import Fact
+from measure import measure
+from neural import LlmzipCodec, Settings
+from peer_speed import PeerSpeed, Task, llama_cpp_speed, transformers_speed
+from plots import Point
+
+SECTIONS = ("limits", "peers", "engine", "files", "commands", "sizes")
+
+SMALL_FILE_BYTES = 1000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure, and how thoroughly."""
+
+    text: bytes
+    name: str
+    model: str
+    device: str
+    threads: int | None
+    lanes: tuple[int, ...]
+    sizes: tuple[int, ...]
+    n_context: int
+    n_steps: int
+    min_s: float
+
+    @property
+    def n_threads(self) -> int:
+        """How many threads compute on the CPU."""
+        return self.threads or usable_threads()
+
+    @cached_property
+    def where(self) -> torch.device:
+        """The device that computes."""
+        return choose_device(self.device)
+
+    @cached_property
+    def opened(self) -> OpenedExact:
+        """The exact model."""
+        return open_exact(self.model, quiet=True)
+
+
+def measure_sections(plan: Plan, names: Iterable[str]) -> SpeedReport:
+    """Measure the sections named, in the order of SECTIONS."""
+    settings: dict[str, Fact | None] = {
+        "text": f"{plan.name} ({len(plan.text):,} bytes)",
+        "model": plan.model,
+        "threads": plan.n_threads,
+    }
+    report = SpeedReport({**machine.describe(), **machine.describe_device(plan.device)}, settings)
+    torch.set_num_threads(plan.n_threads)
+    run = _Sections(plan, report)
+    for name in SECTIONS:
+        if name in set(names):
+            getattr(run, name)()
+    return report
+
+
+class _Sections:
+    """One method a section; later ones compare themselves with earlier ones, if those were run."""
+
+    def __init__(self, plan: Plan, report: SpeedReport) -> None:
+        self._plan = plan
+        self._report = report
+        self._limits: Limits | None = None
+        self._peer: PeerSpeed | None = None
+
+    def limits(self) -> None:
+        """The machine's int8 products and its memory."""
+        plan = self._plan
+        limits = measure_limits(plan.opened.model, plan.where, plan.min_s)
+        self._limits = self._report.limits = limits
+        peak = limits.int8_macs_per_s
+        self._add("limits", "int8 multiply-adds, best", peak / 1e9, "10⁹/s", note=limits.backend)
+        self._add("limits", "memory, copying", limits.bytes_per_s / 1e9, "GB/s")
+
+    def peers(self) -> None:
+        """The same model, run by others."""
+        plan = self._plan
+        size = min(plan.n_context + plan.n_steps, plan.opened.model.shape.n_positions)
+        n_steps = min(plan.n_steps, size // 2)
+        ids: list[int] = np.resize(plan.opened.tokenizer.encode(plan.text), size).tolist()
+        task = Task(ids, size - n_steps, plan.where, plan.n_threads, plan.min_s)
+        self._peer = transformers_speed(plan.model, task, torch.float32)
+        self._add_peer(self._peer, task)
+        self._add_peer(transformers_speed(plan.model, task, torch.bfloat16), task)
+        try:
+            self._add_peer(llama_cpp_speed(plan.model, task), task)
+        except ImportError as exc:
+            self._report.absent["llama.cpp"] = f"not measured, {exc}"
+
+    def _add_peer(self, peer: PeerSpeed, task: Task) -> None:
+        note = f"{task.n_context} tokens"
+        rates = {"prefill": peer.prefill_tokens_per_s, "step by step": peer.decode_tokens_per_s}
+        for what, rate in rates.items():
+            ours = None if self._peer is None else self._base(what)
+            ratio = rate / ours if ours else None
+            self._add("peers", f"{peer.name}, {what}", rate, "tokens/s", None, ratio, note)
+        shape = self._plan.opened.model.shape
+        work = traffic(shape, task.n_context, peer.bytes_per_value)
+        macs = macs_per_token(shape, task.n_context)
+        self._report.points.append(
+            Point(f"{peer.name}, 1 lane", macs / work.step_bytes(1), macs * rates["step by step"])
+        )
+
+    def _base(self, what: str) -> float | None:
+        if self._peer is None:
+            return None
+        peer = self._peer
+        return peer.prefill_tokens_per_s if what == "prefill" else peer.decode_tokens_per_s
+
+    def engine(self) -> None:
+        """The exact engine, prefill and decode."""
+        plan = self._plan
+        n_workers = plan.n_threads if plan.where.type == "cpu" else 1
+        bench = EngineBench(
+            plan.opened, plan.where, n_workers, plan.text, plan.n_context, plan.n_steps
+        )
+        speed = bench.prefill(plan.min_s)
+        note = f"chunks of {bench.n_context} tokens"
+        self._add_engine("prefill", speed, bench.n_context, note)
+        for n_lanes in plan.lanes:
+            speed = bench.decode(n_lanes)
+            note = f"{speed.mean_keys:.0f} keys in view"
+            self._add_engine(f"decode, {n_lanes} lanes", speed, n_lanes, note)
+
+    def _add_engine(self, what: str, speed: Speed, n_together: int, note: str) -> None:
+        """Add a speed of steps over `n_together` tokens that share one reading of the weights."""
+        shape = self._plan.opened.model.shape
+        macs = macs_per_token(shape, speed.mean_keys)
+        work = traffic(shape, speed.mean_keys)
+        if what == "prefill":  # keys and values are read once for all rows of a block
+            work = traffic(shape, speed.mean_keys / n_together)
+        of_limit = None
+        if self._limits is not None:
+            limit = self._limits.tokens_per_s(macs, n_together, work)
+            of_limit = speed.tokens_per_s / limit
+        base = self._base("prefill" if what == "prefill" else "step by step")
+        ratio = speed.tokens_per_s / base if base else None
+        self._add("exact engine", what, speed.tokens_per_s, "tokens/s", of_limit, ratio, note)
+        intensity = n_together * macs / work.step_bytes(n_together)
+        self._report.points.append(Point(f"llmzip, {what}", intensity, macs * speed.tokens_per_s))
+
+    def files(self) -> None:
+        """The whole text through the library, the model being open."""
+        plan = self._plan
+        codec = LlmzipCodec(Settings(plan.model, plan.device, plan.threads))
+        result = measure(codec, plan.text, 1)
+        n_tokens = len(plan.opened.tokenizer.encode(plan.text))
+        base = self._base("step by step")
+        rates = {"compress": result.compress_kb_per_s, "decompress": result.decompress_kb_per_s}
+        for what, rate in rates.items():
+            ratio = rate * 1e3 * n_tokens / len(plan.text) / base if base else None
+            note = f"{result.bits_per_byte:.4f} bits/byte; beside transformers step by step"
+            self._add("whole file", what, rate, "kB/s", None, ratio, note)
+
+    def commands(self) -> None:
+        """Start-up and memory of whole commands."""
+        with tempfile.TemporaryDirectory() as folder:
+            commands = self._commands(folder)
+            small = self._plan.text[:SMALL_FILE_BYTES]
+            commands.round_trip(small)  # what is prepared once, is prepared now
+            run = commands.llmzip("--help")
+            self._add("commands", "llmzip --help", run.seconds, "s")
+            first_s, second_s = commands.opening_seconds()
+            self._add("commands", "opening the model, with imports", first_s, "s")
+            self._add("commands", "opening it again", second_s, "s")
+            self._add_commands(commands.round_trip(small))
+            self._add_commands(commands.round_trip(self._plan.text))
+
+    def _add_commands(self, file_run: FileRun) -> None:
+        for what, run in (("compress", file_run.compress), ("decompress", file_run.decompress)):
+            name = f"llmzip {what}, {file_run.n_bytes:,} bytes"
+            self._add("commands", name, run.seconds, "s")
+            self._add("commands", f"{name}, memory", run.peak_bytes / 1e6, "MB")
+
+    def sizes(self) -> None:
+        """Whole commands on growing beginnings of the text."""
+        with tempfile.TemporaryDirectory() as folder:
+            commands = self._commands(folder)
+            for n_bytes in self._plan.sizes:
+                if n_bytes > len(self._plan.text):
+                    self._report.absent[f"size {n_bytes:,}"] = "not measured, the text is shorter"
+                    continue
+                file_run = commands.round_trip(self._plan.text[:n_bytes])
+                self._report.file_runs.append(file_run)
+                for what in ("compress", "decompress"):
+                    seconds = getattr(file_run, what).seconds
+                    self._add("sizes", f"{what}, {n_bytes:,} bytes", seconds, "s")
+
+    def _commands(self, folder: str) -> Commands:
+        plan = self._plan
+        return Commands(Path(folder), plan.model, plan.device, plan.threads)
+
+    def _add(
+        self,
+        section: str,
+        name: str,
+        value: float,
+        unit: str,
+        of_limit: float | None = None,
+        vs_transformers: float | None = None,
+        note: str = "",
+    ) -> None:
+        self._report.add(Figure(section, name, value, unit, of_limit, vs_transformers, note))

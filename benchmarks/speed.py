@@ -1,0 +1,102 @@
+"""How fast llmzip is and could be, in one run: python benchmarks/speed.py [FILE]
+
+Measures what the machine can do at most (int8 products, memory), what the exact engine does,
+what others do with the same model, whole files, whole commands from start to end, and files of
+growing size. Each figure that has a limit stands beside its fraction of it; the limit counts
+the multiply-adds of the model alone. Figures in tokens a second stand beside transformers in
+float32 doing the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from figures import SpeedReport
+from llmzip.errors import LlmzipError
+from llmzip.models import DEFAULT_MODEL
+from measure import RoundTripError
+from sections import SECTIONS, Plan, measure_sections
+
+DEFAULT_FILE = Path(__file__).parent / "data" / "alice-1-3.txt"
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
+LANES = (1, 8, 32, 64)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print the table, write what was asked for; return the exit status."""
+    options = parse(arguments)
+    try:
+        plan = _plan(options)
+        report = measure_sections(plan, options.only)
+        if options.plots:
+            report.draw(options.plots)
+    except (OSError, RoundTripError, LlmzipError, subprocess.CalledProcessError) as exc:
+        print(f"speed.py: {exc}", file=sys.stderr)
+        return 1
+    print(report.markdown())
+    _write(report, options)
+    return 0
+
+
+def _write(report: SpeedReport, options: argparse.Namespace) -> None:
+    if options.json:
+        options.json.write_text(report.as_json(), encoding="utf-8")
+    if options.markdown:
+        options.markdown.write_text(report.markdown(), encoding="utf-8")
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    quick = options.quick
+    text = options.file.read_bytes()
+    return Plan(
+        text=text[:4_000] if quick else text,
+        name=options.file.name,
+        model=options.model,
+        device=options.device,
+        threads=options.threads,
+        lanes=options.lanes or (LANES[:2] if quick else LANES),
+        sizes=options.sizes or (SIZES[:1] if quick else SIZES),
+        n_context=64 if quick else 1024,
+        n_steps=8 if quick else 64,
+        min_s=0.02 if quick else 0.5,
+    )
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options."""
+    parser = argparse.ArgumentParser(prog="benchmarks/speed.py", description=__doc__)
+    parser.add_argument("file", nargs="?", type=Path, default=DEFAULT_FILE, metavar="FILE")
+    parser.add_argument("--quick", action="store_true", help="less of everything: a minute or so")
+    parser.add_argument("--only", type=_sections, default=SECTIONS, metavar="SECTION,...")
+    parser.add_argument("--sizes", type=_numbers, metavar="BYTES,...", help="sizes of files")
+    parser.add_argument("--lanes", type=_numbers, metavar="N,...", help="lanes to decode in")
+    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--json", type=Path, metavar="OUT")
+    parser.add_argument("--markdown", type=Path, metavar="OUT")
+    parser.add_argument("--plots", type=Path, metavar="FOLDER")
+    return parser.parse_args(arguments)
+
+
+def _sections(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    unknown = sorted(set(names) - set(SECTIONS))
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no {unknown[0]}; there are {', '.join(SECTIONS)}")
+    return names
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    numbers = tuple(int(part) for part in text.split(","))
+    if min(numbers) < 1:
+        raise argparse.ArgumentTypeError("numbers from 1 on")
+    return numbers
+
+
+if __name__ == "__main__":
+    sys.exit(main())
