@@ -1,0 +1,72 @@
+"""Digests of what the engine computes: run it to see them, with --write to pin them anew.
+
+    python tests/exact/interval_digest.py            # a JSON line: this process's digests
+    python tests/exact/interval_digest.py --write    # pin them in golden.json
+
+Pin anew only together with a new ENGINE_VERSION: files made before would not decode.
+Needs the package installed, or its src folder on PYTHONPATH.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from exact_models import CPU, GPT2, LLAMA, exact_model, random_ids
+from llmzip.exact import ENGINE_VERSION
+from llmzip.exact.engines import make_engine
+from llmzip.exact.gemm import exact_gemm
+from llmzip.exact.model import ExactModel
+from llmzip.predict.exact import ExactPredictor, usable_threads
+from llmzip.predict.windows import Window
+
+GOLDEN = Path(__file__).with_name("golden.json")
+RECIPES = {
+    "gpt2": replace(GPT2, d_model=96, d_head=24, d_ff=384, vocab_size=1300),
+    "llama": replace(LLAMA, d_model=144, d_head=36, d_ff=300, vocab_size=1300, gain=1.0),
+    "llama-biases-head": replace(LLAMA, biases=True, tied=False, vocab_size=700),
+}
+WINDOW = Window(100, 50, 0)
+
+
+def interval_digest(model: ExactModel, device: torch.device = CPU) -> str:
+    """SHA-256 over low, freq and total of three chunks, by workers as many as threads."""
+    make = partial(make_engine, model, device, WINDOW.size)
+    n_workers = usable_threads() if device.type == "cpu" else 1
+    ids = [random_ids(GPT2, size, size) for size in (210, 1, 77)]
+    state = hashlib.sha256()
+    for found in ExactPredictor(make, WINDOW, n_workers).intervals(ids):
+        for column in (found.low, found.freq, found.total):
+            state.update(column.astype("<u8").tobytes())
+    return state.hexdigest()
+
+
+def digests() -> dict[str, object]:
+    """What golden.json pins."""
+    models = {name: exact_model(recipe) for name, recipe in RECIPES.items()}
+    return {
+        "engine": ENGINE_VERSION,
+        "prepared": {name: model.digest().hex() for name, model in models.items()},
+        "intervals": {name: interval_digest(model) for name, model in models.items()},
+    }
+
+
+def main() -> None:
+    """Print the digests and the product in use, or write the digests."""
+    found = digests()
+    if "--write" in sys.argv[1:]:
+        GOLDEN.write_text(json.dumps(found, indent=1) + "\n", encoding="ascii")
+    else:
+        print(json.dumps({**found, "product": exact_gemm(CPU).__name__}))
+
+
+if __name__ == "__main__":
+    main()

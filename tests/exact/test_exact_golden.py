@@ -1,0 +1,36 @@
+"""The integers of this engine version, for ever: a change of them is a new ENGINE_VERSION."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from interval_digest import GOLDEN, RECIPES, interval_digest
+
+from exact_models import exact_model
+from llmzip.exact import ENGINE_VERSION
+
+PINNED = json.loads(GOLDEN.read_text(encoding="ascii"))
+
+
+def test_the_pinned_digests_are_of_this_engine_version() -> None:
+    """Raised the version? Pin anew: python tests/exact/interval_digest.py --write."""
+    assert PINNED["engine"] == ENGINE_VERSION
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_preparing_gives_the_pinned_integers(name: str) -> None:
+    assert exact_model(RECIPES[name]).digest().hex() == PINNED["prepared"][name]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_predicting_gives_the_pinned_integers(name: str) -> None:
+    assert interval_digest(exact_model(RECIPES[name])) == PINNED["intervals"][name]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("name", RECIPES)
+def test_cuda_gives_the_pinned_integers(name: str) -> None:
+    found = interval_digest(exact_model(RECIPES[name]), torch.device("cuda"))
+    assert found == PINNED["intervals"][name]

@@ -1,0 +1,61 @@
+"""One machine plays many: instruction sets, thread counts and processors by environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from interval_digest import GOLDEN
+
+import llmzip
+
+SCRIPT = Path(__file__).with_name("interval_digest.py")
+SETTINGS: dict[str, dict[str, str]] = {
+    "plain": {},
+    "one thread": {"OMP_NUM_THREADS": "1"},
+    "two threads": {"OMP_NUM_THREADS": "2"},
+    "oneDNN VNNI": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_VNNI"},
+    "oneDNN AVX-512": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE"},
+    "oneDNN AVX2": {"ONEDNN_MAX_CPU_ISA": "AVX2"},
+    "oneDNN SSE4.1": {"ONEDNN_MAX_CPU_ISA": "SSE41", "OMP_NUM_THREADS": "1"},
+    "torch without vectors": {"ATEN_CPU_CAPABILITY": "default"},
+    "torch with AVX2": {"ATEN_CPU_CAPABILITY": "avx2", "OMP_NUM_THREADS": "2"},
+    "another MKL": {"MKL_ENABLE_INSTRUCTIONS": "SSE4_2", "MKL_CBWR": "COMPATIBLE"},
+}
+
+
+def run_as(setting: dict[str, str]) -> Any:
+    """Run the digest script in a process of its own under `setting`."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(llmzip.__file__).parent.parent), **setting}
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT)], env=environment, capture_output=True, check=False, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_machine_computes_the_pinned_integers(name: str) -> None:
+    found = run_as(SETTINGS[name])
+    found.pop("product")
+    assert found == json.loads(GOLDEN.read_text(encoding="ascii"))
+
+
+@pytest.mark.slow
+def test_kernels_compiled_for_a_plain_processor_compute_the_pinned_integers(
+    tmp_path: Path,
+) -> None:
+    """Other vector widths, no fused multiply-add: compiled anew, into a cache of its own."""
+    plain = {
+        "NUMBA_CPU_NAME": "generic",
+        "NUMBA_CPU_FEATURES": "",
+        "NUMBA_CACHE_DIR": str(tmp_path),
+    }
+    found = run_as(plain)
+    found.pop("product")
+    assert found == json.loads(GOLDEN.read_text(encoding="ascii"))
