@@ -1,0 +1,68 @@
+"""A FloatModel run in float64, as a textbook would: what the exact engine approximates."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmzip.exact.floats import FloatLayer, FloatLinear, FloatModel
+
+Array = NDArray[np.float64]
+
+
+def logits(model: FloatModel, ids: NDArray[np.int64]) -> Array:
+    """Natural-log logits (T, vocab_size) after each of the tokens ids (T,)."""
+    x = model.embedding[ids]
+    if model.positions is not None:
+        x = x + model.positions[: len(ids)]
+    for layer in model.layers:
+        x = x + _linear(layer.out, _attention(model, layer, _normed(model, layer.qkv, x)))
+        x = x + _linear(layer.down, _active(model, _normed(model, layer.up, x)))
+    return _normed(model, model.head, x)
+
+
+def _linear(linear: FloatLinear, x: Array) -> Array:
+    y: Array = x @ linear.weight.T
+    return y if linear.bias is None else y + linear.bias
+
+
+def _normed(model: FloatModel, linear: FloatLinear, x: Array) -> Array:
+    """The linear behind its norm."""
+    if model.centred:
+        x = x - x.mean(-1, keepdims=True)
+    x = x / np.sqrt((x**2).mean(-1, keepdims=True) + model.shape.eps)
+    assert linear.norm_gain is not None
+    x = x * linear.norm_gain
+    return _linear(linear, x if linear.norm_bias is None else x + linear.norm_bias)
+
+
+def _active(model: FloatModel, up: Array) -> Array:
+    if model.shape.gated:
+        gate, value = np.split(up, 2, -1)
+        active: Array = gate / (1 + np.exp(-gate)) * value
+    else:
+        active = 0.5 * up * (1 + np.tanh(np.sqrt(2 / np.pi) * (up + 0.044715 * up**3)))
+    return active
+
+
+def _attention(model: FloatModel, layer: FloatLayer, qkv: Array) -> Array:
+    s, n = model.shape, len(qkv)
+    heads = qkv.reshape(n, -1, s.d_head).transpose(1, 0, 2)  # (H + 2 KV, T, d_head)
+    q, k, v = np.split(heads, [s.n_heads, s.n_heads + s.n_kv_heads])
+    if model.rope_theta is not None:
+        q, k = _rotated(q, model.rope_theta), _rotated(k, model.rope_theta)
+    k, v = (np.repeat(x, s.n_heads // s.n_kv_heads, 0) for x in (k, v))
+    scores = q @ k.transpose(0, 2, 1) / np.sqrt(s.d_head)
+    scores = np.where(np.tri(n, dtype=bool), scores, -np.inf)
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    weights /= weights.sum(-1, keepdims=True)
+    mixed: Array = (weights @ v).transpose(1, 0, 2).reshape(n, -1)
+    return mixed
+
+
+def _rotated(x: Array, theta: float) -> Array:
+    half = x.shape[-1] // 2
+    angles = np.arange(x.shape[1])[:, None] * theta ** (-np.arange(half) / half)
+    a, b = x[..., :half], x[..., half:]
+    cos, sin = np.cos(angles), np.sin(angles)
+    return np.concatenate([a * cos - b * sin, b * cos + a * sin], -1)

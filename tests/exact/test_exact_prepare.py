@@ -1,0 +1,200 @@
+"""From transformers' models to integers: read right, folded right, saved and refused right."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import float_reference
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+
+from exact_models import CPU, GPT2, LLAMA, Recipe, exact_model, float_model, random_ids
+from llmzip.errors import ModelDamagedError, ModelUnsupportedError
+from llmzip.exact.families import read_model
+from llmzip.exact.floats import FloatModel
+from llmzip.exact.model import ExactModel
+from llmzip.exact.prepare import prepare
+from llmzip.exact.reference import Reference
+
+TINY: dict[str, dict[str, Any]] = {
+    "gpt2": {"n_embd": 48, "n_layer": 2, "n_head": 4, "n_positions": 64},
+    "llama": {
+        "hidden_size": 48,
+        "intermediate_size": 80,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 64,
+    },
+}
+
+
+def transformers_model(kind: str, **changes: Any) -> Any:
+    """A random model of transformers, with gains and biases that matter."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    options = {"vocab_size": 200, "initializer_range": 0.2, "bos_token_id": 0, "eos_token_id": 0}
+    config = AutoConfig.for_model(kind, **{**options, **TINY[kind], **changes})
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        model = AutoModelForCausalLM.from_config(config).eval()
+        for name, weights in model.named_parameters():
+            if "bias" in name or "norm" in name or "ln_" in name:
+                weights.data += 0.3 * torch.randn_like(weights)
+    return model
+
+
+PLAIN_ROPE = {"rope_type": "default"}
+VARIANTS: list[tuple[str, dict[str, Any]]] = [
+    ("gpt2", {}),
+    ("gpt2", {"n_inner": 100}),
+    ("llama", {"tie_word_embeddings": True}),
+    ("llama", {"tie_word_embeddings": False, "rms_norm_eps": 1e-3}),
+    ("llama", {"attention_bias": True, "mlp_bias": True, "head_dim": 16}),
+    ("llama", {"num_key_value_heads": 4, "rope_theta": 500.0}),
+    (
+        "llama",
+        {"num_key_value_heads": 1, "rope_parameters": {"rope_type": "default", "rope_theta": 50.0}},
+    ),
+]
+
+
+def exact_logits(model: ExactModel, ids: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The engine's logits as natural logarithms."""
+    reference = Reference(model, CPU)
+    zero = torch.zeros(1, dtype=torch.int64)
+    hidden = reference.forward(
+        torch.from_numpy(ids)[None], zero, zero, reference.cache(1, len(ids))
+    )
+    logits: NDArray[np.float64] = reference.logits(hidden).double().numpy() * np.log(2)
+    return logits
+
+
+def relative_error(ours: NDArray[np.float64], wanted: NDArray[np.float64]) -> float:
+    """Root mean square of the difference over that of the logits, both without their mean."""
+    ours, wanted = (x - x.mean(-1, keepdims=True) for x in (ours, wanted))
+    return float(np.sqrt(((ours - wanted) ** 2).mean() / (wanted**2).mean()))
+
+
+@pytest.mark.parametrize(("kind", "changes"), VARIANTS)
+def test_families_are_read_as_transformers_computes_them(
+    kind: str, changes: dict[str, Any]
+) -> None:
+    model = transformers_model(kind, **changes)
+    ids = random_ids(GPT2, 50).astype(np.int64) % 200
+    with torch.inference_mode():
+        wanted = model.double()(torch.from_numpy(ids)[None]).logits[0].numpy()
+    ours = float_reference.logits(read_model(model), ids)
+    assert relative_error(ours, wanted) < 1e-5  # RoPE's angles are float32 in transformers
+
+
+@pytest.mark.parametrize(("kind", "changes"), VARIANTS)
+def test_a_prepared_model_computes_what_the_float_model_does(
+    kind: str, changes: dict[str, Any]
+) -> None:
+    """Folding, rotating and quantising leave the function alone, but for int8's rounding."""
+    model = read_model(transformers_model(kind, **changes))
+    ids = random_ids(GPT2, 50).astype(np.int64) % 200
+    error = relative_error(exact_logits(prepare(model), ids), float_reference.logits(model, ids))
+    assert error < 0.05
+
+
+@pytest.mark.parametrize("recipe", [GPT2, LLAMA, replace(GPT2, d_model=60, d_head=15)])
+def test_preparing_twice_gives_the_same_integers(recipe: Recipe) -> None:
+    assert exact_model(recipe).digest() == exact_model(recipe).digest()
+    assert exact_model(recipe).digest() != exact_model(replace(recipe, seed=2)).digest()
+
+
+def test_a_tied_head_and_its_embedding_are_quantised_apart() -> None:
+    model = exact_model(GPT2)
+    assert model.embedding.dtype == torch.int16
+    assert model.head.weight.dtype == torch.int8
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "message"),
+    [
+        ("gpt2", {"activation_function": "relu"}, "activation_function=gelu_new"),
+        ("gpt2", {"scale_attn_weights": False}, "scale_attn_weights=True"),
+        ("gpt2", {"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx"),
+        ("llama", {"hidden_act": "gelu"}, "hidden_act=silu"),
+        (
+            "llama",
+            {"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 10000.0}},
+            "RoPE scaling linear",
+        ),
+    ],
+)
+def test_switches_that_the_engine_lacks_are_refused(
+    kind: str, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ModelUnsupportedError, match=message):
+        read_model(transformers_model(kind, **changes))
+
+
+def test_other_architectures_are_refused_with_a_way_out() -> None:
+    model = transformers_model("gpt2")
+    model.config.model_type = "mamba"
+    with pytest.raises(ModelUnsupportedError, match="gpt2, llama, not mamba; --float runs it"):
+        read_model(model)
+
+
+def test_weights_that_are_no_numbers_are_refused() -> None:
+    model = transformers_model("gpt2")
+    model.transformer.h[1].mlp.c_fc.weight.data[3, 4] = float("nan")
+    with pytest.raises(ModelUnsupportedError, match=r"h\.1\.mlp\.c_fc\.weight hold infinities"):
+        read_model(model)
+
+
+@pytest.mark.parametrize("recipe", [GPT2, LLAMA])
+def test_saved_and_loaded_a_model_is_the_same(recipe: Recipe, tmp_path: Path) -> None:
+    model = replace(exact_model(recipe), extra={"name": "small"})
+    model.save(tmp_path / "model.safetensors")
+    again = ExactModel.load(tmp_path / "model.safetensors")
+    assert again.digest() == model.digest()
+    assert again.shape == model.shape
+    assert again.extra == {"name": "small"}
+
+
+def test_every_weight_counts_in_the_digest() -> None:
+    digest = exact_model(LLAMA).digest()
+    for name, tensor in list(exact_model(LLAMA).named_tensors()):
+        model = exact_model(LLAMA)
+        changed = dict(model.named_tensors())[name]
+        changed.view(-1)[-1] += 1
+        assert model.digest() != digest, name
+        assert tensor.numel()
+
+
+def test_another_engines_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    exact_model(GPT2).save(path)
+    meta = {"engine": "0", "shape": "{}"}
+    save_file(load_file(path), path, metadata=meta)
+    with pytest.raises(ModelDamagedError, match="another engine version"):
+        ExactModel.load(path)
+
+
+@pytest.mark.parametrize("cut", [0, 5, 300, -1])
+def test_a_damaged_file_is_refused(cut: int, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    exact_model(GPT2).save(path)
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(ModelDamagedError, match="not a prepared model"):
+        ExactModel.load(path)
+
+
+@pytest.mark.parametrize("llama", [False, True])
+def test_rotating_leaves_the_function_alone(llama: bool) -> None:
+    """A width with a whole Hadamard matrix and one without: the same loss by int8."""
+    for d_model in (48, 50):
+        recipe = replace(GPT2, llama=llama, d_model=d_model, gain=1.0, biases=not llama)
+        model: FloatModel = float_model(recipe)
+        ids = random_ids(recipe, 60).astype(np.int64)
+        wanted = float_reference.logits(model, ids)
+        assert relative_error(exact_logits(prepare(model), ids), wanted) < 0.05
