@@ -59,6 +59,7 @@ class Engine(Protocol):
 
     shape: ModelShape
     max_rows: int
+    step_threads: int  # threads that one `step` keeps busy
 
     def cache(self, n_lanes: int, n_positions: int) -> KVCache:
         """Make a KV cache."""
@@ -71,3 +72,9 @@ class Engine(Protocol):
 
     def distributions(self, hidden: Hidden) -> Distributions:
         """The distributions after the rows of `hidden`, to be searched."""
+
+    def step(self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache) -> Distributions:
+        """Feed a token each (M,) to distinct lanes at positions `at`: the distributions after.
+
+        They are valid until the engine's next call. M may be any number.
+        """

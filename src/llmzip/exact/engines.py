@@ -8,15 +8,19 @@ from llmzip.exact.distribution import Engine
 from llmzip.exact.model import ExactModel
 
 
-def make_engine(model: ExactModel, device: torch.device, n_positions: int) -> Engine:
+def make_engine(
+    model: ExactModel, device: torch.device, n_positions: int, step_threads: int = 1
+) -> Engine:
     """An engine for `model` on `device`, over at most `n_positions` positions a lane.
+
+    step_threads: how many threads may share a decoding step.
 
     Raises DeviceError if nothing on the device computes exactly.
     """
     if device.type == "cpu":
         from llmzip.exact.cpu.engine import CpuEngine
 
-        return CpuEngine(model, n_positions)
+        return CpuEngine(model, n_positions, step_threads)
     from llmzip.exact.torch_engine import TorchEngine
 
     return TorchEngine(model, device)

@@ -21,6 +21,7 @@ class TorchEngine:
     """Runs `Reference` behind the engine's protocol."""
 
     max_rows = 2048
+    step_threads = 1
 
     def __init__(self, model: ExactModel, device: torch.device) -> None:
         self._reference = Reference(model, device)
@@ -62,6 +63,10 @@ class TorchEngine:
         """The distributions of `hidden`, ready to be searched."""
         with torch.inference_mode():
             return TorchDistributions(self._reference.frequencies(hidden).cumsum(-1))
+
+    def step(self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache) -> Distributions:
+        """Feed a token each to distinct lanes; return the distributions after."""
+        return self.distributions(self.forward(ids[:, None], lanes, at, cache))
 
 
 class TorchDistributions:

@@ -38,7 +38,7 @@ class ExactPredictor:
 
     def __init__(
         self,
-        make_engine: Callable[[], Engine],
+        make_engine: Callable[[int], Engine],
         window: Window,
         n_workers: int,
         n_lanes: int | None = None,
@@ -83,13 +83,18 @@ def prefill(engine: Engine, cache: KVCache, lane: int, inputs: Ids) -> Iterator[
 
 
 class ExactLanes:
-    """Lanes spread over the workers, lane by lane; each worker steps its own together."""
+    """Lanes in groups, each stepped by an engine of its own.
+
+    An engine that keeps all threads busy with one step has all lanes in one group;
+    otherwise they are spread over the workers, lane by lane.
+    """
 
     def __init__(self, workers: Workers, window: Window, n_lanes: int) -> None:
         self._workers = workers
-        n_groups = min(len(workers.engines), n_lanes)
+        shared = workers.engines[0].step_threads > 1
+        n_groups = 1 if shared else min(len(workers.engines), n_lanes)
         self._groups = [
-            LaneGroup(engine, window, -(-(n_lanes - i) // n_groups))
+            LaneGroup(engine, window, -(-(n_lanes - i) // n_groups), workers if shared else None)
             for i, engine in enumerate(workers.engines[:n_groups])
         ]
 
@@ -134,14 +139,20 @@ class ExactLanes:
 
 
 class LaneGroup:
-    """The lanes of one worker."""
+    """The lanes that one engine steps together.
 
-    def __init__(self, engine: Engine, window: Window, n_lanes: int) -> None:
+    helpers: workers that may prefill lanes of the group side by side, where they are free.
+    """
+
+    def __init__(
+        self, engine: Engine, window: Window, n_lanes: int, helpers: Workers | None
+    ) -> None:
         self._engine = engine
         self._window = window
+        self._helpers = helpers
         self._cache = engine.cache(n_lanes, window.size)
         self._seen = [_History() for _ in range(n_lanes)]
-        self._found: list[tuple[slice, Distributions]] = []
+        self._found: Distributions | None = None
 
     def open(self, lane: int) -> None:
         """Forget what the lane has seen."""
@@ -149,31 +160,39 @@ class LaneGroup:
 
     def totals(self, lanes: Lanes) -> Totals:
         """Feed each lane its last token (or a new window) and predict the next."""
-        last = np.array([self._next_input(int(lane)) for lane in lanes], dtype=np.int64)
-        self._found = []
-        for first in range(0, len(lanes), self._engine.max_rows):
-            part = slice(first, first + self._engine.max_rows)
-            ids, at = np.ascontiguousarray(last[part].T)
-            hidden = self._engine.forward(ids[:, None], lanes[part], at, self._cache)
-            self._found.append((part, self._engine.distributions(hidden)))
-        return np.concatenate([found.totals() for _, found in self._found])
+        self._begin_windows(lanes)
+        last = np.array([self._last_input(int(lane)) for lane in lanes], dtype=np.int64)
+        ids, at = np.ascontiguousarray(last.T)
+        self._found = self._engine.step(ids, lanes, at, self._cache)
+        return self._found.totals()
 
-    def _next_input(self, lane: int) -> tuple[int, int]:
-        """The token to feed next and its position, after what must come before it is fed."""
-        seen = self._seen[lane].ids()
-        if self._window.begins(len(seen)):
-            inputs = self._window.inputs(seen)
-            for _ in prefill(self._engine, self._cache, lane, inputs[:-1]):
+    def _begin_windows(self, lanes: Lanes) -> None:
+        """Prefill the lanes whose next token opens a new window, but for its last input."""
+        due = [int(lane) for lane in lanes if self._window.begins(len(self._seen[lane].ids()))]
+        tasks = [partial(self._prefill, lane) for lane in due if len(self._seen[lane].ids())]
+        if self._helpers is None:
+            for task in tasks:
+                task(self._engine)
+        else:
+            for _ in self._helpers.in_order(tasks):
                 pass
-            return int(inputs[-1]), len(inputs) - 1
+
+    def _prefill(self, lane: int, engine: Engine) -> None:
+        inputs = self._window.inputs(self._seen[lane].ids())
+        for _ in prefill(engine, self._cache, lane, inputs[:-1]):
+            pass
+
+    def _last_input(self, lane: int) -> tuple[int, int]:
+        """The lane's latest token and its position in the window."""
+        seen = self._seen[lane].ids()
+        if not len(seen):
+            return self._window.bos_id, 0
         return int(seen[-1]), len(seen) - self._window.start_of(len(seen))
 
     def find(self, lanes: Lanes, targets: Totals) -> TokenIntervals:
         """Search the distributions of the last `totals`, append the tokens found."""
-        assert self._found, "find must follow totals"
-        parts = [found.find(targets[part]) for part, found in self._found]
-        self._found = []
-        found = TokenIntervals.joined(parts)
+        assert self._found is not None, "find must follow totals"
+        found, self._found = self._found.find(targets), None
         for lane, token in zip(lanes.tolist(), found.tokens.tolist(), strict=True):
             self._seen[lane].append(token)
         return found
@@ -205,9 +224,9 @@ class Workers:
     A lone task runs in the calling thread, with all of torch's threads.
     """
 
-    def __init__(self, make_engine: Callable[[], Engine], n_workers: int) -> None:
+    def __init__(self, make_engine: Callable[[int], Engine], n_workers: int) -> None:
         self._n_threads = n_workers
-        self.engines = [make_engine() for _ in range(n_workers)]
+        self.engines = [make_engine(n_workers if i == 0 else 1) for i in range(n_workers)]
         self._free: SimpleQueue[Engine] = SimpleQueue()
         for engine in self.engines:
             self._free.put(engine)

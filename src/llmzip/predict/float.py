@@ -167,6 +167,16 @@ def frequencies(probabilities: NDArray[np.float64]) -> U64:
     return np.floor(probabilities * SCALE).astype(np.uint64) + np.uint64(1)
 
 
+def n_positions(model: PreTrainedModel) -> int:
+    """Return how many positions the model was made for; a large number if it does not say."""
+    config = model.config.get_text_config()
+    for name in ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len"):
+        known = getattr(config, name, None)
+        if isinstance(known, int) and known > 1:
+            return known
+    return 1 << 16
+
+
 def machine_tag(model: PreTrainedModel) -> bytes:
     """Return 8 bytes that differ wherever floating point might: equal tags, equal predictions.
 

@@ -44,6 +44,37 @@ def _rotate_row(x: Any, cos: Any, sin: Any, turned: Any) -> None:
         turned[half + i] = x[half + i] * cos[i] + x[i] * sin[i]
 
 
+@inlined
+def head_values(
+    sums: Any,
+    scale: Any,
+    bias: Any,
+    s: Any,
+    first: int,
+    rotary: bool,
+    cos: Any,
+    sin: Any,
+    x: Any,
+    spare: Any,
+) -> Any:
+    """One head's float32 values, from sums[first : first + d], in x or spare: (result, other).
+
+    cos, sin: tables that begin with the head's position.
+    """
+    d = x.size
+    total, head_scale = sums[first : first + d], scale[first : first + d]
+    for i in range(d):
+        x[i] = f32(total[i]) * head_scale[i] * s
+    if bias.size:
+        head_bias = bias[first : first + d]
+        for i in range(d):
+            x[i] = x[i] + head_bias[i]
+    if rotary:
+        _rotate_row(x, cos[0], sin[0], spare)
+        return spare, x
+    return x, spare
+
+
 @kernel
 def split_heads(
     sums: Any,
@@ -70,20 +101,15 @@ def split_heads(
     """
     n_kv, n_rows, n_group, d = q.shape
     n_heads = n_kv * n_group
-    x, turned = np.empty(d, dtype=np.float32), np.empty(d, dtype=np.float32)
+    x, spare = np.empty(d, dtype=np.float32), np.empty(d, dtype=np.float32)
     for row in range(n_rows):
         s, lane, position = s_in[row], lanes[row], at[row]
         for head in range(n_heads + 2 * n_kv):
-            total, head_scale = sums[row, head * d : head * d + d], scale[head * d : head * d + d]
-            for i in range(d):
-                x[i] = f32(total[i]) * head_scale[i] * s
-            if bias.size:
-                head_bias = bias[head * d : head * d + d]
-                for i in range(d):
-                    x[i] = x[i] + head_bias[i]
-            if cos.shape[0] and head < n_heads + n_kv:
-                _rotate_row(x, cos[position], sin[position], turned)
-                x, turned = turned, x
+            rotary = cos.shape[0] > 0 and head < n_heads + n_kv
+            angle = position if rotary else 0
+            x, spare = head_values(
+                sums[row], scale, bias, s, head * d, rotary, cos[angle:], sin[angle:], x, spare
+            )
             if head < n_heads:
                 g, member = head // n_group, head % n_group
                 q_scale[g, row, member] = quantise_row(x, q[g, row, member]) * score_scale
@@ -107,7 +133,7 @@ def _weigh(work: Any, value_scales: Any, top: Any, q_scale: Any) -> Any:
 
 
 @inlined
-def _softmax_row(scores: Any, key_scales: Any, value_scales: Any, q_scale: Any, work: Any) -> Any:
+def softmax_row(scores: Any, key_scales: Any, value_scales: Any, q_scale: Any, work: Any) -> Any:
     """Weights times value scales into `work` (n,), and the factor that undoes their scale.
 
     See `reference._attend`; all rows have the same length, the visible keys. Returns
@@ -128,7 +154,14 @@ def _softmax_row(scores: Any, key_scales: Any, value_scales: Any, q_scale: Any, 
 
 @kernel
 def softmax_rows(
-    scores: Any, q_scale: Any, key_scales: Any, value_scales: Any, start: int, high: Any, low: Any, factor: Any
+    scores: Any,
+    q_scale: Any,
+    key_scales: Any,
+    value_scales: Any,
+    start: int,
+    high: Any,
+    low: Any,
+    factor: Any,
 ) -> None:
     """Causal softmax of scores (M G, n) int32, row r at position start + r // G.
 
@@ -140,7 +173,7 @@ def softmax_rows(
     work = np.empty(n_keys, dtype=np.float32)
     for row in range(n_rows):
         seen = min(start + row // n_group + 1, n_keys)
-        inverse, factor[row] = _softmax_row(
+        inverse, factor[row] = softmax_row(
             scores[row, :seen],
             key_scales[:seen],
             value_scales[:seen],
@@ -229,7 +262,7 @@ def step_attention(d_head: int, n_group: int) -> Any:
                         queries[member, i] = q[g, row, member, i]
                 fill_scores(queries, keys[lane, g], n_keys, scores)
                 for member in range(n_group):
-                    inverse, factors[member] = _softmax_row(
+                    inverse, factors[member] = softmax_row(
                         scores[member, :n_keys],
                         key_scales[lane, g, :n_keys],
                         value_scales[lane, g, :n_keys],

@@ -19,6 +19,8 @@ from llmzip.exact.cpu.buffers import (
     Workspace,
 )
 from llmzip.exact.cpu.scalars import f32
+from llmzip.exact.cpu.step import fits
+from llmzip.exact.cpu.team import StepTeam
 from llmzip.exact.distribution import Distributions, TokenIntervals
 from llmzip.exact.gemm import exact_gemm
 from llmzip.exact.hidden import Hidden
@@ -40,7 +42,7 @@ class CpuEngine:
 
     max_rows = BLOCK_ROWS
 
-    def __init__(self, model: ExactModel, n_positions: int) -> None:
+    def __init__(self, model: ExactModel, n_positions: int, step_threads: int = 1) -> None:
         self.shape = model.shape
         self.model = ModelView.of(model)
         self.device = torch.device("cpu")
@@ -49,6 +51,8 @@ class CpuEngine:
         group = model.shape.n_heads // model.shape.n_kv_heads
         self._attend = attention.step_attention(model.shape.d_head, group)
         self._score_scale = f32(score_scale(model.shape.d_head))
+        self.step_threads = step_threads if fits(model.shape) else 1
+        self._team: StepTeam | None = None
 
     def cache(self, n_lanes: int, n_positions: int) -> KVCache:
         """Make a KV cache; its positions are rounded up to the step of prefill attention."""
@@ -112,6 +116,26 @@ class CpuEngine:
                 sums, linear.scale, linear.bias, scale, logits[part], tops[part], blocks[part]
             )
         return CpuDistributions(logits, tops, blocks)
+
+    def step(self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache) -> Distributions:
+        """Feed a token each to distinct lanes; return the distributions after."""
+        if not fits(self.shape):
+            return self.distributions(self._forward_parts(ids[:, None], lanes, at, cache))
+        if self._team is None:
+            self._team = StepTeam(self.shape, self.model, self.step_threads)
+        work = self._team.run(ids, lanes, at, cache)
+        rows = slice(0, len(ids))
+        return CpuDistributions(work.logits[rows], work.tops[rows], work.blocks[rows])
+
+    def _forward_parts(self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache) -> Hidden:
+        """As `forward` for any number of lanes, the result in memory of its own."""
+        parts = []
+        for first in range(0, len(ids), self.max_rows):
+            part = slice(first, first + self.max_rows)
+            hidden = self.forward(ids[part], lanes[part], at[part], cache)
+            parts.append((hidden.q.clone(), hidden.scale.clone()))
+        q, scale = (torch.cat(column) for column in zip(*parts, strict=True))
+        return Hidden(q, scale)
 
     def _head_sums(self, q: Tensor) -> Tensor:
         sums = self._work.head_sums.tensor(len(q), self.shape.vocab_size)
@@ -228,9 +252,10 @@ class CpuEngine:
         scale = work.scale.array(n_rows)
         sums = self._sums(work.q.tensor(n_rows, self.shape.d_model), up)
         quantise = rows.gate_quantise if self.shape.gated else rows.gelu_quantise
-        quantise(sums, up.scale, up.bias, scale, work.halves.array(2 * n_rows, d_ff), scale)
+        high, low = work.halves.array(2, n_rows, d_ff)
+        quantise(sums, up.scale, up.bias, scale, high, low, scale)
         sums = self._sums(work.halves.tensor(2 * n_rows, d_ff), down)
-        rows.add_normalise_wide(sums, *self._stream_arguments(down, n_rows))
+        rows.add_normalise_wide(sums[:n_rows], sums[n_rows:], *self._stream_arguments(down, n_rows))
 
     def _stream_arguments(self, linear: LinearView, n_rows: int) -> tuple[object, ...]:
         """What the residual kernels take after the sums; the row scales are replaced in place."""
@@ -248,7 +273,8 @@ class CpuDistributions:
 
     def totals(self) -> NDArray[np.uint64]:
         """The frequencies' sum of each row."""
-        return self._blocks.sum(1).astype(np.uint64)
+        totals: NDArray[np.uint64] = self._blocks.sum(1).astype(np.uint64)
+        return totals
 
     def find(self, targets: NDArray[np.uint64]) -> TokenIntervals:
         """The tokens whose intervals hold the targets."""

@@ -31,7 +31,7 @@ def _logits(sums: Any, scale: Any, bias: Any, s: Any, logits: Any) -> Any:
 
 
 @inlined
-def _sum_frequencies(logits: Any, top: Any) -> Any:
+def frequency_sum(logits: Any, top: Any) -> Any:
     """Σ (2^(logit - top) in FREQ_BITS fraction bits, rounded, + 1) over a slice."""
     total = np.int64(0)
     for v in range(logits.size):
@@ -41,7 +41,15 @@ def _sum_frequencies(logits: Any, top: Any) -> Any:
 
 @kernel
 def token_intervals(
-    sums: Any, scale: Any, bias: Any, s: Any, tokens: Any, low: Any, freq: Any, total: Any, bits: Any
+    sums: Any,
+    scale: Any,
+    bias: Any,
+    s: Any,
+    tokens: Any,
+    low: Any,
+    freq: Any,
+    total: Any,
+    bits: Any,
 ) -> None:
     """Intervals of given tokens (M,) in the rows' distributions, from sums (M, V).
 
@@ -51,22 +59,24 @@ def token_intervals(
     for row in range(sums.shape[0]):
         token = tokens[row]
         top = _logits(sums[row], scale, bias, s[row], logits)
-        below = _sum_frequencies(logits[:token], top)
-        own = _sum_frequencies(logits[token : token + 1], top)
-        above = _sum_frequencies(logits[token + 1 :], top)
+        below = frequency_sum(logits[:token], top)
+        own = frequency_sum(logits[token : token + 1], top)
+        above = frequency_sum(logits[token + 1 :], top)
         low[row], freq[row], total[row] = below, own, below + own + above
         mass = np.float64(below + own + above - logits.size) * FREQ_UNIT
         bits[row] = np.log2(mass) - np.float64(logits[token] - top)
 
 
 @kernel
-def block_sums(sums: Any, scale: Any, bias: Any, s: Any, logits: Any, tops: Any, blocks: Any) -> None:
+def block_sums(
+    sums: Any, scale: Any, bias: Any, s: Any, logits: Any, tops: Any, blocks: Any
+) -> None:
     """Logits (M, V) and their largest (M,), and the frequencies' sums by blocks (M, V / BLOCK)."""
     for row in range(sums.shape[0]):
         line = logits[row]
         tops[row] = _logits(sums[row], scale, bias, s[row], line)
         for block in range(blocks.shape[1]):
-            blocks[row, block] = _sum_frequencies(line[block * BLOCK : (block + 1) * BLOCK], tops[row])
+            blocks[row, block] = frequency_sum(line[block * BLOCK : (block + 1) * BLOCK], tops[row])
 
 
 @kernel
@@ -80,9 +90,9 @@ def find_tokens(
             below += blocks[row, block]
             block += 1
         token = block * BLOCK
-        own = _sum_frequencies(logits[row, token : token + 1], tops[row])
+        own = frequency_sum(logits[row, token : token + 1], tops[row])
         while below + own <= target and token < logits.shape[1] - 1:
             below += own
             token += 1
-            own = _sum_frequencies(logits[row, token : token + 1], tops[row])
+            own = frequency_sum(logits[row, token : token + 1], tops[row])
         tokens[row], low[row], freq[row] = token, below, own

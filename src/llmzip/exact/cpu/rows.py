@@ -74,7 +74,15 @@ def normalise_row(x: Any, eps: float, q: Any) -> Any:
 
 @kernel
 def embed_normalise(
-    ids: Any, at: Any, embedding: Any, scales: Any, positions: Any, eps: float, x: Any, q: Any, s: Any
+    ids: Any,
+    at: Any,
+    embedding: Any,
+    scales: Any,
+    positions: Any,
+    eps: float,
+    x: Any,
+    q: Any,
+    s: Any,
 ) -> None:
     """Start the stream x (M, D) from token ids (M,) at positions `at`, and its first norm."""
     for row in range(ids.size):
@@ -114,26 +122,35 @@ def add_normalise(
 
 @kernel
 def add_normalise_wide(
-    sums: Any, scale: Any, bias: Any, s_in: Any, x: Any, eps: float, q: Any, s_out: Any
+    high: Any,
+    low: Any,
+    scale: Any,
+    bias: Any,
+    s_in: Any,
+    x: Any,
+    eps: float,
+    q: Any,
+    s_out: Any,
 ) -> None:
-    """As add_normalise, for sums (2M, D) of high halves (first M rows) and low halves."""
-    rows = sums.shape[0] // 2
-    for row in range(rows):
-        high, low, target, s = sums[row], sums[rows + row], x[row], s_in[row]
+    """As add_normalise, for the sums (M, D) of high and low halves."""
+    for row in range(high.shape[0]):
+        h, l_row, target, s = high[row], low[row], x[row], s_in[row]
         if bias.size:
             for i in range(target.size):
-                total = f32(np.int64(high[i]) * 256 + np.int64(low[i]))
+                total = f32(np.int64(h[i]) * 256 + np.int64(l_row[i]))
                 target[i] = target[i] + (total * scale[i] * s + bias[i])
         else:
             for i in range(target.size):
-                total = f32(np.int64(high[i]) * 256 + np.int64(low[i]))
+                total = f32(np.int64(h[i]) * 256 + np.int64(l_row[i]))
                 target[i] = target[i] + total * scale[i] * s
         s_out[row] = normalise_row(target, eps, q[row])
 
 
 @kernel
-def gate_quantise(sums: Any, scale: Any, bias: Any, s_in: Any, halves: Any, s_out: Any) -> None:
-    """silu(gate) · up of sums (M, 2F), quantised into halves (2M, F): high rows, then low rows."""
+def gate_quantise(
+    sums: Any, scale: Any, bias: Any, s_in: Any, high: Any, low: Any, s_out: Any
+) -> None:
+    """silu(gate) · up of sums (M, 2F), quantised into halves (M, F)."""
     rows, width = sums.shape[0], sums.shape[1] // 2
     active = np.empty(width, dtype=np.float32)
     for row in range(rows):
@@ -148,12 +165,14 @@ def gate_quantise(sums: Any, scale: Any, bias: Any, s_in: Any, halves: Any, s_ou
             for i in range(width):
                 g = f32(gate[i]) * gate_scale[i] * s
                 active[i] = silu_gate(g, f32(up[i]) * up_scale[i] * s)
-        s_out[row] = quantise_row_wide(active, halves[row], halves[rows + row])
+        s_out[row] = quantise_row_wide(active, high[row], low[row])
 
 
 @kernel
-def gelu_quantise(sums: Any, scale: Any, bias: Any, s_in: Any, halves: Any, s_out: Any) -> None:
-    """gelu_new of sums (M, F), quantised into halves (2M, F): high rows, then low rows."""
+def gelu_quantise(
+    sums: Any, scale: Any, bias: Any, s_in: Any, high: Any, low: Any, s_out: Any
+) -> None:
+    """gelu_new of sums (M, F), quantised into halves (M, F)."""
     rows, width = sums.shape
     active = np.empty(width, dtype=np.float32)
     for row in range(rows):
@@ -164,4 +183,4 @@ def gelu_quantise(sums: Any, scale: Any, bias: Any, s_in: Any, halves: Any, s_ou
         else:
             for i in range(width):
                 active[i] = gelu_new(f32(total[i]) * scale[i] * s)
-        s_out[row] = quantise_row_wide(active, halves[row], halves[rows + row])
+        s_out[row] = quantise_row_wide(active, high[row], low[row])

@@ -1,0 +1,234 @@
+"""Integer dot products in LLVM's own vectors, for what the loop vectoriser does not find.
+
+With AVX512-VNNI one instruction multiplies 64 unsigned by 64 signed bytes and adds
+the products in fours to 16 int32 without saturation; another does the same for 32
+int16 in pairs. The functions here need a processor that has them, as `AVAILABLE`
+tells. Sums of integers have no order, so the results are those of any other loop.
+
+Addresses are int64 and need no alignment; strides are in bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from llvmlite import binding, ir
+from numba.core import cgutils, config, types
+from numba.extending import intrinsic
+
+BYTES = 64
+"""Bytes of a vector: inner lengths are multiples of this."""
+LANES = 16
+"""int32 of a vector, and the dot products that one call computes."""
+SIGN_BITS = 128
+"""One operand of a product is taken with this added, to be unsigned; `correction` undoes it."""
+
+_i8, _i16, _i32, _i64 = (ir.IntType(n) for n in (8, 16, 32, 64))
+_BYTES_TYPE, _PAIRS_TYPE, _SUMS_TYPE = (
+    ir.VectorType(_i8, 64),
+    ir.VectorType(_i16, 32),
+    ir.VectorType(_i32, 16),
+)
+_FEATURES = ("avx512f", "avx512bw", "avx512vnni")
+
+
+def _has_vnni() -> bool:
+    """Does the processor that numba compiles for have AVX512-VNNI?"""
+    if os.name != "posix" or config.CPU_NAME or config.CPU_FEATURES:
+        return False  # no sched_yield for the barrier, or compiling for some other processor
+    features = binding.get_host_cpu_features()
+    return all(features.get(name, False) for name in _FEATURES)
+
+
+AVAILABLE = _has_vnni()
+
+
+def _load(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type, align: int = 1) -> ir.Value:
+    return builder.load(builder.inttoptr(address, kind.as_pointer()), align=align)
+
+
+def _store(builder: ir.IRBuilder, value: ir.Value, address: ir.Value) -> None:
+    builder.store(value, builder.inttoptr(address, value.type.as_pointer()), align=1)
+
+
+def _shuffle(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, order: list[int]) -> ir.Value:
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_i32, len(order)), order))
+
+
+def _at(builder: ir.IRBuilder, base: ir.Value, stride: ir.Value, index: int) -> ir.Value:
+    """The address base + stride · index."""
+    return builder.add(base, builder.mul(stride, ir.Constant(_i64, index)))
+
+
+def _instruction(builder: ir.IRBuilder, name: str) -> ir.Function:
+    """An instruction acc + a · b over vectors of 16 int32."""
+    kind = ir.FunctionType(_SUMS_TYPE, [_SUMS_TYPE] * 3)
+    return cgutils.get_or_insert_function(builder.module, kind, name)
+
+
+def _totals(builder: ir.IRBuilder, vectors: list[ir.Value]) -> ir.Value:
+    """The totals of 16 vectors of 16 int32, in order, by halving their widths together."""
+    width = LANES // 2
+    while len(vectors) > 1:
+        low = [base + i for base in range(0, 2 * LANES, 2 * width) for i in range(width)]
+        high = [i + width for i in low]
+        vectors = [
+            builder.add(_shuffle(builder, a, b, low), _shuffle(builder, a, b, high))
+            for a, b in zip(vectors[::2], vectors[1::2], strict=True)
+        ]
+        width //= 2
+    return vectors[0]
+
+
+def _make_dots(n_rows: int, n_columns: int, flip_rows: bool) -> Any:
+    """Make a function for n_rows × n_columns = 16 dot products."""
+    assert n_rows * n_columns == LANES
+
+    @intrinsic
+    def dots(  # type: ignore[no-untyped-def]
+        typing, rows, row_stride, columns, column_stride, n_inner, correction, out, out_stride
+    ):
+        """out[c, r] = Σ_k rows[r, k] · columns[c, k] - correction[r], int32.
+
+        rows, columns: int8, one of the two taken with SIGN_BITS added; n_inner: a multiple
+        of BYTES; correction: SIGN_BITS times the sum of the other operand.
+        """
+        signature = types.void(*[types.int64] * 8)
+
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            rows, row_stride, columns, column_stride, n_inner, correction, out, out_stride = (
+                arguments
+            )
+            multiply = _instruction(builder, "llvm.x86.avx512.vpdpbusd.512")
+            flip = ir.Constant(_BYTES_TYPE, [SIGN_BITS] * BYTES)
+            zero = ir.Constant(_SUMS_TYPE, [0] * LANES)
+            sums = [cgutils.alloca_once_value(builder, zero) for _ in range(LANES)]
+
+            def operand(address: ir.Value, flipped: bool) -> ir.Value:
+                value = _load(builder, address, _BYTES_TYPE)
+                return builder.bitcast(builder.xor(value, flip) if flipped else value, _SUMS_TYPE)
+
+            begin, step = ir.Constant(_i64, 0), ir.Constant(_i64, BYTES)
+            with cgutils.for_range_slice(builder, begin, n_inner, step, _i64) as (k, _):
+                row_base, column_base = builder.add(rows, k), builder.add(columns, k)
+                a = [
+                    operand(_at(builder, row_base, row_stride, r), flip_rows) for r in range(n_rows)
+                ]
+                for c in range(n_columns):
+                    b = operand(_at(builder, column_base, column_stride, c), not flip_rows)
+                    for r in range(n_rows):
+                        place = sums[c * n_rows + r]
+                        pair = (a[r], b) if flip_rows else (b, a[r])
+                        builder.store(builder.call(multiply, [builder.load(place), *pair]), place)
+            totals = _totals(builder, [builder.load(place) for place in sums])
+            undo = _load(builder, correction, ir.VectorType(_i32, n_rows))
+            for c in range(n_columns):
+                part = _shuffle(builder, totals, totals, [c * n_rows + r for r in range(n_rows)])
+                _store(builder, builder.sub(part, undo), _at(builder, out, out_stride, c))
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return dots
+
+
+weights_16x1 = _make_dots(16, 1, flip_rows=False)
+weights_8x2 = _make_dots(8, 2, flip_rows=False)
+weights_4x4 = _make_dots(4, 4, flip_rows=False)
+keys_16x1 = _make_dots(16, 1, flip_rows=True)
+
+
+@intrinsic
+def add_weighted_pairs(typing, weights, values, value_stride, n_pairs, out):  # type: ignore[no-untyped-def]
+    """out[i] += Σ_j weights[j] · values[j, i] over 2 n_pairs rows and BYTES columns, int32.
+
+    weights: int16, contiguous; values: int8 rows; out: BYTES int32. The caller sees to it
+    that no sum leaves int32.
+    """
+    signature = types.void(*[types.int64] * 5)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        weights, values, value_stride, n_pairs, out = arguments
+        multiply = _instruction(builder, "llvm.x86.avx512.vpdpwssd.512")
+        places = [builder.add(out, ir.Constant(_i64, BYTES * i)) for i in range(4)]
+        sums = [
+            cgutils.alloca_once_value(builder, _load(builder, place, _SUMS_TYPE))
+            for place in places
+        ]
+        one, two = ir.Constant(_i64, 1), ir.Constant(_i64, 2)
+        with cgutils.for_range(builder, n_pairs, intp=_i64) as loop:
+            offset = builder.mul(builder.shl(loop.index, one), value_stride)
+            row = builder.add(values, offset)
+            even = _load(builder, row, _BYTES_TYPE)
+            odd = _load(builder, builder.add(row, value_stride), _BYTES_TYPE)
+            address = builder.add(weights, builder.shl(loop.index, two))
+            pair = _load(builder, address, _i32, align=2)
+            seed = builder.insert_element(
+                ir.Constant(_SUMS_TYPE, ir.Undefined), pair, ir.Constant(_i32, 0)
+            )
+            pairs = _shuffle(builder, seed, seed, [0] * LANES)
+            for quarter, place in enumerate(sums):
+                columns = range(quarter * LANES, (quarter + 1) * LANES)
+                order = [i for column in columns for i in (column, BYTES + column)]
+                both = builder.sext(_shuffle(builder, even, odd, order), _PAIRS_TYPE)
+                terms = builder.bitcast(both, _SUMS_TYPE)
+                builder.store(builder.call(multiply, [builder.load(place), terms, pairs]), place)
+        for place, total in zip(places, sums, strict=True):
+            _store(builder, builder.load(total), place)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def copy_bytes(typing, target, source, n_bytes):  # type: ignore[no-untyped-def]
+    """Copy bytes from address to address."""
+    signature = types.void(*[types.int64] * 3)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        target, source, n_bytes = arguments
+        pointers = (builder.inttoptr(a, _i8.as_pointer()) for a in (target, source))
+        cgutils.raw_memcpy(builder, *pointers, n_bytes, 1)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def fetch_and_add(typing, address, amount):  # type: ignore[no-untyped-def]
+    """Add to the int64 at `address`, atomically; return what it was before."""
+    signature = types.int64(types.int64, types.int64)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        address, amount = arguments
+        return builder.atomic_rmw(
+            "add", builder.inttoptr(address, _i64.as_pointer()), amount, "seq_cst"
+        )
+
+    return signature, generate
+
+
+@intrinsic
+def fetch(typing, address):  # type: ignore[no-untyped-def]
+    """Read the int64 at `address`, atomically."""
+    signature = types.int64(types.int64)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        pointer = builder.inttoptr(arguments[0], _i64.as_pointer())
+        return builder.load_atomic(pointer, "seq_cst", 8)
+
+    return signature, generate
+
+
+@intrinsic
+def give_way(typing):  # type: ignore[no-untyped-def]
+    """Let another thread have this processor (POSIX sched_yield)."""
+    signature = types.void()
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        kind = ir.FunctionType(_i32, [])
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, "sched_yield"), [])
+        return context.get_dummy_value()
+
+    return signature, generate

@@ -1,0 +1,429 @@
+"""One decoding step of all lanes as a single kernel that several threads run together.
+
+Every thread runs `step` with its own number. Between two barriers each does its part:
+of a linear, a range of its outputs; of attention, some heads of some lanes; of the
+rest, some rows. So a step reads the weights once, by all threads at once, and the
+interpreter is called once. Needs `simd.AVAILABLE`, and widths that are multiples of
+its vectors (see `fits`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmzip.exact.cpu import simd
+from llmzip.exact.cpu.attention import EXACT_KEYS, head_values, softmax_row
+from llmzip.exact.cpu.head import BLOCK, frequency_sum
+from llmzip.exact.cpu.rows import (
+    add_normalise,
+    add_normalise_wide,
+    embed_normalise,
+    gate_quantise,
+    gelu_quantise,
+    quantise_row,
+    quantise_rows,
+)
+from llmzip.exact.cpu.scalars import f32, i32, inlined, kernel, maximum
+from llmzip.exact.model import ModelShape
+
+COLUMNS = 4
+"""Activation rows that a GEMM block takes: buffers have a multiple of this many."""
+SPINS = 4000
+"""Looks at the barrier before a thread gives way to others."""
+
+
+def fits(shape: ModelShape) -> bool:
+    """Can `step` run a model of this shape on this processor?"""
+    widths = (shape.d_model, shape.d_ff, shape.n_heads * shape.d_head)
+    return (
+        simd.AVAILABLE
+        and shape.d_head == simd.BYTES
+        and all(width % simd.BYTES == 0 for width in widths)
+    )
+
+
+class StepLinear(NamedTuple):
+    """The same linear of all layers (the first axis); the head has one."""
+
+    address: NDArray[np.int64]  # (layers,) of int8 (n_out, n_in)
+    correction: NDArray[np.int32]  # (layers, n_out)
+    scale: NDArray[np.float32]  # (layers, n_out)
+    bias: NDArray[np.float32]  # (layers, n_out) or (layers, 0)
+
+
+class StepModel(NamedTuple):
+    """What of a model the kernel reads."""
+
+    embedding: NDArray[np.int16]
+    embedding_scale: NDArray[np.float32]
+    positions: NDArray[np.float32]
+    cos: NDArray[np.float32]
+    sin: NDArray[np.float32]
+    eps: float
+    gated: bool
+    score_scale: np.float32
+    qkv: StepLinear
+    out: StepLinear
+    up: StepLinear
+    down: StepLinear
+    head: StepLinear
+
+
+class StepCache(NamedTuple):
+    """The KV cache's arrays; see `KVCache`."""
+
+    keys: NDArray[np.int8]
+    values: NDArray[np.int8]
+    key_scales: NDArray[np.float32]
+    value_scales: NDArray[np.float32]
+
+
+class StepWork(NamedTuple):
+    """What the threads share during a step; rows are padded to a multiple of COLUMNS."""
+
+    barrier: NDArray[np.int64]  # (1,), zero before a step
+    stream: NDArray[np.float32]  # (rows, d_model)
+    q: NDArray[np.int8]  # (rows, d_model)
+    mixed: NDArray[np.float32]  # (rows, heads, d_head)
+    mixed_q: NDArray[np.int8]  # (rows, heads · d_head)
+    scale: NDArray[np.float32]  # (rows,)
+    sums: NDArray[np.int32]  # (rows, widest output but the head's)
+    high: NDArray[np.int8]  # (rows, d_ff)
+    low: NDArray[np.int8]
+    high_sums: NDArray[np.int32]  # (rows, d_model)
+    low_sums: NDArray[np.int32]
+    thread_tops: NDArray[np.float32]  # (threads, rows)
+    logits: NDArray[np.float32]  # (rows, vocabulary)
+    tops: NDArray[np.float32]  # (rows,)
+    blocks: NDArray[np.int64]  # (rows, blocks of the vocabulary)
+
+
+@inlined
+def _address(array: Any) -> Any:
+    return np.int64(array.ctypes.data)
+
+
+@inlined
+def _meet(barrier: Any, n_threads: int, n_met: int) -> Any:
+    """Wait until all threads have come here for the time n_met + 1; return n_met + 1."""
+    if n_threads > 1:
+        place, goal, spins = _address(barrier), np.int64((n_met + 1) * n_threads), 0
+        if simd.fetch_and_add(place, np.int64(1)) + 1 < goal:
+            while simd.fetch(place) < goal:
+                spins += 1
+                if spins > SPINS:
+                    simd.give_way()
+    return n_met + 1
+
+
+@inlined
+def _part(size: int, step: int, me: int, n_threads: int) -> Any:
+    """The range of `size` items, in steps of `step`, that thread `me` takes."""
+    n_steps = (size + step - 1) // step
+    return n_steps * me // n_threads * step, min(size, n_steps * (me + 1) // n_threads * step)
+
+
+@kernel
+def product(
+    a: Any, n_rows: int, linear: Any, layer: int, first: int, last: int, shift: int, out: Any
+) -> None:
+    """Outputs first … last - 1 of a linear for int8 rows a (n_rows, K), as int32 sums.
+
+    Output n goes to out[:, n - shift]. a and out have rows for a multiple of COLUMNS.
+    """
+    weight, undo_at = linear.address[layer], _address(linear.correction[layer])
+    n_inner, stride = np.int64(a.shape[1]), np.int64(out.shape[1] * 4)
+    a_at, out_at = _address(a), _address(out) - shift * 4
+    full = first + (last - first) // simd.LANES * simd.LANES
+    for n in range(first, full, simd.LANES):
+        w_at, c_at, o_at = weight + n * n_inner, undo_at + n * 4, out_at + n * 4
+        row = 0
+        while n_rows - row >= 3:
+            x_at, y_at = a_at + row * n_inner, o_at + row * stride
+            for i in range(0, simd.LANES, 4):
+                simd.weights_4x4(
+                    w_at + i * n_inner,
+                    n_inner,
+                    x_at,
+                    n_inner,
+                    n_inner,
+                    c_at + i * 4,
+                    y_at + i * 4,
+                    stride,
+                )
+            row += 4
+        x_at, y_at = a_at + row * n_inner, o_at + row * stride
+        if n_rows - row == 2:
+            for i in range(0, simd.LANES, 8):
+                simd.weights_8x2(
+                    w_at + i * n_inner,
+                    n_inner,
+                    x_at,
+                    n_inner,
+                    n_inner,
+                    c_at + i * 4,
+                    y_at + i * 4,
+                    stride,
+                )
+        elif n_rows - row == 1:
+            simd.weights_16x1(w_at, n_inner, x_at, n_inner, n_inner, c_at, y_at, stride)
+    if full < last:
+        _product_tail(a, n_rows, linear, layer, full, last, shift, out)
+
+
+@kernel
+def _product_tail(
+    a: Any, n_rows: int, linear: Any, layer: int, first: int, last: int, shift: int, out: Any
+) -> None:
+    """As `product`, for fewer outputs than a vector has: their weights are copied and padded."""
+    n_inner, n_outputs = np.int64(a.shape[1]), last - first
+    weights = np.empty((simd.LANES, n_inner), dtype=np.int8)
+    undo, sums = np.zeros(simd.LANES, dtype=np.int32), np.empty(simd.LANES, dtype=np.int32)
+    source = linear.address[layer] + first * n_inner
+    simd.copy_bytes(_address(weights), source, n_outputs * n_inner)
+    undo[:n_outputs] = linear.correction[layer, first:last]
+    zero = np.int64(0)
+    for row in range(n_rows):
+        x_at = _address(a) + row * n_inner
+        simd.weights_16x1(
+            _address(weights), n_inner, x_at, n_inner, n_inner, _address(undo), _address(sums), zero
+        )
+        out[row, first - shift : last - shift] = sums[:n_outputs]
+
+
+@kernel
+def _attend(
+    model: Any,
+    cache: Any,
+    work: Any,
+    sums: Any,
+    layer: int,
+    row: int,
+    g: int,
+    lane: int,
+    at: int,
+    scratch: Any,
+) -> None:
+    """New key and value of KV head g of a row into the cache; its queries' attention into mixed.
+
+    sums: (rows, (H + 2 KV) d) int32 of the linear.
+    """
+    x, spare, queries, undo, scores, weights, p, part, total = scratch
+    n_kv, d = cache.keys.shape[2], cache.keys.shape[4]
+    n_heads = work.mixed.shape[1]
+    n_group = n_heads // n_kv
+    n_keys = at + 1
+    rotary = model.cos.shape[0] > 0
+    angle = at if rotary else 0
+    cos, sin, s = model.cos[angle:], model.sin[angle:], work.scale[row]
+    line, scale, bias = sums[row], model.qkv.scale[layer], model.qkv.bias[layer]
+    keys, values = cache.keys[layer, lane, g], cache.values[layer, lane, g]
+    key_scales, value_scales = cache.key_scales[layer, lane, g], cache.value_scales[layer, lane, g]
+    x, spare = head_values(line, scale, bias, s, (n_heads + g) * d, rotary, cos, sin, x, spare)
+    key_scales[at] = quantise_row(x, keys[at])
+    first = (n_heads + n_kv + g) * d
+    x, spare = head_values(line, scale, bias, s, first, False, cos, sin, x, spare)
+    value_scales[at] = quantise_row(x, values[at])
+    keys_at, stride, zero = _address(keys), np.int64(d), np.int64(0)
+    queries_at, undo_at, scores_at = _address(queries), _address(undo), _address(scores)
+    for member in range(n_group):
+        head = g * n_group + member
+        x, spare = head_values(line, scale, bias, s, head * d, rotary, cos, sin, x, spare)
+        q_scale = quantise_row(x, queries) * model.score_scale
+        undo[:] = i32(simd.SIGN_BITS * _byte_sum(queries))
+        for j in range(0, n_keys, simd.LANES):
+            simd.keys_16x1(
+                keys_at + j * d, stride, queries_at, zero, stride, undo_at, scores_at + j * 4, zero
+            )
+        inverse, factor = softmax_row(
+            scores[:n_keys], key_scales[:n_keys], value_scales[:n_keys], q_scale, weights[:n_keys]
+        )
+        for j in range(n_keys):
+            p[j] = np.int16(i32(np.rint(weights[j] * inverse)))
+        p[n_keys] = 0
+        _mix(p, values, n_keys, part, total)
+        target = work.mixed[row, head]
+        for i in range(d):
+            target[i] = f32(total[i]) * factor
+
+
+@inlined
+def _byte_sum(row: Any) -> Any:
+    total = i32(0)
+    for i in range(row.size):
+        total = i32(total + i32(row[i]))
+    return total
+
+
+@inlined
+def _mix(p: Any, values: Any, n_keys: int, part: Any, total: Any) -> None:
+    """total = Σ_j p[j] · values[j], in int32 a block of keys and int64 above; p[n_keys] is 0."""
+    total[:] = 0
+    for first in range(0, n_keys, EXACT_KEYS):
+        n_pairs = (min(EXACT_KEYS, n_keys - first) + 1) // 2
+        part[:] = 0
+        simd.add_weighted_pairs(
+            _address(p) + first * 2,
+            _address(values) + first * part.size,
+            part.size,
+            n_pairs,
+            _address(part),
+        )
+        for i in range(part.size):
+            total[i] += np.int64(part[i])
+
+
+@kernel
+def _head_block(
+    head: Any, work: Any, n_rows: int, first: int, last: int, sums: Any, tops: Any
+) -> None:
+    """Logits of tokens first … last - 1 of all rows; `tops` (rows,) takes their largest."""
+    product(work.q, n_rows, head, 0, first, last, first, sums)
+    scale, bias = head.scale[0, first:last], head.bias[0, first:last]
+    for row in range(n_rows):
+        line, s, row_sums = work.logits[row, first:last], work.scale[row], sums[row]
+        for v in range(line.size):
+            line[v] = f32(row_sums[v]) * scale[v] * s
+        if bias.size:
+            for v in range(line.size):
+                line[v] = line[v] + bias[v]
+        tops[row] = max(tops[row], maximum(line))
+
+
+@kernel
+def _distributions(me: int, n_threads: int, n_rows: int, head: Any, work: Any, met: int) -> None:
+    """Logits, their largest and the blocks' frequency sums of all rows, into `work`."""
+    vocabulary = work.logits.shape[1]
+    v0, v1 = _part(vocabulary, BLOCK, me, n_threads)
+    sums = np.empty((work.q.shape[0], BLOCK), dtype=np.int32)
+    tops = np.full(n_rows, f32(-np.inf))
+    for first in range(v0, v1, BLOCK):
+        _head_block(head, work, n_rows, first, min(first + BLOCK, v1), sums, tops)
+    work.thread_tops[me, :n_rows] = tops
+    met = _meet(work.barrier, n_threads, met)
+    for row in range(n_rows):
+        top = maximum(work.thread_tops[:n_threads, row].copy())
+        if me == 0:
+            work.tops[row] = top
+        for first in range(v0, v1, BLOCK):
+            line = work.logits[row, first : min(first + BLOCK, v1)]
+            work.blocks[row, first // BLOCK] = frequency_sum(line, top)
+
+
+@inlined
+def _sums_of(work: Any, linear: Any) -> Any:
+    """The shared sums, shaped for a linear: (rows, n_out)."""
+    rows, width = work.q.shape[0], linear.scale.shape[1]
+    return work.sums[: rows * width].reshape(rows, width)
+
+
+@inlined
+def _my_product(
+    me: int, n_threads: int, a: Any, n_rows: int, linear: Any, layer: int, out: Any
+) -> None:
+    first, last = _part(linear.scale.shape[1], simd.LANES, me, n_threads)
+    product(a, n_rows, linear, layer, first, last, 0, out)
+
+
+@kernel
+def _layer(
+    me: int,
+    n_threads: int,
+    lanes: Any,
+    at: Any,
+    model: Any,
+    cache: Any,
+    work: Any,
+    layer: int,
+    met: int,
+    scratch: Any,
+) -> Any:
+    """One transformer layer; returns how often the threads have met."""
+    n_rows, n_kv = at.size, cache.keys.shape[2]
+    r0, r1 = _part(n_rows, 1, me, n_threads)
+    scale, stream, q = work.scale[r0:r1], work.stream[r0:r1], work.q[r0:r1]
+    sums = _sums_of(work, model.qkv)
+    _my_product(me, n_threads, work.q, n_rows, model.qkv, layer, sums)
+    met = _meet(work.barrier, n_threads, met)
+    for item in range(n_rows * n_kv * me // n_threads, n_rows * n_kv * (me + 1) // n_threads):
+        row, g = item // n_kv, item % n_kv
+        _attend(model, cache, work, sums, layer, row, g, lanes[row], at[row], scratch)
+    met = _meet(work.barrier, n_threads, met)
+    mixed = work.mixed.reshape(work.mixed_q.shape)
+    quantise_rows(mixed[r0:r1], work.mixed_q[r0:r1], scale)
+    met = _meet(work.barrier, n_threads, met)
+    linear = model.out
+    sums = _sums_of(work, linear)
+    _my_product(me, n_threads, work.mixed_q, n_rows, linear, layer, sums)
+    met = _meet(work.barrier, n_threads, met)
+    add_normalise(
+        sums[r0:r1], linear.scale[layer], linear.bias[layer], scale, stream, model.eps, q, scale
+    )
+    met = _meet(work.barrier, n_threads, met)
+    linear = model.up
+    sums = _sums_of(work, linear)
+    _my_product(me, n_threads, work.q, n_rows, linear, layer, sums)
+    met = _meet(work.barrier, n_threads, met)
+    high, low, bias = work.high[r0:r1], work.low[r0:r1], linear.bias[layer]
+    if model.gated:
+        gate_quantise(sums[r0:r1], linear.scale[layer], bias, scale, high, low, scale)
+    else:
+        gelu_quantise(sums[r0:r1], linear.scale[layer], bias, scale, high, low, scale)
+    met = _meet(work.barrier, n_threads, met)
+    linear = model.down
+    _my_product(me, n_threads, work.high, n_rows, linear, layer, work.high_sums)
+    _my_product(me, n_threads, work.low, n_rows, linear, layer, work.low_sums)
+    met = _meet(work.barrier, n_threads, met)
+    add_normalise_wide(
+        work.high_sums[r0:r1],
+        work.low_sums[r0:r1],
+        linear.scale[layer],
+        linear.bias[layer],
+        scale,
+        stream,
+        model.eps,
+        q,
+        scale,
+    )
+    return _meet(work.barrier, n_threads, met)
+
+
+@kernel
+def step(
+    me: int, n_threads: int, ids: Any, lanes: Any, at: Any, model: Any, cache: Any, work: Any
+) -> None:
+    """Feed token ids (M,) to lanes (M,) at positions `at`; leave distributions in `work`.
+
+    Thread `me` of n_threads; all must call it with the same arguments.
+    """
+    n_rows, d, n_keys = ids.size, cache.keys.shape[4], cache.keys.shape[3] + simd.LANES
+    scratch = (
+        np.empty(d, dtype=np.float32),
+        np.empty(d, dtype=np.float32),
+        np.empty(d, dtype=np.int8),
+        np.empty(simd.LANES, dtype=np.int32),
+        np.empty(n_keys, dtype=np.int32),
+        np.empty(n_keys, dtype=np.float32),
+        np.empty(n_keys, dtype=np.int16),
+        np.empty(d, dtype=np.int32),
+        np.empty(d, dtype=np.int64),
+    )
+    r0, r1 = _part(n_rows, 1, me, n_threads)
+    embed_normalise(
+        ids[r0:r1],
+        at[r0:r1],
+        model.embedding,
+        model.embedding_scale,
+        model.positions,
+        model.eps,
+        work.stream[r0:r1],
+        work.q[r0:r1],
+        work.scale[r0:r1],
+    )
+    met = _meet(work.barrier, n_threads, 0)
+    for layer in range(model.qkv.address.size):
+        met = _layer(me, n_threads, lanes, at, model, cache, work, layer, met, scratch)
+    _distributions(me, n_threads, n_rows, model.head, work, met)

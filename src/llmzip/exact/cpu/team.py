@@ -1,0 +1,126 @@
+"""Decoding steps by a team of threads: what `step` needs, made once, and its callers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from llmzip.exact.cache import KVCache
+from llmzip.exact.cpu import simd
+from llmzip.exact.cpu.buffers import LinearView, ModelView
+from llmzip.exact.cpu.head import BLOCK
+from llmzip.exact.cpu.scalars import f32
+from llmzip.exact.cpu.step import (
+    COLUMNS,
+    StepCache,
+    StepLinear,
+    StepModel,
+    StepWork,
+    step,
+)
+from llmzip.exact.model import ModelShape
+from llmzip.exact.reference import score_scale
+
+Ids = NDArray[np.int64]
+
+
+class StepTeam:
+    """Runs steps of one model with `n_threads` threads, the caller's among them."""
+
+    def __init__(self, shape: ModelShape, model: ModelView, n_threads: int) -> None:
+        self._shape = shape
+        self._n_threads = n_threads
+        self._weights = model  # the kernel holds addresses: keep what they point to
+        self._model = _step_model(shape, model)
+        self._work = _step_work(shape, COLUMNS, n_threads)
+        self._pool = ThreadPoolExecutor(max(1, n_threads - 1), "llmzip-step")
+
+    def run(self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache) -> StepWork:
+        """Feed ids (M,) to lanes (M,) at positions (M,); the work holds the distributions."""
+        if len(ids) > len(self._work.stream):
+            self._work = _step_work(self._shape, len(ids), self._n_threads)
+        self._work.barrier[:] = 0
+        arguments: tuple[Any, ...] = (
+            self._n_threads,
+            ids,
+            lanes,
+            at,
+            self._model,
+            _step_cache(cache),
+            self._work,
+        )
+        others = [self._pool.submit(step, i, *arguments) for i in range(1, self._n_threads)]
+        step(0, *arguments)
+        for other in others:
+            other.result()
+        return self._work
+
+
+def _step_cache(cache: KVCache) -> StepCache:
+    return StepCache(
+        cache.keys.numpy(),
+        cache.values.numpy(),
+        cache.key_scales.numpy(),
+        cache.value_scales.numpy(),
+    )
+
+
+def _step_model(shape: ModelShape, model: ModelView) -> StepModel:
+    named = {
+        name: _step_linear([layer[name] for layer in model.layers])
+        for name in ("qkv", "out", "up", "down")
+    }
+    return StepModel(
+        model.embedding,
+        model.embedding_scale,
+        model.positions,
+        model.cos,
+        model.sin,
+        shape.eps,
+        shape.gated,
+        f32(score_scale(shape.d_head)),
+        head=_step_linear([model.head]),
+        **named,
+    )
+
+
+def _step_linear(linears: Sequence[LinearView]) -> StepLinear:
+    weights = [linear.weight.t() for linear in linears]
+    assert all(weight.is_contiguous() for weight in weights)
+    corrections = [weight.sum(1, dtype=torch.int32).numpy() * simd.SIGN_BITS for weight in weights]
+    return StepLinear(
+        np.array([weight.data_ptr() for weight in weights], dtype=np.int64),
+        np.stack(corrections),
+        np.stack([linear.scale for linear in linears]),
+        np.stack([linear.bias for linear in linears]),
+    )
+
+
+def _step_work(shape: ModelShape, n_rows: int, n_threads: int) -> StepWork:
+    rows = -(-n_rows // COLUMNS) * COLUMNS
+    width = shape.n_heads * shape.d_head
+    widest = max(
+        width + 2 * shape.n_kv_heads * shape.d_head, shape.d_ff * (1 + shape.gated), shape.d_model
+    )
+    return StepWork(
+        barrier=np.zeros(1, dtype=np.int64),
+        stream=np.zeros((rows, shape.d_model), dtype=np.float32),
+        q=np.zeros((rows, shape.d_model), dtype=np.int8),
+        mixed=np.zeros((rows, shape.n_heads, shape.d_head), dtype=np.float32),
+        mixed_q=np.zeros((rows, width), dtype=np.int8),
+        scale=np.zeros(rows, dtype=np.float32),
+        sums=np.zeros(rows * widest, dtype=np.int32),
+        high=np.zeros((rows, shape.d_ff), dtype=np.int8),
+        low=np.zeros((rows, shape.d_ff), dtype=np.int8),
+        high_sums=np.zeros((rows, shape.d_model), dtype=np.int32),
+        low_sums=np.zeros((rows, shape.d_model), dtype=np.int32),
+        thread_tops=np.zeros((n_threads, rows), dtype=np.float32),
+        logits=np.zeros((rows, shape.vocab_size), dtype=np.float32),
+        tops=np.zeros(rows, dtype=np.float32),
+        blocks=np.zeros((rows, -(-shape.vocab_size // BLOCK)), dtype=np.int64),
+    )
