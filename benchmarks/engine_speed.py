@@ -36,6 +36,7 @@ class EngineBench:
 
     n_context: tokens in view when decoding begins, and the length of a chunk in prefill.
     n_steps: tokens decoded in each lane.
+    n_rows: tokens that one pass of prefill takes together.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class EngineBench:
         size = min(n_context + n_steps, opened.model.shape.n_positions)
         self.n_steps = min(n_steps, size // 2)
         self.n_context = size - self.n_steps
-        self.shape = opened.model.shape
+        self.n_rows = min(self.n_context, make_engine(opened.model, device, 1).max_rows)
         self._device = device
         self._n_workers = n_workers
         self._make = partial(make_engine, opened.model, device, size)

@@ -24,7 +24,9 @@ def plot_roofline(limits: Limits, points: Sequence[Point], path: Path) -> None:
     """Draw the two ceilings and the points below them. Raises ImportError without matplotlib."""
     figure, axes = _axes()
     knee = limits.int8_macs_per_s / limits.bytes_per_s
-    ends = [0.3, knee, max(3 * knee, *(2 * point.macs_per_byte for point in points))]
+    lowest = min(point.macs_per_byte for point in points)
+    highest = max(point.macs_per_byte for point in points)
+    ends = [min(lowest, knee) / 2, knee, 2 * max(highest, knee)]
     roof = [min(limits.int8_macs_per_s, x * limits.bytes_per_s) for x in ends]
     axes.plot(ends, [y / 1e9 for y in roof], color="black", label="limit: memory, then int8")
     for point in points:

@@ -139,11 +139,12 @@ class _Sections:
         )
         speed = bench.prefill(plan.min_s)
         note = f"chunks of {bench.n_context} tokens"
-        self._add_engine("prefill", speed, bench.n_context, note)
+        self._add_engine("prefill", speed, bench.n_rows, note)
         for n_lanes in plan.lanes:
             speed = bench.decode(n_lanes)
             note = f"{speed.mean_keys:.0f} keys in view"
-            self._add_engine(f"decode, {n_lanes} lanes", speed, n_lanes, note)
+            lanes = "1 lane" if n_lanes == 1 else f"{n_lanes} lanes"
+            self._add_engine(f"decode, {lanes}", speed, n_lanes, note)
 
     def _add_engine(self, what: str, speed: Speed, n_together: int, note: str) -> None:
         """Add a speed of steps over `n_together` tokens that share one reading of the weights."""
