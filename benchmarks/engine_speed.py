@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -10,16 +10,16 @@ import torch
 from numpy.typing import NDArray
 
 from limits import Traffic, best_seconds, seconds_of
-from llmzip.exact.cache import KVCache
-from llmzip.exact.distribution import Engine
 from llmzip.exact.engines import make_engine
 from llmzip.exact.model import ModelShape
 from llmzip.models import OpenedExact
-from llmzip.predict.exact import ExactPredictor, Workers, prefill
+from llmzip.predict.exact import ExactPredictor
 from llmzip.predict.protocol import Intervals
 from llmzip.predict.windows import Window
 
 Ids = NDArray[np.int64]
+
+_N_WARM_UP = 2  # steps before the clock starts; the second one takes in the context
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,17 @@ class EngineBench:
         self._device = device
         self._n_workers = n_workers
         self._make = partial(make_engine, opened.model, device, size)
-        self._window = Window(size, size // 2, opened.bos_id)
+        self._size = size
+        self._bos_id = opened.bos_id
         ids = opened.tokenizer.encode(text)
         self._ids = np.resize(ids, size).astype(np.int64)
+        self._context = self._ids[: self.n_context]
 
     def prefill(self, min_s: float) -> Speed:
         """Intervals of chunks, two for each worker, on the path that the compressor takes."""
-        predictor = ExactPredictor(self._make, self._window, self._n_workers)
-        chunk = self._ids[: self.n_context].astype(np.int32)
+        window = Window(self._size, 0, self._bos_id)
+        predictor = ExactPredictor(self._make, window, self._n_workers)
+        chunk = self._context.astype(np.int32)
         chunks = [chunk] * (2 * self._n_workers)
 
         def run() -> list[Intervals]:
@@ -72,66 +75,60 @@ class EngineBench:
         return Speed(1, self.n_context / 2, len(chunks) * len(chunk) / seconds)
 
     def decode(self, n_lanes: int) -> Speed:
-        """Forward, distribution and search of all lanes together, as the decompressor does.
+        """Lanes that all decode the text, on the path that the decompressor takes.
 
         Every token found is compared with the text's: a wrong one is an AssertionError.
         """
-        low = self._intervals().low
-        n_workers = min(self._n_workers, n_lanes)
-        workers = Workers(self._make, self._n_workers)
-        groups = [
-            _Lanes(engine, self._window, self._ids, self.n_context, -(-(n_lanes - i) // n_workers))
-            for i, engine in enumerate(workers.engines[:n_workers])
-        ]
+        targets = self._targets()
+        window = _ContextWindow(self._size, 0, self._bos_id, tuple(self._context.tolist()))
+        lanes = np.arange(n_lanes)
+        decoder = ExactPredictor(self._make, window, self._n_workers).lanes(n_lanes)
+        for lane in lanes.tolist():
+            decoder.open(lane)
 
-        def step(index: int) -> None:
-            at = self.n_context + index
-            workers.all([partial(group.step, at, int(low[at])) for group in groups])
+        def run(first: int, stop: int) -> None:
+            for index in range(first, stop):
+                decoder.totals(lanes)
+                found, _, _ = decoder.find(lanes, np.full(n_lanes, targets[index]))
+                if not (found == self._ids[self.n_context + index]).all():
+                    raise AssertionError(f"decoding step {index} finds another token than prefill")
 
-        def steps() -> None:
-            for index in range(1, self.n_steps):
-                step(index)
-
-        step(0)  # warm-up
-        seconds = seconds_of(steps, self._device)
-        n_tokens = n_lanes * (self.n_steps - 1)
+        run(0, _N_WARM_UP)
+        seconds = seconds_of(lambda: run(_N_WARM_UP, self.n_steps), self._device)
+        n_tokens = n_lanes * (self.n_steps - _N_WARM_UP)
         return Speed(n_lanes, self.n_context + self.n_steps / 2, n_tokens / seconds)
 
-    def _intervals(self) -> Intervals:
-        predictor = ExactPredictor(self._make, self._window, 1)
-        return next(iter(predictor.intervals([self._ids.astype(np.int32)])))
+    def _targets(self) -> NDArray[np.uint64]:
+        """Return a number within the interval of each token to decode, shape (n_steps,)."""
+        window = Window(self._size, 0, self._bos_id)
+        predictor = ExactPredictor(self._make, window, 1)
+        whole = self._ids.astype(np.int32)
+        first = whole[self.n_context : self.n_context + 1]  # it is decoded before the context
+        behind, alone = predictor.intervals([whole, first])
+        return np.concatenate([alone.low, behind.low[self.n_context + 1 :]])
 
 
-class _Lanes:
-    """Lanes of one engine that all decode the same text, with the same context behind them."""
+@dataclass(frozen=True)
+class _ContextWindow(Window):
+    """A window that puts `context` before what is decoded, so that lanes need not decode it.
 
-    def __init__(
-        self, engine: Engine, window: Window, ids: Ids, n_context: int, n_lanes: int
-    ) -> None:
-        self._engine = engine
-        self._ids = ids
-        self._lanes = np.arange(n_lanes)
-        self._cache = engine.cache(n_lanes, window.size)
-        for _ in prefill(engine, self._cache, 0, window.inputs_between(ids, 0, n_context)):
-            pass
-        _copy_first_lane(self._cache)
+    The first token is predicted from nothing, as in every chunk; then the context slips in.
+    """
 
-    def step(self, at: int, target: int) -> None:
-        """Feed the token before position `at` of the text and find the one there."""
-        ones = np.ones((len(self._lanes), 1), dtype=np.int64)
-        last, starts = ones * self._ids[at - 1], ones[:, 0] * at
-        hidden = self._engine.forward(last, self._lanes, starts, self._cache)
-        distributions = self._engine.distributions(hidden)
-        distributions.totals()
-        found = distributions.find(np.full(len(self._lanes), target, dtype=np.uint64))
-        if not (found.tokens == self._ids[at]).all():
-            raise AssertionError(f"step by step finds another token than prefill at {at}")
+    context: tuple[int, ...]
 
+    def start_of(self, n_seen: int) -> int:
+        """Where the tokens in view begin, counted from the first one decoded."""
+        return -len(self.context) if n_seen else 0
 
-def _copy_first_lane(cache: KVCache) -> None:
-    for field in fields(cache):
-        tensor = getattr(cache, field.name)
-        tensor[:, 1:] = tensor[:, :1]
+    def begins(self, n_seen: int) -> bool:
+        """Does a new window begin with the prediction of token number `n_seen`?"""
+        return n_seen <= 1
+
+    def inputs(self, seen: Ids) -> Ids:
+        """The model's inputs in the window that predicts the token after `seen`."""
+        context = self.context if len(seen) else ()
+        return np.concatenate([[self.bos_id], context, seen]).astype(np.int64)
 
 
 def macs_per_token(shape: ModelShape, mean_keys: float) -> float:
