@@ -1,0 +1,103 @@
+"""What exactness costs: cross-entropy beside transformers in float32, once models have learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from exact_models import CPU
+from llmzip.errors import ModelNotFoundError
+from llmzip.exact.engines import make_engine
+from llmzip.exact.families import read_model
+from llmzip.exact.model import ExactModel
+from llmzip.exact.prepare import prepare
+from llmzip.models import load_transformers, locate, open_exact
+from llmzip.predict.exact import ExactPredictor
+from llmzip.predict.windows import Window
+
+LICENSE = Path(__file__).parent.parent.parent / "LICENSE"
+MOST_LOST = 1.008
+"""Exact inference may cost this factor in bits."""
+
+
+def float_bits(model: Any, window: Window, chunks: Sequence[NDArray[np.int32]]) -> float:
+    """Cross-entropy of the chunks by transformers in float32, fed through the same windows."""
+    bits = 0.0
+    for chunk in chunks:
+        done = 0
+        for inputs, n_context in window.cut(chunk.astype(np.int64)):
+            count = len(inputs) - n_context
+            with torch.inference_mode():
+                logits = model(torch.from_numpy(inputs)[None]).logits[0, n_context:].double()
+            own = torch.from_numpy(chunk[done : done + count].astype(np.int64))
+            bits += float(torch.nn.functional.cross_entropy(logits, own, reduction="sum"))
+            done += count
+    return bits / float(np.log(2))
+
+
+def exact_bits(model: ExactModel, window: Window, chunks: Sequence[NDArray[np.int32]]) -> float:
+    """What the exact predictor's intervals cost, in bits."""
+    make = partial(make_engine, model, CPU, window.size)
+    found = ExactPredictor(make, window, 1).intervals(chunks)
+    return sum(float(-np.log2(x.freq / x.total).sum()) for x in found)
+
+
+def trained_gpt2(ids: NDArray[np.int64], n_steps: int = 120) -> Any:
+    """A small GPT-2 that has read `ids` for some seconds."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    sizes = {"vocab_size": 512, "n_positions": 128, "n_embd": 96, "n_layer": 3, "n_head": 4}
+    config = GPT2Config(**sizes, bos_token_id=0, eos_token_id=0)
+        vocab_size=512,
+        n_positions=128,
+        n_embd=96,
+        n_layer=3,
+        n_head=4,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        model = GPT2LMHeadModel(config).train()
+        optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3)
+        for _ in range(n_steps):
+            starts = torch.randint(0, len(ids) - 128, (8,)).tolist()
+            batch = torch.stack([torch.from_numpy(ids[s : s + 128]) for s in starts])
+            loss = model(batch, labels=batch).loss
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    return model.eval()
+
+
+def test_a_trained_gpt2_loses_less_than_a_hundredth(byte_tokenizer_json: str) -> None:
+    text = LICENSE.read_text(encoding="utf-8")
+    ids = np.array(Tokenizer.from_str(byte_tokenizer_json).encode(text).ids, dtype=np.int64)
+    model = trained_gpt2(ids)
+    chunks = [ids[:700].astype(np.int32), ids[700:1400].astype(np.int32)]
+    window = Window(128, 64, 0)
+    wanted = float_bits(model, window, chunks)
+    assert wanted < 4.5 * 1400, "it has learnt something: random guesses cost 9 bits a token"
+    assert exact_bits(prepare(read_model(model)), window, chunks) < wanted * MOST_LOST
+
+
+@pytest.mark.slow
+def test_the_default_model_loses_less_than_a_hundredth(request: pytest.FixtureRequest) -> None:
+    try:
+        name = request.getfixturevalue("default_model")
+    except ModelNotFoundError as exc:
+        pytest.skip(f"the default model cannot be fetched: {exc}")
+    opened = open_exact(name, quiet=True)
+    ids = opened.tokenizer.encode(LICENSE.read_bytes()[:2500])
+    window = Window(256, 128, opened.bos_id)
+    loaded = load_transformers(locate(name))
+    wanted = float_bits(loaded.model, window, [ids])
+    assert exact_bits(opened.model, window, [ids]) < wanted * MOST_LOST
