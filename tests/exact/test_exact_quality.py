@@ -56,14 +56,6 @@ def trained_gpt2(ids: NDArray[np.int64], n_steps: int = 120) -> Any:
 
     sizes = {"vocab_size": 512, "n_positions": 128, "n_embd": 96, "n_layer": 3, "n_head": 4}
     config = GPT2Config(**sizes, bos_token_id=0, eos_token_id=0)
-        vocab_size=512,
-        n_positions=128,
-        n_embd=96,
-        n_layer=3,
-        n_head=4,
-        bos_token_id=0,
-        eos_token_id=0,
-    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         model = GPT2LMHeadModel(config).train()
