@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import torch
 
 from llmzip.exact.distribution import Engine
@@ -21,6 +23,10 @@ def make_engine(
         from llmzip.exact.cpu.engine import CpuEngine
 
         return CpuEngine(model, n_positions, step_threads)
+    if device.type == "cuda" and find_spec("triton") is not None:
+        from llmzip.exact.cuda.engine import CudaEngine
+
+        return CudaEngine(model, device, n_positions)
     from llmzip.exact.torch_engine import TorchEngine
 
     return TorchEngine(model, device)

@@ -1,0 +1,328 @@
+"""Attention kernels: queries, keys and values into the cache, the integer softmax, P·V.
+
+Heads share keys in groups: G query heads read one KV head. A row without a lane (lane -1) fills
+up a batch: it stores nothing in the cache, and what it computes is not read.
+
+The softmax is relative to the row's true maximum and its sum is one of integers, so the scores
+are needed three times: for the maximum; for the sum and the largest weighted value; for P·V.
+Prefill computes them anew, a decoding step keeps them in global memory.
+"""
+
+from __future__ import annotations
+
+import triton.language as tl
+
+from llmzip.exact.cuda.rows import load_linear
+from llmzip.exact.cuda.scalars import (
+    I8_LIMIT,
+    I8_UNIT,
+    I16_LIMIT,
+    I16_UNIT,
+    SUM_SCALE,
+    SUM_UNIT,
+    TINY,
+    exp2,
+    high_half,
+    join_halves,
+    kernel,
+    largest,
+    low_half,
+    round_small,
+)
+
+MAX_POSITIONS = 1 << 16
+"""Positions whose int32 sums cannot overflow: 2^16 · 128 · 127 < 2^31 for P·V's halves, and
+2^18 · 2^16 / 64 < 2^31 for the weights, which are summed in at least 64 places."""
+
+
+@kernel
+def split_heads(
+    sums: tl.tensor,
+    scale: tl.tensor,
+    bias: tl.tensor,
+    s_in: tl.tensor,
+    lanes: tl.tensor,
+    at: tl.tensor,
+    cos: tl.tensor,
+    sin: tl.tensor,
+    q: tl.tensor,
+    q_scale: tl.tensor,
+    keys: tl.tensor,
+    key_scales: tl.tensor,
+    values: tl.tensor,
+    value_scales: tl.tensor,
+    n_rows: tl.tensor,
+    n_positions: tl.tensor,
+    SUMS: tl.constexpr,
+    HEADS: tl.constexpr,
+    KV: tl.constexpr,
+    D: tl.constexpr,
+    BIASED: tl.constexpr,
+    ROTARY: tl.constexpr,
+    SCORE_SCALE: tl.constexpr,
+    BLOCK_HEADS: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+) -> None:
+    """De-quantise sums (M, (HEADS + 2 KV) D), rotate, quantise; keys and values go to the cache.
+
+    q: int8 (KV, M, G, D), q_scale: float32 (KV, M, G), times SCORE_SCALE. keys, values: one
+    layer of the cache, (n_lanes, KV, n_positions, D); their scales alike without D.
+    """
+    row = tl.program_id(0).to(tl.int64)
+    lane, position = tl.load(lanes + row), tl.load(at + row)
+    heads = tl.arange(0, BLOCK_HEADS)
+    inner = tl.arange(0, BLOCK_D)
+    head, i = heads[:, None], inner[None, :]
+    inside = (head < HEADS + 2 * KV) & (i < D)
+    s = tl.load(s_in + row)
+    x = load_linear(sums + row * SUMS, scale, bias, s, head * D + i, inside, BIASED)
+    if ROTARY:
+        HALF: tl.constexpr = D // 2
+        partner = head * D + (i + HALF) % D
+        other = load_linear(sums + row * SUMS, scale, bias, s, partner, inside, BIASED)
+        angle = position * HALF + inner % HALF
+        c = tl.load(cos + angle, mask=inner < D, other=0.0)[None, :]
+        turn = tl.load(sin + angle, mask=inner < D, other=0.0)[None, :]
+        turned = tl.where(i < HALF, x * c - other * turn, x * c + other * turn)
+        x = tl.where(head < HEADS + KV, turned, x)
+    top = largest(x, 1)
+    numbers = round_small(x * tl.div_rn(I8_LIMIT, top)[:, None]).to(tl.int8)
+    unit = top * I8_UNIT
+
+    G: tl.constexpr = HEADS // KV
+    spot = ((heads // G) * n_rows + row) * G + heads % G
+    tl.store(q + spot[:, None] * D + i, numbers, mask=inside & (head < HEADS))
+    tl.store(q_scale + spot, unit * SCORE_SCALE, mask=heads < HEADS)
+
+    # Without a lane (-1), slots of real heads are negative.
+    slot = lane * KV + heads - HEADS
+    is_key = (heads >= HEADS) & (heads < HEADS + KV) & (slot >= 0)
+    spot = slot * n_positions + position
+    tl.store(keys + spot[:, None] * D + i, numbers, mask=inside & is_key[:, None])
+    tl.store(key_scales + spot, unit, mask=is_key)
+    slot = slot - KV
+    is_value = (heads >= HEADS + KV) & (heads < HEADS + 2 * KV) & (slot >= 0)
+    spot = slot * n_positions + position
+    tl.store(values + spot[:, None] * D + i, numbers, mask=inside & is_value[:, None])
+    tl.store(value_scales + spot, unit, mask=is_value)
+
+
+@kernel
+def load_scores(
+    q: tl.tensor,
+    keys: tl.tensor,
+    key_scales: tl.tensor,
+    key: tl.tensor,
+    n_keys: tl.tensor,
+    D: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+) -> tl.tensor:
+    """Scores of queries q (rows, BLOCK_D) with the keys numbered `key`, before the row's scale."""
+    inner = tl.arange(0, BLOCK_D)[:, None]
+    mask = (key < n_keys)[None, :] & (inner < D)
+    k = tl.load(keys + key[None, :].to(tl.int64) * D + inner, mask=mask, other=0)
+    unit = tl.load(key_scales + key, mask=key < n_keys, other=0.0)
+    return tl.dot(q, k, out_dtype=tl.int32).to(tl.float32) * unit[None, :]
+
+
+@kernel
+def close_rows(highest: tl.tensor, total: tl.tensor) -> tl.tensor:
+    """From a row's largest weighted value and its weights' sum: (inverse, factor).
+
+    p = round(weighted value · inverse), output = Σ p v · factor.
+    """
+    top = tl.maximum(highest, TINY)
+    factor = tl.div_rn(top * I16_UNIT, tl.maximum(total, 1).to(tl.float32) * SUM_UNIT)
+    return tl.div_rn(I16_LIMIT, top), factor
+
+
+@kernel
+def add_values(
+    weighted: tl.tensor,
+    inverse: tl.tensor,
+    values: tl.tensor,
+    key: tl.tensor,
+    n_keys: tl.tensor,
+    high_sums: tl.tensor,
+    low_sums: tl.tensor,
+    D: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+) -> tl.tensor:
+    """Add P·V over some keys to both sums (rows, BLOCK_D), P being the 16-bit weighted values."""
+    inner = tl.arange(0, BLOCK_D)[None, :]
+    mask = (key < n_keys)[:, None] & (inner < D)
+    v = tl.load(values + key[:, None].to(tl.int64) * D + inner, mask=mask, other=0)
+    p = round_small(weighted * inverse[:, None])
+    high_sums = tl.dot(high_half(p).to(tl.int8), v, acc=high_sums, out_dtype=tl.int32)
+    low_sums = tl.dot(low_half(p).to(tl.int8), v, acc=low_sums, out_dtype=tl.int32)
+    return high_sums, low_sums
+
+
+@kernel
+def attend_rows(
+    q: tl.tensor,
+    q_scale: tl.tensor,
+    keys: tl.tensor,
+    key_scales: tl.tensor,
+    values: tl.tensor,
+    value_scales: tl.tensor,
+    lanes: tl.tensor,
+    at: tl.tensor,
+    mixed: tl.tensor,
+    n_rows: tl.tensor,
+    n_tokens: tl.tensor,
+    n_positions: tl.tensor,
+    KV: tl.constexpr,
+    G: tl.constexpr,
+    D: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+) -> None:
+    """Causal attention of n_tokens rows of each lane over the cache, into mixed (M, H, D).
+
+    Program (b, g, block): rows of lane lanes[b · n_tokens], KV head g; row r of the pair, of
+    n_tokens · G, is token r // G, query head g · G + r % G. n_rows: the second size of q.
+    """
+    batch, group = tl.program_id(0), tl.program_id(1)
+    first_row = batch.to(tl.int64) * n_tokens
+    lane, start = tl.maximum(tl.load(lanes + first_row), 0), tl.load(at + first_row)
+    line = tl.program_id(2) * BLOCK_M + tl.arange(0, BLOCK_M)
+    real = line < n_tokens * G
+    position = start + line // G
+    last = (tl.program_id(2) * BLOCK_M + BLOCK_M - 1) // G
+    n_keys = (start + tl.minimum(last, n_tokens - 1) + 1).to(tl.int32)
+
+    spot = (group.to(tl.int64) * n_rows + first_row) * G + line
+    inner = tl.arange(0, BLOCK_D)[None, :]
+    query = tl.load(q + spot[:, None] * D + inner, mask=real[:, None] & (inner < D), other=0)
+    unit = tl.load(q_scale + spot, mask=real, other=0.0)[:, None]
+    store = (lane * KV + group) * n_positions
+    keys, values = keys + store * D, values + store * D
+    key_scales, value_scales = key_scales + store, value_scales + store
+
+    tops = tl.full((BLOCK_M, BLOCK_N), float("-inf"), tl.float32)
+    for first in range(0, n_keys, BLOCK_N):
+        key = first + tl.arange(0, BLOCK_N)
+        scores = load_scores(query, keys, key_scales, key, n_keys, D, BLOCK_D)
+        seen = key[None, :] <= position[:, None]
+        tops = tl.maximum(tops, tl.where(seen, scores, float("-inf")))
+    top = tl.max(tops, 1)[:, None]
+
+    totals = tl.zeros((BLOCK_M, BLOCK_N), tl.int32)
+    highest = tl.zeros((BLOCK_M, BLOCK_N), tl.float32)
+    for first in range(0, n_keys, BLOCK_N):
+        key = first + tl.arange(0, BLOCK_N)
+        scores = load_scores(query, keys, key_scales, key, n_keys, D, BLOCK_D)
+        seen = key[None, :] <= position[:, None]
+        weights = tl.where(seen, exp2((scores - top) * unit), 0.0)
+        totals += round_small(weights * SUM_SCALE)
+        v_unit = tl.load(value_scales + key, mask=key < n_keys, other=0.0)
+        highest = tl.maximum(highest, weights * v_unit[None, :])
+    inverse, factor = close_rows(tl.max(highest, 1), tl.sum(totals.to(tl.int64), 1))
+
+    high_sums = tl.zeros((BLOCK_M, BLOCK_D), tl.int32)
+    low_sums = tl.zeros((BLOCK_M, BLOCK_D), tl.int32)
+    for first in range(0, n_keys, BLOCK_N):
+        key = first + tl.arange(0, BLOCK_N)
+        scores = load_scores(query, keys, key_scales, key, n_keys, D, BLOCK_D)
+        seen = key[None, :] <= position[:, None]
+        weights = tl.where(seen, exp2((scores - top) * unit), 0.0)
+        v_unit = tl.load(value_scales + key, mask=key < n_keys, other=0.0)
+        high_sums, low_sums = add_values(
+            weights * v_unit[None, :], inverse, values, key, n_keys, high_sums, low_sums, D, BLOCK_D
+        )
+    row, member = first_row + line // G, group * G + line % G
+    target = mixed + (row * (KV * G) + member)[:, None] * D + inner
+    tl.store(
+        target, join_halves(high_sums, low_sums) * factor[:, None], mask=real[:, None] & (inner < D)
+    )
+
+
+@kernel
+def attend_step(
+    q: tl.tensor,
+    q_scale: tl.tensor,
+    keys: tl.tensor,
+    key_scales: tl.tensor,
+    values: tl.tensor,
+    value_scales: tl.tensor,
+    lanes: tl.tensor,
+    at: tl.tensor,
+    scratch: tl.tensor,
+    mixed: tl.tensor,
+    n_rows: tl.tensor,
+    n_positions: tl.tensor,
+    KV: tl.constexpr,
+    G: tl.constexpr,
+    D: tl.constexpr,
+    BLOCK_G: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+) -> None:
+    """Attention of one query row a lane over that lane's cache, into mixed (M, H, D).
+
+    Program (row, g). scratch: float32 (M, KV, G, n_positions): scores, then weighted values. The
+    matrix units want BLOCK_M >= G rows, most of them empty; the softmax runs over BLOCK_G.
+    """
+    row, group = tl.program_id(0).to(tl.int64), tl.program_id(1)
+    lane = tl.maximum(tl.load(lanes + row), 0)
+    n_keys = (tl.load(at + row) + 1).to(tl.int32)
+    store = (lane * KV + group) * n_positions
+    keys, values = keys + store * D, values + store * D
+    key_scales, value_scales = key_scales + store, value_scales + store
+    scratch += (row * KV + group) * G * n_positions
+
+    line = tl.arange(0, BLOCK_M)[:, None]
+    inner = tl.arange(0, BLOCK_D)[None, :]
+    spot = (group.to(tl.int64) * n_rows + row) * G
+    query = tl.load(q + (spot + line) * D + inner, mask=(line < G) & (inner < D), other=0)
+    for first in range(0, n_keys, BLOCK_N):
+        key = first + tl.arange(0, BLOCK_N)
+        scores = load_scores(query, keys, key_scales, key, n_keys, D, BLOCK_D)
+        mask = (line < G) & (key < n_keys)[None, :]
+        tl.store(scratch + line * n_positions + key[None, :], scores, mask=mask)
+    tl.debug_barrier()  # what other threads have stored is read below
+
+    member = tl.arange(0, BLOCK_G)
+    own = scratch + member[:, None] * n_positions
+    tops = tl.full((BLOCK_G, BLOCK_N), float("-inf"), tl.float32)
+    for first in range(0, n_keys, BLOCK_N):
+        key = (first + tl.arange(0, BLOCK_N))[None, :]
+        mask = (member < G)[:, None] & (key < n_keys)
+        scores = tl.load(own + key, mask=mask, other=float("-inf"))
+        tops = tl.maximum(tops, scores)
+    top = tl.maximum(tl.max(tops, 1), -3.0e38)[:, None]  # finite where there is no member
+
+    unit = tl.load(q_scale + spot + member, mask=member < G, other=0.0)[:, None]
+    totals = tl.zeros((BLOCK_G, BLOCK_N), tl.int32)
+    highest = tl.zeros((BLOCK_G, BLOCK_N), tl.float32)
+    for first in range(0, n_keys, BLOCK_N):
+        key = (first + tl.arange(0, BLOCK_N))[None, :]
+        mask = (member < G)[:, None] & (key < n_keys)
+        scores = tl.load(own + key, mask=mask, other=0.0)
+        weights = tl.where(mask, exp2((scores - top) * unit), 0.0)
+        totals += round_small(weights * SUM_SCALE)
+        weighted = weights * tl.load(value_scales + key, mask=key < n_keys, other=0.0)
+        highest = tl.maximum(highest, weighted)
+        tl.store(own + key, weighted, mask=mask)
+    tl.debug_barrier()
+
+    inverse, factor = close_rows(tl.max(highest, 1), tl.sum(totals.to(tl.int64), 1))
+    same = line == member[None, :]
+    inverse = tl.max(tl.where(same, inverse[None, :], 0.0), 1)  # one row of BLOCK_M a member
+    factor = tl.max(tl.where(same, factor[None, :], 0.0), 1)
+    high_sums = tl.zeros((BLOCK_M, BLOCK_D), tl.int32)
+    low_sums = tl.zeros((BLOCK_M, BLOCK_D), tl.int32)
+    for first in range(0, n_keys, BLOCK_N):
+        key = first + tl.arange(0, BLOCK_N)
+        mask = (line < G) & (key < n_keys)[None, :]
+        weighted = tl.load(scratch + line * n_positions + key[None, :], mask=mask, other=0.0)
+        high_sums, low_sums = add_values(
+            weighted, inverse, values, key, n_keys, high_sums, low_sums, D, BLOCK_D
+        )
+    target = mixed + (row * (KV * G) + group * G + line) * D + inner
+    tl.store(
+        target, join_halves(high_sums, low_sums) * factor[:, None], mask=(line < G) & (inner < D)
+    )

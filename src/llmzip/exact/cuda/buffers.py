@@ -1,0 +1,156 @@
+"""What stays on the device: the model as the kernels take it, and the memory they work in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from llmzip.exact.cache import KVCache
+from llmzip.exact.cuda.gemm import padded
+from llmzip.exact.model import ExactModel, Linear, ModelShape
+
+
+@dataclass(frozen=True)
+class PaddedLinear:
+    """A linear whose weight is padded with zeros for the GEMM."""
+
+    weight: Tensor  # int8 (padded n_out, padded n_in)
+    scale: Tensor  # float32 (n_out,)
+    bias: Tensor  # float32 (n_out,); the scale again where there is none
+    biased: bool
+
+    @classmethod
+    def of(cls, linear: Linear, device: torch.device) -> PaddedLinear:
+        """The linear on a device."""
+        n_out, n_in = linear.weight.shape
+        weight = linear.weight.to(device).contiguous()
+        if (padded(n_out), padded(n_in)) != (n_out, n_in):
+            room = torch.zeros(padded(n_out), padded(n_in), dtype=torch.int8, device=device)
+            room[:n_out, :n_in] = weight
+            weight = room
+        scale = linear.scale.to(device)
+        bias = scale if linear.bias is None else linear.bias.to(device)
+        return cls(weight, scale, bias, linear.bias is not None)
+
+    @property
+    def n_out(self) -> int:
+        """Columns of its sums, padding included."""
+        return self.weight.shape[0]
+
+    @property
+    def n_in(self) -> int:
+        """Columns of the int8 rows it takes, padding included."""
+        return self.weight.shape[1]
+
+
+@dataclass(frozen=True)
+class PaddedLayer:
+    """The four linears of a layer."""
+
+    qkv: PaddedLinear
+    out: PaddedLinear
+    up: PaddedLinear
+    down: PaddedLinear
+
+
+class DeviceModel:
+    """A model on a device, as the kernels take it."""
+
+    def __init__(self, model: ExactModel, device: torch.device) -> None:
+        def moved(tensor: Tensor | None) -> Tensor:
+            return torch.empty(0, device=device) if tensor is None else tensor.to(device)
+
+        self.embedding, self.embedding_scale = moved(model.embedding), moved(model.embedding_scale)
+        self.positions, self.cos, self.sin = map(moved, (model.positions, model.cos, model.sin))
+        names = ("qkv", "out", "up", "down")
+        self.layers = [
+            PaddedLayer(*(PaddedLinear.of(getattr(layer, name), device) for name in names))
+            for layer in model.layers
+        ]
+        self.head = PaddedLinear.of(model.head, device)
+
+
+class Workspace:
+    """The buffers of one engine for up to `n_rows` rows, padding included. All start as zeros."""
+
+    def __init__(self, shape: ModelShape, n_rows: int, device: torch.device) -> None:
+        def zeros(size: int, dtype: torch.dtype) -> Tensor:
+            return torch.zeros(size, dtype=dtype, device=device)
+
+        d_heads = shape.n_heads * shape.d_head
+        d_sums = max(self._widths(shape))
+        self.inputs = zeros(3 * n_rows, torch.int64)
+        self.stream = zeros(n_rows * shape.d_model, torch.float32)
+        self.q = zeros(n_rows * padded(shape.d_model), torch.int8)
+        self.scale = zeros(n_rows, torch.float32)
+        self.sums = zeros(n_rows * d_sums, torch.int32)
+        self.queries = zeros(n_rows * d_heads, torch.int8)
+        self.query_scales = zeros(n_rows * shape.n_heads, torch.float32)
+        self.mixed = zeros(n_rows * d_heads, torch.float32)
+        self.mixed_q = zeros(n_rows * padded(d_heads), torch.int8)
+        self.mixed_scale = zeros(n_rows, torch.float32)
+        self.halves = zeros(2 * n_rows * padded(shape.d_ff), torch.int8)
+        self.active_scale = zeros(n_rows, torch.float32)
+
+    @staticmethod
+    def _widths(shape: ModelShape) -> tuple[int, int, int]:
+        """Sums of a row: of qkv, up, and both halves of down."""
+        d_qkv = (shape.n_heads + 2 * shape.n_kv_heads) * shape.d_head
+        d_up = shape.d_ff * (2 if shape.gated else 1)
+        return padded(d_qkv), padded(d_up), 2 * padded(shape.d_model)
+
+    @classmethod
+    def row_bytes(cls, shape: ModelShape) -> int:
+        """Bytes that each row takes, about."""
+        heads = shape.n_heads * (6 * shape.d_head + 4)
+        return 4 * max(cls._widths(shape)) + 5 * shape.d_model + heads + 2 * shape.d_ff + 64
+
+
+def view(buffer: Tensor, *shape: int) -> Tensor:
+    """The first elements of a flat buffer as a tensor of `shape`."""
+    size = 1
+    for n in shape:
+        size *= n
+    return buffer[:size].view(shape)
+
+
+@dataclass(frozen=True, eq=False)
+class CudaCache(KVCache):
+    """A KV cache with what steps over it need: room for scores, and captured graphs by rows."""
+
+    scratch: dict[int, Tensor] = field(default_factory=dict)
+    graphs: dict[int, torch.cuda.CUDAGraph | None] = field(default_factory=dict)
+
+    def scores(self, n_rows: int, n_heads: int) -> Tensor:
+        """Room for the scores of a step of `n_rows` rows, float32; kept, at the most asked for."""
+        if n_rows not in self.scratch:
+            size = n_rows * n_heads * self.keys.shape[3]
+            largest = max(self.scratch.values(), key=len, default=None)
+            if largest is None or len(largest) < size:
+                largest = torch.empty(size, dtype=torch.float32, device=self.keys.device)
+            self.scratch[n_rows] = largest
+        return self.scratch[n_rows]
+
+
+def to_device(array: NDArray[np.int64], device: torch.device) -> Tensor:
+    """A copy on the device, made without waiting for it (pinned memory outlives the copy)."""
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    if device.type != "cuda":
+        return tensor.clone()
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def to_host(tensor: Tensor) -> NDArray[np.int64]:
+    """A copy on the host, once all that was launched is done."""
+    if tensor.device.type != "cuda":
+        plain: NDArray[np.int64] = tensor.numpy()
+        return plain
+    host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    host.copy_(tensor, non_blocking=True)
+    torch.cuda.current_stream(tensor.device).synchronize()
+    numbers: NDArray[np.int64] = host.numpy()
+    return numbers

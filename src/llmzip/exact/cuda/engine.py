@@ -1,0 +1,237 @@
+"""The engine on CUDA: batches in, intervals out; decoding steps replay captured graphs."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from llmzip.errors import DeviceError
+from llmzip.exact.cache import KVCache
+from llmzip.exact.cuda import head
+from llmzip.exact.cuda.attention import MAX_POSITIONS
+from llmzip.exact.cuda.buffers import CudaCache, DeviceModel, Workspace, to_device, to_host, view
+from llmzip.exact.cuda.forward import Forward
+from llmzip.exact.cuda.gemm import choose_product, padded, padded_rows
+from llmzip.exact.cuda.launch import block_of, launch, warps_for
+from llmzip.exact.distribution import Distributions, Ids, TokenIntervals
+from llmzip.exact.hidden import Hidden
+from llmzip.exact.model import ExactModel
+from llmzip.exact.reference import FREQ_BITS
+
+MOST_ROWS = 16384
+"""Rows of one forward pass, where memory allows: enough to keep a large device busy."""
+MOST_LANES = 4096
+HEAD_BYTES = 256 << 20
+"""What the vocabulary-wide sums of `intervals` may take at once."""
+INTERVAL_BLOCK = 2048
+"""Tokens whose frequencies a program computes at once."""
+
+
+class CudaEngine:
+    """An exact model on a CUDA device, or, under TRITON_INTERPRET=1, in Triton's interpreter.
+
+    Not thread-safe. What `forward` returns lies in the engine's buffers: use it before the
+    next call.
+    """
+
+    def __init__(
+        self,
+        model: ExactModel,
+        device: torch.device,
+        n_positions: int,
+        max_rows: int | None = None,
+        *,
+        pad: bool | None = None,
+    ) -> None:
+        """`max_rows`: as memory allows. `pad`: fill batches up; where the device is CUDA.
+
+        Raises DeviceError if there are more positions than the kernels' sums hold.
+        """
+        if n_positions > MAX_POSITIONS:
+            raise DeviceError(
+                f"{n_positions} positions are more than the CUDA engine's {MAX_POSITIONS}; "
+                "use --device cpu"
+            )
+        self.shape, self.device = model.shape, device
+        self._cuda = device.type == "cuda"
+        self._pad = self._cuda if pad is None else pad
+        self._model = DeviceModel(model, device)
+        self.max_rows = max_rows or self._affordable_rows()
+        self._work = Workspace(model.shape, step_rows(self.max_rows), device)
+        self._product = choose_product(device)
+        self._forward = Forward(model.shape, self._model, self._work, self._product)
+
+    def _affordable_rows(self) -> int:
+        """Rows whose buffers take a thirty-second of the free memory; a power of two."""
+        if not self._cuda:
+            return 256
+        free = torch.cuda.mem_get_info(self.device)[0]
+        rows = free // 32 // Workspace.row_bytes(self.shape)
+        return max(256, min(MOST_ROWS, 1 << max(rows, 1).bit_length() - 1))
+
+    def default_lanes(self, n_positions: int) -> int:
+        """Lanes to decode together: as many as three quarters of the free memory hold."""
+        s = self.shape
+        cache = s.n_layers * s.n_kv_heads * 2 * (s.d_head + 4) * n_positions
+        lane = cache + 4 * s.n_heads * n_positions + 4 * padded(s.vocab_size)
+        free = torch.cuda.mem_get_info(self.device)[0] if self._cuda else 1 << 30
+        return max(1, min(MOST_LANES, free * 3 // 4 // lane))
+
+    def cache(self, n_lanes: int, n_positions: int) -> KVCache:
+        """Make a KV cache on the device."""
+        plain = KVCache.allocate(self.shape, n_lanes, n_positions, self.device)
+        return CudaCache(plain.keys, plain.values, plain.key_scales, plain.value_scales)
+
+    def forward(self, ids: Ids, lanes: Ids, starts: Ids, cache: KVCache) -> Hidden:
+        """As `Reference.forward`, for arrays with B · T at most `max_rows`."""
+        assert isinstance(cache, CudaCache)
+        B, T = ids.shape
+        n_rows = self._rows_of(B * T, step=T == 1)
+        with torch.inference_mode():
+            self._feed(ids, lanes, starts, n_rows)
+            if self._cuda and T == 1:
+                self._step(n_rows, cache)
+            else:
+                self._forward(n_rows, B, T, cache)
+            q = view(self._work.q, n_rows, self._model.head.n_in)
+            return Hidden(q[: B * T, : self.shape.d_model], self._work.scale[: B * T])
+
+    def _rows_of(self, n_rows: int, *, step: bool) -> int:
+        """Rows to run for `n_rows`: what the GEMM takes; for steps, one of a few numbers."""
+        if not self._pad:
+            return n_rows
+        return step_rows(n_rows) if step else padded_rows(n_rows)
+
+    def _feed(self, ids: Ids, lanes: Ids, starts: Ids, n_rows: int) -> None:
+        """Put ids, lanes and positions of every row on the device; rows past them have lane -1."""
+        B, T = ids.shape
+        rows = np.zeros((3, n_rows), dtype=np.int64)
+        rows[1] = -1
+        rows[0, : B * T] = ids.reshape(-1)
+        rows[1, : B * T] = np.repeat(lanes, T)
+        rows[2, : B * T] = (starts[:, None] + np.arange(T)).reshape(-1)
+        view(self._work.inputs, 3, n_rows).copy_(to_device(rows, self.device), non_blocking=True)
+
+    def _step(self, n_rows: int, cache: CudaCache) -> None:
+        """One token a lane: launched the first time, captured the second, replayed from then on."""
+        if n_rows not in cache.graphs:
+            self._forward(n_rows, n_rows, 1, cache)
+            cache.graphs[n_rows] = None
+            return
+        graph = cache.graphs[n_rows]
+        if graph is None:
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+                self._forward(n_rows, n_rows, 1, cache)
+            cache.graphs[n_rows] = graph
+        graph.replay()
+
+    def intervals(self, hidden: Hidden, tokens: Ids) -> TokenIntervals:
+        """The intervals of the next tokens (rows,) in the distributions of `hidden`."""
+        n_rows, width = len(tokens), self._model.head.n_out
+        at_once = max(1, HEAD_BYTES // (4 * width))
+        block = min(INTERVAL_BLOCK, block_of(self.shape.vocab_size))
+        with torch.inference_mode():
+            wanted = to_device(tokens, self.device)
+            found = torch.empty(4, n_rows, dtype=torch.int64, device=self.device)
+            for first in range(0, n_rows, at_once):
+                part = slice(first, min(first + at_once, n_rows))
+                launch(
+                    head.token_intervals,
+                    (part.stop - part.start,),
+                    *self._head_arguments(hidden, part),
+                    wanted[part],
+                    found[:, first:],
+                    n_rows,
+                    V=self.shape.vocab_size,
+                    SUMS=width,
+                    BIASED=self._model.head.biased,
+                    BLOCK=block,
+                    num_warps=warps_for(block),
+                )
+            return self._intervals_of(tokens, to_host(found))
+
+    def _intervals_of(self, tokens: Ids, found: NDArray[np.int64]) -> TokenIntervals:
+        low, freq, total = found[:3].astype(np.uint64)
+        own = found[3].astype(np.int32).view(np.float32)
+        mass = (found[2] - self.shape.vocab_size).astype(np.float64) * 2.0**-FREQ_BITS
+        return TokenIntervals(tokens, low, freq, total, np.log2(mass) - own)
+
+    def _head_arguments(self, hidden: Hidden, part: slice) -> tuple[Tensor, ...]:
+        """The head's sums of some rows, with what turns them into logits."""
+        linear, n_rows = self._model.head, part.stop - part.start
+        rows = self._rows_of(n_rows, step=False)
+        q = torch.zeros(rows, linear.n_in, dtype=torch.int8, device=self.device)
+        q[:n_rows, : self.shape.d_model] = hidden.q[part]
+        sums = torch.empty(rows, linear.n_out, dtype=torch.int32, device=self.device)
+        self._product(q, linear.weight, sums)
+        return sums, linear.scale, linear.bias, hidden.scale[part].to(self.device).clone()
+
+    def distributions(self, hidden: Hidden) -> Distributions:
+        """The distributions of `hidden`, ready to be searched; they hold their own memory."""
+        n_rows = len(hidden.scale)
+        with torch.inference_mode():
+            arguments = self._head_arguments(hidden, slice(0, n_rows))
+            return CudaDistributions(
+                arguments, n_rows, self.shape.vocab_size, self._model.head.biased
+            )
+
+
+class CudaDistributions:
+    """Distributions of several rows: see `distribution.Distributions`."""
+
+    def __init__(
+        self, arguments: tuple[Tensor, ...], n_rows: int, vocab_size: int, biased: bool
+    ) -> None:
+        """`arguments`: sums (rows, SUMS), the head's scale and bias, the rows' scales."""
+        self._arguments, self._n_rows = arguments, n_rows
+        device = arguments[0].device
+        n_blocks = -(-vocab_size // head.SEARCH_BLOCK)
+        self._tops = torch.empty(n_rows, dtype=torch.float32, device=device)
+        self._blocks = torch.empty(n_rows, n_blocks, dtype=torch.int64, device=device)
+        self._totals = torch.empty(n_rows, dtype=torch.int64, device=device)
+        self._constants = {
+            "V": vocab_size,
+            "SUMS": arguments[0].shape[1],
+            "BIASED": biased,
+            "N_BLOCKS": n_blocks,
+            "BLOCK": head.SEARCH_BLOCK,
+            "num_warps": 4,
+        }
+        outputs = self._tops, self._blocks, self._totals
+        launch(head.block_sums, (n_rows,), *arguments, *outputs, **self._constants)
+
+    def totals(self) -> NDArray[np.uint64]:
+        """The frequencies' sum of each row."""
+        return to_host(self._totals).astype(np.uint64)
+
+    def find(self, targets: NDArray[np.uint64]) -> TokenIntervals:
+        """The tokens whose intervals hold the targets."""
+        with torch.inference_mode():
+            device = self._totals.device
+            wanted = to_device(targets.astype(np.int64), device)
+            found = torch.empty(3, self._n_rows, dtype=torch.int64, device=device)
+            launch(
+                head.find_tokens,
+                (self._n_rows,),
+                *self._arguments,
+                self._tops,
+                self._blocks,
+                wanted,
+                found,
+                self._n_rows,
+                BLOCKS=block_of(self._blocks.shape[1]),
+                **self._constants,
+            )
+            tokens, low, freq = to_host(found)
+        answer = TokenIntervals.empty(len(targets))
+        answer.tokens[:], answer.low[:], answer.freq[:] = tokens, low, freq
+        return answer
+
+
+def step_rows(n_rows: int) -> int:
+    """Rows of a step's batch: 32, 48, 64, 96, 128, 192 and so on, so that few graphs serve all."""
+    power = 1 << (max(n_rows, 32) - 1).bit_length()
+    return power * 3 // 4 if n_rows <= power * 3 // 4 and power > 32 else power

@@ -1,0 +1,245 @@
+"""The forward pass as a sequence of launches over fixed buffers: runs at once, or into a graph."""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor
+
+from llmzip.exact.cuda import attention, rows
+from llmzip.exact.cuda.buffers import (
+    CudaCache,
+    DeviceModel,
+    PaddedLayer,
+    PaddedLinear,
+    Workspace,
+    view,
+)
+from llmzip.exact.cuda.gemm import Product
+from llmzip.exact.cuda.launch import block_of, launch, warps_for
+from llmzip.exact.model import ModelShape
+from llmzip.exact.reference import score_scale
+
+STEP_KEYS = 128
+"""Keys that a step takes at once."""
+ROWS_KEYS = 64
+"""Keys that prefill takes at once; at least 64, see `attention.MAX_POSITIONS`."""
+ROWS_QUERIES = 64
+"""Query rows that prefill takes at once."""
+
+
+class Forward:
+    """Runs rows that lie in the workspace's inputs through the layers, into its q and scale."""
+
+    def __init__(
+        self, shape: ModelShape, model: DeviceModel, work: Workspace, product: Product
+    ) -> None:
+        self._shape, self._model, self._work, self._product = shape, model, work, product
+        self._heads = {
+            "KV": shape.n_kv_heads,
+            "G": shape.n_heads // shape.n_kv_heads,
+            "D": shape.d_head,
+            "BLOCK_D": block_of(shape.d_head, 32),
+        }
+
+    def __call__(self, n_rows: int, n_lanes: int, n_tokens: int, cache: CudaCache) -> None:
+        """Run `n_rows` rows, of which the first n_lanes · n_tokens are lanes' (all, in a step)."""
+        work = self._work
+        inputs = view(work.inputs, 3, n_rows)
+        self._embed(inputs, n_rows)
+        for index, layer in enumerate(self._model.layers):
+            kv = (
+                cache.keys[index],
+                cache.key_scales[index],
+                cache.values[index],
+                cache.value_scales[index],
+            )
+            self._split_heads(layer.qkv, inputs, kv, n_rows)
+            if n_tokens == 1:
+                self._attend_step(inputs, kv, cache.scores(n_rows, self._shape.n_heads), n_rows)
+            else:
+                self._attend_rows(inputs, kv, n_rows, n_lanes, n_tokens)
+            self._close_attention(layer.out, n_rows)
+            self._feed_forward(layer, n_rows)
+
+    def _embed(self, inputs: Tensor, n_rows: int) -> None:
+        model, work, width = self._model, self._work, self._shape.d_model
+        learned = len(model.positions) > 0
+        block = block_of(width)
+        launch(
+            rows.embed_normalise,
+            (n_rows,),
+            inputs[0],
+            inputs[2],
+            model.embedding,
+            model.embedding_scale,
+            model.positions if learned else model.embedding_scale,
+            work.stream,
+            work.q,
+            work.scale,
+            WIDTH=width,
+            PADDED=self._stream_padding,
+            LEARNED=learned,
+            EPS=self._shape.eps,
+            BLOCK=block,
+            num_warps=warps_for(block),
+        )
+
+    @property
+    def _stream_padding(self) -> int:
+        return self._model.head.n_in
+
+    def _sums(self, q: Tensor, n_rows: int, linear: PaddedLinear) -> Tensor:
+        """The integer product of quantised rows with a linear's weights."""
+        sums = view(self._work.sums, n_rows, linear.n_out)
+        self._product(view(q, n_rows, linear.n_in), linear.weight, sums)
+        return sums
+
+    def _split_heads(
+        self, linear: PaddedLinear, inputs: Tensor, kv: tuple[Tensor, ...], n_rows: int
+    ) -> None:
+        s, model, work = self._shape, self._model, self._work
+        n_heads = s.n_heads + 2 * s.n_kv_heads
+        blocks = block_of(n_heads), block_of(s.d_head)
+        launch(
+            attention.split_heads,
+            (n_rows,),
+            self._sums(work.q, n_rows, linear),
+            linear.scale,
+            linear.bias,
+            work.scale,
+            inputs[1],
+            inputs[2],
+            model.cos if s.rotary else linear.scale,
+            model.sin if s.rotary else linear.scale,
+            work.queries,
+            work.query_scales,
+            *kv,
+            n_rows,
+            kv[0].shape[2],
+            SUMS=linear.n_out,
+            HEADS=s.n_heads,
+            KV=s.n_kv_heads,
+            D=s.d_head,
+            BIASED=linear.biased,
+            ROTARY=s.rotary,
+            SCORE_SCALE=float(np.float32(score_scale(s.d_head))),
+            BLOCK_HEADS=blocks[0],
+            BLOCK_D=blocks[1],
+            num_warps=warps_for(blocks[0] * blocks[1]),
+        )
+
+    def _attend_rows(
+        self, inputs: Tensor, kv: tuple[Tensor, ...], n_rows: int, n_lanes: int, n_tokens: int
+    ) -> None:
+        work = self._work
+        n_queries = n_tokens * self._heads["G"]
+        block = min(ROWS_QUERIES, block_of(n_queries, 16))
+        launch(
+            attention.attend_rows,
+            (n_lanes, self._shape.n_kv_heads, -(-n_queries // block)),
+            work.queries,
+            work.query_scales,
+            *kv,
+            inputs[1],
+            inputs[2],
+            work.mixed,
+            n_rows,
+            n_tokens,
+            kv[0].shape[2],
+            **self._heads,
+            BLOCK_M=block,
+            BLOCK_N=ROWS_KEYS,
+            num_warps=4,
+        )
+
+    def _attend_step(
+        self, inputs: Tensor, kv: tuple[Tensor, ...], scores: Tensor, n_rows: int
+    ) -> None:
+        work, group = self._work, self._heads["G"]
+        launch(
+            attention.attend_step,
+            (n_rows, self._shape.n_kv_heads),
+            work.queries,
+            work.query_scales,
+            *kv,
+            inputs[1],
+            inputs[2],
+            scores,
+            work.mixed,
+            n_rows,
+            kv[0].shape[2],
+            **self._heads,
+            BLOCK_G=block_of(group),
+            BLOCK_M=block_of(group, 16),
+            BLOCK_N=STEP_KEYS,
+            num_warps=4,
+        )
+
+    def _close_attention(self, linear: PaddedLinear, n_rows: int) -> None:
+        """Output projection, residual, next norm."""
+        work, width = self._work, self._shape.n_heads * self._shape.d_head
+        block = block_of(linear.n_in)
+        launch(
+            rows.quantise_rows,
+            (n_rows,),
+            work.mixed,
+            work.mixed_q,
+            work.mixed_scale,
+            WIDTH=width,
+            PADDED=linear.n_in,
+            BLOCK=block,
+            num_warps=warps_for(block),
+        )
+        sums = self._sums(work.mixed_q, n_rows, linear)
+        self._add_normalise(sums, linear, work.mixed_scale, n_rows, wide=False)
+
+    def _feed_forward(self, layer: PaddedLayer, n_rows: int) -> None:
+        """Activation, down projection, residual, next norm."""
+        work, up, down = self._work, layer.up, layer.down
+        block = block_of(down.n_in)
+        launch(
+            rows.activate,
+            (n_rows,),
+            self._sums(work.q, n_rows, up),
+            up.scale,
+            up.bias,
+            work.scale,
+            work.halves,
+            work.active_scale,
+            n_rows,
+            WIDTH=self._shape.d_ff,
+            SUMS=up.n_out,
+            PADDED=down.n_in,
+            BIASED=up.biased,
+            GATED=self._shape.gated,
+            BLOCK=block,
+            num_warps=warps_for(block),
+        )
+        sums = self._sums(work.halves, 2 * n_rows, down)
+        self._add_normalise(sums, down, work.active_scale, n_rows, wide=True)
+
+    def _add_normalise(
+        self, sums: Tensor, linear: PaddedLinear, scale: Tensor, n_rows: int, *, wide: bool
+    ) -> None:
+        work, width = self._work, self._shape.d_model
+        block = block_of(self._stream_padding)
+        launch(
+            rows.add_normalise,
+            (n_rows,),
+            sums,
+            linear.scale,
+            linear.bias,
+            scale,
+            work.stream,
+            work.q,
+            work.scale,
+            n_rows,
+            WIDTH=width,
+            SUMS=linear.n_out,
+            PADDED=self._stream_padding,
+            BIASED=linear.biased,
+            WIDE=wide,
+            EPS=self._shape.eps,
+            BLOCK=block,
+            num_warps=warps_for(block),
+        )

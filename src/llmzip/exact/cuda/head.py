@@ -1,0 +1,158 @@
+"""Kernels from the head's sums to intervals: the encoder's look-up, the decoder's search.
+
+One program a row. A row's distribution is never stored: frequencies are computed from the sums
+where they are needed. V is the vocabulary's size, SUMS >= V the distance between rows of sums.
+"""
+
+from __future__ import annotations
+
+import triton.language as tl
+
+from llmzip.exact.cuda.rows import load_linear
+from llmzip.exact.cuda.scalars import FREQ_SCALE, exp2, kernel, round_frequency
+
+SEARCH_BLOCK = 512
+"""Tokens whose frequencies the search sums at once."""
+
+
+@kernel
+def top_logit(
+    sums: tl.tensor,
+    scale: tl.tensor,
+    bias: tl.tensor,
+    s: tl.tensor,
+    V: tl.constexpr,
+    BIASED: tl.constexpr,
+    BLOCK: tl.constexpr,
+) -> tl.tensor:
+    """The largest base-2 logit of a row."""
+    tops = tl.full((BLOCK,), float("-inf"), tl.float32)
+    for first in range(0, V, BLOCK):
+        token = first + tl.arange(0, BLOCK)
+        logits = load_linear(sums, scale, bias, s, token, token < V, BIASED)
+        tops = tl.maximum(tops, tl.where(token < V, logits, float("-inf")))
+    return tl.max(tops, 0)
+
+
+@kernel
+def frequencies(
+    sums: tl.tensor,
+    scale: tl.tensor,
+    bias: tl.tensor,
+    s: tl.tensor,
+    top: tl.tensor,
+    token: tl.tensor,
+    V: tl.constexpr,
+    BIASED: tl.constexpr,
+) -> tl.tensor:
+    """Frequencies of tokens, int64: 2^(logit - top) in FREQ_BITS fraction bits, + 1; 0 past V."""
+    logits = load_linear(sums, scale, bias, s, token, token < V, BIASED)
+    freq = round_frequency(exp2(logits - top) * FREQ_SCALE) + 1
+    return tl.where(token < V, freq, 0).to(tl.int64)
+
+
+@kernel
+def token_intervals(
+    sums: tl.tensor,
+    scale: tl.tensor,
+    bias: tl.tensor,
+    s_in: tl.tensor,
+    tokens: tl.tensor,
+    found: tl.tensor,
+    n_rows: tl.tensor,
+    V: tl.constexpr,
+    SUMS: tl.constexpr,
+    BIASED: tl.constexpr,
+    BLOCK: tl.constexpr,
+) -> None:
+    """Intervals of given tokens (M,) in the rows' distributions, from sums (M, SUMS).
+
+    found: int64 (4, n_rows): low, freq, total, and the bits of float32 logit - top.
+    """
+    row = tl.program_id(0).to(tl.int64)
+    s, wanted = tl.load(s_in + row), tl.load(tokens + row)
+    line = sums + row * SUMS
+    top = top_logit(line, scale, bias, s, V, BIASED, BLOCK)
+    total, low = tl.zeros((BLOCK,), tl.int64), tl.zeros((BLOCK,), tl.int64)
+    for first in range(0, V, BLOCK):
+        token = first + tl.arange(0, BLOCK)
+        freq = frequencies(line, scale, bias, s, top, token, V, BIASED)
+        total += freq
+        low += tl.where(token < wanted, freq, 0)
+    own = load_linear(line, scale, bias, s, wanted, wanted < V, BIASED) - top
+    freq = (round_frequency(exp2(own) * FREQ_SCALE) + 1).to(tl.int64)
+    tl.store(found + row, tl.sum(low, 0))
+    tl.store(found + n_rows + row, freq)
+    tl.store(found + 2 * n_rows + row, tl.sum(total, 0))
+    tl.store(found + 3 * n_rows + row, own.to(tl.int32, bitcast=True).to(tl.int64))
+
+
+@kernel
+def block_sums(
+    sums: tl.tensor,
+    scale: tl.tensor,
+    bias: tl.tensor,
+    s_in: tl.tensor,
+    tops: tl.tensor,
+    blocks: tl.tensor,
+    totals: tl.tensor,
+    V: tl.constexpr,
+    SUMS: tl.constexpr,
+    BIASED: tl.constexpr,
+    N_BLOCKS: tl.constexpr,
+    BLOCK: tl.constexpr,
+) -> None:
+    """Largest logits (M,), frequencies' sums by blocks (M, N_BLOCKS) and in all (M,), from sums."""
+    row = tl.program_id(0).to(tl.int64)
+    s, line = tl.load(s_in + row), sums + row * SUMS
+    top = top_logit(line, scale, bias, s, V, BIASED, BLOCK)
+    total = tl.full((), 0, tl.int64)
+    for block in range(N_BLOCKS):
+        token = block * BLOCK + tl.arange(0, BLOCK)
+        part = tl.sum(frequencies(line, scale, bias, s, top, token, V, BIASED), 0)
+        tl.store(blocks + row * N_BLOCKS + block, part)
+        total += part
+    tl.store(tops + row, top)
+    tl.store(totals + row, total)
+
+
+@kernel
+def find_tokens(
+    sums: tl.tensor,
+    scale: tl.tensor,
+    bias: tl.tensor,
+    s_in: tl.tensor,
+    tops: tl.tensor,
+    blocks: tl.tensor,
+    targets: tl.tensor,
+    found: tl.tensor,
+    n_rows: tl.tensor,
+    V: tl.constexpr,
+    SUMS: tl.constexpr,
+    BIASED: tl.constexpr,
+    N_BLOCKS: tl.constexpr,
+    BLOCKS: tl.constexpr,
+    BLOCK: tl.constexpr,
+) -> None:
+    """The token whose interval holds each target (M,), below its row's total.
+
+    found: int64 (3, n_rows): token, low, freq. BLOCKS: N_BLOCKS rounded up to a power of two.
+    """
+    row = tl.program_id(0).to(tl.int64)
+    target = tl.load(targets + row)
+    block = tl.arange(0, BLOCKS)
+    known = block < N_BLOCKS
+    ends = tl.cumsum(tl.load(blocks + row * N_BLOCKS + block, mask=known, other=0), 0)
+    before = known & (ends <= target)
+    below = tl.max(tl.where(before, ends, 0), 0)
+    token = tl.sum(before.to(tl.int32), 0) * BLOCK + tl.arange(0, BLOCK)
+
+    s, line, top = tl.load(s_in + row), sums + row * SUMS, tl.load(tops + row)
+    freq = frequencies(line, scale, bias, s, top, token, V, BIASED)
+    ends = below + tl.cumsum(freq, 0)
+    before = (token < V) & (ends <= target)
+    low = tl.maximum(tl.max(tl.where(before, ends, 0), 0), below)
+    here = tl.min(token, 0) + tl.sum(before.to(tl.int32), 0)
+    tl.store(found + row, here.to(tl.int64))
+    tl.store(found + n_rows + row, low)
+    tl.store(found + 2 * n_rows + row, tl.sum(tl.where(token == here, freq, 0), 0))

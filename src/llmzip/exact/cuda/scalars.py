@@ -1,0 +1,136 @@
+"""Elementwise functions that the kernels inline: `arith` once more, in Triton.
+
+Triton needs its constants as `tl.constexpr`; floats that meet float32 are rounded to it here,
+so that no compiler chooses how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import triton
+import triton.language as tl
+
+from llmzip.exact import arith
+from llmzip.exact.reference import FREQ_BITS, SUM_BITS
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Make a Triton kernel, or a function that kernels inline; see `launch.launch`."""
+    return triton.jit(function)
+
+
+def _f32(value: float) -> Any:
+    return tl.constexpr(float(np.float32(value)))
+
+
+C0, C1, C2, C3, C4 = (_f32(c) for c in arith.EXP2_COEFFICIENTS)
+LIMIT = _f32(arith.EXP2_LIMIT)
+MINUS_LOG2_E = _f32(-arith.LOG2_E)
+GELU_CUBIC = _f32(arith.GELU_CUBIC)
+GELU_LINEAR = _f32(arith.GELU_LINEAR)
+TINY = _f32(arith.TINY)
+I8_LIMIT = _f32(arith.INT8_MAX)
+I8_UNIT = _f32(1.0 / arith.INT8_MAX)
+I16_LIMIT = _f32(arith.INT16_MAX)
+I16_UNIT = _f32(1.0 / arith.INT16_MAX)
+STATISTIC_LIMIT = _f32(arith.STATISTIC_MAX)
+STATISTIC_UNIT_64 = tl.constexpr(1.0 / arith.STATISTIC_MAX)
+I8_UNIT_64 = tl.constexpr(1.0 / arith.INT8_MAX)
+SUM_SCALE = _f32(1 << SUM_BITS)
+SUM_UNIT = _f32(2.0**-SUM_BITS)
+FREQ_SCALE = _f32(1 << FREQ_BITS)
+
+ROUNDER = tl.constexpr(float(3 << 22))
+"""1.5 · 2^23: float32 numbers near it are the integers, so adding it rounds half to even."""
+ROUNDER_BITS = tl.constexpr(0x4B400000)
+WHOLE = tl.constexpr(float(1 << 23))
+"""From here on every float32 is an integer."""
+
+
+@kernel
+def round_small(x: tl.tensor) -> tl.tensor:
+    """Round float32 x, |x| <= 2^22, half to even; int32. Two additions, no slow conversion."""
+    return (x + ROUNDER).to(tl.int32, bitcast=True) - ROUNDER_BITS
+
+
+@kernel
+def round_frequency(x: tl.tensor) -> tl.tensor:
+    """Round float32 x, 0 <= x <= 2^28, half to even; int32."""
+    return tl.where(x < WHOLE, (x + WHOLE) - WHOLE, x).to(tl.int32)
+
+
+@kernel
+def exp2(t: tl.tensor) -> tl.tensor:
+    """See `arith.exp2`."""
+    t = tl.minimum(tl.maximum(t, -LIMIT), LIMIT)
+    shifted = t + ROUNDER
+    f = t - (shifted - ROUNDER)
+    p = C0 * f + C1
+    p = p * f + C2
+    p = p * f + C3
+    p = p * f + C4
+    # All of ROUNDER_BITS that is not the rounded number falls out at the top.
+    bits = p.to(tl.int32, bitcast=True) + (shifted.to(tl.int32, bitcast=True) << 23)
+    return bits.to(tl.float32, bitcast=True)
+
+
+@kernel
+def silu_gate(gate: tl.tensor, up: tl.tensor) -> tl.tensor:
+    """See `arith.silu_gate`."""
+    return tl.div_rn(gate, exp2(gate * MINUS_LOG2_E) + 1.0) * up
+
+
+@kernel
+def gelu_new(x: tl.tensor) -> tl.tensor:
+    """See `arith.gelu_new`."""
+    z = (x * x) * GELU_CUBIC
+    z = (z + GELU_LINEAR) * x
+    return tl.div_rn(x, exp2(z) + 1.0)
+
+
+@kernel
+def largest(x: tl.tensor, AXIS: tl.constexpr) -> tl.tensor:
+    """Largest magnitude along an axis, at least TINY. What is masked must be 0."""
+    return tl.maximum(tl.max(tl.abs(x), AXIS), TINY)
+
+
+@kernel
+def high_half(q: tl.tensor) -> tl.tensor:
+    """The high int8 half of 16-bit integers (int32); see `arith.split_halves`."""
+    return (q + 128) >> 8
+
+
+@kernel
+def low_half(q: tl.tensor) -> tl.tensor:
+    """The low int8 half."""
+    return q - (high_half(q) << 8)
+
+
+@kernel
+def join_halves(high: tl.tensor, low: tl.tensor) -> tl.tensor:
+    """256 · high + low of int32 sums, as float32, rounded once."""
+    return (high.to(tl.int64) * 256 + low.to(tl.int64)).to(tl.float32)
+
+
+@kernel
+def dequantise(sums: tl.tensor, scale: tl.tensor, row_scale: tl.tensor) -> tl.tensor:
+    """Sums (float32) times the column's and then the row's scale."""
+    return sums * scale * row_scale
+
+
+@kernel
+def normalise(x: tl.tensor, WIDTH: tl.constexpr, EPS: tl.constexpr) -> tl.tensor:
+    """See `arith.normalise`: a row x (zero beyond WIDTH) to (integers int32, scale float32)."""
+    top = largest(x, 0)
+    grid = round_small(x * tl.div_rn(STATISTIC_LIMIT, top))
+    squares = tl.sum((grid * grid).to(tl.int64), 0)
+    q = round_small(x * tl.div_rn(I8_LIMIT, top))
+    wide_top = top.to(tl.float64)
+    unit = wide_top * tl.full((), STATISTIC_UNIT_64, tl.float64)
+    mean_square = squares.to(tl.float64) * (unit * unit) * tl.full((), 1.0 / WIDTH, tl.float64)
+    root = tl.sqrt(mean_square + tl.full((), EPS, tl.float64))
+    scale = wide_top * tl.full((), I8_UNIT_64, tl.float64) / root
+    return q, scale.to(tl.float32)
