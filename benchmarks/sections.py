@@ -187,14 +187,13 @@ class _Sections:
             first_s, second_s = commands.opening_seconds()
             self._add("commands", "opening the model, with imports", first_s, "s")
             self._add("commands", "opening it again", second_s, "s")
-            self._add_commands(commands.round_trip(small))
-            self._add_commands(commands.round_trip(self._plan.text))
+            self._add_runs("commands", commands.round_trip(small))
 
-    def _add_commands(self, file_run: FileRun) -> None:
+    def _add_runs(self, section: str, file_run: FileRun) -> None:
         for what, run in (("compress", file_run.compress), ("decompress", file_run.decompress)):
+            note = f"at most {run.peak_bytes / 1e6:,.0f} MB of memory"
             name = f"llmzip {what}, {file_run.n_bytes:,} bytes"
-            self._add("commands", name, run.seconds, "s")
-            self._add("commands", f"{name}, memory", run.peak_bytes / 1e6, "MB")
+            self._add(section, name, run.seconds, "s", note=note)
 
     def sizes(self) -> None:
         """Whole commands on growing beginnings of the text."""
@@ -206,9 +205,7 @@ class _Sections:
                     continue
                 file_run = commands.round_trip(self._plan.text[:n_bytes])
                 self._report.file_runs.append(file_run)
-                for what in ("compress", "decompress"):
-                    seconds = getattr(file_run, what).seconds
-                    self._add("sizes", f"{what}, {n_bytes:,} bytes", seconds, "s")
+                self._add_runs("sizes", file_run)
 
     def _commands(self, folder: str) -> Commands:
         plan = self._plan
