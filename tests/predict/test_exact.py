@@ -128,7 +128,7 @@ def test_workers_and_company_change_no_integer(
 
 def test_the_reference_as_engine_predicts_the_same(model: ExactModel) -> None:
     chunk = random_ids(GPT2, 90)
-    reference = ExactPredictor(lambda: TorchEngine(model, CPU), SHORT, 1)
+    reference = ExactPredictor(lambda _: TorchEngine(model, CPU), SHORT, 1)
     assert same(
         next(reference.intervals([chunk])), next(predictor(model, SHORT).intervals([chunk]))
     )

@@ -168,8 +168,8 @@ class LaneGroup:
 
     def _begin_windows(self, lanes: Lanes) -> None:
         """Prefill the lanes whose next token opens a new window, but for its last input."""
-        due = [int(lane) for lane in lanes if self._window.begins(len(self._seen[lane].ids()))]
-        tasks = [partial(self._prefill, lane) for lane in due if len(self._seen[lane].ids())]
+        due = [lane for lane in lanes.tolist() if self._window.begins(len(self._seen[lane]))]
+        tasks = [partial(self._prefill, lane) for lane in due if len(self._seen[lane])]
         if self._helpers is None:
             for task in tasks:
                 task(self._engine)
@@ -183,11 +183,10 @@ class LaneGroup:
             pass
 
     def _last_input(self, lane: int) -> tuple[int, int]:
-        """The lane's latest token and its position in the window."""
+        """The window's last token in this lane and its position."""
         seen = self._seen[lane].ids()
-        if not len(seen):
-            return self._window.bos_id, 0
-        return int(seen[-1]), len(seen) - self._window.start_of(len(seen))
+        position = len(seen) - self._window.start_of(len(seen))
+        return int(seen[-1]) if position else self._window.bos_id, position
 
     def find(self, lanes: Lanes, targets: Totals) -> TokenIntervals:
         """Search the distributions of the last `totals`, append the tokens found."""
@@ -213,6 +212,9 @@ class _History:
             self._ids = np.concatenate([self._ids, np.zeros_like(self._ids)])
         self._ids[self._size] = token
         self._size += 1
+
+    def __len__(self) -> int:
+        return self._size
 
     def ids(self) -> Ids:
         return self._ids[: self._size]

@@ -1,0 +1,122 @@
+"""Decoding steps by a team of threads: the reference's distributions, for any lanes and threads.
+
+The widths fit the kernel's vectors, so that processors with AVX512-VNNI run it; others
+take the way through `forward`, which must answer the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from exact_models import CPU, LLAMA, Recipe, exact_model, random_ids
+from llmzip.exact.cache import KVCache
+from llmzip.exact.cpu import simd
+from llmzip.exact.cpu.engine import CpuEngine
+from llmzip.exact.cpu.step import fits
+from llmzip.exact.distribution import Engine
+from llmzip.exact.model import ExactModel
+from llmzip.exact.torch_engine import TorchEngine
+
+WIDE = replace(LLAMA, d_model=128, n_heads=3, n_kv_heads=1, d_head=64, d_ff=192, vocab_size=1041)
+SHAPES = [
+    WIDE,
+    replace(WIDE, n_kv_heads=3, biases=True, tied=False, vocab_size=513),
+    replace(WIDE, llama=False, n_heads=2, n_kv_heads=2, biases=True, vocab_size=5),
+    replace(WIDE, n_layers=1, vocab_size=1536, gain=50.0),
+]
+MODELS = {recipe: exact_model(recipe) for recipe in SHAPES}
+
+
+def filled(engine: Engine, recipe: Recipe, depths: list[int]) -> KVCache:
+    """A cache whose lane i has seen depths[i] tokens."""
+    cache = engine.cache(len(depths), recipe.n_positions)
+    for lane, depth in enumerate(depths):
+        ids = random_ids(recipe, depth + 1, lane).astype(np.int64)
+        for first in range(0, depth, 100):
+            block = ids[None, first : min(first + 100, depth)]
+            engine.forward(block, np.array([lane]), np.array([first]), cache)
+    return cache
+
+
+def stepped(
+    model: ExactModel, engine: Engine, recipe: Recipe, depths: list[int], order: list[int]
+) -> list[NDArray[np.generic]]:
+    """Two steps of the lanes in `order`: totals and what is found at the middle of the total."""
+    cache, lanes = filled(engine, recipe, depths), np.array(order)
+    at = np.array([depths[lane] for lane in order])
+    ids = np.array([random_ids(recipe, depths[lane] + 1, lane)[-1] for lane in order]).astype(int)
+    answers: list[NDArray[np.generic]] = []
+    for step in range(2):
+        found = engine.step(ids, lanes, at + step, cache)
+        totals = found.totals()
+        tokens = found.find(totals // np.uint64(2))
+        answers += [totals, tokens.tokens.copy(), tokens.low.copy(), tokens.freq.copy()]
+        ids = tokens.tokens.astype(int)
+    return answers
+
+
+def assert_steps_agree(recipe: Recipe, depths: list[int], order: list[int], threads: int) -> None:
+    model = MODELS[recipe] if recipe in MODELS else exact_model(recipe)
+    fast = CpuEngine(model, recipe.n_positions, threads)
+    wanted = stepped(model, TorchEngine(model, CPU), recipe, depths, order)
+    ours = stepped(model, fast, recipe, depths, order)
+    assert all((a == b).all() for a, b in zip(ours, wanted, strict=True))
+
+
+@pytest.mark.skipif(not simd.AVAILABLE, reason="the processor has no AVX512-VNNI")
+def test_these_shapes_run_the_team_of_threads() -> None:
+    assert all(fits(model.shape) for model in MODELS.values())
+
+
+@pytest.mark.parametrize("recipe", SHAPES)
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_step_gives_the_references_distributions(recipe: Recipe, threads: int) -> None:
+    assert_steps_agree(recipe, [5, 0, 97, 64, 31, 16], [4, 1, 0, 5, 2, 3], threads)
+
+
+@settings(max_examples=12)
+@given(
+    recipe=st.sampled_from(SHAPES),
+    depths=st.lists(st.integers(0, 100), min_size=1, max_size=11),
+    threads=st.integers(1, 5),
+    data=st.data(),
+)
+def test_any_lanes_in_any_order_by_any_threads(
+    recipe: Recipe, depths: list[int], threads: int, data: st.DataObject
+) -> None:
+    order = data.draw(st.permutations(range(len(depths))))
+    assert_steps_agree(recipe, depths, order[: data.draw(st.integers(1, len(order)))], threads)
+
+
+@pytest.mark.parametrize("depth", [255, 256, 257, 511, 512, 513, 700])
+def test_long_contexts_cross_the_blocks_of_keys(depth: int) -> None:
+    recipe = replace(WIDE, n_layers=1, n_positions=704)
+    assert_steps_agree(recipe, [depth, 3], [0, 1], 2)
+
+
+def test_extreme_integers_do_not_overflow() -> None:
+    """Weights, keys and values all at the limits, of one sign: the largest sums there are."""
+    recipe = replace(WIDE, n_layers=1, n_positions=640)
+    model = exact_model(recipe)
+    for linear in (
+        *(getattr(model.layers[0], n) for n in ("qkv", "out", "up", "down")),
+        model.head,
+    ):
+        linear.weight[:] = 127
+        linear.weight[1::2] = -127
+    MODELS[recipe] = model
+    try:
+        assert_steps_agree(recipe, [600, 513], [0, 1], 2)
+    finally:
+        del MODELS[recipe]
+
+
+def test_many_more_lanes_than_before_make_room() -> None:
+    recipe = replace(WIDE, n_layers=1, n_positions=64)
+    assert_steps_agree(recipe, [i % 7 for i in range(300)], list(range(300)), 2)
