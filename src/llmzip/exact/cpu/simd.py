@@ -21,6 +21,8 @@ BYTES = 64
 """Bytes of a vector: inner lengths are multiples of this."""
 LANES = 16
 """int32 of a vector, and the dot products that one call computes."""
+AHEAD_BYTES = 8192
+"""How far ahead of the products memory is asked for."""
 SIGN_BITS = 128
 """One operand of a product is taken with this added, to be unsigned; `correction` undoes it."""
 
@@ -52,6 +54,15 @@ def _store(builder: ir.IRBuilder, value: ir.Value, address: ir.Value) -> None:
     builder.store(value, builder.inttoptr(address, value.type.as_pointer()), align=1)
 
 
+def _prefetch(builder: ir.IRBuilder, address: ir.Value) -> None:
+    """Ask for the cache line at `address`, which may lie beyond all memory."""
+    pointer = builder.inttoptr(address, _i8.as_pointer())
+    kind = ir.FunctionType(ir.VoidType(), [pointer.type, _i32, _i32, _i32])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    read, keep, data = (ir.Constant(_i32, i) for i in (0, 3, 1))
+    builder.call(function, [pointer, read, keep, data])
+
+
 def _shuffle(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, order: list[int]) -> ir.Value:
     return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_i32, len(order)), order))
 
@@ -67,17 +78,38 @@ def _instruction(builder: ir.IRBuilder, name: str) -> ir.Function:
     return cgutils.get_or_insert_function(builder.module, kind, name)
 
 
+def _add_shuffled(
+    builder: ir.IRBuilder, a: ir.Value, b: ir.Value, one: list[int], other: list[int]
+) -> ir.Value:
+    return builder.add(_shuffle(builder, a, b, one), _shuffle(builder, a, b, other))
+
+
+_QUARTERS = range(0, LANES, 4)  # where the 128-bit parts of a vector begin
+_SINGLES_LOW = [q + i for q in _QUARTERS for i in (0, LANES, 1, LANES + 1)]
+_SINGLES_HIGH = [i + 2 for i in _SINGLES_LOW]
+_PAIRS_LOW = [q + i for q in _QUARTERS for i in (0, 1, LANES, LANES + 1)]
+_PAIRS_HIGH = [i + 2 for i in _PAIRS_LOW]
+_HALVES_LOW = [*range(8), *range(LANES, LANES + 8)]
+_HALVES_HIGH = [i + 8 for i in _HALVES_LOW]
+_QUARTERS_EVEN = [q + i for q in (0, 8, LANES, LANES + 8) for i in range(4)]
+_QUARTERS_ODD = [i + 4 for i in _QUARTERS_EVEN]
+
+
 def _totals(builder: ir.IRBuilder, vectors: list[ir.Value]) -> ir.Value:
-    """The totals of 16 vectors of 16 int32, in order, by halving their widths together."""
-    width = LANES // 2
-    while len(vectors) > 1:
-        low = [base + i for base in range(0, 2 * LANES, 2 * width) for i in range(width)]
-        high = [i + width for i in low]
+    """The totals of 16 vectors of 16 int32, in order: transposed and added in four levels.
+
+    The first two levels stay within 128-bit parts, where shuffles are cheapest.
+    """
+    for one, other in (
+        (_SINGLES_LOW, _SINGLES_HIGH),
+        (_PAIRS_LOW, _PAIRS_HIGH),
+        (_HALVES_LOW, _HALVES_HIGH),
+        (_QUARTERS_EVEN, _QUARTERS_ODD),
+    ):
         vectors = [
-            builder.add(_shuffle(builder, a, b, low), _shuffle(builder, a, b, high))
+            _add_shuffled(builder, a, b, one, other)
             for a, b in zip(vectors[::2], vectors[1::2], strict=True)
         ]
-        width //= 2
     return vectors[0]
 
 
@@ -160,6 +192,8 @@ def add_weighted_pairs(typing, weights, values, value_stride, n_pairs, out):  # 
         with cgutils.for_range(builder, n_pairs, intp=_i64) as loop:
             offset = builder.mul(builder.shl(loop.index, one), value_stride)
             row = builder.add(values, offset)
+            for ahead in (AHEAD_BYTES, AHEAD_BYTES + BYTES):
+                _prefetch(builder, builder.add(row, ir.Constant(_i64, ahead)))
             even = _load(builder, row, _BYTES_TYPE)
             odd = _load(builder, builder.add(row, value_stride), _BYTES_TYPE)
             address = builder.add(weights, builder.shl(loop.index, two))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from llmzip.exact.cpu import simd
 from llmzip.exact.cpu.attention import EXACT_KEYS, head_values, softmax_row
+
 from llmzip.exact.cpu.head import BLOCK, frequency_sum
 from llmzip.exact.cpu.rows import (
     add_normalise,
@@ -31,6 +32,12 @@ from llmzip.exact.model import ModelShape
 
 COLUMNS = 4
 """Activation rows that a GEMM block takes: buffers have a multiple of this many."""
+NEAR_KEYS = 256
+"""Keys whose rows stay in the first cache while all queries of a group read them.
+
+At most EXACT_KEYS, so that int32 holds their weighted sum.
+"""
+assert NEAR_KEYS <= EXACT_KEYS
 SPINS = 4000
 """Looks at the barrier before a thread gives way to others."""
 
@@ -91,10 +98,8 @@ class StepWork(NamedTuple):
     mixed_q: NDArray[np.int8]  # (rows, heads · d_head)
     scale: NDArray[np.float32]  # (rows,)
     sums: NDArray[np.int32]  # (rows, widest output but the head's)
-    high: NDArray[np.int8]  # (rows, d_ff)
-    low: NDArray[np.int8]
-    high_sums: NDArray[np.int32]  # (rows, d_model)
-    low_sums: NDArray[np.int32]
+    halves: NDArray[np.int8]  # (2 rows, d_ff): high halves of all rows, then low halves
+    half_sums: NDArray[np.int32]  # (2 rows, d_model)
     thread_tops: NDArray[np.float32]  # (threads, rows)
     logits: NDArray[np.float32]  # (rows, vocabulary)
     tops: NDArray[np.float32]  # (rows,)
@@ -211,7 +216,7 @@ def _attend(
 
     sums: (rows, (H + 2 KV) d) int32 of the linear.
     """
-    x, spare, queries, undo, scores, weights, p, part, total = scratch
+    x, spare, queries, query_scales, undo, scores, weights, p, part, total, factors = scratch
     n_kv, d = cache.keys.shape[2], cache.keys.shape[4]
     n_heads = work.mixed.shape[1]
     n_group = n_heads // n_kv
@@ -227,27 +232,50 @@ def _attend(
     first = (n_heads + n_kv + g) * d
     x, spare = head_values(line, scale, bias, s, first, False, cos, sin, x, spare)
     value_scales[at] = quantise_row(x, values[at])
-    keys_at, stride, zero = _address(keys), np.int64(d), np.int64(0)
-    queries_at, undo_at, scores_at = _address(queries), _address(undo), _address(scores)
     for member in range(n_group):
         head = g * n_group + member
         x, spare = head_values(line, scale, bias, s, head * d, rotary, cos, sin, x, spare)
-        q_scale = quantise_row(x, queries) * model.score_scale
-        undo[:] = i32(simd.SIGN_BITS * _byte_sum(queries))
-        for j in range(0, n_keys, simd.LANES):
-            simd.keys_16x1(
-                keys_at + j * d, stride, queries_at, zero, stride, undo_at, scores_at + j * 4, zero
-            )
-        inverse, factor = softmax_row(
-            scores[:n_keys], key_scales[:n_keys], value_scales[:n_keys], q_scale, weights[:n_keys]
+        query_scales[member] = quantise_row(x, queries[member]) * model.score_scale
+        undo[member, :] = i32(simd.SIGN_BITS * _byte_sum(queries[member]))
+    _fill_scores(queries, undo, keys, n_keys, scores)
+    for member in range(n_group):
+        inverse, factors[member] = softmax_row(
+            scores[member, :n_keys],
+            key_scales[:n_keys],
+            value_scales[:n_keys],
+            query_scales[member],
+            weights[:n_keys],
         )
+        line_p = p[member]
         for j in range(n_keys):
-            p[j] = np.int16(i32(np.rint(weights[j] * inverse)))
-        p[n_keys] = 0
-        _mix(p, values, n_keys, part, total)
-        target = work.mixed[row, head]
+            line_p[j] = np.int16(i32(np.rint(weights[j] * inverse)))
+        line_p[n_keys] = 0
+    _mix(p, values, n_keys, part, total)
+    for member in range(n_group):
+        target = work.mixed[row, g * n_group + member]
         for i in range(d):
-            target[i] = f32(total[i]) * factor
+            target[i] = f32(total[member, i]) * factors[member]
+
+
+@inlined
+def _fill_scores(queries: Any, undo: Any, keys: Any, n_keys: int, scores: Any) -> None:
+    """scores[m, j] = queries[m] · keys[j], a block of keys for all queries at a time."""
+    stride, zero = np.int64(keys.shape[1]), np.int64(0)
+    for first in range(0, n_keys, NEAR_KEYS):
+        for member in range(queries.shape[0]):
+            query_at, undo_at = _address(queries[member]), _address(undo[member])
+            keys_at, scores_at = _address(keys), _address(scores[member])
+            for j in range(first, min(first + NEAR_KEYS, n_keys), simd.LANES):
+                simd.keys_16x1(
+                    keys_at + j * stride,
+                    stride,
+                    query_at,
+                    zero,
+                    stride,
+                    undo_at,
+                    scores_at + j * 4,
+                    zero,
+                )
 
 
 @inlined
@@ -260,20 +288,20 @@ def _byte_sum(row: Any) -> Any:
 
 @inlined
 def _mix(p: Any, values: Any, n_keys: int, part: Any, total: Any) -> None:
-    """total = Σ_j p[j] · values[j], in int32 a block of keys and int64 above; p[n_keys] is 0."""
+    """total[m] = Σ_j p[m, j] · values[j], in int32 a block of keys and int64 above.
+
+    p[m, n_keys] is 0: keys are taken in pairs.
+    """
     total[:] = 0
-    for first in range(0, n_keys, EXACT_KEYS):
-        n_pairs = (min(EXACT_KEYS, n_keys - first) + 1) // 2
-        part[:] = 0
-        simd.add_weighted_pairs(
-            _address(p) + first * 2,
-            _address(values) + first * part.size,
-            part.size,
-            n_pairs,
-            _address(part),
-        )
-        for i in range(part.size):
-            total[i] += np.int64(part[i])
+    d = np.int64(part.size)
+    for first in range(0, n_keys, NEAR_KEYS):
+        n_pairs = (min(NEAR_KEYS, n_keys - first) + 1) // 2
+        for member in range(total.shape[0]):
+            part[:] = 0
+            p_at, values_at = _address(p[member]) + first * 2, _address(values) + first * d
+            simd.add_weighted_pairs(p_at, values_at, d, n_pairs, _address(part))
+            for i in range(part.size):
+                total[member, i] += np.int64(part[i])
 
 
 @kernel
@@ -367,19 +395,19 @@ def _layer(
     sums = _sums_of(work, linear)
     _my_product(me, n_threads, work.q, n_rows, linear, layer, sums)
     met = _meet(work.barrier, n_threads, met)
-    high, low, bias = work.high[r0:r1], work.low[r0:r1], linear.bias[layer]
+    high, low = work.halves[r0:r1], work.halves[n_rows + r0 : n_rows + r1]
+    bias = linear.bias[layer]
     if model.gated:
         gate_quantise(sums[r0:r1], linear.scale[layer], bias, scale, high, low, scale)
     else:
         gelu_quantise(sums[r0:r1], linear.scale[layer], bias, scale, high, low, scale)
     met = _meet(work.barrier, n_threads, met)
     linear = model.down
-    _my_product(me, n_threads, work.high, n_rows, linear, layer, work.high_sums)
-    _my_product(me, n_threads, work.low, n_rows, linear, layer, work.low_sums)
+    _my_product(me, n_threads, work.halves, 2 * n_rows, linear, layer, work.half_sums)
     met = _meet(work.barrier, n_threads, met)
     add_normalise_wide(
-        work.high_sums[r0:r1],
-        work.low_sums[r0:r1],
+        work.half_sums[r0:r1],
+        work.half_sums[n_rows + r0 : n_rows + r1],
         linear.scale[layer],
         linear.bias[layer],
         scale,
@@ -400,16 +428,19 @@ def step(
     Thread `me` of n_threads; all must call it with the same arguments.
     """
     n_rows, d, n_keys = ids.size, cache.keys.shape[4], cache.keys.shape[3] + simd.LANES
+    n_group = work.mixed.shape[1] // cache.keys.shape[2]
     scratch = (
         np.empty(d, dtype=np.float32),
         np.empty(d, dtype=np.float32),
-        np.empty(d, dtype=np.int8),
-        np.empty(simd.LANES, dtype=np.int32),
-        np.empty(n_keys, dtype=np.int32),
+        np.empty((n_group, d), dtype=np.int8),
+        np.empty(n_group, dtype=np.float32),
+        np.empty((n_group, simd.LANES), dtype=np.int32),
+        np.empty((n_group, n_keys), dtype=np.int32),
         np.empty(n_keys, dtype=np.float32),
-        np.empty(n_keys, dtype=np.int16),
+        np.empty((n_group, n_keys), dtype=np.int16),
         np.empty(d, dtype=np.int32),
-        np.empty(d, dtype=np.int64),
+        np.empty((n_group, d), dtype=np.int64),
+        np.empty(n_group, dtype=np.float32),
     )
     r0, r1 = _part(n_rows, 1, me, n_threads)
     embed_normalise(
