@@ -1,0 +1,31 @@
+"""docs/EXACT.md says enough: an engine written from it alone gives the same integers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from exact_from_document import Document
+
+from exact_models import GPT2, LLAMA, Recipe, engines, exact_model, float_model, random_ids
+
+RECIPES = [GPT2, LLAMA, replace(LLAMA, d_model=60, d_head=20, biases=True, tied=False)]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_document_prepares_the_same_integers(recipe: Recipe) -> None:
+    assert Document(float_model(recipe)).digest() == exact_model(recipe).digest().hex()
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_document_predicts_the_same_frequencies(recipe: Recipe) -> None:
+    ids = random_ids(recipe, 41)
+    expected = Document(float_model(recipe)).frequencies(ids[:-1].tolist())
+    targets = ids[1:].astype(np.int64)
+    for engine in engines(exact_model(recipe)):
+        lane = np.array([0])
+        hidden = engine.forward(ids[None, :-1].astype(np.int64), lane, lane, engine.cache(1, 40))
+        found = engine.intervals(hidden, targets)
+        assert found.total.tolist() == [row.sum() for row in expected]
+        assert found.low.tolist() == [r[:t].sum() for r, t in zip(expected, targets, strict=True)]
