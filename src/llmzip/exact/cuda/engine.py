@@ -12,6 +12,7 @@ from llmzip.exact.cache import KVCache
 from llmzip.exact.cuda import head
 from llmzip.exact.cuda.attention import MAX_POSITIONS
 from llmzip.exact.cuda.buffers import CudaCache, DeviceModel, Workspace, to_device, to_host, view
+from llmzip.exact.cuda.distributions import CudaDistributions, JoinedDistributions
 from llmzip.exact.cuda.forward import Forward
 from llmzip.exact.cuda.gemm import choose_product, padded, padded_rows
 from llmzip.exact.cuda.launch import block_of, launch, warps_for
@@ -35,6 +36,8 @@ class CudaEngine:
     Not thread-safe. What `forward` returns lies in the engine's buffers: use it before the
     next call.
     """
+
+    step_threads = 1
 
     def __init__(
         self,
@@ -178,57 +181,14 @@ class CudaEngine:
                 arguments, n_rows, self.shape.vocab_size, self._model.head.biased
             )
 
-
-class CudaDistributions:
-    """Distributions of several rows: see `distribution.Distributions`."""
-
-    def __init__(
-        self, arguments: tuple[Tensor, ...], n_rows: int, vocab_size: int, biased: bool
-    ) -> None:
-        """`arguments`: sums (rows, SUMS), the head's scale and bias, the rows' scales."""
-        self._arguments, self._n_rows = arguments, n_rows
-        device = arguments[0].device
-        n_blocks = -(-vocab_size // head.SEARCH_BLOCK)
-        self._tops = torch.empty(n_rows, dtype=torch.float32, device=device)
-        self._blocks = torch.empty(n_rows, n_blocks, dtype=torch.int64, device=device)
-        self._totals = torch.empty(n_rows, dtype=torch.int64, device=device)
-        self._constants = {
-            "V": vocab_size,
-            "SUMS": arguments[0].shape[1],
-            "BIASED": biased,
-            "N_BLOCKS": n_blocks,
-            "BLOCK": head.SEARCH_BLOCK,
-            "num_warps": 4,
-        }
-        outputs = self._tops, self._blocks, self._totals
-        launch(head.block_sums, (n_rows,), *arguments, *outputs, **self._constants)
-
-    def totals(self) -> NDArray[np.uint64]:
-        """The frequencies' sum of each row."""
-        return to_host(self._totals).astype(np.uint64)
-
-    def find(self, targets: NDArray[np.uint64]) -> TokenIntervals:
-        """The tokens whose intervals hold the targets."""
-        with torch.inference_mode():
-            device = self._totals.device
-            wanted = to_device(targets.astype(np.int64), device)
-            found = torch.empty(3, self._n_rows, dtype=torch.int64, device=device)
-            launch(
-                head.find_tokens,
-                (self._n_rows,),
-                *self._arguments,
-                self._tops,
-                self._blocks,
-                wanted,
-                found,
-                self._n_rows,
-                BLOCKS=block_of(self._blocks.shape[1]),
-                **self._constants,
-            )
-            tokens, low, freq = to_host(found)
-        answer = TokenIntervals.empty(len(targets))
-        answer.tokens[:], answer.low[:], answer.freq[:] = tokens, low, freq
-        return answer
+    def step(self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache) -> Distributions:
+        """Feed a token each to distinct lanes; return the distributions after."""
+        parts = []
+        for first in range(0, len(ids), self.max_rows):
+            part = slice(first, first + self.max_rows)
+            hidden = self.forward(ids[part, None], lanes[part], at[part], cache)
+            parts.append(self.distributions(hidden))
+        return parts[0] if len(parts) == 1 else JoinedDistributions(parts, self.max_rows)
 
 
 def step_rows(n_rows: int) -> int:

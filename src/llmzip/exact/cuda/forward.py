@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from llmzip.exact.cuda import attention, rows
+from llmzip.exact.cuda import attention, heads, rows
 from llmzip.exact.cuda.buffers import (
     CudaCache,
     DeviceModel,
@@ -101,7 +101,7 @@ class Forward:
         n_heads = s.n_heads + 2 * s.n_kv_heads
         blocks = block_of(n_heads), block_of(s.d_head)
         launch(
-            attention.split_heads,
+            heads.split_heads,
             (n_rows,),
             self._sums(work.q, n_rows, linear),
             linear.scale,

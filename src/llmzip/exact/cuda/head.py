@@ -47,7 +47,8 @@ def frequencies(
 ) -> tl.tensor:
     """Frequencies of tokens, int64: 2^(logit - top) in FREQ_BITS fraction bits, + 1; 0 past V."""
     logits = load_linear(sums, scale, bias, s, token, token < V, BIASED)
-    freq = round_frequency(exp2(logits - top) * FREQ_SCALE) + 1
+    below_top = tl.where(token < V, logits - top, 0.0)
+    freq = round_frequency(exp2(below_top) * FREQ_SCALE) + 1
     return tl.where(token < V, freq, 0).to(tl.int64)
 
 

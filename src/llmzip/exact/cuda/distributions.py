@@ -1,0 +1,84 @@
+"""Distributions on the device: totals and found tokens are all that leaves it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from llmzip.exact.cuda.buffers import to_device, to_host
+from llmzip.exact.cuda.head import SEARCH_BLOCK, block_sums, find_tokens
+from llmzip.exact.cuda.launch import block_of, launch
+from llmzip.exact.distribution import Distributions, TokenIntervals
+
+
+class CudaDistributions:
+    """Distributions of several rows: see `distribution.Distributions`."""
+
+    def __init__(
+        self, arguments: tuple[Tensor, ...], n_rows: int, vocab_size: int, biased: bool
+    ) -> None:
+        """`arguments`: sums (rows, SUMS), the head's scale and bias, the rows' scales."""
+        self._arguments, self._n_rows = arguments, n_rows
+        device = arguments[0].device
+        n_blocks = -(-vocab_size // SEARCH_BLOCK)
+        self._tops = torch.empty(n_rows, dtype=torch.float32, device=device)
+        self._blocks = torch.empty(n_rows, n_blocks, dtype=torch.int64, device=device)
+        self._totals = torch.empty(n_rows, dtype=torch.int64, device=device)
+        self._constants = {
+            "V": vocab_size,
+            "SUMS": arguments[0].shape[1],
+            "BIASED": biased,
+            "N_BLOCKS": n_blocks,
+            "BLOCK": SEARCH_BLOCK,
+            "num_warps": 4,
+        }
+        outputs = self._tops, self._blocks, self._totals
+        launch(block_sums, (n_rows,), *arguments, *outputs, **self._constants)
+
+    def totals(self) -> NDArray[np.uint64]:
+        """The frequencies' sum of each row."""
+        return to_host(self._totals).astype(np.uint64)
+
+    def find(self, targets: NDArray[np.uint64]) -> TokenIntervals:
+        """The tokens whose intervals hold the targets."""
+        with torch.inference_mode():
+            device = self._totals.device
+            wanted = to_device(targets.astype(np.int64), device)
+            found = torch.empty(3, self._n_rows, dtype=torch.int64, device=device)
+            launch(
+                find_tokens,
+                (self._n_rows,),
+                *self._arguments,
+                self._tops,
+                self._blocks,
+                wanted,
+                found,
+                self._n_rows,
+                BLOCKS=block_of(self._blocks.shape[1]),
+                **self._constants,
+            )
+            tokens, low, freq = to_host(found)
+        answer = TokenIntervals.empty(len(targets))
+        answer.tokens[:], answer.low[:], answer.freq[:] = tokens, low, freq
+        return answer
+
+
+class JoinedDistributions:
+    """Distributions of parts of a batch, `part_rows` rows each but the last."""
+
+    def __init__(self, parts: Sequence[Distributions], part_rows: int) -> None:
+        self._parts, self._part_rows = parts, part_rows
+
+    def totals(self) -> NDArray[np.uint64]:
+        """The frequencies' sum of each row."""
+        return np.concatenate([part.totals() for part in self._parts])
+
+    def find(self, targets: NDArray[np.uint64]) -> TokenIntervals:
+        """The tokens whose intervals hold the targets."""
+        own = np.split(targets, range(self._part_rows, len(targets), self._part_rows))
+        found = zip(self._parts, own, strict=True)
+        return TokenIntervals.joined([part.find(some) for part, some in found])

@@ -1,0 +1,68 @@
+"""What the compiler makes of the kernels: nothing contracted, flushed or approximate."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+SOURCES = (HERE, HERE.parent.parent, HERE.parent.parent.parent / "src")
+DIVIDING = {
+    "embed_normalise",
+    "add_normalise",
+    "quantise_rows",
+    "activate",
+    "split_heads",
+    "attend_rows",
+    "attend_step",
+}
+MULTIPLYING = {"attend_rows", "attend_step", "multiply"}
+ALL = DIVIDING | MULTIPLYING | {"token_intervals", "block_sums", "find_tokens"}
+
+Counts = dict[str, list[dict[str, int]]]
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Counts:
+    """Return the instruction counts of every kernel; in a process that does not interpret."""
+    env = {key: value for key, value in os.environ.items() if key != "TRITON_INTERPRET"}
+    env["PYTHONPATH"] = os.pathsep.join([*map(str, SOURCES), env.get("PYTHONPATH", "")])
+    env["TRITON_CACHE_DIR"] = str(tmp_path_factory.mktemp("triton cache"))
+    done = subprocess.run(
+        [sys.executable, str(HERE / "compile_kernels.py")],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    counts: Counts = json.loads(done.stdout)
+    return counts
+
+
+def test_every_kernel_compiles(compiled: Counts) -> None:
+    assert set(compiled) == ALL
+
+
+def test_nothing_is_contracted_flushed_or_approximate(compiled: Counts) -> None:
+    for name, versions in compiled.items():
+        for counts in versions:
+            unwanted = {key: counts[key] for key in ("contracted", "flushed", "approximate")}
+            assert not any(unwanted.values()), (name, unwanted)
+
+
+def test_divisions_and_roots_round_once(compiled: Counts) -> None:
+    for name in DIVIDING:
+        assert all(counts["divisions"] for counts in compiled[name]), name
+    for name in ("embed_normalise", "add_normalise"):
+        assert all(counts["roots"] == 1 for counts in compiled[name]), name
+
+
+def test_products_run_on_the_tensor_cores(compiled: Counts) -> None:
+    for name in MULTIPLYING:
+        assert all(counts["tensor cores"] for counts in compiled[name]), name
