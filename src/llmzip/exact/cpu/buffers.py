@@ -11,11 +11,11 @@ from torch import Tensor
 
 from llmzip.exact.model import ExactModel, Linear, ModelShape
 
-BLOCK_ROWS = 256
+BLOCK_ROWS = 512
 """Rows of one forward pass: enough to fill the int8 units, few enough to stay in cache."""
-ATTENTION_ROWS = 64
+ATTENTION_ROWS = 128
 """Positions whose attention is computed at once in prefill."""
-HEAD_ROWS = 64
+HEAD_ROWS = 256
 """Rows whose vocabulary-wide sums are held at once."""
 KEY_STEP = 64
 """Prefill attention takes keys in multiples of this, so that GEMM shapes repeat."""

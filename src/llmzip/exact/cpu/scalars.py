@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numba
@@ -30,8 +31,11 @@ def inlined(function: Callable[..., Any]) -> Any:
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a kernel: no GIL, cached on disk, IEEE arithmetic as written."""
-    return numba.njit(nogil=True, cache=True, error_model="numpy", boundscheck=False)(function)
+    """Compile a kernel: no GIL, cached on disk where that can be, IEEE arithmetic as written."""
+    compiled = numba.njit(nogil=True, error_model="numpy", boundscheck=False)(function)
+    with suppress(RuntimeError):  # no folder for the cache can be written: compile every time
+        compiled.enable_caching()
+    return compiled
 
 
 @inlined
