@@ -43,6 +43,13 @@ class TokenIntervals:
             np.concatenate([part.bits for part in parts]),
         )
 
+    def part(self, start: int, stop: int) -> TokenIntervals:
+        """The answers of rows start to stop - 1."""
+        own = slice(start, stop)
+        return TokenIntervals(
+            self.tokens[own], self.low[own], self.freq[own], self.total[own], self.bits[own]
+        )
+
 
 class Distributions(Protocol):
     """Next-token distributions of several rows, held where the engine runs."""
@@ -55,7 +62,11 @@ class Distributions(Protocol):
 
 
 class Engine(Protocol):
-    """An exact model that runs rows of tokens over a KV cache."""
+    """An exact model that runs rows of tokens over a KV cache.
+
+    One that wants many lanes has a method `default_lanes(n_positions)` beside these: how many
+    to decode side by side, and one `prefill_lanes(n_positions)`: how many to prefill so.
+    """
 
     shape: ModelShape
     max_rows: int

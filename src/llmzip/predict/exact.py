@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from llmzip.exact.cache import KVCache
 from llmzip.exact.distribution import Distributions, Engine, TokenIntervals
 from llmzip.exact.hidden import Hidden
+from llmzip.predict.batches import chunk_intervals, grouped
 from llmzip.predict.protocol import Intervals
 from llmzip.predict.windows import Ids, Window
 
@@ -45,34 +46,37 @@ class ExactPredictor:
     ) -> None:
         self._workers = Workers(make_engine, n_workers)
         self._window = window
-        shape = self._workers.engines[0].shape
-        self.vocab_size = shape.vocab_size
-        lane_bytes = shape.n_layers * shape.n_kv_heads * (shape.d_head + 4) * 2 * window.size
-        self.default_lanes = n_lanes or max(1, min(MAX_LANES, CACHE_BYTES // lane_bytes))
+        engine = self._workers.engines[0]
+        self.vocab_size = engine.shape.vocab_size
+        self.default_lanes = n_lanes or lanes_to_decode(engine, window.size)
+        self._n_together = lanes_to_prefill(engine, window.size)
 
     def intervals(self, chunks: Iterable[NDArray[np.int32]]) -> Iterator[Intervals]:
         """Yield the intervals of each chunk, in order; workers take chunks as they are free."""
-        tasks = (partial(self._chunk, chunk) for chunk in chunks)
-        return self._workers.in_order(tasks)
+        tasks = (partial(self._chunks, group) for group in grouped(chunks, self._n_together))
+        for found in self._workers.in_order(tasks):
+            yield from found
 
     def lanes(self, n_lanes: int) -> ExactLanes:
         """Return a decoder for up to `n_lanes` chunks side by side."""
         return ExactLanes(self._workers, self._window, n_lanes)
 
-    def _chunk(self, chunk: NDArray[np.int32], engine: Engine) -> Intervals:
-        ids = chunk.astype(np.int64)
-        cache = engine.cache(1, min(self._window.size, len(ids)))
-        parts: list[TokenIntervals] = []
-        done = 0
-        for inputs, n_context in self._window.cut(ids):
-            for first, hidden in prefill(engine, cache, 0, inputs):
-                rows = len(hidden.scale)
-                skip = min(max(n_context - first, 0), rows)
-                own = Hidden(hidden.q[skip:], hidden.scale[skip:])
-                parts.append(engine.intervals(own, ids[done : done + rows - skip]))
-                done += rows - skip
-        found = TokenIntervals.joined(parts)
-        return Intervals(found.low, found.freq, found.total, float(found.bits.sum()))
+    def _chunks(self, chunks: list[NDArray[np.int32]], engine: Engine) -> list[Intervals]:
+        return chunk_intervals(engine, self._window, chunks, self._n_together)
+
+
+def lanes_to_decode(engine: Engine, n_positions: int) -> int:
+    """Lanes to decode side by side by default: the engine's choice, else what memory allows."""
+    if hasattr(engine, "default_lanes"):
+        return int(engine.default_lanes(n_positions))
+    shape = engine.shape
+    lane_bytes = shape.n_layers * shape.n_kv_heads * (shape.d_head + 4) * 2 * n_positions
+    return max(1, min(MAX_LANES, CACHE_BYTES // lane_bytes))
+
+
+def lanes_to_prefill(engine: Engine, n_positions: int) -> int:
+    """Windows to prefill side by side: the engine's choice, else one."""
+    return int(engine.prefill_lanes(n_positions)) if hasattr(engine, "prefill_lanes") else 1
 
 
 def prefill(engine: Engine, cache: KVCache, lane: int, inputs: Ids) -> Iterator[tuple[int, Hidden]]:

@@ -82,6 +82,10 @@ class CudaEngine:
         free = torch.cuda.mem_get_info(self.device)[0] if self._cuda else 1 << 30
         return max(1, min(MOST_LANES, free * 3 // 4 // lane))
 
+    def prefill_lanes(self, n_positions: int) -> int:
+        """Windows to prefill side by side: as many as one pass has rows for."""
+        return max(1, self.max_rows // n_positions)
+
     def cache(self, n_lanes: int, n_positions: int) -> KVCache:
         """Make a KV cache on the device."""
         plain = KVCache.allocate(self.shape, n_lanes, n_positions, self.device)

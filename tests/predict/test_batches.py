@@ -1,0 +1,66 @@
+"""Chunks side by side give what each gives alone, whatever their lengths and windows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exact_models import CPU, LLAMA, exact_model, random_ids
+from llmzip.exact.cpu.engine import CpuEngine
+from llmzip.exact.distribution import Engine
+from llmzip.exact.torch_engine import TorchEngine
+from llmzip.predict.batches import chunk_intervals, grouped
+from llmzip.predict.exact import ExactPredictor
+from llmzip.predict.windows import Window
+
+MODEL = exact_model(LLAMA)
+ENGINES: list[Engine] = [CpuEngine(MODEL, 64), TorchEngine(MODEL, CPU)]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@settings(max_examples=10)
+@given(
+    lengths=st.lists(st.integers(1, 90), min_size=1, max_size=5),
+    n_lanes=st.integers(1, 8),
+    window=st.sampled_from([Window(64, 32, 0), Window(24, 10, 0), Window(16, 0, 0)]),
+)
+def test_neighbours_change_nothing(
+    engine: Engine, lengths: list[int], n_lanes: int, window: Window
+) -> None:
+    chunks = [random_ids(LLAMA, length, seed) for seed, length in enumerate(lengths)]
+    together = chunk_intervals(engine, window, chunks, n_lanes)
+    for chunk, ours in zip(chunks, together, strict=True):
+        alone = chunk_intervals(engine, window, [chunk], 1)[0]
+        assert len(ours.low) == len(chunk)
+        assert (ours.low == alone.low).all()
+        assert (ours.freq == alone.freq).all()
+        assert (ours.total == alone.total).all()
+        assert ours.bits == pytest.approx(alone.bits)
+
+
+class WideEngine(TorchEngine):
+    """An engine that wants company."""
+
+    def default_lanes(self, n_positions: int) -> int:
+        return 1000 + n_positions
+
+    def prefill_lanes(self, n_positions: int) -> int:
+        return 3
+
+
+def test_an_engine_may_choose_its_lanes() -> None:
+    window = Window(24, 10, 0)
+    chunks = [random_ids(LLAMA, 30, seed) for seed in range(7)]
+    wide = ExactPredictor(lambda _: WideEngine(MODEL, CPU), window, 1)
+    plain = ExactPredictor(lambda _: TorchEngine(MODEL, CPU), window, 1)
+    assert wide.default_lanes == 1024
+    for ours, theirs in zip(wide.intervals(chunks), plain.intervals(chunks), strict=True):
+        assert (ours.low == theirs.low).all()
+        assert (ours.total == theirs.total).all()
+
+
+def test_groups_hold_everything_in_order() -> None:
+    assert list(grouped(range(7), 3)) == [[0, 1, 2], [3, 4, 5], [6]]
+    assert list(grouped(np.array([]), 3)) == []
