@@ -50,8 +50,8 @@ def exact_bits(model: ExactModel, window: Window, chunks: Sequence[NDArray[np.in
     return sum(float(-np.log2(x.freq / x.total).sum()) for x in found)
 
 
-def trained_gpt2(ids: NDArray[np.int64], n_steps: int = 120) -> Any:
-    """A small GPT-2 that has read `ids` for some seconds."""
+def trained_gpt2(ids: NDArray[np.int64], n_steps: int = 80) -> Any:
+    """A small GPT-2 that has read `ids` for a while."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
     sizes = {"vocab_size": 512, "n_positions": 128, "n_embd": 96, "n_layer": 3, "n_head": 4}
@@ -73,11 +73,14 @@ def trained_gpt2(ids: NDArray[np.int64], n_steps: int = 120) -> Any:
 def test_a_trained_gpt2_loses_less_than_a_hundredth(byte_tokenizer_json: str) -> None:
     text = LICENSE.read_text(encoding="utf-8")
     ids = np.array(Tokenizer.from_str(byte_tokenizer_json).encode(text).ids, dtype=np.int64)
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # so small a model gains nothing from more, and others may run
     model = trained_gpt2(ids)
+    torch.set_num_threads(n_threads)
     chunks = [ids[:700].astype(np.int32), ids[700:1400].astype(np.int32)]
     window = Window(128, 64, 0)
     wanted = float_bits(model, window, chunks)
-    assert wanted < 4.5 * 1400, "it has learnt something: random guesses cost 9 bits a token"
+    assert wanted < 6 * 1400, "it has learnt something: random guesses cost 9 bits a token"
     assert exact_bits(prepare(read_model(model)), window, chunks) < wanted * MOST_LOST
 
 
