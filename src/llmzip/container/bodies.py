@@ -47,6 +47,16 @@ class ChunkHead:
         """Return the chunk."""
         return Chunk(self.kind, self.n_bytes, self.n_tokens, self.checksum, payload)
 
+    @staticmethod
+    def deal(heads: Iterable[ChunkHead], payload: bytes) -> tuple[Chunk, ...]:
+        """Return the chunks of `heads`, whose payloads stand in `payload` one after the other."""
+        chunks = []
+        at = 0
+        for head in heads:
+            chunks.append(head.with_payload(payload[at : at + head.n_payload]))
+            at += head.n_payload
+        return tuple(chunks)
+
 
 def pack_options(options: Options) -> bytes:
     """Return the body of options that are not the defaults."""
@@ -129,14 +139,29 @@ def pack_wave(chunks: Sequence[Chunk]) -> bytes:
 
 def unpack_wave(fields: Fields) -> list[ChunkHead]:
     """Take what pack_wave wrote."""
-    n_chunks = fields.varint()
-    if not 1 <= n_chunks <= limits.MAX_WAVE_CHUNKS:
-        raise corrupt(f"a wave of {n_chunks} chunks before byte {fields.offset}")
-    heads = [_take_head(fields) for _ in range(n_chunks)]
+    heads = [take_head(fields) for _ in range(take_count(fields))]
     for total in (sum(h.n_bytes for h in heads), sum(h.n_payload for h in heads)):
         if total > limits.MAX_WAVE_BYTES:
             raise corrupt(f"a wave of {total} bytes before byte {fields.offset}")
     return heads
+
+
+def take_count(fields: Fields) -> int:
+    """Take how many chunks a wave has."""
+    n_chunks = fields.varint()
+    if not 1 <= n_chunks <= limits.MAX_WAVE_CHUNKS:
+        raise corrupt(f"a wave of {n_chunks} chunks before byte {fields.offset}")
+    return n_chunks
+
+
+def take_head(fields: Fields) -> ChunkHead:
+    """Take a chunk's kind, sizes and checksum."""
+    code = fields.byte()
+    try:
+        kind = Kind(code)
+    except ValueError:
+        raise UnsupportedError(f"chunk kind {code} is not known here; update llmzip") from None
+    return unpack_sizes(fields, kind)
 
 
 def check_cut(heads: Iterable[ChunkHead], options: Options) -> None:
@@ -178,15 +203,6 @@ def refusing(fields: Fields) -> Iterator[None]:
         yield
     except ValueError as exc:
         raise corrupt(f"{exc} (before byte {fields.offset})") from exc
-
-
-def _take_head(fields: Fields) -> ChunkHead:
-    code = fields.byte()
-    try:
-        kind = Kind(code)
-    except ValueError:
-        raise UnsupportedError(f"chunk kind {code} is not known here; update llmzip") from None
-    return unpack_sizes(fields, kind)
 
 
 def _take_text(fields: Fields, most: int) -> str:

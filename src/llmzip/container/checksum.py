@@ -1,7 +1,7 @@
 """Digests of decoded bytes: XXH3 with 64 bits, canonical (big-endian) byte order.
 
 A chunk keeps the first 4 bytes, a whole file all 8. The digest of a file that is one chunk
-therefore starts with the chunk's checksum, and the single form need not store both.
+therefore starts with the chunk's checksum, and a lone chunk's member need not store both.
 """
 
 from __future__ import annotations

@@ -1,10 +1,13 @@
 """The first bytes of a member: signature, form byte, options.
 
-The form byte holds the version (high four bits), a reserved bit (8, zero), whether options
-follow (4), and what the member is: 0 a sequence of records, 1 + kind a single chunk of it.
+The form byte holds the version (high four bits), whether the member is compact with a table of
+chunks (8), whether options follow (4), and 1 + the kind that all its chunks have (low two bits):
+0 there means a table in which each chunk says its own, or, without a table, a sequence.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from llmzip.container.bodies import pack_options, unpack_options
 from llmzip.container.limits import SIGNATURE, VERSION
@@ -12,27 +15,47 @@ from llmzip.container.records import DEFAULT_OPTIONS, Kind, Options
 from llmzip.container.wire import Fields, Source, frame, take_frame
 from llmzip.errors import CorruptError, NotLlmzError, TruncatedError, UnsupportedError
 
+_TABLE_FLAG = 8
 _OPTIONS_FLAG = 4
-_RESERVED = 8
-_WHAT = 3
+_KIND = 3
 
 
-def pack_head(kind: Kind | None, options: Options) -> bytes:
-    """Return form byte and options of a single chunk of this kind, or of a sequence (None)."""
+@dataclass(frozen=True)
+class Form:
+    """How a member is laid out.
+
+    has_table: compact, of any number of chunks; without a table it is a lone chunk.
+    kind: of all chunks of a compact member; None where each says its own, or in a sequence.
+    """
+
+    has_table: bool = False
+    kind: Kind | None = None
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether the member is a sequence of records."""
+        return not self.has_table and self.kind is None
+
+
+SEQUENCE = Form()
+
+
+def pack_head(form: Form, options: Options) -> bytes:
+    """Return form byte and options."""
     plain = options == DEFAULT_OPTIONS
-    what = 0 if kind is None else 1 + kind
-    form = VERSION << 4 | (0 if plain else _OPTIONS_FLAG) | what
-    return bytes([form]) + (b"" if plain else pack_options(options))
+    byte = VERSION << 4 | (_TABLE_FLAG if form.has_table else 0) | (0 if plain else _OPTIONS_FLAG)
+    byte |= 0 if form.kind is None else 1 + form.kind
+    return bytes([byte]) + (b"" if plain else pack_options(options))
 
 
 def pack_header(options: Options) -> bytes:
     """Return the start of a sequence: the signature, then form and options as a frame."""
-    head = pack_head(None, options)
+    head = pack_head(SEQUENCE, options)
     return SIGNATURE + frame(head[0], head[1:])
 
 
-def check_start(source: Source) -> Kind | None:
-    """Look at the start of a member, taking nothing: the kind of its only chunk, else None.
+def check_start(source: Source) -> Form:
+    """Look at the start of a member, taking nothing; return its form.
 
     Raises TruncatedError, NotLlmzError (at the file's start), CorruptError (after a member)
     or UnsupportedError.
@@ -51,32 +74,32 @@ def check_start(source: Source) -> Kind | None:
         raise TruncatedError(
             f"the file ends at byte {source.offset + len(start)}: it was cut off, get it again"
         )
-    return _unpack_form(start[-1])[0]
+    return _unpack_form(start[-1])
 
 
 def take_header(source: Source) -> Options:
     """Take the start of a sequence."""
     source.take(len(SIGNATURE))
-    form, body = take_frame(source)
-    options = _take_options(form, body)
+    byte, body = take_frame(source)
+    options = _take_options(byte, body)
     body.done()
     return options
 
 
-def take_single_head(fields: Fields) -> Options:
-    """Take what pack_head wrote for a single chunk."""
+def take_compact_head(fields: Fields) -> Options:
+    """Take what pack_head wrote for a compact member."""
     return _take_options(fields.byte(), fields)
 
 
-def _take_options(form: int, fields: Fields) -> Options:
-    return unpack_options(fields) if _unpack_form(form)[1] else DEFAULT_OPTIONS
+def _take_options(byte: int, fields: Fields) -> Options:
+    return unpack_options(fields) if byte & _OPTIONS_FLAG else DEFAULT_OPTIONS
 
 
-def _unpack_form(form: int) -> tuple[Kind | None, bool]:
-    if form >> 4 != VERSION or form & _RESERVED:
+def _unpack_form(byte: int) -> Form:
+    if byte >> 4 != VERSION:
         raise UnsupportedError(
-            f"format version {form >> 4}, flags {form & 15}: this release reads version "
-            f"{VERSION} only; update llmzip, or get the file again"
+            f"format version {byte >> 4}: this release reads version {VERSION} only; "
+            "update llmzip, or get the file again"
         )
-    what = form & _WHAT
-    return (Kind(what - 1) if what else None), bool(form & _OPTIONS_FLAG)
+    kind = Kind((byte & _KIND) - 1) if byte & _KIND else None
+    return Form(bool(byte & _TABLE_FLAG), kind)

@@ -45,7 +45,7 @@ def read_index(source: BinaryIO) -> tuple[Index, ...]:
     Raises as Reader does.
     """
     source.seek(0)
-    if check_start(Source(source)) is None:
+    if check_start(Source(source)).is_sequence:
         try:
             return (_from_trailer(source),)
         except FormatError:
@@ -61,7 +61,7 @@ def read_group(source: BinaryIO, index: Index, number: int) -> Iterator[Group | 
     """
     entry = index.groups[number]
     source.seek(index.start + entry.offset)
-    records = _group_of_single(source) if entry.offset == 0 else _group(source, index, entry)
+    records = _group_of_compact(source) if entry.offset == 0 else _group(source, index, entry)
     missing = entry.n_bytes
     for record in records:
         missing -= record.n_bytes if isinstance(record, Wave) else 0
@@ -88,7 +88,7 @@ def _group(source: BinaryIO, index: Index, entry: GroupEntry) -> Iterator[Group 
         yield wave
 
 
-def _group_of_single(source: BinaryIO) -> Iterator[Group | Wave]:
+def _group_of_compact(source: BinaryIO) -> Iterator[Group | Wave]:
     for record in Reader(source):
         if isinstance(record, Group | Wave):
             yield record

@@ -8,12 +8,12 @@ SIGNATURE = b"\x89LM"
 """The first bytes of every member. The high bit catches 7-bit transfers; no text starts so."""
 
 END_MARK = b"ML\x89"
-"""The last bytes of every member in the full form."""
+"""The last bytes of every member that is a sequence."""
 
 VERSION = 1
 """The format's version, in the high half of the byte after the signature."""
 
-FINGERPRINT_BYTES = 8
+FINGERPRINT_BYTES = 6
 MACHINE_BYTES = 8
 CHUNK_CHECKSUM_BYTES = 4
 FILE_CHECKSUM_BYTES = 8
@@ -50,5 +50,8 @@ MAX_SOURCE_BYTES = 1023
 MAX_BODY_BYTES = 1 << 26
 """The longest record body; the index of a file of 8 TiB in groups of 1 MiB fits."""
 
-SINGLE_MAX_BYTES = 1 << 16
-"""Files of one chunk that decodes to at most this take the single form."""
+LONE_MAX_BYTES = 1 << 16
+"""A file of one chunk that decodes to at most this needs no table and a shorter CRC."""
+
+COMPACT_MAX_BYTES = 1 << 20
+"""Files of one wave that decodes to at most this take the compact form."""

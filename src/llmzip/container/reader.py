@@ -6,20 +6,19 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from llmzip.container import bodies
-from llmzip.container.head import check_start, take_header
+from llmzip.container.compact import take_compact
+from llmzip.container.head import Form, check_start, take_header
 from llmzip.container.limits import END_MARK
 from llmzip.container.records import (
     End,
     Group,
     GroupEntry,
     Header,
-    Kind,
     ModelRef,
     Options,
     Record,
     Wave,
 )
-from llmzip.container.single import take_single
 from llmzip.container.wire import CRC_BYTES, Body, Source, corrupt, crc32, take_frame
 from llmzip.errors import UnsupportedError
 
@@ -29,7 +28,7 @@ class Reader:
 
     Every byte of a record has been checked before the record is yielded: what is left to the
     caller is to verify decoded bytes with Chunk.verify and End.verify. A member without an LM
-    chunk yields no ModelRef. Files of the single form yield the same records as others do.
+    chunk yields no ModelRef. Members of the compact form yield the same records as others do.
 
     Raises NotLlmzError, UnsupportedError, TruncatedError or CorruptError while iterating.
     """
@@ -51,17 +50,18 @@ class Reader:
 
     def _member(self) -> Iterator[Record]:
         self.member_offset = self._source.offset
-        kind = check_start(self._source)
-        return self._sequence() if kind is None else self._single(kind)
+        form = check_start(self._source)
+        return self._sequence() if form.is_sequence else self._compact(form)
 
-    def _single(self, kind: Kind) -> Iterator[Record]:
-        options, model, chunk = take_single(self._source, kind)
-        yield Header(options)
-        if model is not None:
-            yield model
+    def _compact(self, form: Form) -> Iterator[Record]:
+        member = take_compact(self._source, form)
+        yield Header(member.options)
+        if member.model is not None:
+            yield member.model
         yield Group()
-        yield Wave((chunk,))
-        yield End(chunk.n_bytes, chunk.checksum, (GroupEntry(0, chunk.n_bytes),))
+        yield member.wave
+        n_bytes = member.wave.n_bytes
+        yield End(n_bytes, member.checksum, (GroupEntry(0, n_bytes),))
 
     def _sequence(self) -> Iterator[Record]:
         options = take_header(self._source)
@@ -149,12 +149,7 @@ def take_wave(source: Source, body: Body, options: Options) -> Wave:
     payload = source.take(sum(head.n_payload for head in heads))
     if source.take(CRC_BYTES) != crc32(payload):
         raise corrupt(f"the wave at byte {start} fails its checksum")
-    chunks = []
-    at = 0
-    for head in heads:
-        chunks.append(head.with_payload(payload[at : at + head.n_payload]))
-        at += head.n_payload
-    return Wave(tuple(chunks))
+    return Wave(bodies.ChunkHead.deal(heads, payload))
 
 
 def take_trailer(source: Source, n_bytes: int) -> None:

@@ -66,7 +66,7 @@ class ModelRef:
     """Which model a file needs: what to look for, and what it must hash to.
 
     name, source: printable text; the source says where the model may be had.
-    fingerprint: 8 bytes.
+    fingerprint: 6 bytes, the first of a hash of all that decides what the model predicts.
     machine: None if any machine can decode the file, else 8 bytes that only the machine with
         the same tag may decode (the float predictor's files).
     """
@@ -79,7 +79,7 @@ class ModelRef:
     def __post_init__(self) -> None:
         _require_text("name", self.name, 1, limits.MAX_NAME_BYTES)
         _require_text("source", self.source, 0, limits.MAX_SOURCE_BYTES)
-        _require(len(self.fingerprint) == limits.FINGERPRINT_BYTES, "fingerprint is not 8 bytes")
+        _require(len(self.fingerprint) == limits.FINGERPRINT_BYTES, "fingerprint is not 6 bytes")
         tag_fits = self.machine is None or len(self.machine) == limits.MACHINE_BYTES
         _require(tag_fits, "machine tag is not 8 bytes")
 
@@ -191,8 +191,8 @@ class GroupEntry:
 class End:
     """The end of a member: totals to verify, and the index of its groups.
 
-    checksum: 8 bytes, the FileChecksum of all decoded bytes; only its first 4 in a file of the
-        single form.
+    checksum: 8 bytes, the FileChecksum of all decoded bytes; only its first 4 in a member of
+        the compact form.
     model_offset: where the ModelRef stands in the member, or 0.
     """
 

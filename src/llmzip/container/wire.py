@@ -1,6 +1,6 @@
 """The smallest parts of the format: integers, frames, and a source that never reads short.
 
-A frame is how every record but a single-form file is written:
+A frame is how every record is written, but in compact members:
 
     tag (1 byte) | length of body (varint) | body | CRC-32 of all before (4 bytes)
 
@@ -40,9 +40,12 @@ def varint(value: int) -> bytes:
     return bytes(out)
 
 
-def crc32(data: bytes | bytearray) -> bytes:
-    """Return the CRC-32 (zlib's, IEEE 802.3) of `data`, 4 bytes, little-endian."""
-    return zlib.crc32(data).to_bytes(CRC_BYTES, "little")
+def crc32(data: bytes | bytearray, before: int = 0) -> bytes:
+    """Return the CRC-32 (zlib's, IEEE 802.3) of `data`, 4 bytes, little-endian.
+
+    before: the CRC-32 as a number of what stands before `data`.
+    """
+    return zlib.crc32(data, before).to_bytes(CRC_BYTES, "little")
 
 
 def frame(tag: int, body: bytes) -> bytes:

@@ -8,8 +8,9 @@ from typing import BinaryIO
 
 from llmzip.container import bodies
 from llmzip.container.checksum import FileChecksum, chunk_checksum
+from llmzip.container.compact import Compact, fits_compact, pack_compact
 from llmzip.container.head import pack_header
-from llmzip.container.limits import END_MARK
+from llmzip.container.limits import CHUNK_CHECKSUM_BYTES, END_MARK
 from llmzip.container.records import (
     DEFAULT_OPTIONS,
     Chunk,
@@ -20,7 +21,6 @@ from llmzip.container.records import (
     Options,
     Wave,
 )
-from llmzip.container.single import fits_single, pack_single
 from llmzip.container.wire import crc32, frame
 
 
@@ -30,7 +30,8 @@ class Writer:
     Call model() once before the first wave with an LM chunk, group() before the first wave of
     each group, wave() with the chunks and the bytes they decode to, and finish() at the end.
     A model that no chunk needs, and a group without waves, leave no trace in the file. A file
-    of one small chunk takes the single form, so nothing may be written before finish().
+    of one wave takes the compact form if it is small enough, so the first such wave is held
+    back until a second one or finish() comes.
 
     Raises ValueError where the records would make a file that the reader refuses.
     """
@@ -66,7 +67,7 @@ class Writer:
         self._check_wave(wave, memoryview(data))
         self._checksum.update(data)
         is_first = self.n_written == 0 and self._held is None
-        if is_first and fits_single(wave):
+        if is_first and fits_compact(wave):
             self._held = wave
             return
         self._flush_held()
@@ -78,10 +79,9 @@ class Writer:
         self._finished = True
         digest = self._checksum.digest()
         if self._held is not None:
-            chunk = self._held.chunks[0]
-            self._write(pack_single(self._options, self._model, chunk))
-            entry = GroupEntry(0, chunk.n_bytes)
-            return End(chunk.n_bytes, chunk.checksum, (entry,))
+            wave, checksum = self._held, digest[:CHUNK_CHECKSUM_BYTES]
+            self._write(pack_compact(Compact(self._options, self._model, wave, checksum)))
+            return End(wave.n_bytes, checksum, (GroupEntry(0, wave.n_bytes),))
         self._write_header_once()
         end = End(self._checksum.n_bytes, digest, tuple(self._groups), self._model_offset)
         record = frame(bodies.TAG_END, bodies.pack_end(end, self.n_written))

@@ -42,7 +42,7 @@ _BLOCK_N_BYTES = 1 << 20
 class PreparedInfo:
     """What is known of a prepared model without loading it.
 
-    fingerprint: hex of the 8 bytes that a .llmz file records.
+    fingerprint: hex of 8 bytes, the first of which a .llmz file records.
     checks: file name to XXH3-128 in hex.
     """
 
@@ -98,7 +98,7 @@ def check_fingerprint(opened: OpenedExact, fingerprint: bytes) -> None:
 
     Raises: FingerprintError.
     """
-    if opened.fingerprint != fingerprint:
+    if not opened.fingerprint.startswith(fingerprint):
         raise FingerprintError(
             f"the file was made with a model of fingerprint {fingerprint.hex()}, but {opened.name} "
             f"here has {opened.fingerprint.hex()}: it needs that other model, or the llmzip "
@@ -135,9 +135,9 @@ def prepared_path(files: ModelFiles) -> Path:
 
 
 def find_prepared(fingerprint: bytes) -> Path | None:
-    """Return the folder of the prepared model with this fingerprint, if the cache has it."""
+    """Return the folder of the prepared model whose fingerprint begins so, if the cache has it."""
     for folder, info in list_prepared():
-        if info.fingerprint == fingerprint.hex():
+        if info.fingerprint.startswith(fingerprint.hex()):
             return folder
     return None
 

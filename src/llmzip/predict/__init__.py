@@ -11,12 +11,14 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from llmzip.container import ModelRef, Options
+from llmzip.container.limits import FINGERPRINT_BYTES
 from llmzip.errors import DeviceError
 from llmzip.predict.protocol import Intervals, LaneDecoder, Predictor
 
 if TYPE_CHECKING:
     import torch
 
+    from llmzip.models.files import ModelFiles
     from llmzip.tokens import ByteTokenizer
 
 __all__ = ["Intervals", "LaneDecoder", "OpenedPredictor", "Predictor", "open_predictor"]
@@ -46,10 +48,14 @@ def open_predictor(
     device: "cpu", "cuda" or "auto". threads, batch: speed and memory only.
     Raises ModelError, DeviceError, OSError.
     """
+    from llmzip.models.files import locate
+
+    # First, for a name that leads nowhere should be told before torch is imported.
+    found = model if isinstance(model, ModelRef) else locate(model, quiet=quiet)
     where = choose_device(device)
     if exact:
-        return _open_exact(model, where, threads, batch, options, quiet)
-    return _open_float(model, where, threads, options, quiet)
+        return _open_exact(found, where, threads, batch, options, quiet)
+    return _open_float(found, where, threads, options, quiet)
 
 
 def choose_device(name: str) -> torch.device:
@@ -64,7 +70,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def _open_exact(
-    model: str | ModelRef,
+    model: ModelFiles | ModelRef,
     device: torch.device,
     threads: int | None,
     batch: int | None,
@@ -72,14 +78,14 @@ def _open_exact(
     quiet: bool,
 ) -> OpenedPredictor:
     from llmzip.exact.engines import make_engine
-    from llmzip.models.prepared import open_exact, open_recorded
+    from llmzip.models.prepared import open_files, open_recorded
     from llmzip.predict.exact import ExactPredictor, usable_threads
     from llmzip.predict.windows import Window
 
     if isinstance(model, ModelRef):
         opened = open_recorded(model.name, model.source, model.fingerprint, quiet=quiet)
     else:
-        opened = open_exact(model, quiet=quiet)
+        opened = open_files(model, quiet=quiet)
     shape = opened.model.shape
     window = Window.fit(
         options.window_tokens, options.carry_tokens, shape.n_positions, opened.bos_id
@@ -88,13 +94,12 @@ def _open_exact(
 
     make = partial(make_engine, opened.model, device, window.size)
     predictor = ExactPredictor(make, window, n_workers, batch)
-    return OpenedPredictor(
-        predictor, opened.tokenizer, ModelRef(opened.name, opened.source, opened.fingerprint)
-    )
+    ref = ModelRef(opened.name, opened.source, opened.fingerprint[:FINGERPRINT_BYTES])
+    return OpenedPredictor(predictor, opened.tokenizer, ref)
 
 
 def _open_float(
-    model: str | ModelRef,
+    model: ModelFiles | ModelRef,
     device: torch.device,
     threads: int | None,
     options: Options,
@@ -103,7 +108,7 @@ def _open_float(
     """Open a model in floating point; the file it makes is tied to this machine."""
     import torch
 
-    from llmzip.models import locate, locate_recorded
+    from llmzip.models.files import locate_recorded
     from llmzip.models.load import load_transformers
     from llmzip.predict.float import FloatPredictor, machine_tag, n_positions
     from llmzip.predict.windows import Window
@@ -114,13 +119,14 @@ def _open_float(
     if isinstance(model, ModelRef):
         files = locate_recorded(model.name, model.source, quiet=quiet)
     else:
-        files = locate(model, quiet=quiet)
+        files = model
     loaded = load_transformers(files)
     tokenizer = ByteTokenizer(loaded.tokenizer_json)
     network = loaded.model.to(device)
     window = Window.fit(
         options.window_tokens, options.carry_tokens, n_positions(network), loaded.bos_id
     )
-    fingerprint = sha256(bytes.fromhex(files.sha256()) + tokenizer.fingerprint_bytes()).digest()[:8]
-    ref = ModelRef(loaded.name, loaded.source, fingerprint, machine_tag(network))
+    digest = sha256(bytes.fromhex(files.sha256()) + tokenizer.fingerprint_bytes()).digest()
+    tag = machine_tag(network)
+    ref = ModelRef(loaded.name, loaded.source, digest[:FINGERPRINT_BYTES], tag)
     return OpenedPredictor(FloatPredictor(network, window), tokenizer, ref)

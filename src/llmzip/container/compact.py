@@ -1,0 +1,137 @@
+"""The compact form: a whole member in one piece, for files of one wave of at most a mebibyte.
+
+    signature (3) | form (1) | [options] | chunks | [model] | checks | payloads
+
+    a lone small chunk:  sizes, checksum (4)                   | CRC-16 (2)
+    a table of chunks:   number; [kind] sizes, checksum (4)... | file checksum (4), CRC-32 (4)
+
+The CRC covers everything after the signature but itself, the payloads included. A lone chunk's
+checksum is the file's. There is no group, wave, end or index: a short text pays 20 bytes beyond
+its coded bits, and n chunks of usual length about 20 + 10 n.
+"""
+
+from __future__ import annotations
+
+import binascii
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from llmzip.container.bodies import (
+    ChunkHead,
+    check_cut,
+    pack_model,
+    pack_sizes,
+    refusing,
+    take_count,
+    take_head,
+    unpack_model,
+    unpack_sizes,
+)
+from llmzip.container.head import Form, check_start, pack_head, take_compact_head
+from llmzip.container.limits import (
+    CHUNK_CHECKSUM_BYTES,
+    COMPACT_MAX_BYTES,
+    LONE_MAX_BYTES,
+    SIGNATURE,
+)
+from llmzip.container.records import Kind, ModelRef, Options, Wave
+from llmzip.container.wire import Fields, Source, Tee, corrupt, crc32, varint
+
+Crc = Callable[[bytes, bytes], bytes]
+
+
+@dataclass(frozen=True)
+class Compact:
+    """A member of the compact form. checksum: 4 bytes, of all its decoded bytes."""
+
+    options: Options
+    model: ModelRef | None
+    wave: Wave
+    checksum: bytes
+
+
+def fits_compact(wave: Wave) -> bool:
+    """Whether a file of nothing but `wave` takes the compact form."""
+    return max(wave.n_bytes, wave.n_payload) <= COMPACT_MAX_BYTES
+
+
+def pack_compact(member: Compact) -> bytes:
+    """Return the whole member. LM chunks need the model."""
+    form = _form_of(member.wave)
+    head = pack_head(form, member.options) + _pack_chunks(form, member.wave)
+    if member.wave.needs_model:
+        assert member.model is not None
+        head += pack_model(member.model)
+    if form.has_table:
+        head += member.checksum
+    payload = b"".join(chunk.payload for chunk in member.wave.chunks)
+    return SIGNATURE + head + _crc(form)(head, payload) + payload
+
+
+def take_compact(source: Source, form: Form) -> Compact:
+    """Take a member of this form.
+
+    What comes after the member is looked at too: where a damaged length made it too short,
+    this notices with certainty, which a CRC cannot.
+    """
+    source.take(len(SIGNATURE))
+    tee = Tee(source)
+    options = take_compact_head(tee)
+    heads = _take_chunks(form, tee)
+    check_cut(heads, options)
+    needs_model = any(head.kind is Kind.LM for head in heads)
+    model = unpack_model(tee) if needs_model else None
+    checksum = tee.take(CHUNK_CHECKSUM_BYTES) if form.has_table else heads[0].checksum
+    found_crc = source.take(len(_crc(form)(b"", b"")))
+    payload = source.take(sum(head.n_payload for head in heads))
+    if found_crc != _crc(form)(bytes(tee.taken), payload):
+        raise corrupt(f"the piece before byte {source.offset} fails its checksum")
+    if source.peek(1):
+        check_start(source)
+    with refusing(tee):
+        return Compact(options, model, Wave(ChunkHead.deal(heads, payload)), checksum)
+
+
+def _form_of(wave: Wave) -> Form:
+    kinds = {chunk.kind for chunk in wave.chunks}
+    kind = kinds.pop() if len(kinds) == 1 else None
+    is_lone = len(wave.chunks) == 1 and max(wave.n_bytes, wave.n_payload) <= LONE_MAX_BYTES
+    return Form(not is_lone, kind)
+
+
+def _pack_chunks(form: Form, wave: Wave) -> bytes:
+    if not form.has_table:
+        return pack_sizes(wave.chunks[0])
+    heads = (
+        (bytes([chunk.kind]) if form.kind is None else b"") + pack_sizes(chunk)
+        for chunk in wave.chunks
+    )
+    return varint(len(wave.chunks)) + b"".join(heads)
+
+
+def _take_chunks(form: Form, fields: Fields) -> list[ChunkHead]:
+    """Take what _pack_chunks wrote, within the form's limits."""
+    n_chunks = take_count(fields) if form.has_table else 1
+    heads = [
+        take_head(fields) if form.kind is None else unpack_sizes(fields, form.kind)
+        for _ in range(n_chunks)
+    ]
+    most = COMPACT_MAX_BYTES if form.has_table else LONE_MAX_BYTES
+    for total in (sum(h.n_bytes for h in heads), sum(h.n_payload for h in heads)):
+        if total > most:
+            raise corrupt(f"{total} bytes before byte {fields.offset} are too many for one piece")
+    return heads
+
+
+def _crc(form: Form) -> Crc:
+    return _crc32 if form.has_table else _crc16
+
+
+def _crc32(head: bytes, payload: bytes) -> bytes:
+    return crc32(payload, zlib.crc32(head))
+
+
+def _crc16(head: bytes, payload: bytes) -> bytes:
+    """Return CRC-16/IBM-3740, 2 bytes, little-endian: enough for little, checked with the end."""
+    return binascii.crc_hqx(payload, binascii.crc_hqx(head, 0xFFFF)).to_bytes(2, "little")
