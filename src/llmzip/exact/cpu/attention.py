@@ -27,7 +27,7 @@ from llmzip.exact.reference import SUM_BITS
 SUM_SCALE = f32(1 << SUM_BITS)
 SUM_UNIT = f32(2.0**-SUM_BITS)
 EXACT_KEYS = 512
-"""Keys whose 16 × 8 bit products int32 sums without overflow: 32639 · 127 · 512 < 2^31."""
+"""Keys whose 16 by 8 bit products int32 sums without overflow: 32639 · 127 · 512 < 2^31."""
 SUM_KEYS = 4096
 """Keys whose weights int32 sums: 2^18 · 4096 < 2^31."""
 STEP_KEYS = 4
@@ -204,36 +204,13 @@ def mix_heads(high: Any, low: Any, factor: Any, group: int, mixed: Any) -> None:
 def step_attention(d_head: int, n_group: int) -> Any:
     """The kernel `attend` for heads of this size: constants let LLVM unroll and vectorise.
 
+    It closes over nothing but these two numbers, so that its cached form is found again.
+
     attend(q, q_scale, keys, key_scales, values, value_scales, lanes, at, mixed): attention
     of one query row a lane over that lane's cache into mixed (M, H, d) float32.
     q: int8 (KV, M, G, d), q_scale (KV, M, G). keys, values: one layer of the cache, whose
     positions are a multiple of STEP_KEYS.
     """
-
-    @inlined
-    def fill_scores(q: Any, keys: Any, n_keys: int, scores: Any) -> None:
-        for j in range(n_keys):
-            key = keys[j]
-            for member in range(n_group):
-                query, dot = q[member], i32(0)
-                for i in range(d_head):
-                    dot = i32(dot + i32(i32(query[i]) * i32(key[i])))
-                scores[member, j] = dot
-
-    @inlined
-    def add_values(p: Any, values: Any, first: int, last: int, part: Any) -> None:
-        """part[m, i] = Σ p[m, j] · values[j, i] over STEP_KEYS keys at a time."""
-        part[:] = 0
-        for j in range(first, last, STEP_KEYS):
-            v0, v1, v2, v3 = values[j], values[j + 1], values[j + 2], values[j + 3]
-            for member in range(n_group):
-                p0, p1 = i32(p[member, j]), i32(p[member, j + 1])
-                p2, p3 = i32(p[member, j + 2]), i32(p[member, j + 3])
-                target = part[member]
-                for i in range(d_head):
-                    front = i32(i32(p0 * i32(v0[i])) + i32(p1 * i32(v1[i])))
-                    back = i32(i32(p2 * i32(v2[i])) + i32(p3 * i32(v3[i])))
-                    target[i] = i32(target[i] + i32(front + back))
 
     @kernel
     def attend(
@@ -260,7 +237,13 @@ def step_attention(d_head: int, n_group: int) -> Any:
                 for member in range(n_group):
                     for i in range(d_head):
                         queries[member, i] = q[g, row, member, i]
-                fill_scores(queries, keys[lane, g], n_keys, scores)
+                for j in range(n_keys):
+                    key = keys[lane, g, j]
+                    for member in range(n_group):
+                        query, dot = queries[member], i32(0)
+                        for i in range(d_head):
+                            dot = i32(dot + i32(i32(query[i]) * i32(key[i])))
+                        scores[member, j] = dot
                 for member in range(n_group):
                     inverse, factors[member] = softmax_row(
                         scores[member, :n_keys],
@@ -276,7 +259,18 @@ def step_attention(d_head: int, n_group: int) -> Any:
                 total[:] = 0
                 for first in range(0, padded, EXACT_KEYS):
                     last = min(first + EXACT_KEYS, padded)
-                    add_values(p, values[lane, g], first, last, part)
+                    part[:] = 0
+                    for j in range(first, last, STEP_KEYS):
+                        v0, v1 = values[lane, g, j], values[lane, g, j + 1]
+                        v2, v3 = values[lane, g, j + 2], values[lane, g, j + 3]
+                        for member in range(n_group):
+                            p0, p1 = i32(p[member, j]), i32(p[member, j + 1])
+                            p2, p3 = i32(p[member, j + 2]), i32(p[member, j + 3])
+                            target = part[member]
+                            for i in range(d_head):
+                                front = i32(i32(p0 * i32(v0[i])) + i32(p1 * i32(v1[i])))
+                                back = i32(i32(p2 * i32(v2[i])) + i32(p3 * i32(v3[i])))
+                                target[i] = i32(target[i] + i32(front + back))
                     for member in range(n_group):
                         for i in range(d_head):
                             total[member, i] += np.int64(part[member, i])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import numba
 import numpy as np
+from numba.core import config
 
 from llmzip.exact import arith
+from llmzip.exact.cpu.kernel_cache import kernel_folder
 
 f32 = np.float32
 i32 = np.int32
@@ -33,8 +34,13 @@ def inlined(function: Callable[..., Any]) -> Any:
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a kernel: no GIL, cached on disk where that can be, IEEE arithmetic as written."""
     compiled = numba.njit(nogil=True, error_model="numpy", boundscheck=False)(function)
-    with suppress(RuntimeError):  # no folder for the cache can be written: compile every time
+    usual, config.CACHE_DIR = config.CACHE_DIR, str(kernel_folder())
+    try:
         compiled.enable_caching()
+    except (RuntimeError, OSError):
+        pass  # no folder for the cache can be written: compile every time
+    finally:
+        config.CACHE_DIR = usual
     return compiled
 
 

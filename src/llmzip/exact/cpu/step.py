@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from llmzip.exact.cpu import simd
 from llmzip.exact.cpu.attention import EXACT_KEYS, head_values, softmax_row
-
 from llmzip.exact.cpu.head import BLOCK, frequency_sum
 from llmzip.exact.cpu.rows import (
     add_normalise,
