@@ -15,7 +15,7 @@ import numpy as np
 from llmzip.exact.cpu.rows import quantise_rows
 q, s = np.zeros((1, 3), dtype=np.int8), np.zeros(1, dtype=np.float32)
 quantise_rows(np.array([[1, -1, 0.5]], dtype=np.float32), q, s)
-print(q.tolist(), quantise_rows.stats.cache_hits)
+print(q.tolist(), sum(quantise_rows.stats.cache_hits.values()))
 """
 
 
