@@ -39,13 +39,13 @@ def cuda(model: ExactModel, max_rows: int = 64, *, pad: bool | None = None) -> C
 
 
 def run(engine: Engine, ids: NDArray[np.int32], blocks: list[int]) -> TokenIntervals:
-    """Feed ids[:-1] to lane 1 of 2 in blocks of these sizes; ask for ids[1:]."""
+    """Feed ids[:-1] to lane 0 of 2 in blocks of these sizes; ask for ids[1:]."""
     inputs, targets = ids[:-1].astype(np.int64), ids[1:].astype(np.int64)
     cache = engine.cache(2, len(inputs))
     parts, first = [], 0
     for size in blocks:
         block = inputs[None, first : first + size]
-        hidden = engine.forward(block, np.array([1]), np.array([first]), cache)
+        hidden = engine.forward(block, np.array([0]), np.array([first]), cache)
         parts.append(engine.intervals(hidden, targets[first : first + size]))
         first += size
     assert first == len(inputs)
@@ -60,11 +60,11 @@ def assert_same(ours: TokenIntervals, expected: TokenIntervals) -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_prefill_and_steps_agree_with_the_reference(recipe: Recipe) -> None:
-    model, ids = exact_model(recipe), random_ids(recipe, 15)
-    expected = run(TorchEngine(model, CPU), ids, [14])
+    model, ids = exact_model(recipe), random_ids(recipe, 12)
+    expected = run(TorchEngine(model, CPU), ids, [11])
     engine = cuda(model)
-    assert_same(run(engine, ids, [14]), expected)
-    assert_same(run(engine, ids, [9, 3, 1, 1]), expected)
+    assert_same(run(engine, ids, [11]), expected)
+    assert_same(run(engine, ids, [7, 2, 1, 1]), expected)
 
 
 @pytest.mark.parametrize("recipe", [GPT2, LLAMA])
@@ -77,12 +77,12 @@ def test_rows_that_fill_a_batch_up_change_nothing(recipe: Recipe) -> None:
 
 def four_lanes(engine: Engine, recipe: Recipe) -> list[NDArray[np.uint64]]:
     """Steps of lanes at different positions, some of them resting; the totals, tokens and lows."""
-    cache = engine.cache(4, 40)
-    for lane, length in enumerate((5, 1, 30, 17)):
+    cache = engine.cache(4, 20)
+    for lane, length in enumerate((5, 1, 12, 3)):
         ids = random_ids(recipe, length, lane)[None].astype(np.int64)
         engine.forward(ids, np.array([lane]), np.array([0]), cache)
     answers: list[NDArray[np.uint64]] = []
-    at = np.array([5, 1, 30, 17])
+    at = np.array([5, 1, 12, 3])
     tokens = np.array([3, 1, 4, 1])
     for step, awake in enumerate(([2, 0, 3, 1], [1, 2], [3, 2, 1])):
         lanes = np.array(awake)
@@ -97,11 +97,10 @@ def four_lanes(engine: Engine, recipe: Recipe) -> list[NDArray[np.uint64]]:
 
 
 @pytest.mark.parametrize("recipe", [GPT2, LLAMA])
-@pytest.mark.parametrize("max_rows", [64, 30])
-def test_lanes_step_side_by_side(recipe: Recipe, max_rows: int) -> None:
+def test_lanes_step_side_by_side(recipe: Recipe) -> None:
     model = exact_model(recipe)
     expected = four_lanes(TorchEngine(model, CPU), recipe)
-    for ours, theirs in zip(four_lanes(cuda(model, max_rows), recipe), expected, strict=True):
+    for ours, theirs in zip(four_lanes(cuda(model), recipe), expected, strict=True):
         assert (ours == theirs).all()
 
 
