@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from exact_models import CPU
+from exact_training import trained_gpt2
 from llmzip.errors import ModelNotFoundError
 from llmzip.exact.engines import make_engine
 from llmzip.exact.families import read_model
@@ -48,26 +49,6 @@ def exact_bits(model: ExactModel, window: Window, chunks: Sequence[NDArray[np.in
     make = partial(make_engine, model, CPU, window.size)
     found = ExactPredictor(make, window, 1).intervals(chunks)
     return sum(float(-np.log2(x.freq / x.total).sum()) for x in found)
-
-
-def trained_gpt2(ids: NDArray[np.int64], n_steps: int = 80) -> Any:
-    """A small GPT-2 that has read `ids` for a while."""
-    from transformers import GPT2Config, GPT2LMHeadModel
-
-    sizes = {"vocab_size": 512, "n_positions": 128, "n_embd": 96, "n_layer": 3, "n_head": 4}
-    config = GPT2Config(**sizes, bos_token_id=0, eos_token_id=0)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        model = GPT2LMHeadModel(config).train()
-        optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3)
-        for _ in range(n_steps):
-            starts = torch.randint(0, len(ids) - 128, (8,)).tolist()
-            batch = torch.stack([torch.from_numpy(ids[s : s + 128]) for s in starts])
-            loss = model(batch, labels=batch).loss
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-    return model.eval()
 
 
 def test_a_trained_gpt2_loses_less_than_a_hundredth(byte_tokenizer_json: str) -> None:
