@@ -98,7 +98,8 @@ class Compressor:
     model: a name, a folder, a .gguf file or a hub id.
     device: "cpu", "cuda" or "auto".
     threads, batch: speed and memory only; None chooses. The bytes never depend on them.
-    chunk_tokens: tokens a chunk; more compress better and decode less side by side.
+    chunk_tokens: tokens a chunk, 1 to 65,536 and no fewer than the model's vocabulary takes to
+        spell any byte (smollm2-135m: 2); more compress better and decode less side by side.
     exact: False runs the model in floating point: any architecture, but this machine only.
     quiet: do not tell on standard error when a model is fetched.
 
@@ -126,8 +127,9 @@ class Compressor:
     def compress(self, source: BinaryIO, sink: BinaryIO, progress: Progress | None = None) -> Stats:
         """Compress all of `source` onto `sink`, which is neither flushed nor closed.
 
+        A source that cannot seek is read ahead by a thread of its own.
         progress: called with the number of bytes dealt with so far.
-        Raises ModelError, DeviceError, OSError.
+        Raises ModelError, DeviceError, OSError; UsageError if chunk_tokens are too few.
         """
         from llmzip.codec import encode_stream, unseen
 

@@ -143,6 +143,22 @@ def test_a_signal_removes_what_is_unfinished_and_ends_the_process(
     assert names_in(tmp_path) == []
 
 
+@pytest.mark.parametrize("through", ["standard input", "named pipe"])
+def test_an_error_ends_the_process_though_the_input_goes_on(tmp_path: Path, through: str) -> None:
+    text = Path(__file__).read_bytes()
+    os.mkfifo(tmp_path / "pipe")
+    source = "-" if through == "standard input" else tmp_path / "pipe"
+    with start("compress", "-c", "-m", "nosuchmodel", source) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        filled = process.stdin if source == "-" else (tmp_path / "pipe").open("wb")
+        filled.write((text * (1 + (1 << 20) // len(text)))[: 1 << 20])
+        filled.flush()
+        assert b"nosuchmodel" in process.stderr.read()
+        assert process.wait(timeout=60) == 1
+        filled.close()
+
+
 def test_nohup_is_respected(tmp_path: Path) -> None:
     def ignore_hup() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -185,7 +201,7 @@ def test_help_version_list_and_refusals_load_nothing_heavy(tmp_path: Path) -> No
     good.write_bytes(succeeds(llmzip(input=NOISE)))
     runs = [["--help"], ["--version"], ["compress", "--help"], ["list", str(good)]]
     runs += [["list", str(bad)], ["decompress", str(bad)], ["decompress", "-f", str(good)]]
-    runs += [["models", "list"]]
+    runs += [["models", "list"], ["compress", "-c", "-m", "nosuchmodel", __file__]]
     heavy = {"torch", "transformers", "numba", "tokenizers"}
     script = (
         f"import sys; sys.path.insert(0, {str(SOURCE_ROOT)!r})\n"

@@ -91,6 +91,18 @@ def foretold(model: FakeModel, n_tokens: int) -> bytes:
     return b"".join(model.tokenizer.table[i] for i in ids)
 
 
+def mostly_foretold(model: FakeModel, n_tokens: int, seed: int) -> bytes:
+    """Return text that the fake model foresees, but for a word now and then."""
+    chance = random.Random(seed)
+    ids: list[int] = []
+    while len(ids) < n_tokens:
+        surprised = chance.random() < 0.05
+        ids.append(
+            chance.choice(model.predictor.words) if surprised else model.predictor.foreseen(ids)
+        )
+    return b"".join(model.tokenizer.table[i] for i in ids)
+
+
 def words(n_bytes: int, seed: int = 7) -> bytes:
     """Return sentences of random words: neither trivial nor hopeless for any codec."""
     chance = random.Random(seed)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import io
-import random
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from codec_samples import FakeModel, decode, encode_with_stats
+from codec_samples import FakeModel, decode, encode_with_stats, mostly_foretold
 
 from llmzip.api import Compressor, decompress
 from llmzip.codec import Stats
@@ -26,24 +25,12 @@ def allowed(stats: Stats) -> float:
     return stats.model_bits / 8 * 1.001 + 24 * stats.n_chunks
 
 
-def text(model: FakeModel, n_tokens: int, seed: int) -> bytes:
-    """Return text that the model foresees, but for a word now and then."""
-    chance = random.Random(seed)
-    ids: list[int] = []
-    while len(ids) < n_tokens:
-        surprised = chance.random() < 0.05
-        ids.append(
-            chance.choice(model.predictor.words) if surprised else model.predictor.foreseen(ids)
-        )
-    return b"".join(model.tokenizer.table[i] for i in ids)
-
-
 @pytest.mark.parametrize("chunk_tokens", [20, 130])
 @pytest.mark.parametrize("n_chunks", range(1, 9))
 def test_any_number_of_chunks_keeps_the_promise(
     model: FakeModel, n_chunks: int, chunk_tokens: int
 ) -> None:
-    data = text(model, n_chunks * chunk_tokens, seed=n_chunks)
+    data = mostly_foretold(model, n_chunks * chunk_tokens, seed=n_chunks)
     packed, stats = encode_with_stats(model, data, Options(chunk_tokens=chunk_tokens))
     assert abs(stats.n_chunks - n_chunks) <= 1
     assert stats.n_model_bytes == len(data)
@@ -54,7 +41,7 @@ def test_any_number_of_chunks_keeps_the_promise(
 
 @pytest.mark.parametrize("n_chunks", [1, 2])
 def test_chunks_of_the_usual_length_keep_the_promise(model: FakeModel, n_chunks: int) -> None:
-    packed, stats = encode_with_stats(model, text(model, n_chunks * 2000, seed=3))
+    packed, stats = encode_with_stats(model, mostly_foretold(model, n_chunks * 2000, seed=3))
     assert stats.n_chunks == n_chunks
     assert len(packed) <= allowed(stats)
 

@@ -32,7 +32,8 @@ from llmzip.models.catalog import DEFAULT_MODEL
     type=click.IntRange(1, 65536),
     default=DEFAULT_CHUNK_TOKENS,
     show_default=True,
-    help="Tokens a chunk: longer chunks are smaller, shorter ones decompress faster.",
+    help="Tokens a chunk: longer chunks are smaller, shorter ones decompress faster. Some models "
+    "need at least 2.",
 )
 @click.option(
     "--float",

@@ -119,6 +119,12 @@ def stdin_stream() -> BinaryIO:
     return cast(BinaryIO, io.BufferedReader(Descriptor(0, "standard input"), 1 << 16))
 
 
+def pipe_stream(pipe: BinaryIO) -> BinaryIO:
+    """Return what can be read from `pipe`, which may be closed while a thread waits for more."""
+    name = str(getattr(pipe, "name", "pipe"))
+    return cast(BinaryIO, io.BufferedReader(Descriptor(pipe.fileno(), name), 1 << 16))
+
+
 def stdout_stream() -> BinaryIO:
     """Return standard output as a stream whose writes are whole. Raises OSError where closed."""
     if sys.stdout is None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from llmzip.cli.files import (
     STDIO,
     is_special,
+    pipe_stream,
     special_file,
     stdin_stream,
     stdout_stream,
@@ -111,7 +112,7 @@ def _opened(source: Path) -> Iterator[BinaryIO]:
         yield stdin_stream()
         return
     with source.open("rb") as file:
-        yield file
+        yield file if file.seekable() else pipe_stream(file)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from llmzip.codec.ahead import read_ahead
 from llmzip.codec.model import OpenedModel, OpenToDecode, Progress, unseen
 from llmzip.codec.schedule import Schedule
 from llmzip.codec.stats import Stats
@@ -24,6 +25,8 @@ from llmzip.container import (
     Wave,
 )
 
+MAX_AHEAD_BYTES = 1 << 20  # of a file that comes through a pipe
+
 
 def decode_stream(
     source: BinaryIO,
@@ -35,18 +38,21 @@ def decode_stream(
     """Decompress the .llmz file on `source`, all of its members, onto `sink`.
 
     n_lanes: how many chunks to decode side by side; only speed and memory depend on it.
+    A source that cannot seek is read by a thread of its own, which may still wait in a read
+    when this has raised.
 
     Raises FormatError for a damaged file (what has been written by then is right, but not
     all), what `open_model` raises, and OSError from the streams.
     """
     begin_s = time.monotonic()
     stats = Stats()
-    reader = Reader(source)
-    records = iter(reader)
-    for header in records:
-        assert isinstance(header, Header)
-        member = _Member(records, header.options, stats)
-        member.decode(sink, open_model, n_lanes, progress)
+    with read_ahead(source, MAX_AHEAD_BYTES) as ahead:
+        reader = Reader(ahead)
+        records = iter(reader)
+        for header in records:
+            assert isinstance(header, Header)
+            member = _Member(records, header.options, stats)
+            member.decode(sink, open_model, n_lanes, progress)
     stats.n_file_bytes = reader.offset
     stats.seconds = time.monotonic() - begin_s
     return stats

@@ -9,23 +9,23 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from typing import BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
-
-from llmzip.codec.classical import compress_classical
-from llmzip.codec.model import OpenedModel, OpenToEncode, Progress, unseen
-from llmzip.codec.segment import GROUP_BYTES, plan_runs
+from llmzip.codec.ahead import read_ahead
+from llmzip.codec.groups import Groups, Piece, PreparedGroup, PreparedRun
+from llmzip.codec.model import OpenedModel, OpenToEncode, Progress, Tokenizer, unseen
+from llmzip.codec.segment import GROUP_BYTES
 from llmzip.codec.stats import Stats
-from llmzip.codec.streams import read_full
 from llmzip.coder import encode_lanes
 from llmzip.container import DEFAULT_OPTIONS, Chunk, Options, Writer
 from llmzip.predict.protocol import Intervals
 
 MAX_CODER_LANES = 256  # payloads that are coded side by side: bounds the coder's memory
 MAX_WAVE_CHUNKS = 1 << 12
+MAX_AHEAD_BYTES = 2 * GROUP_BYTES  # of an input that comes through a pipe
 
 
 def encode_stream(
@@ -37,14 +37,16 @@ def encode_stream(
 ) -> Stats:
     """Compress all of `source` into one member of a .llmz file on `sink`.
 
-    The model is opened when the first text is met, so input without text needs none.
-    Raises what `open_model` raises, and OSError from the streams.
+    The model is opened when the first text is met, so input without text needs none. A source
+    that cannot seek is read by a thread of its own, which may still wait in a read when this
+    has raised.
+
+    Raises what `open_model` raises, UsageError if an escape does not fit into a chunk, and
+    OSError from the streams.
     """
     begin_s = time.monotonic()
     encoder = _Encoder(Writer(sink, options), open_model, options, progress)
-    while data := read_full(source, GROUP_BYTES):
-        encoder.add_group(data)
-    stats = encoder.finish()
+    stats = encoder.encode(source)
     stats.seconds = time.monotonic() - begin_s
     return stats
 
@@ -70,28 +72,44 @@ class _Encoder:
         self._model: OpenedModel | None = None
         self._stats = Stats()
 
-    def add_group(self, data: bytes) -> None:
-        """Compress `data` as a group of its own."""
-        self._writer.group()
-        waiting: list[Chunk] = []
-        for run in plan_runs(data):
-            text = data[run.start : run.stop]
-            waiting += self._best_chunks(text) if run.for_model else [classical_chunk(text)]
-            self._progress(self._stats.n_bytes + run.stop)
-        _write_waves(self._writer, waiting, data)
-        self._stats.n_bytes += len(data)
-
-    def finish(self) -> Stats:
-        """End the file; return what was counted."""
+    def encode(self, source: BinaryIO) -> Stats:
+        """Write all of the file; return what was counted."""
+        intervals: Iterator[Intervals] = iter(())
+        n_tokens = self._options.chunk_tokens
+        with (
+            read_ahead(source, MAX_AHEAD_BYTES) as ahead,
+            closing(Groups(ahead, self._tokenizer, n_tokens)) as groups,
+        ):
+            while (group := groups.first()) is not None:
+                if group.for_model and not groups.is_streamed:
+                    intervals = self._opened().predictor.intervals(groups.stream())
+                self._add_group(group, intervals)
+                groups.drop()
         self._writer.finish()
         self._stats.n_file_bytes = self._writer.n_written
         return self._stats
 
-    def _best_chunks(self, text: bytes) -> list[Chunk]:
-        """Return the chunks of `text` by the model, or one classical chunk if that is smaller."""
-        coded = self._through_model(text)
-        classical = [classical_chunk(text)]
-        if self._file_size(classical, text) < self._file_size(coded.chunks, text):
+    def _add_group(self, group: PreparedGroup, intervals: Iterator[Intervals]) -> None:
+        """Write `group`, whose intervals come next."""
+        self._writer.group()
+        waiting: list[Chunk] = []
+        n_done = self._stats.n_bytes
+        for run in group.runs:
+            waiting += self._best_chunks(run, n_done, intervals)
+            n_done += len(run.data)
+            self._progress(n_done)
+        _write_waves(self._writer, waiting, group.data)
+        self._stats.n_bytes = n_done
+
+    def _best_chunks(
+        self, run: PreparedRun, n_done: int, intervals: Iterator[Intervals]
+    ) -> list[Chunk]:
+        """Return the chunks of `run` by the model, or one classical chunk if that is smaller."""
+        if run.pieces is None:
+            return [run.classical.result()]
+        coded = self._through_model(run.pieces.result(), n_done, intervals)
+        classical = [run.classical.result()]
+        if self._file_size(classical, run.data) < self._file_size(coded.chunks, run.data):
             return classical
         self._count(coded)
         return coded.chunks
@@ -105,30 +123,20 @@ class _Encoder:
         writer.finish()
         return writer.n_written
 
-    def _through_model(self, text: bytes) -> _Coded:
-        model = self._opened()
-        ids = model.tokenizer.encode(text)
-        pieces = model.tokenizer.split(ids, self._options.chunk_tokens)
-        texts = [model.tokenizer.decode(piece) for piece in pieces]
-        if b"".join(texts) != text:
-            raise AssertionError("the tokens do not spell the text that they were made from")
-        intervals = list(self._intervals(model, pieces, texts))
-        payloads = [p for lanes in _batches(intervals) for p in encode_lanes(lanes)]
-        chunks = [
-            Chunk.lm(data, len(piece), payload)
-            for data, piece, payload in zip(texts, pieces, payloads, strict=True)
-        ]
-        return _Coded(chunks, sum(one.bits for one in intervals))
-
-    def _intervals(
-        self, model: OpenedModel, pieces: Sequence[NDArray[np.int32]], texts: Sequence[bytes]
-    ) -> Iterator[Intervals]:
-        """Yield the intervals of each chunk, telling how far they have come."""
-        n_done = self._stats.n_bytes
-        for intervals, text in zip(model.predictor.intervals(pieces), texts, strict=True):
-            n_done += len(text)
+    def _through_model(
+        self, pieces: Sequence[Piece], n_done: int, intervals: Iterator[Intervals]
+    ) -> _Coded:
+        found: list[Intervals] = []
+        for piece, one in zip(pieces, islice(intervals, len(pieces)), strict=True):
+            found.append(one)
+            n_done += len(piece.data)
             self._progress(n_done)
-            yield intervals
+        payloads = [p for lanes in _batches(found) for p in encode_lanes(lanes)]
+        chunks = [
+            Chunk.lm(piece.data, len(piece.ids), payload)
+            for piece, payload in zip(pieces, payloads, strict=True)
+        ]
+        return _Coded(chunks, sum(one.bits for one in found))
 
     def _opened(self) -> OpenedModel:
         if self._model is None:
@@ -138,6 +146,9 @@ class _Encoder:
             self._writer.model(self._model.ref)
         return self._model
 
+    def _tokenizer(self) -> Tokenizer:
+        return self._opened().tokenizer
+
     def _count(self, coded: _Coded) -> None:
         self._stats.model_name = self._opened().ref.name
         self._stats.model_bits += coded.bits
@@ -146,12 +157,6 @@ class _Encoder:
             self._stats.n_tokens += chunk.n_tokens
             self._stats.n_model_bytes += chunk.n_bytes
             self._stats.n_payload_bytes += len(chunk.payload)
-
-
-def classical_chunk(data: bytes) -> Chunk:
-    """Return `data` as an LZMA chunk, or as it is where that is no longer."""
-    payload = compress_classical(data)
-    return Chunk.lzma(data, payload) if len(payload) < len(data) else Chunk.stored(data)
 
 
 def _write_waves(writer: Writer, chunks: Sequence[Chunk], data: bytes) -> None:

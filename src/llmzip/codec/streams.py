@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
+from llmzip.container import Readable
 
-def read_full(source: BinaryIO, n_bytes: int) -> bytes:
+
+def read_full(source: Readable, n_bytes: int) -> bytes:
     """Read `n_bytes`, fewer only at the end of `source`, however it deals them out."""
     pieces = []
     while n_bytes > 0:

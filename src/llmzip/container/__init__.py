@@ -27,6 +27,7 @@ from llmzip.container.records import (
     Wave,
 )
 from llmzip.container.summary import Summary, inspect
+from llmzip.container.wire import Readable
 from llmzip.container.writer import Writer
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Kind",
     "ModelRef",
     "Options",
+    "Readable",
     "Reader",
     "Record",
     "Summary",

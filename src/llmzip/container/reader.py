@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import BinaryIO
 
 from llmzip.container import bodies
 from llmzip.container.compact import take_compact
@@ -19,7 +18,7 @@ from llmzip.container.records import (
     Record,
     Wave,
 )
-from llmzip.container.wire import CRC_BYTES, Body, Source, corrupt, crc32, take_frame
+from llmzip.container.wire import CRC_BYTES, Body, Readable, Source, corrupt, crc32, take_frame
 from llmzip.errors import UnsupportedError
 
 
@@ -33,7 +32,7 @@ class Reader:
     Raises NotLlmzError, UnsupportedError, TruncatedError or CorruptError while iterating.
     """
 
-    def __init__(self, source: BinaryIO) -> None:
+    def __init__(self, source: Readable) -> None:
         self._source = Source(source)
         self.member_offset = 0
         """Where the member of the latest record starts, in bytes from the start of `source`."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import Protocol
 
 from llmzip.container.limits import MAX_BODY_BYTES
 from llmzip.errors import CorruptError, TruncatedError
@@ -56,6 +56,13 @@ def frame(tag: int, body: bytes) -> bytes:
     return head + crc32(head)
 
 
+class Readable(Protocol):
+    """What bytes can be read from."""
+
+    def read(self, n_bytes: int, /) -> bytes | None:
+        """Return at most `n_bytes`: none at the end, None if there are none now."""
+
+
 class Fields(ABC):
     """Something from which fields are taken one after the other."""
 
@@ -91,7 +98,7 @@ class Source(Fields):
     Raises TruncatedError where the stream ends inside a field.
     """
 
-    def __init__(self, raw: BinaryIO, offset: int = 0) -> None:
+    def __init__(self, raw: Readable, offset: int = 0) -> None:
         # read1 gives what a pipe has; read would wait until 64 KiB have come.
         self._read: Callable[[int], bytes | None] = getattr(raw, "read1", raw.read)
         self._buffer = b""
