@@ -14,7 +14,7 @@ Ids = NDArray[np.int32]
 
 
 class FakePredictor:
-    """Predicts from the last two tokens by integer hashing: frequencies 1 to 2^20, and a favourite."""
+    """Predicts from the last two tokens by integer hashing, with a favourite."""
 
     default_lanes = 4
 
@@ -25,7 +25,9 @@ class FakePredictor:
         """Return the frequencies (vocab_size,) after `context`."""
         last, before = ([0, 0, *context])[-1], ([0, 0, *context])[-2]
         v = np.arange(self.vocab_size, dtype=np.uint64)
-        mixed = (v * np.uint64(2654435761) + np.uint64(last * 40503 + before * 9973)) % np.uint64(65537)
+        mixed = (v * np.uint64(2654435761) + np.uint64(last * 40503 + before * 9973)) % np.uint64(
+            65537
+        )
         freq = np.uint64(1) + mixed * mixed % np.uint64(1 << 20)
         freq[(last + 1) % self.vocab_size] += np.uint64(1 << 30)
         return freq
