@@ -11,6 +11,10 @@ EXIT_OK, EXIT_ERROR, EXIT_WARNING = 0, 1, 2
 PROGRESS_DELAY_S = 0.5
 """Work that is over sooner than this shows no progress bar."""
 
+SPEED_PERIOD_S = 120
+"""Speed is the mean over this time: on a slow machine chunks come seldom, and several at once."""
+NEXT_TO_NOTHING = 1e-9
+
 Progress = Callable[[int], None]
 """Takes how many bytes of the input have been dealt with so far."""
 
@@ -97,14 +101,20 @@ def _bar(label: str, total_bytes: int | None) -> Iterator[Progress]:
         bars.TransferSpeedColumn(),
         bars.TimeRemainingColumn(),
     )
-    bar = bars.Progress(*columns, console=Console(stderr=True), transient=True)
+    bar = bars.Progress(
+        *columns,
+        console=Console(stderr=True),
+        transient=True,
+        speed_estimate_period=SPEED_PERIOD_S,
+    )
     task = bar.add_task(escape(label), total=total_bytes)
     begin_s = time.monotonic()
 
     def show(n_bytes: int) -> None:
         if time.monotonic() - begin_s > PROGRESS_DELAY_S:
             bar.start()
-        bar.update(task, completed=n_bytes)
+        # The bar measures speed from its first sample, and takes none of nothing.
+        bar.update(task, completed=n_bytes or NEXT_TO_NOTHING)
 
     try:
         yield show

@@ -80,6 +80,7 @@ class _Member:
             begin_s = time.monotonic()
             model = open_model(self.ref, self.options)
             self.stats.opening_seconds += time.monotonic() - begin_s
+            progress(self.stats.n_bytes)  # from here on its speed counts
             return model
 
         def report(n_bytes: int) -> None:

@@ -144,6 +144,7 @@ class _Encoder:
             self._model = self._open_model()
             self._stats.opening_seconds = time.monotonic() - begin_s
             self._writer.model(self._model.ref)
+            self._progress(self._stats.n_bytes)  # from here on its speed counts
         return self._model
 
     def _tokenizer(self) -> Tokenizer:
