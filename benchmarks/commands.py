@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,16 @@ for _ in range(2):
     begin = time.perf_counter()
     open_exact({model!r}, quiet=True)
     print(time.perf_counter() - begin)
+"""
+
+# A process inherits the peak of the one that starts it, so a small one stands between.
+_LAUNCHER = """
+import os, subprocess, sys, time
+begin = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)
+print(time.perf_counter() - begin, usage.ru_maxrss, flush=True)
+os._exit(os.waitstatus_to_exitcode(status) and 1)
 """
 
 
@@ -78,12 +86,11 @@ class Commands:
 
 def run(command: Sequence[str]) -> Run:
     """Run `command` to its end. Raises CalledProcessError where it fails."""
-    begin_s = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - begin_s
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command[:4])
-    unit = 1 if sys.platform == "darwin" else 1024
-    return Run(seconds, usage.ru_maxrss * unit)
+    result = subprocess.run(
+        [sys.executable, "-I", "-c", _LAUNCHER, *command],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    seconds, peak = result.stdout.split()
+    return Run(float(seconds), int(peak) * (1 if sys.platform == "darwin" else 1024))

@@ -66,7 +66,7 @@ class SpeedReport:
             )
             for figure in self.figures
         ]
-        blocks = [markdown_table(headings, rows)]
+        blocks = ["### Speed", markdown_table(headings, rows)]
         if self.limits is not None:
             blocks.append(_gemm_table(self.limits))
         if self.absent:
@@ -95,7 +95,7 @@ def _gemm_table(limits: Limits) -> str:
     """Return the model's own products: linears down, numbers of rows across."""
     own = [gemm for gemm in limits.gemms if gemm.name != "large"]
     counts = sorted({gemm.m for gemm in own})
-    headings = ["int8 products, 10⁹ multiply-adds/s", *(f"{m} rows" for m in counts)]
+    headings = ["int8 products, 10⁹ multiply-adds/s", *(f"{m} row{'s' * (m > 1)}" for m in counts)]
     rows = []
     for name, k, n in dict.fromkeys((gemm.name, gemm.k, gemm.n) for gemm in own):
         speeds = {gemm.m: gemm.macs_per_s / 1e9 for gemm in own if gemm.name == name}

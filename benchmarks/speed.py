@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.plots:
             report.draw(options.plots)
     except (OSError, RoundTripError, LlmzipError, subprocess.CalledProcessError) as exc:
-        print(f"speed.py: {exc}", file=sys.stderr)
+        print(f"speed.py: {exc}", getattr(exc, "stderr", None) or "", file=sys.stderr)
         return 1
     print(report.markdown())
     _write(report, options)

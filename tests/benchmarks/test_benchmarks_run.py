@@ -15,6 +15,7 @@ sys.path.insert(0, str(BENCHMARKS))
 
 import classical  # noqa: E402
 from measure import Result, RoundTripError, measure  # noqa: E402
+from readme import BEGIN, END, README, filled  # noqa: E402
 from run import main  # noqa: E402
 from table import markdown_table, number  # noqa: E402
 
@@ -107,3 +108,13 @@ def test_markdown() -> None:
     assert markdown_table(["", "n"], [["a", "1"]]) == "|  | n |\n| --- | ---: |\n| a | 1 |"
     values = (0.01234, 1.234, 12.34, 1234.5)
     assert [number(value) for value in values] == ["0.012", "1.23", "12.3", "1,234"]
+
+
+def test_tables_go_between_the_marks_of_the_readme() -> None:
+    text = f"a\n{BEGIN}\nold\n{END}\nb\n"
+    once = filled(text, ["one", "two"])
+    assert once == f"a\n{BEGIN}\n\none\n\ntwo\n\n{END}\nb\n"
+    assert filled(once, ["one", "two"]) == once
+    assert filled(README.read_text(encoding="utf-8"), ["table"]).count("table") >= 1
+    with pytest.raises(ValueError, match="figures"):
+        filled("no marks", ["one"])

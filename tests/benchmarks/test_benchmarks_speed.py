@@ -12,6 +12,9 @@ import pytest
 BENCHMARKS = Path(__file__).parent.parent.parent / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
+import numpy as np  # noqa: E402
+
+from commands import run  # noqa: E402
 from engine_speed import macs_per_token, traffic  # noqa: E402
 from limits import Limits, Traffic  # noqa: E402
 from llmzip.exact.model import ModelShape  # noqa: E402
@@ -74,3 +77,13 @@ def test_a_step_reads_the_weights_once_and_each_lane_s_cache() -> None:
 def test_the_limit_is_the_lower_of_memory_and_arithmetic(n_lanes: int, expected: float) -> None:
     limits = Limits(int8_macs_per_s=1e5, bytes_per_s=1e4, backend="", gemms=[])
     assert limits.tokens_per_s(1e3, n_lanes, Traffic(1000, 0.0)) == pytest.approx(expected)
+
+
+def test_a_command_s_memory_is_its_own_and_not_that_of_this_process() -> None:
+    ours = np.ones(300_000_000, dtype=np.uint8)
+    assert 1e6 < run([sys.executable, "-c", "pass"]).peak_bytes < 1e8 < ours.nbytes
+
+
+def test_a_command_that_fails_is_an_error() -> None:
+    with pytest.raises(subprocess.CalledProcessError):
+        run([sys.executable, "-c", "raise SystemExit(2)"])
