@@ -232,11 +232,12 @@ class Workers:
 
     def __init__(self, make_engine: Callable[[int], Engine], n_workers: int) -> None:
         self._n_threads = n_workers
-        self.engines = [make_engine(n_workers if i == 0 else 1) for i in range(n_workers)]
+        self._pool = ThreadPoolExecutor(n_workers, "llmzip", initializer=_one_torch_thread)
+        threads = [n_workers if i == 0 else 1 for i in range(n_workers)]
+        self.engines = list(self._pool.map(make_engine, threads))
         self._free: SimpleQueue[Engine] = SimpleQueue()
         for engine in self.engines:
             self._free.put(engine)
-        self._pool = ThreadPoolExecutor(n_workers, "llmzip", initializer=_one_torch_thread)
 
     def in_order(self, tasks: Iterable[Callable[[Engine], T]]) -> Iterator[T]:
         """Run tasks on free engines, a few ahead of the one whose result is awaited."""

@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from llmzip.exact.cache import KVCache
 from llmzip.exact.cpu import simd
 from llmzip.exact.cpu.buffers import LinearView, ModelView
 from llmzip.exact.cpu.head import BLOCK
-from llmzip.exact.cpu.scalars import f32
+from llmzip.exact.cpu.rows import row_sums
+from llmzip.exact.cpu.scalars import f32, i32
 from llmzip.exact.cpu.step import (
     COLUMNS,
     StepCache,
@@ -92,7 +92,7 @@ def _step_model(shape: ModelShape, model: ModelView) -> StepModel:
 def _step_linear(linears: Sequence[LinearView]) -> StepLinear:
     weights = [linear.weight.t() for linear in linears]
     assert all(weight.is_contiguous() for weight in weights)
-    corrections = [weight.sum(1, dtype=torch.int32).numpy() * simd.SIGN_BITS for weight in weights]
+    corrections = [row_sums(weight.numpy()) * i32(simd.SIGN_BITS) for weight in weights]
     return StepLinear(
         np.array([weight.data_ptr() for weight in weights], dtype=np.int64),
         np.stack(corrections),
