@@ -141,7 +141,7 @@ def macs_per_token(shape: ModelShape, mean_keys: float) -> float:
     return shape.n_layers * (linears + attention) + shape.d_model * shape.vocab_size
 
 
-def traffic(shape: ModelShape, mean_keys: float, bytes_per_value: int = 1) -> Traffic:
+def traffic(shape: ModelShape, mean_keys: float, bytes_per_value: float = 1) -> Traffic:
     """Return what a decoding step reads with weights and cache of `bytes_per_value`."""
     lane = 2 * shape.n_layers * shape.n_kv_heads * shape.d_head * mean_keys
-    return Traffic(int(macs_per_token(shape, 0)) * bytes_per_value, lane * bytes_per_value)
+    return Traffic(round(macs_per_token(shape, 0) * bytes_per_value), lane * bytes_per_value)

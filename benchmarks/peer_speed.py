@@ -17,7 +17,7 @@ class PeerSpeed:
     """Tokens a second of one text: all at once, and step by step with the cache."""
 
     name: str
-    bytes_per_value: int
+    bytes_per_weight: float
     prefill_tokens_per_s: float
     decode_tokens_per_s: float
     note: str = ""
@@ -28,6 +28,7 @@ class Task:
     """What every peer does: predict `ids` from `n_context` on, step by step, after a prefill."""
 
     ids: list[int]
+    n_weights: int
     n_context: int
     device: torch.device
     threads: int
@@ -93,7 +94,7 @@ def llama_cpp_speed(model_name: str, task: Task) -> PeerSpeed:
 
     return PeerSpeed(
         "llama.cpp",
-        1,
+        files.path.stat().st_size / task.n_weights,
         task.n_context / prefill_s,
         task.n_steps / seconds_of(steps, task.device),
         f"{files.path.name}; prefill without the head but at its end",

@@ -101,7 +101,8 @@ class _Sections:
         size = min(plan.n_context + plan.n_steps, plan.opened.model.shape.n_positions)
         n_steps = min(plan.n_steps, size // 2)
         ids: list[int] = np.resize(plan.opened.tokenizer.encode(plan.text), size).tolist()
-        task = Task(ids, size - n_steps, plan.where, plan.n_threads, plan.min_s)
+        n_weights = int(macs_per_token(plan.opened.model.shape, 0))
+        task = Task(ids, n_weights, size - n_steps, plan.where, plan.n_threads, plan.min_s)
         self._peer = transformers_speed(plan.model, task, torch.float32)
         self._add_peer(self._peer, task)
         self._add_peer(transformers_speed(plan.model, task, torch.bfloat16), task)
@@ -118,7 +119,7 @@ class _Sections:
             ratio = rate / ours if ours else None
             self._add("peers", f"{peer.name}, {what}", rate, "tokens/s", None, ratio, note)
         shape = self._plan.opened.model.shape
-        work = traffic(shape, task.n_context, peer.bytes_per_value)
+        work = traffic(shape, task.n_context, peer.bytes_per_weight)
         macs = macs_per_token(shape, task.n_context)
         self._report.points.append(
             Point(f"{peer.name}, 1 lane", macs / work.step_bytes(1), macs * rates["step by step"])
