@@ -21,8 +21,6 @@ BYTES = 64
 """Bytes of a vector: inner lengths are multiples of this."""
 LANES = 16
 """int32 of a vector, and the dot products that one call computes."""
-AHEAD_BYTES = 8192
-"""How far ahead of the products memory is asked for."""
 SIGN_BITS = 128
 """One operand of a product is taken with this added, to be unsigned; `correction` undoes it."""
 
@@ -113,25 +111,37 @@ def _totals(builder: ir.IRBuilder, vectors: list[ir.Value]) -> ir.Value:
     return vectors[0]
 
 
-def _make_dots(n_rows: int, n_columns: int, flip_rows: bool) -> Any:
-    """Make a function for n_rows × n_columns = 16 dot products."""
+def _make_dots(n_rows: int, n_columns: int, n_ahead: int, flip_rows: bool = False) -> Any:
+    """Make a function for n_rows × n_columns = 16 dot products.
+
+    On its way it asks memory for n_ahead rows that begin at address `ahead`: asking for all
+    that comes next at once would hold up the products.
+    """
     assert n_rows * n_columns == LANES
 
     @intrinsic
     def dots(  # type: ignore[no-untyped-def]
-        typing, rows, row_stride, columns, column_stride, n_inner, correction, out, out_stride
+        typing,
+        rows,
+        row_stride,
+        columns,
+        column_stride,
+        n_inner,
+        correction,
+        out,
+        out_stride,
+        ahead,
     ):
         """out[c, r] = Σ_k rows[r, k] · columns[c, k] - correction[r], int32.
 
         rows, columns: int8, one of the two taken with SIGN_BITS added; n_inner: a multiple
         of BYTES; correction: SIGN_BITS times the sum of the other operand.
         """
-        signature = types.void(*[types.int64] * 8)
+        signature = types.void(*[types.int64] * 9)
 
         def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            rows, row_stride, columns, column_stride, n_inner, correction, out, out_stride = (
-                arguments
-            )
+            rows, row_stride, columns, column_stride, n_inner = arguments[:5]
+            correction, out, out_stride, ahead = arguments[5:]
             multiply = _instruction(builder, "llvm.x86.avx512.vpdpbusd.512")
             flip = ir.Constant(_BYTES_TYPE, [SIGN_BITS] * BYTES)
             zero = ir.Constant(_SUMS_TYPE, [0] * LANES)
@@ -144,6 +154,8 @@ def _make_dots(n_rows: int, n_columns: int, flip_rows: bool) -> Any:
             begin, step = ir.Constant(_i64, 0), ir.Constant(_i64, BYTES)
             with cgutils.for_range_slice(builder, begin, n_inner, step, _i64) as (k, _):
                 row_base, column_base = builder.add(rows, k), builder.add(columns, k)
+                for r in range(n_ahead):
+                    _prefetch(builder, _at(builder, builder.add(ahead, k), row_stride, r))
                 a = [
                     operand(_at(builder, row_base, row_stride, r), flip_rows) for r in range(n_rows)
                 ]
@@ -165,23 +177,31 @@ def _make_dots(n_rows: int, n_columns: int, flip_rows: bool) -> Any:
     return dots
 
 
-weights_16x1 = _make_dots(16, 1, flip_rows=False)
-weights_8x2 = _make_dots(8, 2, flip_rows=False)
-weights_4x4 = _make_dots(4, 4, flip_rows=False)
-keys_16x1 = _make_dots(16, 1, flip_rows=True)
+KEYS_AHEAD = 8
+"""Rows that `keys_16x1` asks for."""
+
+weights_16x1 = _make_dots(16, 1, n_ahead=16)
+weights_8x2 = _make_dots(8, 2, n_ahead=8)
+weights_4x4 = _make_dots(4, 4, n_ahead=4)
+weights_4x4_busy = _make_dots(4, 4, n_ahead=1)
+last_8x2 = _make_dots(8, 2, n_ahead=0)
+last_16x1 = _make_dots(16, 1, n_ahead=0)
+keys_16x1 = _make_dots(16, 1, n_ahead=KEYS_AHEAD, flip_rows=True)
 
 
 @intrinsic
-def add_weighted_pairs(typing, weights, values, value_stride, n_pairs, out):  # type: ignore[no-untyped-def]
+def add_weighted_pairs(typing, weights, values, value_stride, n_pairs, out, ahead):  # type: ignore[no-untyped-def]
     """out[i] += Σ_j weights[j] · values[j, i] over 2 n_pairs rows and BYTES columns, int32.
+
+    On its way it asks memory for n_pairs vectors that begin at address `ahead`.
 
     weights: int16, contiguous; values: int8 rows; out: BYTES int32. The caller sees to it
     that no sum leaves int32.
     """
-    signature = types.void(*[types.int64] * 5)
+    signature = types.void(*[types.int64] * 6)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        weights, values, value_stride, n_pairs, out = arguments
+        weights, values, value_stride, n_pairs, out, ahead = arguments
         multiply = _instruction(builder, "llvm.x86.avx512.vpdpwssd.512")
         places = [builder.add(out, ir.Constant(_i64, BYTES * i)) for i in range(4)]
         sums = [
@@ -192,8 +212,8 @@ def add_weighted_pairs(typing, weights, values, value_stride, n_pairs, out):  # 
         with cgutils.for_range(builder, n_pairs, intp=_i64) as loop:
             offset = builder.mul(builder.shl(loop.index, one), value_stride)
             row = builder.add(values, offset)
-            for ahead in (AHEAD_BYTES, AHEAD_BYTES + BYTES):
-                _prefetch(builder, builder.add(row, ir.Constant(_i64, ahead)))
+            step = builder.mul(loop.index, ir.Constant(_i64, BYTES))
+            _prefetch(builder, builder.add(ahead, step))
             even = _load(builder, row, _BYTES_TYPE)
             odd = _load(builder, builder.add(row, value_stride), _BYTES_TYPE)
             address = builder.add(weights, builder.shl(loop.index, two))

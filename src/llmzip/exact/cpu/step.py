@@ -130,6 +130,36 @@ def _part(size: int, step: int, me: int, n_threads: int) -> Any:
     return n_steps * me // n_threads * step, min(size, n_steps * (me + 1) // n_threads * step)
 
 
+@inlined
+def _product_rest(
+    n_rest: int,
+    alone: bool,
+    w_at: Any,
+    n_inner: Any,
+    x_at: Any,
+    c_at: Any,
+    y_at: Any,
+    stride: Any,
+) -> None:
+    """The one or two rows of activations that a block of COLUMNS leaves; addresses all."""
+    next_at = w_at + simd.LANES * n_inner
+    if n_rest == 1:
+        if alone:
+            simd.weights_16x1(w_at, n_inner, x_at, n_inner, n_inner, c_at, y_at, stride, next_at)
+        else:
+            simd.last_16x1(w_at, n_inner, x_at, n_inner, n_inner, c_at, y_at, stride, next_at)
+        return
+    for i in range(0, simd.LANES, 8):
+        rows_at, undo_at, out_at = w_at + i * n_inner, c_at + i * 4, y_at + i * 4
+        ahead = next_at + i * n_inner
+        if alone:
+            simd.weights_8x2(
+                rows_at, n_inner, x_at, n_inner, n_inner, undo_at, out_at, stride, ahead
+            )
+        else:
+            simd.last_8x2(rows_at, n_inner, x_at, n_inner, n_inner, undo_at, out_at, stride, ahead)
+
+
 @kernel
 def product(
     a: Any, n_rows: int, linear: Any, layer: int, first: int, last: int, shift: int, out: Any
@@ -144,36 +174,41 @@ def product(
     full = first + (last - first) // simd.LANES * simd.LANES
     for n in range(first, full, simd.LANES):
         w_at, c_at, o_at = weight + n * n_inner, undo_at + n * 4, out_at + n * 4
+        next_at = w_at + simd.LANES * n_inner
         row = 0
         while n_rows - row >= 3:
             x_at, y_at = a_at + row * n_inner, o_at + row * stride
             for i in range(0, simd.LANES, 4):
-                simd.weights_4x4(
-                    w_at + i * n_inner,
-                    n_inner,
-                    x_at,
-                    n_inner,
-                    n_inner,
-                    c_at + i * 4,
-                    y_at + i * 4,
-                    stride,
-                )
-            row += 4
-        x_at, y_at = a_at + row * n_inner, o_at + row * stride
-        if n_rows - row == 2:
-            for i in range(0, simd.LANES, 8):
-                simd.weights_8x2(
-                    w_at + i * n_inner,
-                    n_inner,
-                    x_at,
-                    n_inner,
-                    n_inner,
-                    c_at + i * 4,
-                    y_at + i * 4,
-                    stride,
-                )
-        elif n_rows - row == 1:
-            simd.weights_16x1(w_at, n_inner, x_at, n_inner, n_inner, c_at, y_at, stride)
+                rows_at, undo_rows_at, out_rows_at = w_at + i * n_inner, c_at + i * 4, y_at + i * 4
+                if n_rows > 2 * COLUMNS:
+                    ahead = next_at + min(row + i // 4, simd.LANES - 1) * n_inner
+                    simd.weights_4x4_busy(
+                        rows_at,
+                        n_inner,
+                        x_at,
+                        n_inner,
+                        n_inner,
+                        undo_rows_at,
+                        out_rows_at,
+                        stride,
+                        ahead,
+                    )
+                else:
+                    simd.weights_4x4(
+                        rows_at,
+                        n_inner,
+                        x_at,
+                        n_inner,
+                        n_inner,
+                        undo_rows_at,
+                        out_rows_at,
+                        stride,
+                        next_at + i * n_inner,
+                    )
+            row += COLUMNS
+        if row < n_rows:
+            x_at, y_at = a_at + row * n_inner, o_at + row * stride
+            _product_rest(n_rows - row, row == 0, w_at, n_inner, x_at, c_at, y_at, stride)
     if full < last:
         _product_tail(a, n_rows, linear, layer, full, last, shift, out)
 
@@ -192,9 +227,8 @@ def _product_tail(
     zero = np.int64(0)
     for row in range(n_rows):
         x_at = _address(a) + row * n_inner
-        simd.weights_16x1(
-            _address(weights), n_inner, x_at, n_inner, n_inner, _address(undo), _address(sums), zero
-        )
+        w_at, undo_at, sums_at = _address(weights), _address(undo), _address(sums)
+        simd.last_16x1(w_at, n_inner, x_at, n_inner, n_inner, undo_at, sums_at, zero, w_at)
         out[row, first - shift : last - shift] = sums[:n_outputs]
 
 
@@ -209,11 +243,12 @@ def _attend(
     g: int,
     lane: int,
     at: int,
+    next_at: Any,
     scratch: Any,
 ) -> None:
     """New key and value of KV head g of a row into the cache; its queries' attention into mixed.
 
-    sums: (rows, (H + 2 KV) d) int32 of the linear.
+    sums: (rows, (H + 2 KV) d) int32 of the linear. next_at: address of the keys needed next.
     """
     x, spare, queries, query_scales, undo, scores, weights, p, part, total, factors = scratch
     n_kv, d = cache.keys.shape[2], cache.keys.shape[4]
@@ -236,7 +271,7 @@ def _attend(
         x, spare = head_values(line, scale, bias, s, head * d, rotary, cos, sin, x, spare)
         query_scales[member] = quantise_row(x, queries[member]) * model.score_scale
         undo[member, :] = i32(simd.SIGN_BITS * _byte_sum(queries[member]))
-    _fill_scores(queries, undo, keys, n_keys, scores)
+    _fill_scores(queries, undo, keys, values, n_keys, scores)
     for member in range(n_group):
         inverse, factors[member] = softmax_row(
             scores[member, :n_keys],
@@ -249,7 +284,7 @@ def _attend(
         for j in range(n_keys):
             line_p[j] = np.int16(i32(np.rint(weights[j] * inverse)))
         line_p[n_keys] = 0
-    _mix(p, values, n_keys, part, total)
+    _mix(p, values, n_keys, next_at, part, total)
     for member in range(n_group):
         target = work.mixed[row, g * n_group + member]
         for i in range(d):
@@ -257,14 +292,19 @@ def _attend(
 
 
 @inlined
-def _fill_scores(queries: Any, undo: Any, keys: Any, n_keys: int, scores: Any) -> None:
-    """scores[m, j] = queries[m] · keys[j], a block of keys for all queries at a time."""
-    stride, zero = np.int64(keys.shape[1]), np.int64(0)
+def _fill_scores(queries: Any, undo: Any, keys: Any, values: Any, n_keys: int, scores: Any) -> None:
+    """scores[m, j] = queries[m] · keys[j], a block of keys for all queries at a time.
+
+    Meanwhile memory is asked for the next block, after the last one for the values.
+    """
+    stride, zero, values_at = np.int64(keys.shape[1]), np.int64(0), _address(values)
     for first in range(0, n_keys, NEAR_KEYS):
+        last = first + NEAR_KEYS
+        ahead = _address(keys) + last * stride if last < n_keys else values_at
         for member in range(queries.shape[0]):
             query_at, undo_at = _address(queries[member]), _address(undo[member])
             keys_at, scores_at = _address(keys), _address(scores[member])
-            for j in range(first, min(first + NEAR_KEYS, n_keys), simd.LANES):
+            for j in range(first, min(last, n_keys), simd.LANES):
                 simd.keys_16x1(
                     keys_at + j * stride,
                     stride,
@@ -274,7 +314,9 @@ def _fill_scores(queries: Any, undo: Any, keys: Any, n_keys: int, scores: Any) -
                     undo_at,
                     scores_at + j * 4,
                     zero,
+                    ahead,
                 )
+                ahead += simd.KEYS_AHEAD * stride
 
 
 @inlined
@@ -286,19 +328,23 @@ def _byte_sum(row: Any) -> Any:
 
 
 @inlined
-def _mix(p: Any, values: Any, n_keys: int, part: Any, total: Any) -> None:
+def _mix(p: Any, values: Any, n_keys: int, next_at: Any, part: Any, total: Any) -> None:
     """total[m] = Σ_j p[m, j] · values[j], in int32 a block of keys and int64 above.
 
-    p[m, n_keys] is 0: keys are taken in pairs.
+    p[m, n_keys] is 0: keys are taken in pairs. Meanwhile memory is asked for the next
+    block, after the last one for what lies at address next_at.
     """
     total[:] = 0
     d = np.int64(part.size)
     for first in range(0, n_keys, NEAR_KEYS):
+        last = first + NEAR_KEYS
+        ahead = _address(values) + last * d if last < n_keys else next_at
         n_pairs = (min(NEAR_KEYS, n_keys - first) + 1) // 2
         for member in range(total.shape[0]):
             part[:] = 0
             p_at, values_at = _address(p[member]) + first * 2, _address(values) + first * d
-            simd.add_weighted_pairs(p_at, values_at, d, n_pairs, _address(part))
+            simd.add_weighted_pairs(p_at, values_at, d, n_pairs, _address(part), ahead)
+            ahead += n_pairs * simd.BYTES
             for i in range(part.size):
                 total[member, i] += np.int64(part[i])
 
@@ -377,7 +423,9 @@ def _layer(
     met = _meet(work.barrier, n_threads, met)
     for item in range(n_rows * n_kv * me // n_threads, n_rows * n_kv * (me + 1) // n_threads):
         row, g = item // n_kv, item % n_kv
-        _attend(model, cache, work, sums, layer, row, g, lanes[row], at[row], scratch)
+        after = min(item + 1, n_rows * n_kv - 1)
+        next_at = _address(cache.keys[layer, lanes[after // n_kv], after % n_kv])
+        _attend(model, cache, work, sums, layer, row, g, lanes[row], at[row], next_at, scratch)
     met = _meet(work.barrier, n_threads, met)
     mixed = work.mixed.reshape(work.mixed_q.shape)
     quantise_rows(mixed[r0:r1], work.mixed_q[r0:r1], scale)
