@@ -189,50 +189,95 @@ last_16x1 = _make_dots(16, 1, n_ahead=0)
 keys_16x1 = _make_dots(16, 1, n_ahead=KEYS_AHEAD, flip_rows=True)
 
 
-@intrinsic
-def add_weighted_pairs(typing, weights, values, value_stride, n_pairs, out, ahead):  # type: ignore[no-untyped-def]
-    """out[i] += Σ_j weights[j] · values[j, i] over 2 n_pairs rows and BYTES columns, int32.
+_PARTS = range(0, BYTES, LANES)  # where the 128-bit parts of 64 bytes begin
+_EVEN_ODD_LOW = [i for part in _PARTS for c in range(8) for i in (part + c, BYTES + part + c)]
+_EVEN_ODD_HIGH = [i + 8 for i in _EVEN_ODD_LOW]
 
-    On its way it asks memory for n_pairs vectors that begin at address `ahead`.
 
-    weights: int16, contiguous; values: int8 rows; out: BYTES int32. The caller sees to it
-    that no sum leaves int32.
-    """
-    signature = types.void(*[types.int64] * 6)
+def _interleaved(builder: ir.IRBuilder, even: ir.Value, odd: ir.Value) -> list[ir.Value]:
+    """Two rows of bytes as pairs of int16, in the order that `_in_columns` undoes."""
+    pairs = []
+    for half in (0, 1):
+        for order in (_EVEN_ODD_LOW, _EVEN_ODD_HIGH):
+            both = _shuffle(builder, even, odd, order)
+            bytes_ = _shuffle(builder, both, both, list(range(32 * half, 32 * half + 32)))
+            pairs.append(builder.bitcast(builder.sext(bytes_, _PAIRS_TYPE), _SUMS_TYPE))
+    return pairs
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        weights, values, value_stride, n_pairs, out, ahead = arguments
-        multiply = _instruction(builder, "llvm.x86.avx512.vpdpwssd.512")
-        places = [builder.add(out, ir.Constant(_i64, BYTES * i)) for i in range(4)]
-        sums = [
-            cgutils.alloca_once_value(builder, _load(builder, place, _SUMS_TYPE))
-            for place in places
-        ]
-        one, two = ir.Constant(_i64, 1), ir.Constant(_i64, 2)
-        with cgutils.for_range(builder, n_pairs, intp=_i64) as loop:
-            offset = builder.mul(builder.shl(loop.index, one), value_stride)
-            row = builder.add(values, offset)
-            step = builder.mul(loop.index, ir.Constant(_i64, BYTES))
-            _prefetch(builder, builder.add(ahead, step))
-            even = _load(builder, row, _BYTES_TYPE)
-            odd = _load(builder, builder.add(row, value_stride), _BYTES_TYPE)
-            address = builder.add(weights, builder.shl(loop.index, two))
-            pair = _load(builder, address, _i32, align=2)
-            seed = builder.insert_element(
-                ir.Constant(_SUMS_TYPE, ir.Undefined), pair, ir.Constant(_i32, 0)
-            )
-            pairs = _shuffle(builder, seed, seed, [0] * LANES)
-            for quarter, place in enumerate(sums):
-                columns = range(quarter * LANES, (quarter + 1) * LANES)
-                order = [i for column in columns for i in (column, BYTES + column)]
-                both = builder.sext(_shuffle(builder, even, odd, order), _PAIRS_TYPE)
-                terms = builder.bitcast(both, _SUMS_TYPE)
-                builder.store(builder.call(multiply, [builder.load(place), terms, pairs]), place)
-        for place, total in zip(places, sums, strict=True):
-            _store(builder, builder.load(total), place)
-        return context.get_dummy_value()
 
-    return signature, generate
+def _in_columns(builder: ir.IRBuilder, sums: list[ir.Value]) -> list[ir.Value]:
+    """Sums over `_interleaved` pairs as four vectors in the order of the columns."""
+    first = [*range(8), *range(LANES, LANES + 8)]
+    second = [i + 8 for i in first]
+    return [
+        _shuffle(builder, sums[half], sums[half + 1], order)
+        for half in (0, 2)
+        for order in (first, second)
+    ]
+
+
+def _make_weighted_sums(n_members: int) -> Any:
+    """Make a function for the weighted sums of `n_members` sets of weights."""
+
+    @intrinsic
+    def weighted_sums(  # type: ignore[no-untyped-def]
+        typing, weights, weight_stride, values, value_stride, n_pairs, out, out_stride, ahead
+    ):
+        """out[m, i] = Σ_j weights[m, j] · values[j, i] over 2 n_pairs rows, BYTES columns, int32.
+
+        weights: int16; values: int8. The caller sees to it that no sum leaves int32. On its
+        way it asks memory for 2 n_pairs rows that begin at address `ahead`.
+        """
+        signature = types.void(*[types.int64] * 8)
+
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            weights, weight_stride, values, value_stride, n_pairs = arguments[:5]
+            out, out_stride, ahead = arguments[5:]
+            multiply = _instruction(builder, "llvm.x86.avx512.vpdpwssd.512")
+            zero = ir.Constant(_SUMS_TYPE, [0] * LANES)
+            sums = [
+                [cgutils.alloca_once_value(builder, zero) for _ in range(4)]
+                for _ in range(n_members)
+            ]
+            one, two = ir.Constant(_i64, 1), ir.Constant(_i64, 2)
+            with cgutils.for_range(builder, n_pairs, intp=_i64) as loop:
+                offset = builder.mul(builder.shl(loop.index, one), value_stride)
+                for r in range(2):
+                    _prefetch(builder, _at(builder, builder.add(ahead, offset), value_stride, r))
+                row = builder.add(values, offset)
+                even = _load(builder, row, _BYTES_TYPE)
+                odd = _load(builder, builder.add(row, value_stride), _BYTES_TYPE)
+                terms = _interleaved(builder, even, odd)
+                place = builder.add(weights, builder.shl(loop.index, two))
+                for member in range(n_members):
+                    pair = _load(builder, _at(builder, place, weight_stride, member), _i32, align=2)
+                    pairs = _broadcast(builder, pair)
+                    for term, total in zip(terms, sums[member], strict=True):
+                        added = builder.call(multiply, [builder.load(total), term, pairs])
+                        builder.store(added, total)
+            for member in range(n_members):
+                line = _at(builder, out, out_stride, member)
+                found = _in_columns(builder, [builder.load(total) for total in sums[member]])
+                for quarter, vector in enumerate(found):
+                    _store(builder, vector, builder.add(line, ir.Constant(_i64, BYTES * quarter)))
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return weighted_sums
+
+
+def _broadcast(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    seed = builder.insert_element(
+        ir.Constant(_SUMS_TYPE, ir.Undefined), value, ir.Constant(_i32, 0)
+    )
+    return _shuffle(builder, seed, seed, [0] * LANES)
+
+
+weighted_sums_1 = _make_weighted_sums(1)
+weighted_sums_2 = _make_weighted_sums(2)
+weighted_sums_3 = _make_weighted_sums(3)
+weighted_sums_4 = _make_weighted_sums(4)
 
 
 @intrinsic

@@ -54,7 +54,8 @@ def fits(shape: ModelShape) -> bool:
 class StepLinear(NamedTuple):
     """The same linear of all layers (the first axis); the head has one."""
 
-    address: NDArray[np.int64]  # (layers,) of int8 (n_out, n_in)
+    weight: NDArray[np.int8]  # (layers, n_out, n_in)
+    address: NDArray[np.int64]  # (layers,) where each layer's weights begin
     correction: NDArray[np.int32]  # (layers, n_out)
     scale: NDArray[np.float32]  # (layers, n_out)
     bias: NDArray[np.float32]  # (layers, n_out) or (layers, 0)
@@ -335,18 +336,30 @@ def _mix(p: Any, values: Any, n_keys: int, next_at: Any, part: Any, total: Any) 
     block, after the last one for what lies at address next_at.
     """
     total[:] = 0
-    d = np.int64(part.size)
+    n_members, d = part.shape
+    p_stride, d64, part_stride = np.int64(p.shape[1] * 2), np.int64(d), np.int64(d * 4)
     for first in range(0, n_keys, NEAR_KEYS):
         last = first + NEAR_KEYS
-        ahead = _address(values) + last * d if last < n_keys else next_at
-        n_pairs = (min(NEAR_KEYS, n_keys - first) + 1) // 2
-        for member in range(total.shape[0]):
-            part[:] = 0
-            p_at, values_at = _address(p[member]) + first * 2, _address(values) + first * d
-            simd.add_weighted_pairs(p_at, values_at, d, n_pairs, _address(part), ahead)
-            ahead += n_pairs * simd.BYTES
-            for i in range(part.size):
-                total[member, i] += np.int64(part[i])
+        ahead = _address(values) + last * d64 if last < n_keys else next_at
+        n_pairs = np.int64((min(NEAR_KEYS, n_keys - first) + 1) // 2)
+        v_at = _address(values) + first * d64
+        member = 0
+        while member < n_members:
+            p_at = _address(p) + member * p_stride + first * 2
+            out_at = _address(part) + member * part_stride
+            left = n_members - member
+            if left >= 4:
+                simd.weighted_sums_4(p_at, p_stride, v_at, d64, n_pairs, out_at, part_stride, ahead)
+            elif left == 3:
+                simd.weighted_sums_3(p_at, p_stride, v_at, d64, n_pairs, out_at, part_stride, ahead)
+            elif left == 2:
+                simd.weighted_sums_2(p_at, p_stride, v_at, d64, n_pairs, out_at, part_stride, ahead)
+            else:
+                simd.weighted_sums_1(p_at, p_stride, v_at, d64, n_pairs, out_at, part_stride, ahead)
+            member += 4
+        for member in range(n_members):
+            for i in range(d):
+                total[member, i] += np.int64(part[member, i])
 
 
 @kernel
@@ -485,7 +498,7 @@ def step(
         np.empty((n_group, n_keys), dtype=np.int32),
         np.empty(n_keys, dtype=np.float32),
         np.empty((n_group, n_keys), dtype=np.int16),
-        np.empty(d, dtype=np.int32),
+        np.empty((n_group, d), dtype=np.int32),
         np.empty((n_group, d), dtype=np.int64),
         np.empty(n_group, dtype=np.float32),
     )

@@ -90,11 +90,12 @@ def _step_model(shape: ModelShape, model: ModelView) -> StepModel:
 
 
 def _step_linear(linears: Sequence[LinearView]) -> StepLinear:
-    weights = [linear.weight.t() for linear in linears]
-    assert all(weight.is_contiguous() for weight in weights)
-    corrections = [row_sums(weight.numpy()) * i32(simd.SIGN_BITS) for weight in weights]
+    # a mapped file comes in small pages; numpy asks for huge ones, which are read faster
+    weights = np.stack([linear.weight.t().numpy() for linear in linears])
+    corrections = [row_sums(weight) * i32(simd.SIGN_BITS) for weight in weights]
     return StepLinear(
-        np.array([weight.data_ptr() for weight in weights], dtype=np.int64),
+        weights,
+        np.array([weight.ctypes.data for weight in weights], dtype=np.int64),
         np.stack(corrections),
         np.stack([linear.scale for linear in linears]),
         np.stack([linear.bias for linear in linears]),
