@@ -180,12 +180,10 @@ def _make_dots(n_rows: int, n_columns: int, n_ahead: int, flip_rows: bool = Fals
 KEYS_AHEAD = 8
 """Rows that `keys_16x1` asks for."""
 
-weights_16x1 = _make_dots(16, 1, n_ahead=16)
-weights_8x2 = _make_dots(8, 2, n_ahead=8)
+weights_16x1 = _make_dots(16, 1, n_ahead=0)  # the processor foresees long rows by itself
+weights_8x2 = _make_dots(8, 2, n_ahead=0)
 weights_4x4 = _make_dots(4, 4, n_ahead=4)
 weights_4x4_busy = _make_dots(4, 4, n_ahead=1)
-last_8x2 = _make_dots(8, 2, n_ahead=0)
-last_16x1 = _make_dots(16, 1, n_ahead=0)
 keys_16x1 = _make_dots(16, 1, n_ahead=KEYS_AHEAD, flip_rows=True)
 
 

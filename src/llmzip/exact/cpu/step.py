@@ -133,32 +133,15 @@ def _part(size: int, step: int, me: int, n_threads: int) -> Any:
 
 @inlined
 def _product_rest(
-    n_rest: int,
-    alone: bool,
-    w_at: Any,
-    n_inner: Any,
-    x_at: Any,
-    c_at: Any,
-    y_at: Any,
-    stride: Any,
+    n_rest: int, w_at: Any, n_inner: Any, x_at: Any, c_at: Any, y_at: Any, stride: Any
 ) -> None:
-    """The one or two rows of activations that a block of COLUMNS leaves; addresses all."""
-    next_at = w_at + simd.LANES * n_inner
+    """The one or two rows of activations that blocks of COLUMNS leave; addresses all."""
     if n_rest == 1:
-        if alone:
-            simd.weights_16x1(w_at, n_inner, x_at, n_inner, n_inner, c_at, y_at, stride, next_at)
-        else:
-            simd.last_16x1(w_at, n_inner, x_at, n_inner, n_inner, c_at, y_at, stride, next_at)
+        simd.weights_16x1(w_at, n_inner, x_at, n_inner, n_inner, c_at, y_at, stride, w_at)
         return
     for i in range(0, simd.LANES, 8):
         rows_at, undo_at, out_at = w_at + i * n_inner, c_at + i * 4, y_at + i * 4
-        ahead = next_at + i * n_inner
-        if alone:
-            simd.weights_8x2(
-                rows_at, n_inner, x_at, n_inner, n_inner, undo_at, out_at, stride, ahead
-            )
-        else:
-            simd.last_8x2(rows_at, n_inner, x_at, n_inner, n_inner, undo_at, out_at, stride, ahead)
+        simd.weights_8x2(rows_at, n_inner, x_at, n_inner, n_inner, undo_at, out_at, stride, w_at)
 
 
 @kernel
@@ -209,7 +192,7 @@ def product(
             row += COLUMNS
         if row < n_rows:
             x_at, y_at = a_at + row * n_inner, o_at + row * stride
-            _product_rest(n_rows - row, row == 0, w_at, n_inner, x_at, c_at, y_at, stride)
+            _product_rest(n_rows - row, w_at, n_inner, x_at, c_at, y_at, stride)
     if full < last:
         _product_tail(a, n_rows, linear, layer, full, last, shift, out)
 
@@ -229,7 +212,7 @@ def _product_tail(
     for row in range(n_rows):
         x_at = _address(a) + row * n_inner
         w_at, undo_at, sums_at = _address(weights), _address(undo), _address(sums)
-        simd.last_16x1(w_at, n_inner, x_at, n_inner, n_inner, undo_at, sums_at, zero, w_at)
+        simd.weights_16x1(w_at, n_inner, x_at, n_inner, n_inner, undo_at, sums_at, zero, w_at)
         out[row, first - shift : last - shift] = sums[:n_outputs]
 
 
