@@ -13,12 +13,11 @@ from llmzip.exact.cache import KVCache
 from llmzip.exact.cpu import simd
 from llmzip.exact.cpu.buffers import LinearView, ModelView
 from llmzip.exact.cpu.head import BLOCK
+from llmzip.exact.cpu.product import COLUMNS, StepLinear
 from llmzip.exact.cpu.rows import row_sums
 from llmzip.exact.cpu.scalars import f32, i32
 from llmzip.exact.cpu.step import (
-    COLUMNS,
     StepCache,
-    StepLinear,
     StepModel,
     StepWork,
     step,

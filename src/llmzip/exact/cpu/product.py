@@ -1,0 +1,115 @@
+"""Linears of a decoding step: integer products of few rows with many weights."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmzip.exact.cpu import simd
+from llmzip.exact.cpu.scalars import inlined, kernel
+
+COLUMNS = 4
+"""Activation rows that a GEMM block takes: buffers have a multiple of this many."""
+
+
+class StepLinear(NamedTuple):
+    """The same linear of all layers (the first axis); the head has one."""
+
+    weight: NDArray[np.int8]  # (layers, n_out, n_in)
+    address: NDArray[np.int64]  # (layers,) where each layer's weights begin
+    correction: NDArray[np.int32]  # (layers, n_out)
+    scale: NDArray[np.float32]  # (layers, n_out)
+    bias: NDArray[np.float32]  # (layers, n_out) or (layers, 0)
+
+
+@inlined
+def address_of(array: Any) -> Any:
+    """Where an array begins, as `simd` takes it."""
+    return np.int64(array.ctypes.data)
+
+
+@inlined
+def _product_rest(
+    n_rest: int, w_at: Any, n_inner: Any, x_at: Any, c_at: Any, y_at: Any, stride: Any
+) -> None:
+    """The one or two rows of activations that blocks of COLUMNS leave; addresses all."""
+    if n_rest == 1:
+        simd.weights_16x1(w_at, n_inner, x_at, n_inner, n_inner, c_at, y_at, stride, w_at)
+        return
+    for i in range(0, simd.LANES, 8):
+        rows_at, undo_at, out_at = w_at + i * n_inner, c_at + i * 4, y_at + i * 4
+        simd.weights_8x2(rows_at, n_inner, x_at, n_inner, n_inner, undo_at, out_at, stride, w_at)
+
+
+@kernel
+def product(
+    a: Any, n_rows: int, linear: Any, layer: int, first: int, last: int, shift: int, out: Any
+) -> None:
+    """Outputs first … last - 1 of a linear for int8 rows a (n_rows, K), as int32 sums.
+
+    Output n goes to out[:, n - shift]. a and out have rows for a multiple of COLUMNS.
+    """
+    weight, undo_at = linear.address[layer], address_of(linear.correction[layer])
+    n_inner, stride = np.int64(a.shape[1]), np.int64(out.shape[1] * 4)
+    a_at, out_at = address_of(a), address_of(out) - shift * 4
+    full = first + (last - first) // simd.LANES * simd.LANES
+    for n in range(first, full, simd.LANES):
+        w_at, c_at, o_at = weight + n * n_inner, undo_at + n * 4, out_at + n * 4
+        next_at = w_at + simd.LANES * n_inner
+        row = 0
+        while n_rows - row >= 3:
+            x_at, y_at = a_at + row * n_inner, o_at + row * stride
+            for i in range(0, simd.LANES, 4):
+                rows_at, undo_rows_at, out_rows_at = w_at + i * n_inner, c_at + i * 4, y_at + i * 4
+                if n_rows > 2 * COLUMNS:
+                    ahead = next_at + min(row + i // 4, simd.LANES - 1) * n_inner
+                    simd.weights_4x4_busy(
+                        rows_at,
+                        n_inner,
+                        x_at,
+                        n_inner,
+                        n_inner,
+                        undo_rows_at,
+                        out_rows_at,
+                        stride,
+                        ahead,
+                    )
+                else:
+                    simd.weights_4x4(
+                        rows_at,
+                        n_inner,
+                        x_at,
+                        n_inner,
+                        n_inner,
+                        undo_rows_at,
+                        out_rows_at,
+                        stride,
+                        next_at + i * n_inner,
+                    )
+            row += COLUMNS
+        if row < n_rows:
+            x_at, y_at = a_at + row * n_inner, o_at + row * stride
+            _product_rest(n_rows - row, w_at, n_inner, x_at, c_at, y_at, stride)
+    if full < last:
+        _product_tail(a, n_rows, linear, layer, full, last, shift, out)
+
+
+@kernel
+def _product_tail(
+    a: Any, n_rows: int, linear: Any, layer: int, first: int, last: int, shift: int, out: Any
+) -> None:
+    """As `product`, for fewer outputs than a vector has: their weights are copied and padded."""
+    n_inner, n_outputs = np.int64(a.shape[1]), last - first
+    weights = np.empty((simd.LANES, n_inner), dtype=np.int8)
+    undo, sums = np.zeros(simd.LANES, dtype=np.int32), np.empty(simd.LANES, dtype=np.int32)
+    source = linear.address[layer] + first * n_inner
+    simd.copy_bytes(address_of(weights), source, n_outputs * n_inner)
+    undo[:n_outputs] = linear.correction[layer, first:last]
+    zero = np.int64(0)
+    for row in range(n_rows):
+        x_at = address_of(a) + row * n_inner
+        w_at, undo_at, sums_at = address_of(weights), address_of(undo), address_of(sums)
+        simd.weights_16x1(w_at, n_inner, x_at, n_inner, n_inner, undo_at, sums_at, zero, w_at)
+        out[row, first - shift : last - shift] = sums[:n_outputs]

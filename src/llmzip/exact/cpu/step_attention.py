@@ -1,0 +1,149 @@
+"""Attention of a decoding step, by KV heads: each is read once for all its queries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from llmzip.exact.cpu import simd
+from llmzip.exact.cpu.attention import EXACT_KEYS, head_values, softmax_row
+from llmzip.exact.cpu.product import address_of
+from llmzip.exact.cpu.rows import quantise_row
+from llmzip.exact.cpu.scalars import f32, i32, inlined, kernel
+
+NEAR_KEYS = 256
+"""Keys whose rows stay in the first cache while all queries of a group read them.
+
+At most EXACT_KEYS, so that int32 holds their weighted sum.
+"""
+assert NEAR_KEYS <= EXACT_KEYS
+
+
+@kernel
+def attend_group(
+    model: Any,
+    cache: Any,
+    work: Any,
+    sums: Any,
+    layer: int,
+    row: int,
+    g: int,
+    lane: int,
+    at: int,
+    next_at: Any,
+    scratch: Any,
+) -> None:
+    """New key and value of KV head g of a row into the cache; its queries' attention into mixed.
+
+    sums: (rows, (H + 2 KV) d) int32 of the linear. next_at: address of the keys needed next.
+    """
+    x, spare, queries, query_scales, undo, scores, weights, p, part, total, factors = scratch
+    n_kv, d = cache.keys.shape[2], cache.keys.shape[4]
+    n_heads = work.mixed.shape[1]
+    n_group = n_heads // n_kv
+    n_keys = at + 1
+    rotary = model.cos.shape[0] > 0
+    angle = at if rotary else 0
+    cos, sin, s = model.cos[angle:], model.sin[angle:], work.scale[row]
+    line, scale, bias = sums[row], model.qkv.scale[layer], model.qkv.bias[layer]
+    keys, values = cache.keys[layer, lane, g], cache.values[layer, lane, g]
+    key_scales, value_scales = cache.key_scales[layer, lane, g], cache.value_scales[layer, lane, g]
+    x, spare = head_values(line, scale, bias, s, (n_heads + g) * d, rotary, cos, sin, x, spare)
+    key_scales[at] = quantise_row(x, keys[at])
+    first = (n_heads + n_kv + g) * d
+    x, spare = head_values(line, scale, bias, s, first, False, cos, sin, x, spare)
+    value_scales[at] = quantise_row(x, values[at])
+    for member in range(n_group):
+        head = g * n_group + member
+        x, spare = head_values(line, scale, bias, s, head * d, rotary, cos, sin, x, spare)
+        query_scales[member] = quantise_row(x, queries[member]) * model.score_scale
+        undo[member, :] = i32(simd.SIGN_BITS * _byte_sum(queries[member]))
+    _fill_scores(queries, undo, keys, values, n_keys, scores)
+    for member in range(n_group):
+        inverse, factors[member] = softmax_row(
+            scores[member, :n_keys],
+            key_scales[:n_keys],
+            value_scales[:n_keys],
+            query_scales[member],
+            weights[:n_keys],
+        )
+        line_p = p[member]
+        for j in range(n_keys):
+            line_p[j] = np.int16(i32(np.rint(weights[j] * inverse)))
+        line_p[n_keys] = 0
+    _mix(p, values, n_keys, next_at, part, total)
+    for member in range(n_group):
+        target = work.mixed[row, g * n_group + member]
+        for i in range(d):
+            target[i] = f32(total[member, i]) * factors[member]
+
+
+@inlined
+def _fill_scores(queries: Any, undo: Any, keys: Any, values: Any, n_keys: int, scores: Any) -> None:
+    """scores[m, j] = queries[m] · keys[j], a block of keys for all queries at a time.
+
+    Meanwhile memory is asked for the next block, after the last one for the values.
+    """
+    stride, zero, values_at = np.int64(keys.shape[1]), np.int64(0), address_of(values)
+    for first in range(0, n_keys, NEAR_KEYS):
+        last = first + NEAR_KEYS
+        ahead = address_of(keys) + last * stride if last < n_keys else values_at
+        for member in range(queries.shape[0]):
+            query_at, undo_at = address_of(queries[member]), address_of(undo[member])
+            keys_at, scores_at = address_of(keys), address_of(scores[member])
+            for j in range(first, min(last, n_keys), simd.LANES):
+                simd.keys_16x1(
+                    keys_at + j * stride,
+                    stride,
+                    query_at,
+                    zero,
+                    stride,
+                    undo_at,
+                    scores_at + j * 4,
+                    zero,
+                    ahead,
+                )
+                ahead += simd.KEYS_AHEAD * stride
+
+
+@inlined
+def _byte_sum(row: Any) -> Any:
+    total = i32(0)
+    for i in range(row.size):
+        total = i32(total + i32(row[i]))
+    return total
+
+
+@inlined
+def _mix(p: Any, values: Any, n_keys: int, next_at: Any, part: Any, total: Any) -> None:
+    """total[m] = Σ_j p[m, j] · values[j], in int32 a block of keys and int64 above.
+
+    p[m, n_keys] is 0: keys are taken in pairs. Meanwhile memory is asked for the next
+    block, after the last one for what lies at address next_at.
+    """
+    total[:] = 0
+    n_members, d = part.shape
+    p_stride, d64, part_stride = np.int64(p.shape[1] * 2), np.int64(d), np.int64(d * 4)
+    for first in range(0, n_keys, NEAR_KEYS):
+        last = first + NEAR_KEYS
+        ahead = address_of(values) + last * d64 if last < n_keys else next_at
+        n_pairs = np.int64((min(NEAR_KEYS, n_keys - first) + 1) // 2)
+        v_at = address_of(values) + first * d64
+        member = 0
+        while member < n_members:
+            p_at = address_of(p) + member * p_stride + first * 2
+            out_at = address_of(part) + member * part_stride
+            left = n_members - member
+            if left >= 4:
+                simd.weighted_sums_4(p_at, p_stride, v_at, d64, n_pairs, out_at, part_stride, ahead)
+            elif left == 3:
+                simd.weighted_sums_3(p_at, p_stride, v_at, d64, n_pairs, out_at, part_stride, ahead)
+            elif left == 2:
+                simd.weighted_sums_2(p_at, p_stride, v_at, d64, n_pairs, out_at, part_stride, ahead)
+            else:
+                simd.weighted_sums_1(p_at, p_stride, v_at, d64, n_pairs, out_at, part_stride, ahead)
+            member += 4
+        for member in range(n_members):
+            for i in range(d):
+                total[member, i] += np.int64(part[member, i])
