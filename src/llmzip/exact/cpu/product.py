@@ -18,7 +18,6 @@ class StepLinear(NamedTuple):
     """The same linear of all layers (the first axis); the head has one."""
 
     weight: NDArray[np.int8]  # (layers, n_out, n_in)
-    address: NDArray[np.int64]  # (layers,) where each layer's weights begin
     correction: NDArray[np.int32]  # (layers, n_out)
     scale: NDArray[np.float32]  # (layers, n_out)
     bias: NDArray[np.float32]  # (layers, n_out) or (layers, 0)
@@ -51,7 +50,7 @@ def product(
 
     Output n goes to out[:, n - shift]. a and out have rows for a multiple of COLUMNS.
     """
-    weight, undo_at = linear.address[layer], address_of(linear.correction[layer])
+    weight, undo_at = address_of(linear.weight[layer]), address_of(linear.correction[layer])
     n_inner, stride = np.int64(a.shape[1]), np.int64(out.shape[1] * 4)
     a_at, out_at = address_of(a), address_of(out) - shift * 4
     full = first + (last - first) // simd.LANES * simd.LANES
@@ -104,7 +103,7 @@ def _product_tail(
     n_inner, n_outputs = np.int64(a.shape[1]), last - first
     weights = np.empty((simd.LANES, n_inner), dtype=np.int8)
     undo, sums = np.zeros(simd.LANES, dtype=np.int32), np.empty(simd.LANES, dtype=np.int32)
-    source = linear.address[layer] + first * n_inner
+    source = address_of(linear.weight[layer]) + first * n_inner
     simd.copy_bytes(address_of(weights), source, n_outputs * n_inner)
     undo[:n_outputs] = linear.correction[layer, first:last]
     zero = np.int64(0)

@@ -261,6 +261,6 @@ def step(
         work.scale[r0:r1],
     )
     met = _meet(work.barrier, n_threads, 0)
-    for layer in range(model.qkv.address.size):
+    for layer in range(model.qkv.weight.shape[0]):
         met = _layer(me, n_threads, lanes, at, model, cache, work, layer, met, scratch)
     _distributions(me, n_threads, n_rows, model.head, work, met)

@@ -34,7 +34,6 @@ class StepTeam:
     def __init__(self, shape: ModelShape, model: ModelView, n_threads: int) -> None:
         self._shape = shape
         self._n_threads = n_threads
-        self._weights = model  # the kernel holds addresses: keep what they point to
         self._model = _step_model(shape, model)
         self._work = _step_work(shape, COLUMNS, n_threads)
         self._pool = ThreadPoolExecutor(max(1, n_threads - 1), "llmzip-step")
@@ -94,7 +93,6 @@ def _step_linear(linears: Sequence[LinearView]) -> StepLinear:
     corrections = [row_sums(weight) * i32(simd.SIGN_BITS) for weight in weights]
     return StepLinear(
         weights,
-        np.array([weight.ctypes.data for weight in weights], dtype=np.int64),
         np.stack(corrections),
         np.stack([linear.scale for linear in linears]),
         np.stack([linear.bias for linear in linears]),
