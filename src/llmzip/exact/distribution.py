@@ -60,6 +60,16 @@ class Distributions(Protocol):
     def find(self, targets: NDArray[np.uint64]) -> TokenIntervals:
         """The token of each row whose interval holds its target, with low and freq."""
 
+    def look_up(self, ids: Ids) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        """Where tokens (rows, C) lie in the rows' distributions: (low, freq)."""
+
+    def add_gradient(self, tokens: Ids, gradient: NDArray[np.int64]) -> None:
+        """Add to `gradient` (V,) what came, tokens (rows,), less what was predicted.
+
+        In units of 2^-GRADIENT_BITS: 2^GRADIENT_BITS for each token, less for each row and each
+        v rint(exp2(l[v] - max l) · f32(2^(GRADIENT_BITS + FREQ_BITS) / total)).
+        """
+
 
 class Engine(Protocol):
     """An exact model that runs rows of tokens over a KV cache.
@@ -72,6 +82,10 @@ class Engine(Protocol):
     max_rows: int
     step_threads: int  # threads that one `step` keeps busy
 
+    @property
+    def head_bias(self) -> NDArray[np.float32] | None:
+        """The head's own bias (V,), if it has one."""
+
     def cache(self, n_lanes: int, n_positions: int) -> KVCache:
         """Make a KV cache."""
 
@@ -81,10 +95,17 @@ class Engine(Protocol):
     def intervals(self, hidden: Hidden, tokens: Ids) -> TokenIntervals:
         """Intervals of the tokens (rows,) that follow the rows of `hidden`."""
 
-    def distributions(self, hidden: Hidden) -> Distributions:
-        """The distributions after the rows of `hidden`, to be searched."""
+    def distributions(
+        self, hidden: Hidden, bias: NDArray[np.float32] | None = None
+    ) -> Distributions:
+        """The distributions after the rows of `hidden`, to be searched.
 
-    def step(self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache) -> Distributions:
+        bias: float32 (V,), instead of the head's own.
+        """
+
+    def step(
+        self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache, bias: NDArray[np.float32] | None = None
+    ) -> Distributions:
         """Feed a token each (M,) to distinct lanes at positions `at`: the distributions after.
 
         They are valid until the engine's next call. M may be any number.

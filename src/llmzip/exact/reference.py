@@ -7,11 +7,13 @@ must equal it bit for bit. B is the number of lanes, T of tokens of each lane.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from llmzip.exact import arith
+from llmzip.exact.bias import GRADIENT_BITS
 from llmzip.exact.cache import KVCache
 from llmzip.exact.gemm import exact_gemm, product
 from llmzip.exact.hidden import Hidden
@@ -50,15 +52,22 @@ class Reference:
         q, scale = arith.normalise(x.flatten(0, 1), self.shape.eps)
         return Hidden(q, scale[:, 0])
 
-    def logits(self, hidden: Hidden) -> Tensor:
-        """Base-2 logits of each row, float32 (rows, vocab_size)."""
-        return self._linear(self.model.head, hidden.q, hidden.scale[:, None])
+    def logits(self, hidden: Hidden, bias: Tensor | None = None) -> Tensor:
+        """Base-2 logits of each row, float32 (rows, vocab_size); `bias` replaces the head's."""
+        head = self.model.head if bias is None else replace(self.model.head, bias=bias)
+        return self._linear(head, hidden.q, hidden.scale[:, None])
 
-    def frequencies(self, hidden: Hidden) -> Tensor:
+    def frequencies(self, hidden: Hidden, bias: Tensor | None = None) -> Tensor:
         """The integer distribution over the next token, int64 (rows, vocab_size)."""
-        logits = self.logits(hidden)
-        weights = arith.exp2(logits - logits.amax(-1, keepdim=True))
+        weights = _weights(self.logits(hidden, bias))
         return torch.round(weights * float(1 << FREQ_BITS)).to(torch.int64) + 1
+
+    def probabilities(self, hidden: Hidden, bias: Tensor | None = None) -> Tensor:
+        """Probabilities in GRADIENT_BITS fraction bits, int64 (rows, vocab_size)."""
+        total = self.frequencies(hidden, bias).sum(-1, keepdim=True).to(torch.float64)
+        unit = torch.full_like(total, 2.0 ** (GRADIENT_BITS + FREQ_BITS)) / total
+        weights = _weights(self.logits(hidden, bias))
+        return torch.round(weights * unit.to(torch.float32)).to(torch.int64)
 
     def _embed(self, ids: Tensor, at: Tensor) -> Tensor:
         model = self.model
@@ -149,6 +158,10 @@ class _LayerCache:
 def _dequantise(linear: Linear, sums: Tensor, scale: Tensor) -> Tensor:
     y = sums.to(torch.float32) * linear.scale * scale
     return y if linear.bias is None else y + linear.bias
+
+
+def _weights(logits: Tensor) -> Tensor:
+    return arith.exp2(logits - logits.amax(-1, keepdim=True))
 
 
 def score_scale(d_head: int) -> float:

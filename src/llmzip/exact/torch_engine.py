@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from llmzip.exact.bias import GRADIENT_BITS
 from llmzip.exact.cache import KVCache
 from llmzip.exact.distribution import Distributions, Ids, TokenIntervals
 from llmzip.exact.hidden import Hidden
@@ -27,6 +31,12 @@ class TorchEngine:
         self._reference = Reference(model, device)
         self.shape = model.shape
         self.device = device
+
+    @property
+    def head_bias(self) -> NDArray[np.float32] | None:
+        """The head's own bias."""
+        bias = self._reference.model.head.bias
+        return None if bias is None else bias.cpu().numpy()
 
     def cache(self, n_lanes: int, n_positions: int) -> KVCache:
         """Make a KV cache on the device."""
@@ -59,21 +69,28 @@ class TorchEngine:
         own = logits.gather(1, tokens[:, None])[:, 0] - logits.amax(1)
         found.bits[part] = (torch.log2(mass) - own).cpu().numpy()
 
-    def distributions(self, hidden: Hidden) -> Distributions:
+    def distributions(
+        self, hidden: Hidden, bias: NDArray[np.float32] | None = None
+    ) -> Distributions:
         """The distributions of `hidden`, ready to be searched."""
         with torch.inference_mode():
-            return TorchDistributions(self._reference.frequencies(hidden).cumsum(-1))
+            own = None if bias is None else torch.from_numpy(bias).to(self.device)
+            ends = self._reference.frequencies(hidden, own).cumsum(-1)
+            return TorchDistributions(ends, partial(self._reference.probabilities, hidden, own))
 
-    def step(self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache) -> Distributions:
+    def step(
+        self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache, bias: NDArray[np.float32] | None = None
+    ) -> Distributions:
         """Feed a token each to distinct lanes; return the distributions after."""
-        return self.distributions(self.forward(ids[:, None], lanes, at, cache))
+        return self.distributions(self.forward(ids[:, None], lanes, at, cache), bias)
 
 
 class TorchDistributions:
     """Distributions of several rows, as the ends of their tokens' intervals (rows, V) int64."""
 
-    def __init__(self, ends: Tensor) -> None:
-        self._ends = ends
+    def __init__(self, ends: Tensor, probabilities: Callable[[], Tensor]) -> None:
+        """`probabilities`: computes them, see `Reference.probabilities`."""
+        self._ends, self._probabilities = ends, probabilities
 
     def totals(self) -> NDArray[np.uint64]:
         """The frequencies' sum of each row."""
@@ -82,13 +99,23 @@ class TorchDistributions:
     def find(self, targets: NDArray[np.uint64]) -> TokenIntervals:
         """The tokens whose intervals hold the targets."""
         wanted = torch.from_numpy(targets.astype(np.int64)).to(self._ends.device)[:, None]
-        tokens = torch.searchsorted(self._ends, wanted, right=True)
+        tokens = torch.searchsorted(self._ends, wanted, right=True).cpu().numpy()
+        low, freq = self.look_up(tokens)
+        found = TokenIntervals.empty(len(targets))
+        found.tokens[:], found.low[:], found.freq[:] = tokens[:, 0], low[:, 0], freq[:, 0]
+        return found
+
+    def look_up(self, ids: Ids) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        """Where tokens (rows, C) lie: (low, freq)."""
+        tokens = torch.from_numpy(ids).to(self._ends.device)
         end = self._ends.gather(1, tokens)
         low = torch.where(tokens > 0, self._ends.gather(1, (tokens - 1).clamp_min(0)), 0)
-        found = TokenIntervals.empty(len(targets))
-        found.tokens[:] = tokens[:, 0].cpu().numpy()
-        found.low[:], found.freq[:] = _unsigned(low[:, 0]), _unsigned((end - low)[:, 0])
-        return found
+        return _unsigned(low), _unsigned(end - low)
+
+    def add_gradient(self, tokens: Ids, gradient: NDArray[np.int64]) -> None:
+        """Add to `gradient` (V,) what came, tokens (rows,), less what was predicted."""
+        gradient -= self._probabilities().sum(0).cpu().numpy()
+        np.add.at(gradient, tokens, 1 << GRADIENT_BITS)
 
 
 def _unsigned(x: Tensor) -> NDArray[np.uint64]:

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from llmzip.exact.cache import KVCache
 from llmzip.exact.distribution import Engine, TokenIntervals
 from llmzip.exact.hidden import Hidden
 from llmzip.predict.protocol import Intervals
@@ -37,14 +36,23 @@ def chunk_intervals(
     """The intervals of each chunk, `n_lanes` windows running side by side."""
     views = [list(_views(window, chunk.astype(np.int64))) for chunk in chunks]
     flat = [view for own in views for view in own]
-    size = max(len(view.inputs) for view in flat)
-    cache = engine.cache(min(n_lanes, len(flat)), size)
-    for group in grouped(flat, n_lanes):
-        _run(engine, cache, group)
+    for rows in _blocks(engine, flat, n_lanes):
+        _look_up(engine, rows)
     return [_intervals([part for view in own for part in view.found]) for own in views]
 
 
-@dataclass(frozen=True)
+def chunk_hidden(engine: Engine, window: Window, chunk: NDArray[np.int32], n_lanes: int) -> Hidden:
+    """The rows (tokens of the chunk) that the head reads, in memory of their own."""
+    views = list(_views(window, chunk.astype(np.int64)))
+    parts: list[list[Hidden]] = [[] for _ in views]
+    for rows in _blocks(engine, views, n_lanes):
+        for view, part in zip(rows.views, rows.parts(), strict=True):
+            parts[views.index(view)].append(part)
+    flat = [part for own in parts for part in own]
+    return Hidden(torch.cat([part.q for part in flat]), torch.cat([part.scale for part in flat]))
+
+
+@dataclass(frozen=True, eq=False)
 class _View:
     """A window's inputs; the row of input n_context + i predicts targets[i]."""
 
@@ -67,38 +75,63 @@ def _views(window: Window, ids: Ids) -> Iterator[_View]:
         yield _View(inputs, n_context, targets)
 
 
-def _run(engine: Engine, cache: KVCache, views: Sequence[_View]) -> None:
-    """Run windows side by side, in blocks of as many positions as the engine takes.
+@dataclass(frozen=True)
+class _Rows:
+    """Positions first to first + columns - 1 of each view: `hidden`, view after view."""
+
+    views: Sequence[_View]
+    hidden: Hidden
+    first: int
+    columns: int
+
+    def owns(self) -> list[slice]:
+        """Which of each view's targets are predicted here."""
+        return [view.own(self.first, self.first + self.columns) for view in self.views]
+
+    def index(self) -> list[Ids]:
+        """Which rows of `hidden` predict them."""
+        return [
+            np.arange(own.start, own.stop) + view.n_context - self.first + row * self.columns
+            for row, (view, own) in enumerate(zip(self.views, self.owns(), strict=True))
+        ]
+
+    def picked(self, rows: Ids) -> Hidden:
+        """Copies of these rows of `hidden`."""
+        index = torch.from_numpy(rows).to(self.hidden.q.device)
+        return Hidden(self.hidden.q[index], self.hidden.scale[index])
+
+    def parts(self) -> list[Hidden]:
+        """The rows that predict targets, view by view."""
+        return [self.picked(rows) for rows in self.index()]
+
+
+def _blocks(engine: Engine, views: Sequence[_View], n_lanes: int) -> Iterator[_Rows]:
+    """Run windows, `n_lanes` side by side, in blocks of as many positions as the engine takes.
 
     Shorter ones are fed id 0 to the end: what comes later in a lane changes nothing before it.
     """
-    length = max(len(view.inputs) for view in views)
-    ids = np.zeros((len(views), length), dtype=np.int64)
-    for row, view in enumerate(views):
-        ids[row, : len(view.inputs)] = view.inputs
-    lanes, columns = np.arange(len(views)), max(1, engine.max_rows // len(views))
-    for first in range(0, length, columns):
-        block = ids[:, first : first + columns]
-        hidden = engine.forward(block, lanes, np.full(len(views), first), cache)
-        _look_up(engine, hidden, views, first, block.shape[1])
+    size = max(len(view.inputs) for view in views)
+    cache = engine.cache(min(n_lanes, len(views)), size)
+    for group in grouped(views, n_lanes):
+        length = max(len(view.inputs) for view in group)
+        ids = np.zeros((len(group), length), dtype=np.int64)
+        for row, view in enumerate(group):
+            ids[row, : len(view.inputs)] = view.inputs
+        lanes, columns = np.arange(len(group)), max(1, engine.max_rows // len(group))
+        for first in range(0, length, columns):
+            block = ids[:, first : first + columns]
+            hidden = engine.forward(block, lanes, np.full(len(group), first), cache)
+            yield _Rows(group, hidden, first, block.shape[1])
 
 
-def _look_up(
-    engine: Engine, hidden: Hidden, views: Sequence[_View], first: int, columns: int
-) -> None:
-    """Add to each view what the rows of `hidden`, `columns` of each view, say of its targets."""
-    owns = [view.own(first, first + columns) for view in views]
-    tokens = [view.targets[own] for view, own in zip(views, owns, strict=True)]
+def _look_up(engine: Engine, rows: _Rows) -> None:
+    """Add to each view what `rows` say of its targets."""
+    tokens = [view.targets[own] for view, own in zip(rows.views, rows.owns(), strict=True)]
     if not sum(map(len, tokens)):
         return
-    rows = [
-        np.arange(own.start, own.stop) + view.n_context - first + row * columns
-        for row, (view, own) in enumerate(zip(views, owns, strict=True))
-    ]
-    index = torch.from_numpy(np.concatenate(rows)).to(hidden.q.device)
-    found = engine.intervals(Hidden(hidden.q[index], hidden.scale[index]), np.concatenate(tokens))
+    found = engine.intervals(rows.picked(np.concatenate(rows.index())), np.concatenate(tokens))
     ends = np.cumsum([len(own) for own in tokens])
-    for view, own, end in zip(views, tokens, ends, strict=True):
+    for view, own, end in zip(rows.views, tokens, ends, strict=True):
         if len(own):
             view.found.append(found.part(end - len(own), end))
 

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import islice
-from queue import SimpleQueue
 from typing import TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from llmzip.exact.cache import KVCache
 from llmzip.exact.distribution import Distributions, Engine, TokenIntervals
 from llmzip.exact.hidden import Hidden
-from llmzip.predict.batches import chunk_intervals, grouped
+from llmzip.predict.adaptive import Adaptive, AdaptiveLanes
+from llmzip.predict.batches import chunk_hidden, chunk_intervals, grouped
 from llmzip.predict.protocol import Intervals
 from llmzip.predict.windows import Ids, Window
+from llmzip.predict.workers import Workers
 
 CACHE_BYTES = 768 << 20
 """What the KV caches of all lanes may take by default."""
 MAX_LANES = 64
+MODEL_SHARE = 0.85
+"""How much of the time of an adaptive wave the model takes, about."""
 
 T = TypeVar("T")
+Bias = NDArray[np.float32]
 Lanes = NDArray[np.int64]
 Totals = NDArray[np.uint64]
 
@@ -61,6 +62,10 @@ class ExactPredictor:
         """Return a decoder for up to `n_lanes` chunks side by side."""
         return ExactLanes(self._workers, self._window, n_lanes)
 
+    def group(self) -> ExactGroup:
+        """Return a group that has learnt nothing yet."""
+        return ExactGroup(self._workers, self._window, self._n_together)
+
     def _chunks(self, chunks: list[NDArray[np.int32]], engine: Engine) -> list[Intervals]:
         return chunk_intervals(engine, self._window, chunks, self._n_together)
 
@@ -79,11 +84,48 @@ def lanes_to_prefill(engine: Engine, n_positions: int) -> int:
     return int(engine.prefill_lanes(n_positions)) if hasattr(engine, "prefill_lanes") else 1
 
 
+def _head_of(engine: Engine) -> tuple[int, NDArray[np.float32] | None]:
+    return engine.shape.vocab_size, engine.head_bias
+
+
 def prefill(engine: Engine, cache: KVCache, lane: int, inputs: Ids) -> Iterator[tuple[int, Hidden]]:
     """Run `inputs` from position 0 of a lane, in blocks; yield each block's first row and rows."""
     for first in range(0, len(inputs), engine.max_rows):
         block = inputs[None, first : first + engine.max_rows]
         yield first, engine.forward(block, np.array([lane]), np.array([first]), cache)
+
+
+class ExactGroup:
+    """Waves of chunks that learn from each other, whichever workers run the model."""
+
+    def __init__(self, workers: Workers, window: Window, n_together: int) -> None:
+        self._workers, self._window, self._n_together = workers, window, n_together
+        self._adaptive = Adaptive(*_head_of(workers.engines[0]))
+
+    def intervals(
+        self, chunks: Sequence[NDArray[np.int32]], progress: Callable[[float], None]
+    ) -> list[Intervals]:
+        """Return the intervals of each chunk of the next wave, and learn from it."""
+        tasks = (
+            partial(chunk_hidden, window=self._window, chunk=chunk, n_lanes=self._n_together)
+            for chunk in chunks
+        )
+        n_tokens = sum(map(len, chunks))
+        hidden, n_done = [], 0
+        for chunk, found in zip(chunks, self._workers.in_order(tasks), strict=True):
+            hidden.append(found)
+            n_done += len(chunk)
+            progress(MODEL_SHARE * n_done / n_tokens)
+
+        def rest(done: float) -> None:
+            progress(MODEL_SHARE + (1 - MODEL_SHARE) * done)
+
+        return self._adaptive.encode(chunks, hidden, self._workers, rest)
+
+    def lanes(self, n_tokens: Sequence[int]) -> AdaptiveLanes:
+        """Return a decoder for the next wave, of chunks of so many tokens, one a lane."""
+        plain = ExactLanes(self._workers, self._window, len(n_tokens), max(n_tokens))
+        return AdaptiveLanes(self._adaptive, plain, n_tokens)
 
 
 class ExactLanes:
@@ -93,29 +135,68 @@ class ExactLanes:
     otherwise they are spread over the workers, lane by lane.
     """
 
-    def __init__(self, workers: Workers, window: Window, n_lanes: int) -> None:
+    def __init__(
+        self, workers: Workers, window: Window, n_lanes: int, n_tokens: int | None = None
+    ) -> None:
+        """`n_tokens`: the longest chunk there will be, if that is known."""
         self._workers = workers
         shared = workers.engines[0].step_threads > 1
         n_groups = 1 if shared else min(len(workers.engines), n_lanes)
         self._groups = [
-            LaneGroup(engine, window, -(-(n_lanes - i) // n_groups), workers if shared else None)
+            LaneGroup(
+                engine,
+                window,
+                -(-(n_lanes - i) // n_groups),
+                workers if shared else None,
+                min(window.size, n_tokens or window.size),
+            )
             for i, engine in enumerate(workers.engines[:n_groups])
         ]
+
+    @property
+    def n_groups(self) -> int:
+        """How many engines step lanes."""
+        return len(self._groups)
 
     def open(self, lane: int) -> None:
         """Start a new chunk in `lane`."""
         place, group = divmod(lane, len(self._groups))
         self._groups[group].open(place)
 
-    def totals(self, lanes: Lanes) -> Totals:
-        """Predict the next token of each of the distinct `lanes`; return the totals, in order."""
+    def totals(self, lanes: Lanes, bias: Bias | None = None) -> Totals:
+        """Predict the next token of each of the distinct `lanes`; return the totals, in order.
+
+        bias: instead of the head's own; see `HeadBias`.
+        """
         totals = np.zeros(len(lanes), dtype=np.uint64)
 
         def run(group: LaneGroup, own: NDArray[np.bool_], places: Lanes) -> None:
-            totals[own] = group.totals(places)
+            totals[own] = group.totals(places, bias)
 
         self._each(lanes, run)
         return totals
+
+    def look_up(self, lanes: Lanes, ids: Ids) -> tuple[Totals, Totals]:
+        """Where tokens (lanes, C) lie in the distributions of the last `totals`: (low, freq)."""
+        low, freq = np.zeros((2, *ids.shape), dtype=np.uint64)
+
+        def run(group: LaneGroup, own: NDArray[np.bool_], _places: Lanes) -> None:
+            low[own], freq[own] = group.distributions().look_up(ids[own])
+
+        self._each(lanes, run)
+        return low, freq
+
+    def add_gradient(self, lanes: Lanes, tokens: Ids, gradients: NDArray[np.int64]) -> None:
+        """Add up what came less what was predicted by the last `totals`; see `Distributions`.
+
+        gradients: (n, V), of which each group of lanes takes a row of its own.
+        """
+
+        def run(group: LaneGroup, own: NDArray[np.bool_], _places: Lanes) -> None:
+            row = gradients[self._groups.index(group)]
+            group.distributions().add_gradient(tokens[own], row)
+
+        self._each(lanes, run)
 
     def find(self, lanes: Lanes, targets: Totals) -> tuple[NDArray[np.int32], Totals, Totals]:
         """Take the token whose interval holds each target and append it to its lane."""
@@ -149,12 +230,17 @@ class LaneGroup:
     """
 
     def __init__(
-        self, engine: Engine, window: Window, n_lanes: int, helpers: Workers | None
+        self,
+        engine: Engine,
+        window: Window,
+        n_lanes: int,
+        helpers: Workers | None,
+        n_positions: int,
     ) -> None:
         self._engine = engine
         self._window = window
         self._helpers = helpers
-        self._cache = engine.cache(n_lanes, window.size)
+        self._cache = engine.cache(n_lanes, n_positions)
         self._seen = [_History() for _ in range(n_lanes)]
         self._found: Distributions | None = None
 
@@ -162,13 +248,18 @@ class LaneGroup:
         """Forget what the lane has seen."""
         self._seen[lane].clear()
 
-    def totals(self, lanes: Lanes) -> Totals:
+    def totals(self, lanes: Lanes, bias: Bias | None = None) -> Totals:
         """Feed each lane its last token (or a new window) and predict the next."""
         self._begin_windows(lanes)
         last = np.array([self._last_input(int(lane)) for lane in lanes], dtype=np.int64)
         ids, at = np.ascontiguousarray(last.T)
-        self._found = self._engine.step(ids, lanes, at, self._cache)
+        self._found = self._engine.step(ids, lanes, at, self._cache, bias)
         return self._found.totals()
+
+    def distributions(self) -> Distributions:
+        """What the last `totals` predicted."""
+        assert self._found is not None, "predictions come before what is asked of them"
+        return self._found
 
     def _begin_windows(self, lanes: Lanes) -> None:
         """Prefill the lanes whose next token opens a new window, but for its last input."""
@@ -194,8 +285,7 @@ class LaneGroup:
 
     def find(self, lanes: Lanes, targets: Totals) -> TokenIntervals:
         """Search the distributions of the last `totals`, append the tokens found."""
-        assert self._found is not None, "find must follow totals"
-        found, self._found = self._found.find(targets), None
+        found = self.distributions().find(targets)
         for lane, token in zip(lanes.tolist(), found.tokens.tolist(), strict=True):
             self._seen[lane].append(token)
         return found
@@ -222,54 +312,6 @@ class _History:
 
     def ids(self) -> Ids:
         return self._ids[: self._size]
-
-
-class Workers:
-    """Threads, each with an engine of its own; torch runs one thread inside each.
-
-    A lone task runs in the calling thread, with all of torch's threads.
-    """
-
-    def __init__(self, make_engine: Callable[[int], Engine], n_workers: int) -> None:
-        self._n_threads = n_workers
-        self._pool = ThreadPoolExecutor(n_workers, "llmzip", initializer=_one_torch_thread)
-        threads = [n_workers if i == 0 else 1 for i in range(n_workers)]
-        self.engines = list(self._pool.map(make_engine, threads))
-        self._free: SimpleQueue[Engine] = SimpleQueue()
-        for engine in self.engines:
-            self._free.put(engine)
-
-    def in_order(self, tasks: Iterable[Callable[[Engine], T]]) -> Iterator[T]:
-        """Run tasks on free engines, a few ahead of the one whose result is awaited."""
-        remaining = iter(tasks)
-        waiting = [self._submit(task) for task in islice(remaining, self._n_threads + 1)]
-        while waiting:
-            yield waiting.pop(0).result()
-            waiting += [self._submit(task) for task in islice(remaining, 1)]
-
-    def _submit(self, task: Callable[[Engine], T]) -> Future[T]:
-        def run() -> T:
-            engine = self._free.get()
-            try:
-                return task(engine)
-            finally:
-                self._free.put(engine)
-
-        return self._pool.submit(run)
-
-    def all(self, jobs: Iterable[Callable[[], None]]) -> None:
-        """Run jobs side by side and wait for all."""
-        todo = list(jobs)
-        if len(todo) == 1:
-            todo[0]()
-            return
-        for future in [self._pool.submit(job) for job in todo]:
-            future.result()
-
-
-def _one_torch_thread() -> None:
-    """Workers are the parallelism: inside one, torch needs no threads of its own."""
-    torch.set_num_threads(1)
 
 
 def usable_threads() -> int:

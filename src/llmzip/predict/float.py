@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 
 from llmzip.errors import ModelUnsupportedError
-from llmzip.predict.protocol import Intervals
+from llmzip.predict.protocol import Intervals, LearningGroup
 from llmzip.predict.windows import Window
 
 if TYPE_CHECKING:
@@ -72,6 +72,10 @@ class FloatPredictor:
             context.append(token)
         low, freq, total = rows
         return Intervals(low, freq, total, bits)
+
+    def group(self) -> LearningGroup:
+        """Raise ModelUnsupportedError: only the exact predictor learns."""
+        raise ModelUnsupportedError("the float predictor cannot learn while it codes")
 
     def lanes(self, n_lanes: int) -> FloatLanes:
         """Return a decoder for up to `n_lanes` chunks, which it runs one after the other."""

@@ -10,7 +10,7 @@ with the same integers, whatever the batch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -55,6 +55,28 @@ class LaneDecoder(Protocol):
         """
 
 
+class LearningGroup(Protocol):
+    """A sequence of waves of chunks that learn from each other, token by token.
+
+    Chunks of a wave advance together, so every one of them must be there from the start.
+    """
+
+    def intervals(
+        self, chunks: Sequence[NDArray[np.int32]], progress: Callable[[float], None]
+    ) -> list[Intervals]:
+        """Return the intervals of each chunk of the next wave, and learn from it.
+
+        progress: called with how much of the wave is done, up to 1.
+        """
+
+    def lanes(self, n_tokens: Sequence[int]) -> LaneDecoder:
+        """Return a decoder for the next wave, of chunks of so many tokens, one a lane.
+
+        All lanes are opened before the first prediction; all that have tokens left are
+        predicted together.
+        """
+
+
 class Predictor(Protocol):
     """A language model as a source of integer frequencies."""
 
@@ -71,3 +93,6 @@ class Predictor(Protocol):
 
     def lanes(self, n_lanes: int) -> LaneDecoder:
         """Return a decoder for up to `n_lanes` chunks side by side."""
+
+    def group(self) -> LearningGroup:
+        """Return a group that has learnt nothing yet."""

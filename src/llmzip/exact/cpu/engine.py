@@ -29,6 +29,7 @@ from llmzip.exact.reference import score_scale
 
 Array = NDArray[np.generic]
 Ids = NDArray[np.int64]
+Bias = NDArray[np.float32]
 
 FEW_ROWS = 8
 """Up to so many new positions of a lane, attention goes key by key instead of by GEMM."""
@@ -53,6 +54,11 @@ class CpuEngine:
         self._score_scale = f32(score_scale(model.shape.d_head))
         self.step_threads = step_threads if fits(model.shape) else 1
         self._team: StepTeam | None = None
+
+    @property
+    def head_bias(self) -> Bias | None:
+        """The head's own bias."""
+        return self.model.head.bias if self.model.head.bias.size else None
 
     def cache(self, n_lanes: int, n_positions: int) -> KVCache:
         """Make a KV cache; its positions are rounded up to the step of prefill attention."""
@@ -101,29 +107,32 @@ class CpuEngine:
             )
         return found
 
-    def distributions(self, hidden: Hidden) -> Distributions:
+    def distributions(self, hidden: Hidden, bias: Bias | None = None) -> Distributions:
         """The distributions of `hidden`, ready to be searched."""
         n_rows, vocabulary = len(hidden.scale), self.shape.vocab_size
         logits = np.empty((n_rows, vocabulary), dtype=np.float32)
         tops = np.empty(n_rows, dtype=np.float32)
         blocks = np.empty((n_rows, -(-vocabulary // head.BLOCK)), dtype=np.int64)
         linear = self.model.head
+        own_bias = linear.bias if bias is None else bias
         for first in range(0, n_rows, HEAD_ROWS):
             part = slice(first, min(first + HEAD_ROWS, n_rows))
             sums = self._head_sums(hidden.q[part]).numpy()
             scale = hidden.scale[part].numpy()
             head.block_sums(
-                sums, linear.scale, linear.bias, scale, logits[part], tops[part], blocks[part]
+                sums, linear.scale, own_bias, scale, logits[part], tops[part], blocks[part]
             )
         return CpuDistributions(logits, tops, blocks)
 
-    def step(self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache) -> Distributions:
+    def step(
+        self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache, bias: Bias | None = None
+    ) -> Distributions:
         """Feed a token each to distinct lanes; return the distributions after."""
         if not fits(self.shape):
-            return self.distributions(self._forward_parts(ids[:, None], lanes, at, cache))
+            return self.distributions(self._forward_parts(ids[:, None], lanes, at, cache), bias)
         if self._team is None:
             self._team = StepTeam(self.shape, self.model, self.step_threads)
-        work = self._team.run(ids, lanes, at, cache)
+        work = self._team.run(ids, lanes, at, cache, bias)
         rows = slice(0, len(ids))
         return CpuDistributions(work.logits[rows], work.tops[rows], work.blocks[rows])
 
@@ -283,6 +292,16 @@ class CpuDistributions:
             self._logits, self._tops, self._blocks, targets, found.tokens, found.low, found.freq
         )
         return found
+
+    def look_up(self, ids: Ids) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        """Where tokens (rows, C) lie: (low, freq)."""
+        low, freq = np.zeros((2, *ids.shape), dtype=np.uint64)
+        head.look_up(self._logits, self._tops, self._blocks, ids, low, freq)
+        return low, freq
+
+    def add_gradient(self, tokens: Ids, gradient: NDArray[np.int64]) -> None:
+        """Add to `gradient` (V,) what came, tokens (rows,), less what was predicted."""
+        head.add_gradient(self._logits, self._tops, self._blocks, tokens, gradient)
 
 
 class _LayerCache:

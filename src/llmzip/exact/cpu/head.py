@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from llmzip.exact.bias import GRADIENT_BITS
 from llmzip.exact.cpu.scalars import exp2, f32, i32, inlined, kernel, maximum
 from llmzip.exact.reference import FREQ_BITS
 
@@ -17,6 +18,9 @@ FREQ_SCALE = f32(1 << FREQ_BITS)
 FREQ_UNIT = np.float64(2.0**-FREQ_BITS)
 BLOCK = 512
 """Tokens whose frequencies the search sums at once."""
+GRADIENT_UNIT = np.float64(2.0 ** (GRADIENT_BITS + FREQ_BITS))
+GRADIENT_ROWS = 64
+"""Rows whose probabilities int32 sums: 2^24 · 64 < 2^31."""
 
 
 @inlined
@@ -96,3 +100,43 @@ def find_tokens(
             token += 1
             own = frequency_sum(logits[row, token : token + 1], tops[row])
         tokens[row], low[row], freq[row] = token, below, own
+
+
+@kernel
+def look_up(logits: Any, tops: Any, blocks: Any, ids: Any, low: Any, freq: Any) -> None:
+    """Where given tokens (M, C) lie in the rows' distributions: fills low and freq (uint64)."""
+    for row in range(ids.shape[0]):
+        line, top = logits[row], tops[row]
+        for column in range(ids.shape[1]):
+            token = ids[row, column]
+            block = token // BLOCK
+            below = np.int64(0)
+            for b in range(block):
+                below += blocks[row, b]
+            low[row, column] = below + frequency_sum(line[block * BLOCK : token], top)
+            freq[row, column] = frequency_sum(line[token : token + 1], top)
+
+
+@kernel
+def add_gradient(logits: Any, tops: Any, blocks: Any, tokens: Any, gradient: Any) -> None:
+    """Add to int64 gradient (V,) what came less what was predicted; see `bias.HeadBias`."""
+    units = np.empty(GRADIENT_ROWS, dtype=np.float32)
+    part = np.empty(BLOCK, dtype=np.int32)
+    for start in range(0, tokens.size, GRADIENT_ROWS):
+        stop = min(start + GRADIENT_ROWS, tokens.size)
+        for row in range(start, stop):
+            total = np.int64(0)
+            for b in range(blocks.shape[1]):
+                total += blocks[row, b]
+            units[row - start] = f32(GRADIENT_UNIT / np.float64(total))
+            gradient[tokens[row]] += np.int64(1) << GRADIENT_BITS
+        for first in range(0, gradient.size, BLOCK):
+            last = min(first + BLOCK, gradient.size)
+            part[:] = 0
+            for row in range(start, stop):
+                line, top, unit = logits[row, first:last], tops[row], units[row - start]
+                for v in range(line.size):
+                    part[v] = i32(part[v] + i32(np.rint(exp2(line[v] - top) * unit)))
+            own = gradient[first:last]
+            for v in range(own.size):
+                own[v] -= np.int64(part[v])

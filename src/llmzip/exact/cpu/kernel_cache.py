@@ -14,7 +14,9 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-ENGINE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parents[2]
+ROOMS = ("adapt", "exact")
+"""Where kernels are."""
 
 
 @lru_cache
@@ -35,7 +37,7 @@ def kernel_folder() -> Path:
 
 def _sources_digest() -> str:
     state = hashlib.sha256()
-    for path in sorted(ENGINE.rglob("*.py")):
-        state.update(path.relative_to(ENGINE).as_posix().encode() + b"\0")
+    for path in sorted(path for room in ROOMS for path in (PACKAGE / room).rglob("*.py")):
+        state.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0")
         state.update(hashlib.sha256(path.read_bytes()).digest())
     return state.hexdigest()[:16]

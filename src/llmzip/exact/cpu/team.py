@@ -38,7 +38,14 @@ class StepTeam:
         self._work = _step_work(shape, COLUMNS, n_threads)
         self._pool = ThreadPoolExecutor(max(1, n_threads - 1), "llmzip-step")
 
-    def run(self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache) -> StepWork:
+    def run(
+        self,
+        ids: Ids,
+        lanes: Ids,
+        at: Ids,
+        cache: KVCache,
+        bias: NDArray[np.float32] | None = None,
+    ) -> StepWork:
         """Feed ids (M,) to lanes (M,) at positions (M,); the work holds the distributions."""
         if len(ids) > len(self._work.stream):
             self._work = _step_work(self._shape, len(ids), self._n_threads)
@@ -48,7 +55,7 @@ class StepTeam:
             ids,
             lanes,
             at,
-            self._model,
+            self._model if bias is None else _with_bias(self._model, bias),
             _step_cache(cache),
             self._work,
         )
@@ -57,6 +64,10 @@ class StepTeam:
         for other in others:
             other.result()
         return self._work
+
+
+def _with_bias(model: StepModel, bias: NDArray[np.float32]) -> StepModel:
+    return model._replace(head=model.head._replace(bias=bias[None]))
 
 
 def _step_cache(cache: KVCache) -> StepCache:

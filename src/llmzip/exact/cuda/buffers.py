@@ -136,7 +136,7 @@ class CudaCache(KVCache):
         return self.scratch[n_rows]
 
 
-def to_device(array: NDArray[np.int64], device: torch.device) -> Tensor:
+def to_device(array: NDArray[np.int64] | NDArray[np.float32], device: torch.device) -> Tensor:
     """A copy on the device, made without waiting for it (pinned memory outlives the copy)."""
     tensor = torch.from_numpy(np.ascontiguousarray(array))
     if device.type != "cuda":

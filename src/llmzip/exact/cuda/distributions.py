@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from llmzip.exact.bias import GRADIENT_BITS
 from llmzip.exact.cuda.buffers import to_device, to_host
-from llmzip.exact.cuda.head import SEARCH_BLOCK, block_sums, find_tokens
+from llmzip.exact.cuda.head import (
+    SEARCH_BLOCK,
+    block_sums,
+    find_tokens,
+    look_up,
+    probability_sums,
+)
 from llmzip.exact.cuda.launch import block_of, launch
 from llmzip.exact.distribution import Distributions, TokenIntervals
+from llmzip.exact.reference import FREQ_BITS
+
+T = TypeVar("T", bound=np.generic)
+U64 = NDArray[np.uint64]
 
 
 class CudaDistributions:
@@ -66,6 +78,47 @@ class CudaDistributions:
         answer.tokens[:], answer.low[:], answer.freq[:] = tokens, low, freq
         return answer
 
+    def look_up(self, ids: NDArray[np.int64]) -> tuple[U64, U64]:
+        """Where tokens (rows, C) lie: (low, freq)."""
+        with torch.inference_mode():
+            device = self._totals.device
+            found = torch.empty(2, ids.size, dtype=torch.int64, device=device)
+            launch(
+                look_up,
+                (ids.size,),
+                *self._arguments,
+                self._tops,
+                self._blocks,
+                to_device(np.ascontiguousarray(ids), device),
+                found,
+                ids.size,
+                ids.shape[1],
+                BLOCKS=block_of(self._blocks.shape[1]),
+                **self._constants,
+            )
+            low, freq = to_host(found).astype(np.uint64).reshape(2, *ids.shape)
+        return low, freq
+
+    def add_gradient(self, tokens: NDArray[np.int64], gradient: NDArray[np.int64]) -> None:
+        """Add to `gradient` (V,) what came, tokens (rows,), less what was predicted."""
+        constants = {k: v for k, v in self._constants.items() if k != "N_BLOCKS"}
+        with torch.inference_mode():
+            totals = self._totals.to(torch.float64)
+            units = torch.full_like(totals, 2.0 ** (GRADIENT_BITS + FREQ_BITS)) / totals
+            found = torch.empty(len(gradient), dtype=torch.int64, device=totals.device)
+            launch(
+                probability_sums,
+                (self._blocks.shape[1],),
+                *self._arguments,
+                self._tops,
+                units.to(torch.float32),
+                found,
+                self._n_rows,
+                **constants,
+            )
+            gradient -= to_host(found)
+        np.add.at(gradient, tokens, 1 << GRADIENT_BITS)
+
 
 class JoinedDistributions:
     """Distributions of parts of a batch, `part_rows` rows each but the last."""
@@ -79,6 +132,19 @@ class JoinedDistributions:
 
     def find(self, targets: NDArray[np.uint64]) -> TokenIntervals:
         """The tokens whose intervals hold the targets."""
-        own = np.split(targets, range(self._part_rows, len(targets), self._part_rows))
-        found = zip(self._parts, own, strict=True)
+        found = zip(self._parts, self._cut(targets), strict=True)
         return TokenIntervals.joined([part.find(some) for part, some in found])
+
+    def look_up(self, ids: NDArray[np.int64]) -> tuple[U64, U64]:
+        """Where tokens (rows, C) lie: (low, freq)."""
+        found = [part.look_up(own) for part, own in zip(self._parts, self._cut(ids), strict=True)]
+        low, freq = (np.concatenate(column) for column in zip(*found, strict=True))
+        return low, freq
+
+    def add_gradient(self, tokens: NDArray[np.int64], gradient: NDArray[np.int64]) -> None:
+        """Add to `gradient` (V,) what came, tokens (rows,), less what was predicted."""
+        for part, own in zip(self._parts, self._cut(tokens), strict=True):
+            part.add_gradient(own, gradient)
+
+    def _cut(self, rows: NDArray[T]) -> list[NDArray[T]]:
+        return np.split(rows, range(self._part_rows, len(rows), self._part_rows))

@@ -86,6 +86,12 @@ class CudaEngine:
         """Windows to prefill side by side: as many as one pass has rows for."""
         return max(1, self.max_rows // n_positions)
 
+    @property
+    def head_bias(self) -> NDArray[np.float32] | None:
+        """The head's own bias."""
+        head, n_out = self._model.head, self.shape.vocab_size
+        return head.bias[:n_out].cpu().numpy() if head.biased else None
+
     def cache(self, n_lanes: int, n_positions: int) -> KVCache:
         """Make a KV cache on the device."""
         plain = KVCache.allocate(self.shape, n_lanes, n_positions, self.device)
@@ -166,7 +172,9 @@ class CudaEngine:
         mass = (found[2] - self.shape.vocab_size).astype(np.float64) * 2.0**-FREQ_BITS
         return TokenIntervals(tokens, low, freq, total, np.log2(mass) - own)
 
-    def _head_arguments(self, hidden: Hidden, part: slice) -> tuple[Tensor, ...]:
+    def _head_arguments(
+        self, hidden: Hidden, part: slice, bias: NDArray[np.float32] | None = None
+    ) -> tuple[Tensor, ...]:
         """The head's sums of some rows, with what turns them into logits."""
         linear, n_rows = self._model.head, part.stop - part.start
         rows = self._rows_of(n_rows, step=False)
@@ -174,24 +182,28 @@ class CudaEngine:
         q[:n_rows, : self.shape.d_model] = hidden.q[part]
         sums = torch.empty(rows, linear.n_out, dtype=torch.int32, device=self.device)
         self._product(q, linear.weight, sums)
-        return sums, linear.scale, linear.bias, hidden.scale[part].to(self.device).clone()
+        own = linear.bias if bias is None else to_device(bias, self.device)
+        return sums, linear.scale, own, hidden.scale[part].to(self.device).clone()
 
-    def distributions(self, hidden: Hidden) -> Distributions:
+    def distributions(
+        self, hidden: Hidden, bias: NDArray[np.float32] | None = None
+    ) -> Distributions:
         """The distributions of `hidden`, ready to be searched; they hold their own memory."""
         n_rows = len(hidden.scale)
         with torch.inference_mode():
-            arguments = self._head_arguments(hidden, slice(0, n_rows))
-            return CudaDistributions(
-                arguments, n_rows, self.shape.vocab_size, self._model.head.biased
-            )
+            arguments = self._head_arguments(hidden, slice(0, n_rows), bias)
+            biased = self._model.head.biased or bias is not None
+            return CudaDistributions(arguments, n_rows, self.shape.vocab_size, biased)
 
-    def step(self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache) -> Distributions:
+    def step(
+        self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache, bias: NDArray[np.float32] | None = None
+    ) -> Distributions:
         """Feed a token each to distinct lanes; return the distributions after."""
         parts = []
         for first in range(0, len(ids), self.max_rows):
             part = slice(first, first + self.max_rows)
             hidden = self.forward(ids[part, None], lanes[part], at[part], cache)
-            parts.append(self.distributions(hidden))
+            parts.append(self.distributions(hidden, bias))
         return parts[0] if len(parts) == 1 else JoinedDistributions(parts, self.max_rows)
 
 

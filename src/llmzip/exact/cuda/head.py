@@ -157,3 +157,70 @@ def find_tokens(
     tl.store(found + row, here.to(tl.int64))
     tl.store(found + n_rows + row, low)
     tl.store(found + 2 * n_rows + row, tl.sum(tl.where(token == here, freq, 0), 0))
+
+
+@kernel
+def look_up(
+    sums: tl.tensor,
+    scale: tl.tensor,
+    bias: tl.tensor,
+    s_in: tl.tensor,
+    tops: tl.tensor,
+    blocks: tl.tensor,
+    ids: tl.tensor,
+    found: tl.tensor,
+    n_found: tl.tensor,
+    n_columns: tl.tensor,
+    V: tl.constexpr,
+    SUMS: tl.constexpr,
+    BIASED: tl.constexpr,
+    N_BLOCKS: tl.constexpr,
+    BLOCKS: tl.constexpr,
+    BLOCK: tl.constexpr,
+) -> None:
+    """Where given tokens (M, n_columns) lie, a program each. found: int64 (2, n_found): low, freq.
+
+    BLOCKS: N_BLOCKS rounded up to a power of two.
+    """
+    place = tl.program_id(0).to(tl.int64)
+    row, wanted = place // n_columns, tl.load(ids + place)
+    block = tl.arange(0, BLOCKS)
+    before = block < wanted // BLOCK
+    sums_before = tl.load(blocks + row * N_BLOCKS + block, mask=before, other=0)
+    s, line, top = tl.load(s_in + row), sums + row * SUMS, tl.load(tops + row)
+    token = wanted // BLOCK * BLOCK + tl.arange(0, BLOCK)
+    freq = frequencies(line, scale, bias, s, top, token, V, BIASED)
+    low = tl.sum(sums_before, 0) + tl.sum(tl.where(token < wanted, freq, 0), 0)
+    tl.store(found + place, low)
+    tl.store(found + n_found + place, tl.sum(tl.where(token == wanted, freq, 0), 0))
+
+
+@kernel
+def probability_sums(
+    sums: tl.tensor,
+    scale: tl.tensor,
+    bias: tl.tensor,
+    s_in: tl.tensor,
+    tops: tl.tensor,
+    units: tl.tensor,
+    found: tl.tensor,
+    n_rows: tl.tensor,
+    V: tl.constexpr,
+    SUMS: tl.constexpr,
+    BIASED: tl.constexpr,
+    BLOCK: tl.constexpr,
+) -> None:
+    """Sums over all rows of the tokens' probabilities, int64 (V,), a program a block of tokens.
+
+    units: float32 (M,), what a weight of 1 is in GRADIENT_BITS fraction bits.
+    """
+    token = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    total = tl.zeros((BLOCK,), tl.int64)
+    start = tl.full((), 0, tl.int64)
+    for i in range(n_rows):
+        row = start + i
+        s, line = tl.load(s_in + row), sums + row * SUMS
+        logits = load_linear(line, scale, bias, s, token, token < V, BIASED)
+        weight = exp2(tl.where(token < V, logits - tl.load(tops + row), 0.0))
+        total += round_frequency(weight * tl.load(units + row)).to(tl.int64)
+    tl.store(found + token, total, mask=token < V)

@@ -1,0 +1,9 @@
+"""What a group of chunks teaches while it is coded: n-grams, matches, and how far to trust them.
+
+Token ids and integer frequencies in, integer frequencies out; knows no model and no files.
+docs/ADAPT.md states the arithmetic.
+"""
+
+from llmzip.adapt.learner import SLICE_TOKENS, Learner, Mixed, Rows
+
+__all__ = ["SLICE_TOKENS", "Learner", "Mixed", "Rows"]

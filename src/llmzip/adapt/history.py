@@ -1,0 +1,235 @@
+"""The tokens that a group has shown, and which tokens followed the same contexts before.
+
+Tokens lie chunk after chunk in one array, a sentinel before each chunk. Every position that
+has been learnt is in one chain for each order k: the earlier positions whose k tokens before
+are (by a hash) the same, latest first. So what is looked up depends only on which positions
+have been learnt, and in which order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmzip.exact.cpu.scalars import inlined, kernel
+
+ORDERS = (1, 2, 3, 4, 6)
+"""Lengths of the contexts, in tokens."""
+WALKS = (24, 24, 16, 12, 8)
+"""How many links of a chain are followed, for each order."""
+N_ORDERS = len(ORDERS)
+N_CANDIDATES = 6
+"""Tokens that a row proposes at most."""
+MAX_MATCH = 32
+"""Tokens of a match that are counted at most."""
+
+_MOST_FOUND = 32  # distinct tokens among which the candidates are chosen
+_MATCH_ORDERS = 2  # of the highest orders, matches are measured
+_MATCH_WALK = 4
+_HEAD_BITS = 20
+_SENTINEL = -1
+_SEED, _FACTOR = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
+_HALF, _HEAD_MASK = np.uint64(32), np.uint64((1 << _HEAD_BITS) - 1)
+
+Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What the history proposes for each of some rows, likeliest first.
+
+    counts: how often each followed the contexts, by order; matches: the length in tokens of the
+    longest match that it continues, 0 for none; totals: how often the contexts were met.
+    """
+
+    n: NDArray[np.int32]  # (rows,)
+    ids: NDArray[np.int32]  # (rows, N_CANDIDATES), 0 where there are fewer
+    counts: NDArray[np.uint8]  # (rows, N_CANDIDATES, N_ORDERS)
+    matches: NDArray[np.uint8]  # (rows, N_CANDIDATES)
+    totals: NDArray[np.uint8]  # (rows, N_ORDERS)
+
+    @classmethod
+    def empty(cls, n_rows: int) -> Candidates:
+        """Room for `n_rows` rows."""
+        return cls(
+            np.zeros(n_rows, dtype=np.int32),
+            np.zeros((n_rows, N_CANDIDATES), dtype=np.int32),
+            np.zeros((n_rows, N_CANDIDATES, N_ORDERS), dtype=np.uint8),
+            np.zeros((n_rows, N_CANDIDATES), dtype=np.uint8),
+            np.zeros((n_rows, N_ORDERS), dtype=np.uint8),
+        )
+
+
+class History:
+    """All tokens of a group; chunks are added in waves."""
+
+    def __init__(self) -> None:
+        self._tokens: NDArray[np.int32] = np.zeros(0, dtype=np.int32)
+        self._earlier: NDArray[np.int32] = np.zeros((N_ORDERS, 0), dtype=np.int32)
+        # positions + 1, so that memory of zeros, which costs nothing, is an empty table
+        self._latest = np.zeros((N_ORDERS, 1 << _HEAD_BITS), dtype=np.int32)
+
+    def add_chunks(self, n_tokens: Sequence[int]) -> Ids:
+        """Make room for chunks of so many tokens; return where each begins."""
+        sizes = np.array(n_tokens, dtype=np.int64) + 1
+        begins = len(self._tokens) + np.cumsum(sizes) - sizes + 1
+        room = np.zeros(int(sizes.sum()), dtype=np.int32)
+        self._tokens = np.concatenate([self._tokens, room])
+        self._tokens[begins - 1] = _SENTINEL
+        chains = np.zeros((N_ORDERS, len(room)), dtype=np.int32)
+        self._earlier = np.concatenate([self._earlier, chains], axis=1)
+        return begins
+
+    def write(self, positions: Ids, tokens: Ids) -> None:
+        """Put down tokens, not yet learnt."""
+        self._tokens[positions] = tokens
+
+    def learn(self, begin: int, first: int, last: int) -> None:
+        """Add positions first … last - 1 of the chunk that begins at `begin` to the chains."""
+        _learn(self._tokens, begin, first, last, self._latest, self._earlier)
+
+    def candidates(self, begins: Ids, positions: Ids) -> Candidates:
+        """Return what has followed the contexts of positions, each in the chunk at its begin."""
+        found = Candidates.empty(len(positions))
+        _propose(
+            self._tokens,
+            begins,
+            positions,
+            self._latest,
+            self._earlier,
+            found.n,
+            found.ids,
+            found.counts,
+            found.matches,
+            found.totals,
+        )
+        return found
+
+
+@inlined
+def _slot(tokens: Any, position: int, order: int) -> Any:
+    """Where the chain of the `order` tokens before a position starts."""
+    state = _SEED * np.uint64(order)
+    for i in range(1, order + 1):
+        state = (state ^ np.uint64(tokens[position - i])) * _FACTOR
+        state = state ^ (state >> _HALF)
+    return np.int64(state & _HEAD_MASK)
+
+
+@kernel
+def _learn(tokens: Any, begin: int, first: int, last: int, latest: Any, earlier: Any) -> None:
+    for position in range(first, last):
+        for o in range(N_ORDERS):
+            if position - begin >= ORDERS[o]:
+                slot = _slot(tokens, position, ORDERS[o])
+                earlier[o, position] = latest[o, slot]
+                latest[o, slot] = position + 1
+
+
+@inlined
+def _n_equal(tokens: Any, one: int, other: int, most: int) -> Any:
+    """How many tokens before two positions are equal, up to `most`."""
+    n = 0
+    while n < most and tokens[one - 1 - n] == tokens[other - 1 - n]:
+        n += 1
+    return n
+
+
+@inlined
+def _place_of(token: Any, ids: Any, n: int) -> Any:
+    place = 0
+    while place < n and ids[place] != token:
+        place += 1
+    return place
+
+
+@kernel
+def _walk(
+    tokens: Any,
+    begin: int,
+    position: int,
+    latest: Any,
+    earlier: Any,
+    ids: Any,
+    counts: Any,
+    matches: Any,
+    totals: Any,
+) -> Any:
+    """Collect what followed the contexts of a position, all orders; return how many tokens."""
+    n, longest, best = 0, 0, -1
+    totals[:] = 0
+    for o in range(N_ORDERS - 1, -1, -1):
+        order = ORDERS[o]
+        if position - begin < order:
+            continue
+        link, n_links = latest[o, _slot(tokens, position, order)], 0
+        while link > 0 and n_links < WALKS[o]:
+            there = link - 1
+            link = earlier[o, there]
+            n_links += 1
+            if _n_equal(tokens, there, position, order) < order:
+                continue  # the hash alone was the same
+            totals[o] += 1
+            place = _place_of(tokens[there], ids, n)
+            if place == _MOST_FOUND:
+                continue
+            if place == n:
+                ids[place], matches[place] = tokens[there], 0
+                counts[place, :] = 0
+                n += 1
+            counts[place, o] += 1
+            if o >= N_ORDERS - _MATCH_ORDERS and n_links <= _MATCH_WALK:
+                length = _n_equal(tokens, there, position, min(MAX_MATCH, position - begin))
+                if length > longest:
+                    longest, best = length, place
+    if best >= 0:
+        matches[best] = longest
+    return n
+
+
+@inlined
+def _score(counts: Any, totals: Any) -> Any:
+    """How promising a token is: its share in each order, higher orders four times as much."""
+    score, factor = 0.0, 1.0
+    for o in range(N_ORDERS):
+        score += factor * (np.float64(counts[o]) / (np.float64(totals[o]) + 1.0))
+        factor *= 4.0
+    return score
+
+
+@kernel
+def _propose(
+    tokens: Any,
+    begins: Any,
+    positions: Any,
+    latest: Any,
+    earlier: Any,
+    n_out: Any,
+    ids_out: Any,
+    counts_out: Any,
+    matches_out: Any,
+    totals_out: Any,
+) -> None:
+    ids = np.zeros(_MOST_FOUND, dtype=np.int32)
+    counts = np.zeros((_MOST_FOUND, N_ORDERS), dtype=np.uint8)
+    matches, scores = np.zeros(_MOST_FOUND, dtype=np.uint8), np.zeros(_MOST_FOUND)
+    for row in range(positions.size):
+        totals = totals_out[row]
+        n = _walk(
+            tokens, begins[row], positions[row], latest, earlier, ids, counts, matches, totals
+        )
+        for i in range(n):
+            scores[i] = _score(counts[i], totals)
+        n_out[row] = min(n, N_CANDIDATES)
+        for rank in range(n_out[row]):
+            best = 0
+            for i in range(1, n):
+                if scores[i] > scores[best]:
+                    best = i
+            ids_out[row, rank], matches_out[row, rank] = ids[best], matches[best]
+            counts_out[row, rank, :] = counts[best]
+            scores[best] = -1.0
