@@ -14,6 +14,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -124,8 +125,8 @@ def measure_kind(name: str, data: bytes, codecs: Sequence[Codec]) -> KindResult:
     sizes = {}
     compress_s = decompress_s = 0.0
     for codec in codecs:
-        packed, compress_s, _ = timed(lambda codec=codec: codec.compress(data), 1)  # type: ignore[misc]
-        unpacked, decompress_s, _ = timed(lambda codec=codec: codec.decompress(packed), 1)  # type: ignore[misc]
+        packed, compress_s, _ = timed(partial(codec.compress, data), 1)
+        unpacked, decompress_s, _ = timed(partial(codec.decompress, packed), 1)
         if unpacked != data:
             raise RoundTripError(f"{codec.name} on {name}: what came back is not what went in")
         sizes[codec.name] = len(packed)

@@ -36,7 +36,7 @@ class Kind(IntEnum):
     STORED = 0
     LM = 1
     LZMA = 2
-    MIXED = 3
+    MIXED = 4
 
 
 @dataclass(frozen=True)

@@ -221,7 +221,8 @@ def _bit(s: Any, text: Any, y: int, bit: int, payload: Any, decoding: bool) -> i
     total = np.int64(0)
     for i in range(N_INPUTS):
         total += np.int64(logits[i]) * (s.weights[node, i] + s.more_weights[more, i])
-    logit = max(min(total >> 16, tables.MAX_LOGIT), -tables.MAX_LOGIT) + 2048
+    logit: Any = max(min(total >> 16, tables.MAX_LOGIT), -tables.MAX_LOGIT)
+    logit += 2048
     mixed = np.int64(s.squash[logit])
     step, part = logit >> 7, logit & 127
     low, high = np.int64(s.refined[pair, step]), np.int64(s.refined[pair, step + 1])
@@ -343,4 +344,4 @@ def decode(s: Any, payload: Any, text: Any) -> bool:
         n[CODE] = n[CODE] << 8 | _byte(payload, at)
     n[AT] = 4
     _run(s, text, payload, True)
-    return len(payload) <= n[AT] and n[CODE] == _ending(n[LOW], n[HIGH])
+    return bool(len(payload) <= n[AT] and n[CODE] == _ending(n[LOW], n[HIGH]))
