@@ -218,9 +218,10 @@ def _bit(s: Any, text: Any, y: int, bit: int, payload: Any, decoding: bool) -> i
     logits[BIAS] = 256
     certainty = 0 if expected < 0 else 1 if n[MATCH_LEN] < 16 else 2
     more = certainty * 64 + (last >> 5) * 8 + bit
+    weights, more_weights = s.weights[node], s.more_weights[more]
     total = np.int64(0)
     for i in range(N_INPUTS):
-        total += np.int64(logits[i]) * (s.weights[node, i] + s.more_weights[more, i])
+        total += np.int64(logits[i]) * (weights[i] + more_weights[i])
     logit: Any = max(min(total >> 16, tables.MAX_LOGIT), -tables.MAX_LOGIT)
     logit += 2048
     mixed = np.int64(s.squash[logit])
@@ -234,8 +235,8 @@ def _bit(s: Any, text: Any, y: int, bit: int, payload: Any, decoding: bool) -> i
     error = ((y << 16) - mixed) * RATE
     for i in range(N_INPUTS):
         change = (logits[i] * error + (1 << 17)) >> 18
-        s.weights[node, i] += change
-        s.more_weights[more, i] += change
+        weights[i] += change
+        more_weights[i] += change
     target = 65535 * y
     s.refined[pair, step + (part >> 6)] += (target - s.refined[pair, step + (part >> 6)]) >> 6
     for i in range(N_CONTEXTS):
