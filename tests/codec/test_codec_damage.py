@@ -13,7 +13,7 @@ from numpy import uint64
 from numpy.typing import NDArray
 
 from llmzip.codec import decode_stream
-from llmzip.codec.classical import compress_classical, decompress_classical
+from llmzip.codec.classical import compress_lzma, decompress_lzma
 from llmzip.container import Chunk, Kind, Options, Writer
 from llmzip.errors import CorruptError, FormatError, TruncatedError
 
@@ -96,20 +96,20 @@ def test_wrong_payload_under_right_checksums_is_noticed(model: FakeModel) -> Non
 
 def test_damaged_lzma_payload_is_noticed_and_never_a_bomb() -> None:
     data = awkward()["gzip file"][:3000] + bytes(1000)
-    payload = compress_classical(data)
-    assert decompress_classical(payload, len(data)) == data
+    payload = compress_lzma(data)
+    assert decompress_lzma(payload, len(data)) == data
     bad = [payload[:-1], payload + b"\0", payload[:50], b"", b"\x03" + payload]
     for damaged in bad:
         with pytest.raises(CorruptError):
-            decompress_classical(damaged, len(data))
+            decompress_lzma(damaged, len(data))
     for n_bytes in (0, 10, len(data) - 1, len(data) + 1):
         with pytest.raises(CorruptError):
-            decompress_classical(payload, n_bytes)
+            decompress_lzma(payload, n_bytes)
 
 
 def test_lzma_chunk_of_the_longest_size_comes_back() -> None:
     data = bytes(1 << 24)
-    assert decompress_classical(compress_classical(data), len(data)) == data
+    assert decompress_lzma(compress_lzma(data), len(data)) == data
 
 
 def test_wrong_lzma_bytes_fail_the_chunk_checksum(model: FakeModel) -> None:
@@ -117,8 +117,8 @@ def test_wrong_lzma_bytes_fail_the_chunk_checksum(model: FakeModel) -> None:
     sink = io.BytesIO()
     writer = Writer(sink)
     writer.group()
-    good = Chunk.lzma(data, compress_classical(data))
-    writer.wave([replace(good, payload=compress_classical(other))], data)
+    good = Chunk.lzma(data, compress_lzma(data))
+    writer.wave([replace(good, payload=compress_lzma(other))], data)
     writer.finish()
     assert [chunk.kind for chunk in chunks_of(sink.getvalue())] == [Kind.LZMA]
     with pytest.raises(CorruptError):

@@ -87,7 +87,7 @@ def test_concatenated_files_decode_as_one(model: FakeModel) -> None:
 
 def test_text_and_noise_side_by_side_each_get_their_own_kind(model: FakeModel) -> None:
     block = 1 << 16
-    text = foretold(model, 3 * 700)
+    text = foretold(model, 3 * 1400)
     data = awkward()["100 kB random"][:block] + text
     packed = encode(model, data)
     assert [chunk.kind for chunk in chunks_of(packed)][:2] == [Kind.STORED, Kind.LM]

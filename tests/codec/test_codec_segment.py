@@ -57,10 +57,10 @@ def test_base64_of_noise_is_text_still() -> None:
 
 def test_neighbours_of_one_fate_are_one_run() -> None:
     assert plan_runs(TEXT) == [Run(0, 2 * BLOCK_BYTES, True)]
-    assert plan_runs(TEXT + NOISE + TEXT[:100]) == [
+    assert plan_runs(TEXT + NOISE + TEXT[:20_000]) == [
         Run(0, 2 * BLOCK_BYTES, True),
         Run(2 * BLOCK_BYTES, 5 * BLOCK_BYTES, False),
-        Run(5 * BLOCK_BYTES, 5 * BLOCK_BYTES + 100, True),
+        Run(5 * BLOCK_BYTES, 5 * BLOCK_BYTES + 20_000, True),
     ]
 
 
@@ -76,3 +76,24 @@ def test_runs_cover_the_data_in_order_and_alternate(pieces: list[bytes]) -> None
     assert [run.start for run in runs] == [0, *(run.stop for run in runs)][: len(runs)]
     assert (runs[-1].stop if runs else 0) == len(data)
     assert all(a.for_model != b.for_model for a, b in pairwise(runs))
+
+
+def test_binary_data_within_a_text_is_told_apart_finely() -> None:
+    binary = bytes(range(256)) * 96  # 24 KiB, less than a block
+    data = TEXT[:40_960] + binary + TEXT[:40_960]
+    start, stop = 40_960, 40_960 + len(binary)
+    assert plan_runs(data) == [
+        Run(0, start, True),
+        Run(start, stop, False),
+        Run(stop, len(data), True),
+    ]
+
+
+def test_zeros_after_a_text_are_told_apart_where_they_are_many() -> None:
+    assert plan_runs(TEXT[:8192] * 3 + bytes(65_536))[-1] == Run(24_576, 90_112, False)
+
+
+def test_a_little_binary_data_stays_with_the_text() -> None:
+    few = bytes(range(256)) * 12
+    data = (TEXT[:9000] + few + b"\0" * 500) * 4
+    assert plan_runs(data) == [Run(0, len(data), True)]

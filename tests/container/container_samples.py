@@ -42,6 +42,10 @@ def lzma(data: bytes, payload: bytes = b"lz") -> Item:
     return Chunk.lzma(data, payload), data
 
 
+def mixed(data: bytes, payload: bytes = b"mx") -> Item:
+    return Chunk.mixed(data, payload), data
+
+
 def write(
     groups: Groups, options: Options = DEFAULT_OPTIONS, model: ModelRef | None = SMOLLM2
 ) -> bytes:
@@ -96,6 +100,8 @@ def items(draw: st.DrawFn, kinds: Sequence[Kind]) -> Item:
             return Chunk.lm(data, draw(st.integers(1, 4 * len(data))), payload), data
         case Kind.LZMA:
             return lzma(data, draw(st.binary(max_size=len(data) - 1)))
+        case Kind.MIXED:
+            return mixed(data, draw(st.binary(max_size=len(data) - 1)))
     return stored(data)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import xxhash
+from mixed_decoder import Mixed
 
 LmDecoder = Callable[[bytes, int], bytes]  # payload, decoded size -> text
 Head = tuple[int, int, int, bytes]  # kind, decoded size, size of the payload, checksum
@@ -174,7 +175,10 @@ def chunk(kind: int, n_bytes: int, payload: bytes, checksum: bytes, lm: LmDecode
         text = payload
     elif kind == 1:
         text = lm(payload, n_bytes)
+    elif kind == 4:
+        text = Mixed(payload, n_bytes).decode()
     else:
+        assert kind == 2, "kind"
         filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 16 << 20}]
         text = lzma.decompress(payload, lzma.FORMAT_RAW, filters=filters)
     assert len(text) == n_bytes, "chunk size"

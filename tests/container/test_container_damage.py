@@ -12,6 +12,7 @@ from container_samples import (
     groups,
     lm,
     lzma,
+    mixed,
     options,
     read,
     stored,
@@ -28,6 +29,7 @@ SAMPLES = {
     "lone lm": write([[[lm(b"a hundred bytes of text, say", b"\x93\x1c\x07\x44\xf0")]]]),
     "lone stored": write([[[stored(b"kept as it is")]]]),
     "lone lzma": write([[[lzma(b"aaaaaaaaaa" * 30, b"\x01\x02\x03")]]]),
+    "lone mixed": write([[[mixed(b"aaaaaaaaaa" * 30, b"\x01\x02\x03")]]]),
     "lone with options and a long model": write([[[lm(b"text")]]], Options(4096, 1024, 512), TIED),
     "compact lm": write([[[lm(b"the first chunk"), lm(b"the second", b""), lm(b"the third")]]]),
     "compact mixed": write(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from container_samples import checksum_of, chunks_of, read
 
-from llmzip import errors
+from llmzip import errors, mixing
 from llmzip.container import (
     Chunk,
     End,
@@ -37,6 +37,8 @@ TEXTS = {
     "good-lone-stored": HELLO,
     "good-lone-lm": b"Prediction is compression.",
     "good-lone-lzma": OVER,
+    "good-one-mixed": OVER,
+    "good-group-mixed": OVER + HELLO,
     "good-lone-options-tied": b"options",
     "good-compact-lm": b"Prediction is compression.",
     "good-compact-mixed": HELLO + b"text" + OVER,
@@ -76,6 +78,8 @@ def decoded(chunk: Chunk, lm_data: bytes) -> bytes:
         case Kind.LZMA:
             filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 24}]
             return lzma.decompress(chunk.payload, lzma.FORMAT_RAW, filters=filters)
+        case Kind.MIXED:
+            return mixing.decompress(chunk.payload, chunk.n_bytes)
     return lm_data
 
 

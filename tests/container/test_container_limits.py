@@ -12,6 +12,7 @@ from container_samples import (
     by_hand,
     chunks_of,
     lm,
+    mixed,
     read,
     stored,
     with_crc,
@@ -86,6 +87,10 @@ CORRUPT = {
         by_hand(MODEL, GROUP, wave(lm_head(9000, 2049, 900))),
     ),
     "lzma no shorter": ("lzma: a payload of 5 bytes", by_hand(GROUP, wave(b"\x02\x05\x05" + SUM))),
+    "mixed no shorter": (
+        "mixed: a payload of 5 bytes",
+        by_hand(GROUP, wave(b"\x04\x05\x05" + SUM)),
+    ),
     "chunks in a wave": ("wave of 65537 chunks", by_hand(GROUP, wave(n_chunks=(1 << 16) + 1))),
     "a wave without chunks": ("wave of 0 chunks", by_hand(GROUP, wave(n_chunks=0), with_crc(b""))),
     "fewer chunks than said": (
@@ -240,6 +245,14 @@ def test_the_smallest_form_that_fits_is_written(n_bytes: int, form: int) -> None
     assert chunks_of(read(file)) == [Chunk.stored(bytes(n_bytes))]
 
 
+@pytest.mark.parametrize("n_bytes", [3, 1 << 16, (1 << 20)])
+def test_a_lone_chunk_of_a_kind_without_a_name_has_a_table(n_bytes: int) -> None:
+    file = write([[[mixed(bytes(n_bytes))]]])
+    assert file[3:5] == b"\x18\x01"
+    assert chunks_of(read(file)) == [Chunk.mixed(bytes(n_bytes), b"mx")]
+    assert write([[[mixed(b"abc"), mixed(b"def")]]])[3] == 0x18
+
+
 @pytest.mark.parametrize(
     "claim",
     [
@@ -277,6 +290,7 @@ REFUSED_VALUES: dict[str, Callable[[], object]] = {
     "size of stored": lambda: Chunk(Kind.STORED, 2, 0, SUM, b"a"),
     "checksum": lambda: Chunk(Kind.STORED, 1, 0, SUM[:3], b"a"),
     "lzma that grows": lambda: Chunk.lzma(b"abc", b"abc"),
+    "mixed that grows": lambda: Chunk.mixed(b"abc", b"abc"),
 }
 
 
@@ -289,6 +303,7 @@ def test_values_beyond_a_limit_cannot_be_made(make: Callable[[], object]) -> Non
 def test_the_largest_sizes_are_allowed() -> None:
     check_chunk_sizes(Kind.STORED, 1 << 24, 0, 1 << 24)
     check_chunk_sizes(Kind.LZMA, 1 << 24, 0, (1 << 24) - 1)
+    check_chunk_sizes(Kind.MIXED, 1 << 24, 0, (1 << 24) - 1)
     check_chunk_sizes(Kind.LM, 1 << 24, 1 << 16, 6 << 16)
     check_chunk_sizes(Kind.LM, 1, 16, 0)
     check_chunk_sizes(Kind.LM, limits.MAX_TOKEN_BYTES, 1, 14)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.codec.ahead import ReadAhead
-from llmzip.codec.classical import compress_classical
+from llmzip.codec.classical import classical_chunk
 from llmzip.codec.model import Tokenizer
 from llmzip.codec.segment import GROUP_BYTES, plan_runs
 from llmzip.codec.streams import read_full
@@ -155,9 +155,3 @@ def cut_into_pieces(tokenizer: Tokenizer, text: bytes, n_tokens: int) -> list[Pi
     if b"".join(piece.data for piece in pieces) != text:
         raise AssertionError("the tokens do not spell the text that they were made from")
     return pieces
-
-
-def classical_chunk(data: bytes) -> Chunk:
-    """Return `data` as an LZMA chunk, or as it is where that is no longer."""
-    payload = compress_classical(data)
-    return Chunk.lzma(data, payload) if len(payload) < len(data) else Chunk.stored(data)

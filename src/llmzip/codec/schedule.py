@@ -116,11 +116,8 @@ class Schedule:
 
 
 def decode_without_model(chunk: Chunk) -> bytes:
-    """Return what a stored or LZMA chunk stands for. Raises CorruptError."""
-    if chunk.kind is Kind.STORED:
-        data = chunk.payload
-    else:
-        data = decompress_classical(chunk.payload, chunk.n_bytes)
+    """Return what a chunk stands for that is not an LM chunk. Raises CorruptError."""
+    data = decompress_classical(chunk)
     chunk.verify(data)
     return data
 

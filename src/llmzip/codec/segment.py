@@ -8,8 +8,8 @@ compares the sizes of every run it did give to the model.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
 
@@ -19,6 +19,10 @@ GROUP_BYTES = 1 << 20
 """How many bytes are compressed together: the unit of memory, damage and random access."""
 
 BLOCK_BYTES = 1 << 16
+PROBE_BYTES = 1 << 12
+MIN_PROBES = 3
+"""Text and binary data are told apart by probes; less than this many of a kind change nothing."""
+
 MIN_MODEL_BYTES = 16  # below this the reference to the model costs more than it can save
 MAX_ALIEN_FRACTION = 0.2  # control characters and broken UTF-8: binaries have more, texts less
 INCOMPRESSIBLE_RATIO = 0.95
@@ -40,19 +44,44 @@ class Run:
 
 def plan_runs(data: bytes) -> list[Run]:
     """Return the runs of a group in order: neighbours differ in fate, and together are `data`."""
-    starts = range(0, len(data), BLOCK_BYTES)
-    fates = [(s, suits_model(data[s : s + BLOCK_BYTES])) for s in starts]
     runs: list[Run] = []
-    for for_model, blocks in groupby(fates, key=lambda fate: fate[1]):
-        start = runs[-1].stop if runs else 0
-        last_block = [s for s, _ in blocks][-1]
-        runs.append(Run(start, min(last_block + BLOCK_BYTES, len(data)), for_model))
+    for start, stop, is_text in _stretches(data):
+        for block_start in range(start, stop, BLOCK_BYTES):
+            block_stop = min(block_start + BLOCK_BYTES, stop)
+            for_model = is_text and suits_model(data[block_start:block_stop])
+            alike = bool(runs) and runs[-1].for_model == for_model
+            run_start = runs.pop().start if alike else block_start
+            runs.append(Run(run_start, block_stop, for_model))
     return runs
+
+
+def _stretches(data: bytes) -> Iterator[tuple[int, int, bool]]:
+    """Yield start, stop and whether it is text of stretches that are worth telling apart.
+
+    A change counts where it lasts: a few binary lines in a text are cheaper with the text.
+    """
+    starts = range(0, len(data), PROBE_BYTES)
+    probes = [alien_fraction(data[s : s + PROBE_BYTES]) <= MAX_ALIEN_FRACTION for s in starts]
+    start = 0
+    for i in range(1, len(probes)):
+        ahead = probes[i : i + MIN_PROBES]
+        changes = probes[i - 1] != probes[i] and len(set(ahead)) == 1
+        lasts = len(ahead) == MIN_PROBES and i * PROBE_BYTES - start >= MIN_PROBES * PROBE_BYTES
+        if changes and lasts:
+            stop = i * PROBE_BYTES
+            yield start, stop, _is_text(data[start:stop])
+            start = stop
+    if data:
+        yield start, len(data), _is_text(data[start:])
+
+
+def _is_text(data: bytes) -> bool:
+    return alien_fraction(data) <= MAX_ALIEN_FRACTION
 
 
 def suits_model(block: bytes) -> bool:
     """Return whether a language model is worth its time on `block`."""
-    if len(block) < MIN_MODEL_BYTES or alien_fraction(block) > MAX_ALIEN_FRACTION:
+    if len(block) < MIN_MODEL_BYTES or not _is_text(block):
         return False
     ratio = quick_ratio(block)
     if ratio < REDUNDANT_RATIO and len(block) >= MIN_REDUNDANT_BYTES:

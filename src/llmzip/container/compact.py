@@ -28,7 +28,7 @@ from llmzip.container.bodies import (
     unpack_model,
     unpack_sizes,
 )
-from llmzip.container.head import Form, check_start, pack_head, take_compact_head
+from llmzip.container.head import NAMED_KINDS, Form, check_start, pack_head, take_compact_head
 from llmzip.container.limits import (
     CHUNK_CHECKSUM_BYTES,
     COMPACT_MAX_BYTES,
@@ -95,9 +95,9 @@ def take_compact(source: Source, form: Form) -> Compact:
 
 def _form_of(wave: Wave) -> Form:
     kinds = {chunk.kind for chunk in wave.chunks}
-    kind = kinds.pop() if len(kinds) == 1 else None
-    is_lone = len(wave.chunks) == 1 and max(wave.n_bytes, wave.n_payload) <= LONE_MAX_BYTES
-    return Form(not is_lone, kind)
+    kind = kinds.pop() if len(kinds) == 1 and kinds <= NAMED_KINDS else None
+    is_small = len(wave.chunks) == 1 and max(wave.n_bytes, wave.n_payload) <= LONE_MAX_BYTES
+    return Form(not is_small or kind is None, kind)
 
 
 def _pack_chunks(form: Form, wave: Wave) -> bytes:

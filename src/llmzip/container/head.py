@@ -2,7 +2,8 @@
 
 The form byte holds the version (high four bits), whether the member is compact with a table of
 chunks (8), whether options follow (4), and 1 + the kind that all its chunks have (low two bits):
-0 there means a table in which each chunk says its own, or, without a table, a sequence.
+0 there means a table in which each chunk says its own, or, without a table, a sequence. Kinds
+from 3 on cannot be named there.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from llmzip.errors import CorruptError, NotLlmzError, TruncatedError, Unsupporte
 _TABLE_FLAG = 8
 _OPTIONS_FLAG = 4
 _KIND = 3
+NAMED_KINDS = frozenset(Kind(code) for code in range(_KIND))
+"""The kinds that a form byte can name; a chunk of another needs a table."""
 
 
 @dataclass(frozen=True)

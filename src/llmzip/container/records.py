@@ -36,6 +36,7 @@ class Kind(IntEnum):
     STORED = 0
     LM = 1
     LZMA = 2
+    MIXED = 4
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,8 @@ class Chunk:
 
     n_tokens: for LM chunks the number of tokens in the payload, else 0.
     checksum: 4 bytes, chunk_checksum of the decoded bytes.
-    payload: LM: what the range coder flushed; STORED: the bytes; LZMA: a raw LZMA2 stream.
+    payload: LM: what the range coder flushed; STORED: the bytes; LZMA: a raw LZMA2 stream;
+        MIXED: what context mixing made of them.
     """
 
     kind: Kind
@@ -117,6 +119,11 @@ class Chunk:
     def lzma(cls, data: bytes, payload: bytes) -> Chunk:
         """Return the LZMA chunk whose `payload` decodes to `data`."""
         return cls(Kind.LZMA, len(data), 0, chunk_checksum(data), payload)
+
+    @classmethod
+    def mixed(cls, data: bytes, payload: bytes) -> Chunk:
+        """Return the chunk whose `payload` is decoded to `data` by context mixing."""
+        return cls(Kind.MIXED, len(data), 0, chunk_checksum(data), payload)
 
     @classmethod
     def stored(cls, data: bytes) -> Chunk:

@@ -1,0 +1,164 @@
+"""Sizes of many kinds of data beside the best of others: python benchmarks/kinds.py FILE...
+
+For each file, and for each of its prefixes that --sizes asks for: what classical compressors
+make of it, what llmzip does, and llmzip as a fraction of xz and of the best of the others.
+Every row is decompressed and compared with the original, or the run fails. --classical-only
+leaves the model out: llmzip is then what its own classical codecs give, run by run as it cuts
+the data. benchmarks/gather_kinds.py collects files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import classical
+import machine
+from llmzip.errors import LlmzipError
+from llmzip.models import DEFAULT_MODEL
+from measure import Codec, RoundTripError, timed
+from neural import LlmzipCodec, Settings
+from ours import ClassicalSide
+from table import markdown_table
+
+BEST_OF = ("gzip -9", "bzip2 -9", "xz -9e", "zstd -19 --long", "brotli -11")
+"""What llmzip must never be much worse than; ppmd, which hardly anybody has, is for comparison."""
+
+
+@dataclass(frozen=True)
+class KindResult:
+    """One file or prefix: compressed sizes in bytes by row; seconds of llmzip."""
+
+    name: str
+    n_bytes: int
+    sizes: dict[str, int]
+    compress_s: float
+    decompress_s: float
+
+    @property
+    def ours(self) -> int:
+        """Bytes of llmzip."""
+        return self.sizes["llmzip"]
+
+    @property
+    def best(self) -> tuple[str, int]:
+        """The best of the classical rows that were there: its name and bytes."""
+        return min(
+            ((row, self.sizes[row]) for row in BEST_OF if row in self.sizes), key=lambda r: r[1]
+        )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure; print the table; return the exit status: 1 if a row gave back other bytes."""
+    options = parse(arguments)
+    codecs = open_codecs(options)
+    results: list[KindResult] = []
+    try:
+        for path in options.files:
+            data = path.read_bytes()
+            for n_bytes in sorted({min(size, len(data)) for size in options.sizes or [len(data)]}):
+                results.append(measure_kind(path.name, data[:n_bytes], codecs))
+                print(one_line(results[-1]), file=sys.stderr, flush=True)
+    except (OSError, RoundTripError, LlmzipError) as exc:
+        print(f"kinds.py: {exc}", file=sys.stderr)
+        return 1
+    report = markdown(results, options)
+    print(report)
+    if options.json:
+        rows = [asdict(result) for result in results]
+        text = json.dumps({"machine": machine.describe(), "results": rows}, indent=1)
+        options.json.write_text(text + "\n", encoding="utf-8")
+    if options.markdown:
+        options.markdown.write_text(report, encoding="utf-8")
+    return 0
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options."""
+    parser = argparse.ArgumentParser(prog="benchmarks/kinds.py", description=__doc__)
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("--sizes", type=_sizes, metavar="BYTES,...", help="of prefixes")
+    parser.add_argument("--classical-only", action="store_true", help="without the model")
+    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--json", type=Path, metavar="OUT")
+    parser.add_argument("--markdown", type=Path, metavar="OUT")
+    return parser.parse_args(arguments)
+
+
+def _sizes(text: str) -> list[int]:
+    return [int(size) for size in text.split(",")]
+
+
+def open_codecs(options: argparse.Namespace) -> list[Codec]:
+    """Return the codecs of all rows; what is not installed is left out, with a note."""
+    openers: list[Callable[[], Codec]] = [
+        classical.gzip_row,
+        classical.bzip2_row,
+        classical.xz_row,
+        classical.zstd_long_row,
+        classical.brotli_row,
+        classical.ppmd_row,
+    ]
+    codecs = []
+    for opener in openers:
+        try:
+            codecs.append(opener())
+        except ImportError as exc:
+            print(f"kinds.py: not measured: {exc}", file=sys.stderr)
+    settings = Settings(options.model, options.device, options.threads)
+    ours = ClassicalSide() if options.classical_only else LlmzipCodec(settings)
+    return [*codecs, cast(Codec, ours)]
+
+
+def measure_kind(name: str, data: bytes, codecs: Sequence[Codec]) -> KindResult:
+    """Compress and decompress `data` with all codecs, llmzip's last. Raises RoundTripError."""
+    if not data:
+        raise RoundTripError(f"{name} is empty: there is nothing to measure")
+    sizes = {}
+    compress_s = decompress_s = 0.0
+    for codec in codecs:
+        packed, compress_s, _ = timed(partial(codec.compress, data), 1)
+        unpacked, decompress_s, _ = timed(partial(codec.decompress, packed), 1)
+        if unpacked != data:
+            raise RoundTripError(f"{codec.name} on {name}: what came back is not what went in")
+        sizes[codec.name] = len(packed)
+    return KindResult(name, len(data), sizes, compress_s, decompress_s)
+
+
+def one_line(result: KindResult) -> str:
+    """Return what a result comes to."""
+    name, best = result.best
+    return f"{result.name}, {result.n_bytes:,} bytes: {result.ours / best:.1%} of {name}"
+
+
+def markdown(results: Sequence[KindResult], options: argparse.Namespace) -> str:
+    """Return the table, and what it depends on."""
+    rows = list(results[0].sizes)
+    headings = ["", "bytes", *rows, "of xz", "of the best", "compress kB/s", "decompress kB/s"]
+    table = [
+        [
+            result.name,
+            f"{result.n_bytes:,}",
+            *(f"{result.sizes[row]:,}" for row in rows),
+            f"{100 * result.ours / result.sizes['xz -9e']:.1f} %",
+            f"{100 * result.ours / result.best[1]:.1f} %",
+            f"{result.n_bytes / 1e3 / result.compress_s:,.1f}",
+            f"{result.n_bytes / 1e3 / result.decompress_s:,.1f}",
+        ]
+        for result in results
+    ]
+    facts = {**machine.describe(), "model": None if options.classical_only else options.model}
+    listed = "; ".join(f"{key} {value}" for key, value in facts.items() if value is not None)
+    return f"{markdown_table(headings, table)}\n\n{listed}.\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

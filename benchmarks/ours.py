@@ -1,0 +1,35 @@
+"""llmzip with its model left out: what its own classical codecs make of data."""
+
+from __future__ import annotations
+
+import io
+from itertools import pairwise
+
+from llmzip.codec.classical import classical_chunk, decompress_classical
+from llmzip.codec.segment import GROUP_BYTES, plan_runs
+from llmzip.container import Reader, Wave, Writer
+
+
+class ClassicalSide:
+    """Writes .llmz files of the runs and groups that llmzip makes, none through a model."""
+
+    name = "llmzip"
+    model_bits: float | None = None
+
+    def compress(self, data: bytes) -> bytes:
+        """Return `data` as a .llmz file that needs no model."""
+        sink = io.BytesIO()
+        writer = Writer(sink)
+        cuts = [*range(0, len(data), GROUP_BYTES), len(data)]
+        for start, stop in pairwise(cuts):
+            group = data[start:stop]
+            writer.group()
+            chunks = [classical_chunk(group[run.start : run.stop]) for run in plan_runs(group)]
+            writer.wave(chunks, group)
+        writer.finish()
+        return sink.getvalue()
+
+    def decompress(self, packed: bytes) -> bytes:
+        """Return what the .llmz file holds."""
+        waves = (record for record in Reader(io.BytesIO(packed)) if isinstance(record, Wave))
+        return b"".join(decompress_classical(chunk) for wave in waves for chunk in wave.chunks)
