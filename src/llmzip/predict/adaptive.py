@@ -13,7 +13,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from llmzip.adapt import SLICE_TOKENS, Learner, Mixed, Rows
@@ -21,6 +20,7 @@ from llmzip.exact.bias import HeadBias
 from llmzip.exact.distribution import Engine, Ids
 from llmzip.exact.hidden import Hidden
 from llmzip.predict.protocol import Intervals
+from llmzip.predict.rows import RowStream
 from llmzip.predict.workers import Workers
 
 if TYPE_CHECKING:
@@ -43,13 +43,13 @@ class Adaptive:
     def encode(
         self,
         chunks: Sequence[NDArray[np.int32]],
-        hidden: Sequence[Hidden],
+        rows: RowStream,
         workers: Workers,
         progress: Callable[[float], None],
     ) -> list[Intervals]:
         """Return the intervals of the chunks of a wave, and learn from it.
 
-        hidden: the rows that predict the tokens of each chunk.
+        rows: what the head reads to predict the tokens of each chunk.
         """
         sizes = [len(chunk) for chunk in chunks]
         self.learner.begin_wave(sizes)
@@ -57,12 +57,11 @@ class Adaptive:
         lanes = np.repeat(np.arange(len(sizes)), sizes)
         at = np.concatenate([np.arange(size) for size in sizes])
         self.learner.write(lanes, at, tokens)
-        rows = Hidden(torch.cat([h.q for h in hidden]), torch.cat([h.scale for h in hidden]))
         found = np.zeros((3, len(tokens)), dtype=np.uint64)
         for first in range(0, max(sizes), SLICE_TOKENS):
             own = np.flatnonzero((at >= first) & (at < first + SLICE_TOKENS))
-            where = lanes[own], at[own]
-            found[:, own] = self._encode_slice(where, tokens[own], _pick(rows, own), workers)
+            hidden = rows.take(first + SLICE_TOKENS)
+            found[:, own] = self._encode_slice((lanes[own], at[own]), tokens[own], hidden, workers)
             progress(min(1.0, (first + SLICE_TOKENS) / max(sizes)))
         ends = np.cumsum(sizes)
         return [
@@ -152,11 +151,6 @@ class AdaptiveLanes:
         self._adaptive.learn(rows, tokens, self._gradients.sum(0))
         self._gradients[:] = 0
         self._slice = []
-
-
-def _pick(rows: Hidden, own: NDArray[np.intp]) -> Hidden:
-    index = torch.from_numpy(own).to(rows.q.device)
-    return Hidden(rows.q[index], rows.scale[index])
 
 
 def _as_intervals(found: U64) -> Intervals:

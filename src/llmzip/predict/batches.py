@@ -34,26 +34,31 @@ def chunk_intervals(
     engine: Engine, window: Window, chunks: Sequence[NDArray[np.int32]], n_lanes: int
 ) -> list[Intervals]:
     """The intervals of each chunk, `n_lanes` windows running side by side."""
-    views = [list(_views(window, chunk.astype(np.int64))) for chunk in chunks]
+    views = [list(views_of(window, chunk.astype(np.int64))) for chunk in chunks]
     flat = [view for own in views for view in own]
     for rows in _blocks(engine, flat, n_lanes):
         _look_up(engine, rows)
     return [_intervals([part for view in own for part in view.found]) for own in views]
 
 
-def chunk_hidden(engine: Engine, window: Window, chunk: NDArray[np.int32], n_lanes: int) -> Hidden:
-    """The rows (tokens of the chunk) that the head reads, in memory of their own."""
-    views = list(_views(window, chunk.astype(np.int64)))
+def hidden_of(engine: Engine, views: Sequence[View]) -> list[Hidden]:
+    """The rows that predict each window's targets, in memory of their own; all side by side."""
     parts: list[list[Hidden]] = [[] for _ in views]
-    for rows in _blocks(engine, views, n_lanes):
-        for view, part in zip(rows.views, rows.parts(), strict=True):
-            parts[views.index(view)].append(part)
-    flat = [part for own in parts for part in own]
-    return Hidden(torch.cat([part.q for part in flat]), torch.cat([part.scale for part in flat]))
+    for rows in _blocks(engine, views, len(views)):
+        for own, part in zip(parts, rows.parts(), strict=True):
+            own.append(part)
+    return [joined_hidden(own) for own in parts]
+
+
+def joined_hidden(parts: Sequence[Hidden]) -> Hidden:
+    """The rows of all `parts`, one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    return Hidden(torch.cat([part.q for part in parts]), torch.cat([part.scale for part in parts]))
 
 
 @dataclass(frozen=True, eq=False)
-class _View:
+class View:
     """A window's inputs; the row of input n_context + i predicts targets[i]."""
 
     inputs: Ids
@@ -67,19 +72,20 @@ class _View:
         return slice(start - self.n_context, stop - self.n_context)
 
 
-def _views(window: Window, ids: Ids) -> Iterator[_View]:
+def views_of(window: Window, ids: Ids) -> Iterator[View]:
+    """The windows of a chunk, in order."""
     done = 0
     for inputs, n_context in window.cut(ids):
         targets = ids[done : done + len(inputs) - n_context]
         done += len(targets)
-        yield _View(inputs, n_context, targets)
+        yield View(inputs, n_context, targets)
 
 
 @dataclass(frozen=True)
 class _Rows:
     """Positions first to first + columns - 1 of each view: `hidden`, view after view."""
 
-    views: Sequence[_View]
+    views: Sequence[View]
     hidden: Hidden
     first: int
     columns: int
@@ -105,7 +111,7 @@ class _Rows:
         return [self.picked(rows) for rows in self.index()]
 
 
-def _blocks(engine: Engine, views: Sequence[_View], n_lanes: int) -> Iterator[_Rows]:
+def _blocks(engine: Engine, views: Sequence[View], n_lanes: int) -> Iterator[_Rows]:
     """Run windows, `n_lanes` side by side, in blocks of as many positions as the engine takes.
 
     Shorter ones are fed id 0 to the end: what comes later in a lane changes nothing before it.

@@ -15,16 +15,15 @@ from llmzip.exact.cache import KVCache
 from llmzip.exact.distribution import Distributions, Engine, TokenIntervals
 from llmzip.exact.hidden import Hidden
 from llmzip.predict.adaptive import Adaptive, AdaptiveLanes
-from llmzip.predict.batches import chunk_hidden, chunk_intervals, grouped
+from llmzip.predict.batches import chunk_intervals, grouped
 from llmzip.predict.protocol import Intervals
+from llmzip.predict.rows import RowStream
 from llmzip.predict.windows import Ids, Window
 from llmzip.predict.workers import Workers
 
 CACHE_BYTES = 768 << 20
 """What the KV caches of all lanes may take by default."""
 MAX_LANES = 64
-MODEL_SHARE = 0.85
-"""How much of the time of an adaptive wave the model takes, about."""
 
 T = TypeVar("T")
 Bias = NDArray[np.float32]
@@ -106,21 +105,8 @@ class ExactGroup:
         self, chunks: Sequence[NDArray[np.int32]], progress: Callable[[float], None]
     ) -> list[Intervals]:
         """Return the intervals of each chunk of the next wave, and learn from it."""
-        tasks = (
-            partial(chunk_hidden, window=self._window, chunk=chunk, n_lanes=self._n_together)
-            for chunk in chunks
-        )
-        n_tokens = sum(map(len, chunks))
-        hidden, n_done = [], 0
-        for chunk, found in zip(chunks, self._workers.in_order(tasks), strict=True):
-            hidden.append(found)
-            n_done += len(chunk)
-            progress(MODEL_SHARE * n_done / n_tokens)
-
-        def rest(done: float) -> None:
-            progress(MODEL_SHARE + (1 - MODEL_SHARE) * done)
-
-        return self._adaptive.encode(chunks, hidden, self._workers, rest)
+        rows = RowStream(self._workers, self._window, chunks, self._n_together)
+        return self._adaptive.encode(chunks, rows, self._workers, progress)
 
     def lanes(self, n_tokens: Sequence[int]) -> AdaptiveLanes:
         """Return a decoder for the next wave, of chunks of so many tokens, one a lane."""

@@ -1,0 +1,94 @@
+"""The rows that the head reads, for all chunks of a wave that advance together.
+
+The tokens are known, so the model runs over whole windows, a few ahead of where the wave is;
+what has been dealt out is dropped, so memory holds a window or two of each chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmzip.exact.distribution import Engine
+from llmzip.exact.hidden import Hidden
+from llmzip.predict.batches import View, grouped, hidden_of, joined_hidden, views_of
+from llmzip.predict.windows import Window
+from llmzip.predict.workers import Workers
+
+
+@dataclass
+class _Ready:
+    """Rows of a chunk from token `start` on that are not dealt out yet."""
+
+    n_tokens: int
+    start: int = 0
+    rows: Hidden | None = None
+
+    @property
+    def stop(self) -> int:
+        return self.start + (0 if self.rows is None else len(self.rows.scale))
+
+    def add(self, rows: Hidden) -> None:
+        self.rows = rows if self.rows is None else joined_hidden([self.rows, rows])
+
+    def take(self, stop: int) -> Hidden:
+        """Deal out rows up to token `stop`."""
+        assert self.rows is not None
+        n, rows = stop - self.start, self.rows
+        self.start = stop
+        self.rows = Hidden(rows.q[n:], rows.scale[n:])
+        return Hidden(rows.q[:n], rows.scale[:n])
+
+
+class RowStream:
+    """Deals out the rows that predict the tokens of chunks, slice after slice."""
+
+    def __init__(
+        self,
+        workers: Workers,
+        window: Window,
+        chunks: Sequence[NDArray[np.int32]],
+        n_together: int,
+    ) -> None:
+        """`n_together`: how many windows a worker runs side by side."""
+        self._ready = [_Ready(len(chunk)) for chunk in chunks]
+        self._found = _in_turn(workers, window, chunks, n_together)
+
+    def take(self, stop: int) -> Hidden:
+        """Return the next rows up to token `stop` of every chunk that has them, chunk by chunk."""
+        while any(ready.stop < min(stop, ready.n_tokens) for ready in self._ready):
+            chunk, rows = next(self._found)
+            self._ready[chunk].add(rows)
+        own = [ready for ready in self._ready if ready.start < ready.n_tokens]
+        return joined_hidden([ready.take(min(stop, ready.n_tokens)) for ready in own])
+
+
+def _in_turn(
+    workers: Workers, window: Window, chunks: Sequence[NDArray[np.int32]], n_together: int
+) -> Iterator[tuple[int, Hidden]]:
+    """Yield (chunk, rows) window by window: the first of every chunk, then the second, …"""
+    turns = list(_turns(window, chunks))
+
+    def run(views: list[View], engine: Engine) -> list[Hidden]:
+        return hidden_of(engine, views)
+
+    groups = list(grouped(turns, n_together))
+    tasks = (partial(run, [view for _, view in group]) for group in groups)
+    for group, found in zip(groups, workers.in_order(tasks), strict=True):
+        yield from zip((chunk for chunk, _ in group), found, strict=True)
+
+
+def _turns(window: Window, chunks: Sequence[NDArray[np.int32]]) -> Iterator[tuple[int, View]]:
+    waiting = [(chunk, views_of(window, ids.astype(np.int64))) for chunk, ids in enumerate(chunks)]
+    while waiting:
+        left = []
+        for chunk, views in waiting:
+            view = next(views, None)
+            if view is not None:
+                yield chunk, view
+                left.append((chunk, views))
+        waiting = left
