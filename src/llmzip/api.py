@@ -14,9 +14,10 @@ from llmzip.models.catalog import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from llmzip.codec import OpenedModel, Progress, Stats
+    from llmzip.codec.levels import Level
     from llmzip.container import ModelRef, Options, Summary
 
-DEFAULT_CHUNK_TOKENS = 2048
+DEFAULT_LEVEL = 5
 
 
 def compress(
@@ -26,7 +27,8 @@ def compress(
     device: str = "auto",
     threads: int | None = None,
     batch: int | None = None,
-    chunk_tokens: int = DEFAULT_CHUNK_TOKENS,
+    level: int = DEFAULT_LEVEL,
+    chunk_tokens: int | None = None,
     exact: bool = True,
 ) -> bytes:
     """Return `data` as a .llmz file. The arguments are those of Compressor.
@@ -40,6 +42,7 @@ def compress(
         device=device,
         threads=threads,
         batch=batch,
+        level=level,
         chunk_tokens=chunk_tokens,
         exact=exact,
     )
@@ -98,8 +101,9 @@ class Compressor:
     model: a name, a folder, a .gguf file or a hub id.
     device: "cpu", "cuda" or "auto".
     threads, batch: speed and memory only; None chooses. The bytes never depend on them.
-    chunk_tokens: tokens a chunk, 1 to 65,536 and no fewer than the model's vocabulary takes to
-        spell any byte (smollm2-135m: 2); more compress better and decode less side by side.
+    level: 1 (fast) to 9 (small).
+    chunk_tokens: tokens a chunk at most, 1 to 65,536 and no fewer than the model's vocabulary
+        takes to spell any byte (smollm2-135m: 2); None leaves it to the level.
     exact: False runs the model in floating point: any architecture, but this machine only.
     quiet: do not tell on standard error when a model is fetched.
 
@@ -113,12 +117,13 @@ class Compressor:
         device: str = "auto",
         threads: int | None = None,
         batch: int | None = None,
-        chunk_tokens: int = DEFAULT_CHUNK_TOKENS,
+        level: int = DEFAULT_LEVEL,
+        chunk_tokens: int | None = None,
         exact: bool = True,
         quiet: bool = True,
     ) -> None:
         _require_positive(threads=threads, batch=batch)
-        self._options = _options(chunk_tokens)
+        self._level = _level(level, chunk_tokens, exact)
         self._name = model
         self._how = _HowToRun(device, threads, batch, quiet)
         self._exact = exact
@@ -133,11 +138,11 @@ class Compressor:
         """
         from llmzip.codec import encode_stream, unseen
 
-        return encode_stream(source, sink, self._open, self._options, progress or unseen)
+        return encode_stream(source, sink, self._open, self._level, progress or unseen)
 
     def _open(self) -> OpenedModel:
         if self._opened is None:
-            self._opened = self._how.open(self._name, self._options, self._exact)
+            self._opened = self._how.open(self._name, self._level.options, self._exact)
         return self._opened
 
 
@@ -229,11 +234,17 @@ class _HowToRun:
         )
 
 
-def _options(chunk_tokens: int) -> Options:
-    from llmzip.container import Options
+def _level(number: int, chunk_tokens: int | None, exact: bool) -> Level:
+    """Return what a level and its exceptions come to. Raises UsageError."""
+    from llmzip.codec.levels import FROZEN_LEVEL, LEVELS
 
+    if number not in LEVELS:
+        raise UsageError(f"level cannot be {number}: choose 1 to 9")
+    level = LEVELS[number if exact else min(number, FROZEN_LEVEL)]
+    if chunk_tokens is None:
+        return level
     try:
-        return Options(chunk_tokens=chunk_tokens)
+        return level.with_chunks(chunk_tokens)
     except ValueError as exc:
         raise UsageError(f"chunk_tokens cannot be {chunk_tokens}: choose 1 to 65536") from exc
 

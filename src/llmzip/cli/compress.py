@@ -9,15 +9,22 @@ from typing import BinaryIO
 
 import click
 
-from llmzip.api import DEFAULT_CHUNK_TOKENS, Compressor
+from llmzip.api import Compressor
 from llmzip.cli.jobs import SUFFIX, Verb, run_jobs
 from llmzip.cli.messages import Messages
-from llmzip.cli.options import FileOptions, file_options, run_options, set_verbosity
+from llmzip.cli.options import (
+    FileOptions,
+    file_options,
+    level_options,
+    run_options,
+    set_verbosity,
+)
 from llmzip.models.catalog import DEFAULT_MODEL
 
 
 @click.command()
 @file_options
+@level_options
 @click.option(
     "-m",
     "--model",
@@ -30,10 +37,7 @@ from llmzip.models.catalog import DEFAULT_MODEL
 @click.option(
     "--chunk-tokens",
     type=click.IntRange(1, 65536),
-    default=DEFAULT_CHUNK_TOKENS,
-    show_default=True,
-    help="Tokens a chunk: longer chunks are smaller, shorter ones decompress faster. Some models "
-    "need at least 2.",
+    help="Tokens a chunk at most, instead of the level's. Some models need at least 2.",
 )
 @click.option(
     "--float",
@@ -52,7 +56,8 @@ def compress(
     keep: bool,
     remove: bool,
     model: str,
-    chunk_tokens: int,
+    level: int,
+    chunk_tokens: int | None,
     use_float: bool,
     device: str,
     threads: int | None,
@@ -68,6 +73,7 @@ def compress(
         device=device,
         threads=threads,
         batch=batch,
+        level=level,
         chunk_tokens=chunk_tokens,
         exact=not use_float,
         quiet=quiet,

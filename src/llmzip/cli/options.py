@@ -9,9 +9,16 @@ from typing import Any, TypeVar
 
 import click
 
+from llmzip.api import DEFAULT_LEVEL
 from llmzip.cli.messages import Messages
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+_LEVEL_HELP = {
+    1: "Fast, and chunks that need no other: levels 1 to 9 trade speed for size.",
+    DEFAULT_LEVEL: "The default.",
+    9: "Small, whatever it takes.",
+}
 
 _FILE_OPTIONS = [
     click.argument(
@@ -28,6 +35,19 @@ _FILE_OPTIONS = [
     click.option("-f", "--force", is_flag=True, help="Replace an output file that is there."),
     click.option("-k", "--keep", is_flag=True, help="Keep the input files (the default)."),
     click.option("--rm", "remove", is_flag=True, help="Remove each input once it is done."),
+]
+
+_LEVEL_OPTIONS = [
+    click.option(
+        f"-{number}",
+        "level",
+        flag_value=number,
+        default=number == DEFAULT_LEVEL,
+        type=int,
+        hidden=number not in _LEVEL_HELP,
+        help=_LEVEL_HELP.get(number),
+    )
+    for number in range(1, 10)
 ]
 
 _SPEED_OPTIONS = [
@@ -70,6 +90,11 @@ class FileOptions:
 def file_options(command: Decorated) -> Decorated:
     """Add the files, and the options about where to write."""
     return _apply(_FILE_OPTIONS, command)
+
+
+def level_options(command: Decorated) -> Decorated:
+    """Add -1 to -9."""
+    return _apply(_LEVEL_OPTIONS, command)
 
 
 def run_options(command: Decorated) -> Decorated:

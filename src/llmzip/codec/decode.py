@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from llmzip.codec.ahead import read_ahead
+from llmzip.codec.lockstep import Lockstep
 from llmzip.codec.model import OpenedModel, OpenToDecode, Progress, unseen
 from llmzip.codec.schedule import Schedule
 from llmzip.codec.stats import Stats
@@ -16,8 +17,8 @@ from llmzip.container import (
     Chunk,
     End,
     FileChecksum,
+    Group,
     Header,
-    Kind,
     ModelRef,
     Options,
     Reader,
@@ -86,7 +87,12 @@ class _Member:
         def report(n_bytes: int) -> None:
             progress(n_before + n_bytes)
 
-        for data in Schedule(self._chunks(), opened, n_lanes, report):
+        decoded: Iterable[bytes] = (
+            Lockstep(self._groups_and_waves(), opened, report)
+            if self.options.adaptive
+            else Schedule(self._chunks(), opened, n_lanes, report)
+        )
+        for data in decoded:
             self.checksum.update(data)
             write_full(sink, data)
             self.stats.n_bytes += len(data)
@@ -94,22 +100,30 @@ class _Member:
         self.end.verify(self.checksum)
 
     def _chunks(self) -> Iterator[Chunk]:
-        """Yield the member's chunks, taking note of what stands between them."""
+        """Yield the member's chunks."""
+        for record in self._groups_and_waves():
+            if isinstance(record, Wave):
+                yield from record.chunks
+
+    def _groups_and_waves(self) -> Iterator[Group | Wave]:
+        """Yield the member's groups and waves, taking note of what stands between them."""
         for record in self.records:
             match record:
                 case ModelRef():
                     self.ref = record
                     self.stats.model_name = record.name
+                case Group():
+                    yield record
                 case Wave():
                     self._count(record)
-                    yield from record.chunks
+                    yield record
                 case End():
                     self.end = record
                     return
 
     def _count(self, wave: Wave) -> None:
         for chunk in wave.chunks:
-            if chunk.kind is Kind.LM:
+            if chunk.kind.needs_model:
                 self.stats.n_chunks += 1
                 self.stats.n_tokens += chunk.n_tokens
                 self.stats.n_model_bytes += chunk.n_bytes

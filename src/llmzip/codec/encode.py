@@ -16,8 +16,8 @@ from typing import BinaryIO
 
 from llmzip.codec.ahead import read_ahead
 from llmzip.codec.groups import Groups, Piece, PreparedGroup, PreparedRun
+from llmzip.codec.levels import Level, plain
 from llmzip.codec.model import OpenedModel, OpenToEncode, Progress, Tokenizer, unseen
-from llmzip.codec.segment import GROUP_BYTES
 from llmzip.codec.stats import Stats
 from llmzip.coder import encode_lanes
 from llmzip.container import DEFAULT_OPTIONS, Chunk, Options, Writer
@@ -25,18 +25,19 @@ from llmzip.predict.protocol import Intervals
 
 MAX_CODER_LANES = 256  # payloads that are coded side by side: bounds the coder's memory
 MAX_WAVE_CHUNKS = 1 << 12
-MAX_AHEAD_BYTES = 2 * GROUP_BYTES  # of an input that comes through a pipe
+N_AHEAD_GROUPS = 2  # of an input that comes through a pipe
 
 
 def encode_stream(
     source: BinaryIO,
     sink: BinaryIO,
     open_model: OpenToEncode,
-    options: Options = DEFAULT_OPTIONS,
+    level: Level | Options = DEFAULT_OPTIONS,
     progress: Progress = unseen,
 ) -> Stats:
     """Compress all of `source` into one member of a .llmz file on `sink`.
 
+    level: how; options alone stand for groups of a mebibyte.
     The model is opened when the first text is met, so input without text needs none. A source
     that cannot seek is read by a thread of its own, which may still wait in a read when this
     has raised.
@@ -45,7 +46,8 @@ def encode_stream(
     OSError from the streams.
     """
     begin_s = time.monotonic()
-    encoder = _Encoder(Writer(sink, options), open_model, options, progress)
+    level = plain(level) if isinstance(level, Options) else level
+    encoder = _Encoder(Writer(sink, level.options), open_model, level, progress)
     stats = encoder.encode(source)
     stats.seconds = time.monotonic() - begin_s
     return stats
@@ -63,54 +65,121 @@ class _Encoder:
     """Turns groups of bytes into waves, and counts."""
 
     def __init__(
-        self, writer: Writer, open_model: OpenToEncode, options: Options, progress: Progress
+        self, writer: Writer, open_model: OpenToEncode, level: Level, progress: Progress
     ) -> None:
         self._writer = writer
         self._open_model = open_model
-        self._options = options
+        self._level = level
+        self._options = level.options
         self._progress = progress
         self._model: OpenedModel | None = None
         self._stats = Stats()
 
     def encode(self, source: BinaryIO) -> Stats:
         """Write all of the file; return what was counted."""
-        intervals: Iterator[Intervals] = iter(())
-        n_tokens = self._options.chunk_tokens
+        n_bytes = self._level.group_bytes
         with (
-            read_ahead(source, MAX_AHEAD_BYTES) as ahead,
-            closing(Groups(ahead, self._tokenizer, n_tokens)) as groups,
+            read_ahead(source, N_AHEAD_GROUPS * n_bytes) as ahead,
+            closing(Groups(ahead, self._tokenizer, n_bytes)) as groups,
         ):
-            while (group := groups.first()) is not None:
-                if group.for_model and not groups.is_streamed:
-                    intervals = self._opened().predictor.intervals(groups.stream())
-                self._add_group(group, intervals)
-                groups.drop()
+            if self._options.adaptive:
+                self._encode_learning(groups)
+            else:
+                self._encode_frozen(groups)
         self._writer.finish()
         self._stats.n_file_bytes = self._writer.n_written
         return self._stats
 
-    def _add_group(self, group: PreparedGroup, intervals: Iterator[Intervals]) -> None:
-        """Write `group`, whose intervals come next."""
-        self._writer.group()
-        waiting: list[Chunk] = []
-        n_done = self._stats.n_bytes
-        for run in group.runs:
-            waiting += self._best_chunks(run, n_done, intervals)
-            n_done += len(run.data)
-            self._progress(n_done)
-        _write_waves(self._writer, waiting, group.data)
-        self._stats.n_bytes = n_done
+    def _encode_frozen(self, groups: Groups) -> None:
+        """Chunks share nothing: the predictor is kept busy from group to group."""
+        intervals: Iterator[Intervals] = iter(())
+        n_tokens = self._options.chunk_tokens
+        while (group := groups.first()) is not None:
+            if group.for_model and not groups.is_streamed:
+                intervals = self._opened().predictor.intervals(groups.stream(n_tokens))
+            chunks: list[Chunk] = []
+            n_done = self._stats.n_bytes
+            for run in group.runs:
+                chunks += self._best_of_run(run, n_done, intervals)
+                n_done += len(run.data)
+                self._progress(n_done)
+            self._write(group, chunks)
+            groups.drop()
 
-    def _best_chunks(
+    def _encode_learning(self, groups: Groups) -> None:
+        """All chunks of a group learn from each other, so groups come one after the other."""
+        while (group := groups.first()) is not None:
+            coded = self._learn_group(group)
+            chunks = [
+                chunk
+                for run in group.runs
+                for chunk in (coded[run].chunks if run in coded else [run.classical.result()])
+            ]
+            for one in coded.values():
+                self._count(one)
+            self._write(group, chunks)
+            groups.drop()
+
+    def _learn_group(self, group: PreparedGroup) -> dict[PreparedRun, _Coded]:
+        """Return the runs that the model codes best; without the others it is run again."""
+        runs = [run for run in group.runs if run.tokens is not None]
+        while runs:
+            coded = self._through_learning_model(runs)
+            best = [run for run in runs if self._is_model_best(run, coded[run].chunks)]
+            if len(best) == len(runs):
+                return coded
+            runs = best
+        return {}
+
+    def _is_model_best(self, run: PreparedRun, chunks: list[Chunk]) -> bool:
+        classical = [run.classical.result()]
+        return self._file_size(chunks, run.data) <= self._file_size(classical, run.data)
+
+    def _through_learning_model(self, runs: Sequence[PreparedRun]) -> dict[PreparedRun, _Coded]:
+        """Return the runs as chunks of one group, in waves."""
+        n_tokens = self._level.chunk_tokens(sum(run.n_tokens() for run in runs))
+        pieces = [piece for run in runs for piece in run.pieces(n_tokens)]
+        learning = self._opened().predictor.group()
+        found: list[Intervals] = []
+        n_done = self._stats.n_bytes
+        for start in range(0, len(pieces), self._level.n_lanes):
+            wave = pieces[start : start + self._level.n_lanes]
+            n_bytes = sum(len(piece.data) for piece in wave)
+
+            def report(done: float, n_done: int = n_done, n_bytes: int = n_bytes) -> None:
+                self._progress(n_done + int(n_bytes * done))
+
+            found += learning.intervals([piece.ids for piece in wave], report)
+            n_done += n_bytes
+        ready = iter(found)
+        return {run: _coded(run.pieces(n_tokens), ready) for run in runs}
+
+    def _write(self, group: PreparedGroup, chunks: list[Chunk]) -> None:
+        """Write a group as these chunks, or as a single one if that is smaller."""
+        if group.classical is not None:
+            whole = [group.classical.result()]
+            if self._file_size(whole, group.data) < self._file_size(chunks, group.data):
+                chunks = whole
+        self._writer.group()
+        self._write_waves(self._writer, chunks, group.data)
+        self._stats.n_bytes += len(group.data)
+        self._progress(self._stats.n_bytes)
+
+    def _best_of_run(
         self, run: PreparedRun, n_done: int, intervals: Iterator[Intervals]
     ) -> list[Chunk]:
         """Return the chunks of `run` by the model, or one classical chunk if that is smaller."""
-        if run.pieces is None:
+        if run.tokens is None:
             return [run.classical.result()]
-        coded = self._through_model(run.pieces.result(), n_done, intervals)
-        classical = [run.classical.result()]
-        if self._file_size(classical, run.data) < self._file_size(coded.chunks, run.data):
-            return classical
+        pieces = run.pieces(self._options.chunk_tokens)
+        found: list[Intervals] = []
+        for piece, one in zip(pieces, islice(intervals, len(pieces)), strict=True):
+            found.append(one)
+            n_done += len(piece.data)
+            self._progress(n_done)
+        coded = _coded(pieces, iter(found))
+        if not self._is_model_best(run, coded.chunks):
+            return [run.classical.result()]
         self._count(coded)
         return coded.chunks
 
@@ -119,24 +188,18 @@ class _Encoder:
         writer = Writer(io.BytesIO(), self._options)
         writer.model(self._opened().ref)
         writer.group()
-        _write_waves(writer, chunks, text)
+        self._write_waves(writer, chunks, text)
         writer.finish()
         return writer.n_written
 
-    def _through_model(
-        self, pieces: Sequence[Piece], n_done: int, intervals: Iterator[Intervals]
-    ) -> _Coded:
-        found: list[Intervals] = []
-        for piece, one in zip(pieces, islice(intervals, len(pieces)), strict=True):
-            found.append(one)
-            n_done += len(piece.data)
-            self._progress(n_done)
-        payloads = [p for lanes in _batches(found) for p in encode_lanes(lanes)]
-        chunks = [
-            Chunk.lm(piece.data, len(piece.ids), payload)
-            for piece, payload in zip(pieces, payloads, strict=True)
-        ]
-        return _Coded(chunks, sum(one.bits for one in found))
+    def _write_waves(self, writer: Writer, chunks: Sequence[Chunk], data: bytes) -> None:
+        """Write the chunks of a group, which decode to `data`."""
+        most = self._level.n_lanes if self._options.adaptive else MAX_WAVE_CHUNKS
+        start = 0
+        for wave in _waves(chunks, most):
+            stop = start + sum(chunk.n_bytes for chunk in wave)
+            writer.wave(wave, data[start:stop])
+            start = stop
 
     def _opened(self) -> OpenedModel:
         if self._model is None:
@@ -160,14 +223,26 @@ class _Encoder:
             self._stats.n_payload_bytes += len(chunk.payload)
 
 
-def _write_waves(writer: Writer, chunks: Sequence[Chunk], data: bytes) -> None:
-    """Write the chunks of a group, which decode to `data`."""
-    start = 0
-    for i in range(0, len(chunks), MAX_WAVE_CHUNKS):
-        wave = chunks[i : i + MAX_WAVE_CHUNKS]
-        stop = start + sum(chunk.n_bytes for chunk in wave)
-        writer.wave(wave, data[start:stop])
-        start = stop
+def _waves(chunks: Sequence[Chunk], most_models: int) -> Iterator[Sequence[Chunk]]:
+    """Cut into waves with at most so many chunks that need the model."""
+    wave: list[Chunk] = []
+    n_models = 0
+    for chunk in chunks:
+        n_models += chunk.kind.needs_model
+        if n_models > most_models or len(wave) == MAX_WAVE_CHUNKS:
+            yield wave
+            wave, n_models = [], int(chunk.kind.needs_model)
+        wave.append(chunk)
+    if wave:
+        yield wave
+
+
+def _coded(pieces: Sequence[Piece], intervals: Iterator[Intervals]) -> _Coded:
+    """Return pieces as chunks; their intervals come next."""
+    found = list(islice(intervals, len(pieces)))
+    payloads = [p for lanes in _batches(found) for p in encode_lanes(lanes)]
+    chunks = [piece.chunk(payload) for piece, payload in zip(pieces, payloads, strict=True)]
+    return _Coded(chunks, sum(one.bits for one in found))
 
 
 def _batches(intervals: Sequence[Intervals]) -> Iterator[Sequence[Intervals]]:

@@ -10,15 +10,16 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.codec.ahead import ReadAhead
 from llmzip.codec.classical import classical_chunk
+from llmzip.codec.lines import Flags, Unified, pack_exceptions, restore, unify
 from llmzip.codec.model import Tokenizer
-from llmzip.codec.segment import GROUP_BYTES, plan_runs
+from llmzip.codec.segment import plan_runs
 from llmzip.codec.streams import read_full
 from llmzip.container import Chunk, Readable
 from llmzip.errors import UsageError
@@ -30,55 +31,89 @@ N_AHEAD = N_THREADS // 2 or 1
 
 @dataclass(frozen=True)
 class Piece:
-    """Tokens that become a chunk, and the bytes that they spell."""
+    """Tokens that become a chunk, and the bytes that it decodes to.
+
+    is_bare: where the tokens spell other line ends, which of them have no carriage return.
+    """
 
     ids: NDArray[np.int32]
     data: bytes
+    is_bare: Flags | None = None
+
+    def chunk(self, payload: bytes) -> Chunk:
+        """Return the chunk whose tokens are coded as `payload`."""
+        if self.is_bare is None:
+            return Chunk.lm(self.data, len(self.ids), payload)
+        return Chunk.lm_lines(self.data, len(self.ids), pack_exceptions(self.is_bare) + payload)
 
 
 @dataclass(frozen=True)
+class Tokens:
+    """A run as tokens. unified: where they spell it with other line ends."""
+
+    ids: NDArray[np.int32]
+    unified: Unified | None
+
+
+@dataclass(frozen=True, eq=False)
 class PreparedRun:
     """A run of a group.
 
-    classical: all of it as one chunk. pieces: it as tokens; None where it is not for the model.
+    classical: all of it as one chunk. tokens: None where it is not for the model.
     """
 
     data: bytes
     classical: Future[Chunk]
-    pieces: Future[list[Piece]] | None
+    tokens: Future[Tokens] | None
+    tokenizer: Tokenizer | None
+    _cut: dict[int, list[Piece]] = field(default_factory=dict)
+
+    def n_tokens(self) -> int:
+        """Return how many tokens it has, waiting where they are still being cut."""
+        return 0 if self.tokens is None else len(self.tokens.result().ids)
+
+    def pieces(self, n_tokens: int) -> list[Piece]:
+        """Return it in pieces of at most `n_tokens`. Raises UsageError if these are too few."""
+        assert self.tokens is not None
+        assert self.tokenizer is not None
+        if n_tokens not in self._cut:
+            tokens = self.tokens.result()
+            self._cut[n_tokens] = cut_into_pieces(self.tokenizer, tokens, self.data, n_tokens)
+        return self._cut[n_tokens]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PreparedGroup:
-    """What is compressed together."""
+    """What is compressed together. classical: all of it as one chunk, where it has several runs."""
 
     data: bytes
     runs: list[PreparedRun]
+    classical: Future[Chunk] | None
 
     @property
     def for_model(self) -> bool:
         """Whether the model has anything to do."""
-        return any(run.pieces is not None for run in self.runs)
+        return any(run.tokens is not None for run in self.runs)
 
-    def token_ids(self) -> Iterator[NDArray[np.int32]]:
+    def token_ids(self, n_tokens: int) -> Iterator[NDArray[np.int32]]:
         """Yield the tokens of all pieces, waiting where they are still being cut."""
         for run in self.runs:
-            for piece in run.pieces.result() if run.pieces is not None else ():
+            for piece in run.pieces(n_tokens) if run.tokens is not None else ():
                 yield piece.ids
 
 
 class Groups:
     """Deals out the groups of `source` in order: the first is at hand until it is dropped.
 
-    open_tokenizer: called at the first text. n_tokens: what a piece may have.
+    open_tokenizer: called at the first text. n_bytes: the size of a group.
     """
 
     def __init__(
-        self, source: Readable, open_tokenizer: Callable[[], Tokenizer], n_tokens: int
+        self, source: Readable, open_tokenizer: Callable[[], Tokenizer], n_bytes: int
     ) -> None:
         self._source = source
         self._open_tokenizer = open_tokenizer
-        self._n_tokens = n_tokens
+        self._n_bytes = n_bytes
         self._pool = ThreadPoolExecutor(N_THREADS, "llmzip-ahead")
         self._groups: deque[PreparedGroup] = deque()
         self._n_streamed = 0  # how many of them, from the first, the model has been given
@@ -101,11 +136,12 @@ class Groups:
         """Whether the first group is part of a stream."""
         return self._n_streamed > 0
 
-    def stream(self) -> Iterator[NDArray[np.int32]]:
+    def stream(self, n_tokens: int) -> Iterator[NDArray[np.int32]]:
         """Yield the tokens of the pieces of the first group, and of groups after it.
 
         Goes on as long as there is text and the input keeps up, so whoever takes them is kept
         busy from group to group; what is complete never waits for input that has not come.
+        n_tokens: what a piece may have.
         """
         while True:
             self._read_ahead()
@@ -115,7 +151,7 @@ class Groups:
             if not group.for_model:
                 return
             self._n_streamed += 1
-            yield from group.token_ids()
+            yield from group.token_ids(n_tokens)
 
     def close(self) -> None:
         """Begin nothing more."""
@@ -123,13 +159,13 @@ class Groups:
 
     def _read_ahead(self) -> None:
         while len(self._groups) - self._n_streamed <= N_AHEAD and not self._ended:
-            if isinstance(self._source, ReadAhead) and not self._source.ready(GROUP_BYTES):
+            if isinstance(self._source, ReadAhead) and not self._source.ready(self._n_bytes):
                 return
             self._read()
 
     def _read(self) -> None:
-        data = b"" if self._ended else read_full(self._source, GROUP_BYTES)
-        self._ended = len(data) < GROUP_BYTES
+        data = b"" if self._ended else read_full(self._source, self._n_bytes)
+        self._ended = len(data) < self._n_bytes
         if data:
             self._groups.append(self._prepared(data))
 
@@ -137,21 +173,41 @@ class Groups:
         runs = []
         for run in plan_runs(data):
             own = data[run.start : run.stop]
-            pieces = None
-            if run.for_model:
-                tokenizer = self._open_tokenizer()
-                pieces = self._pool.submit(cut_into_pieces, tokenizer, own, self._n_tokens)
-            runs.append(PreparedRun(own, self._pool.submit(classical_chunk, own), pieces))
-        return PreparedGroup(data, runs)
+            tokenizer = self._open_tokenizer() if run.for_model else None
+            tokens = self._pool.submit(tokens_of, tokenizer, own) if tokenizer else None
+            classical = self._pool.submit(classical_chunk, own)
+            runs.append(PreparedRun(own, classical, tokens, tokenizer))
+        whole = self._pool.submit(classical_chunk, data) if len(runs) > 1 else None
+        return PreparedGroup(data, runs, whole)
 
 
-def cut_into_pieces(tokenizer: Tokenizer, text: bytes, n_tokens: int) -> list[Piece]:
-    """Return `text` in pieces of at most `n_tokens`. Raises UsageError if these are too few."""
+def tokens_of(tokenizer: Tokenizer, text: bytes) -> Tokens:
+    """Return `text` as tokens."""
+    unified = unify(text)
+    return Tokens(tokenizer.encode(text if unified is None else unified.text), unified)
+
+
+def cut_into_pieces(
+    tokenizer: Tokenizer, tokens: Tokens, text: bytes, n_tokens: int
+) -> list[Piece]:
+    """Return the tokens of `text` in pieces of at most `n_tokens`. Raises UsageError."""
     try:
-        cut = tokenizer.split(tokenizer.encode(text), n_tokens)
+        cut = tokenizer.split(tokens.ids, n_tokens)
     except ValueError as exc:
         raise UsageError(f"chunk_tokens cannot be {n_tokens} with this model: {exc}") from exc
     pieces = [Piece(ids, tokenizer.decode(ids)) for ids in cut]
+    if tokens.unified is not None:
+        pieces = _with_line_ends(pieces, tokens.unified.is_bare)
     if b"".join(piece.data for piece in pieces) != text:
         raise AssertionError("the tokens do not spell the text that they were made from")
     return pieces
+
+
+def _with_line_ends(pieces: list[Piece], is_bare: Flags) -> list[Piece]:
+    """Return the pieces as they decode: with their own line ends."""
+    stops = np.cumsum([piece.data.count(b"\n") for piece in pieces])
+    flags = np.split(is_bare, stops[:-1])
+    return [
+        Piece(piece.ids, restore(piece.data, own), own)
+        for piece, own in zip(pieces, flags, strict=True)
+    ]

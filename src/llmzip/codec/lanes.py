@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from llmzip.codec.lines import flags_of, restore, take_exceptions
 from llmzip.codec.model import OpenedModel
 from llmzip.coder import RangeDecoder
-from llmzip.container import Chunk
+from llmzip.container import Chunk, Kind
+from llmzip.predict.protocol import LaneDecoder
 
 
 @dataclass
@@ -19,6 +21,19 @@ class Slot:
     chunk: Chunk
     data: bytes | None = None  # what it decodes to, once that is known and verified
     n_tokens_done: int = 0
+
+    def coded(self) -> bytes:
+        """Return the part of the payload that the range coder made. Raises CorruptError."""
+        if self.chunk.kind is Kind.LM_LINES:
+            return take_exceptions(self.chunk.payload)[1]
+        return self.chunk.payload
+
+    def spelled(self, text: bytes) -> bytes:
+        """Return what tokens that spell `text` stand for in this chunk. Raises CorruptError."""
+        if self.chunk.kind is Kind.LM_LINES:
+            places, _ = take_exceptions(self.chunk.payload)
+            return restore(text, flags_of(text, places))
+        return text
 
     @property
     def n_bytes_done(self) -> int:
@@ -31,10 +46,13 @@ class Slot:
 class Lanes:
     """Up to `n_lanes` chunks of one model that are being decoded together."""
 
-    def __init__(self, model: OpenedModel, n_lanes: int) -> None:
+    def __init__(
+        self, model: OpenedModel, n_lanes: int, predictor: LaneDecoder | None = None
+    ) -> None:
+        """`predictor`: of the model, if not one whose lanes share nothing."""
         self.n_lanes = n_lanes
         self._tokenizer = model.tokenizer
-        self._predictor = model.predictor.lanes(n_lanes)
+        self._predictor = predictor or model.predictor.lanes(n_lanes)
         self._coder = RangeDecoder(n_lanes)
         self._slots: list[Slot | None] = [None] * n_lanes
         self._active: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
@@ -51,7 +69,7 @@ class Lanes:
         """Begin with the chunk of `slot` in a free lane. Raises CorruptError."""
         lane = self._slots.index(None)
         n_tokens = slot.chunk.n_tokens
-        self._coder.open(lane, slot.chunk.payload)
+        self._coder.open(lane, slot.coded())
         self._predictor.open(lane)
         missing = n_tokens - self._ids.shape[1]
         if missing > 0:
@@ -89,7 +107,7 @@ class Lanes:
         slot = self._slots[lane]
         assert slot is not None
         self._coder.close(lane)
-        data = self._tokenizer.decode(self._ids[lane, : slot.chunk.n_tokens])
+        data = slot.spelled(self._tokenizer.decode(self._ids[lane, : slot.chunk.n_tokens]))
         slot.chunk.verify(data)
         slot.data = data
         self._slots[lane] = None

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from llmzip.codec.classical import decompress_classical
 from llmzip.codec.lanes import Lanes, Slot
 from llmzip.codec.model import OpenedModel, Progress
-from llmzip.container import Chunk, Kind
+from llmzip.container import Chunk
 
 MAX_WAITING_BYTES = 1 << 26
 """No further chunk is read while this many bytes, decoded or coded, wait in order."""
@@ -83,7 +83,7 @@ class Schedule:
 
     def _admit(self, chunk: Chunk) -> None:
         slot = Slot(chunk)
-        if chunk.kind is not Kind.LM:
+        if not chunk.kind.needs_model:
             slot.data = decode_without_model(chunk)
         else:
             self._unbegun.append(slot)

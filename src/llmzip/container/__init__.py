@@ -14,6 +14,7 @@ from llmzip.container.checksum import FileChecksum, chunk_checksum
 from llmzip.container.index import Index, read_group, read_index
 from llmzip.container.reader import Reader
 from llmzip.container.records import (
+    ADAPTIVE_OPTIONS,
     DEFAULT_OPTIONS,
     Chunk,
     End,
@@ -31,6 +32,7 @@ from llmzip.container.wire import Readable
 from llmzip.container.writer import Writer
 
 __all__ = [
+    "ADAPTIVE_OPTIONS",
     "DEFAULT_OPTIONS",
     "WELL_KNOWN",
     "Chunk",

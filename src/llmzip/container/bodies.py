@@ -59,16 +59,16 @@ class ChunkHead:
 
 
 def pack_options(options: Options) -> bytes:
-    """Return the body of options that are not the defaults."""
+    """Return the body of options that are not the defaults of the version."""
     return b"".join(
         map(varint, (options.chunk_tokens, options.window_tokens, options.carry_tokens))
     )
 
 
-def unpack_options(fields: Fields) -> Options:
-    """Take what pack_options wrote."""
+def unpack_options(fields: Fields, *, adaptive: bool) -> Options:
+    """Take what pack_options wrote; the version says whether chunks learn from each other."""
     with refusing(fields):
-        return Options(fields.varint(), fields.varint(), fields.varint())
+        return Options(fields.varint(), fields.varint(), fields.varint(), adaptive)
 
 
 def pack_model(ref: ModelRef) -> bytes:
@@ -114,7 +114,7 @@ def unpack_group(fields: Fields) -> Group:
 def pack_sizes(chunk: Chunk) -> bytes:
     """Return a chunk's sizes, as many as its kind needs, and its checksum."""
     out = varint(chunk.n_bytes)
-    if chunk.kind is Kind.LM:
+    if chunk.kind.needs_model:
         out += varint(chunk.n_tokens)
     if chunk.kind is not Kind.STORED:
         out += varint(len(chunk.payload))
@@ -124,7 +124,7 @@ def pack_sizes(chunk: Chunk) -> bytes:
 def unpack_sizes(fields: Fields, kind: Kind) -> ChunkHead:
     """Take what pack_sizes wrote for a chunk of this kind."""
     n_bytes = fields.varint()
-    n_tokens = fields.varint() if kind is Kind.LM else 0
+    n_tokens = fields.varint() if kind.needs_model else 0
     n_payload = n_bytes if kind is Kind.STORED else fields.varint()
     with refusing(fields):
         check_chunk_sizes(kind, n_bytes, n_tokens, n_payload)
@@ -164,8 +164,11 @@ def take_head(fields: Fields) -> ChunkHead:
     return unpack_sizes(fields, kind)
 
 
-def check_cut(heads: Iterable[ChunkHead], options: Options) -> None:
-    """Raise CorruptError if a chunk is longer than the file's options say that chunks are."""
+def check_cut(heads: Sequence[ChunkHead], options: Options) -> None:
+    """Raise CorruptError if a wave's chunks are more or longer than the file's options allow."""
+    n_models = sum(head.kind.needs_model for head in heads)
+    if options.adaptive and n_models > limits.MAX_ADAPTIVE_CHUNKS:
+        raise corrupt(f"a wave of {n_models} chunks that learn from each other")
     longest = max(head.n_tokens for head in heads)
     if longest > options.chunk_tokens:
         raise corrupt(

@@ -35,7 +35,7 @@ from llmzip.container.limits import (
     LONE_MAX_BYTES,
     SIGNATURE,
 )
-from llmzip.container.records import Kind, ModelRef, Options, Wave
+from llmzip.container.records import ModelRef, Options, Wave
 from llmzip.container.wire import Fields, Source, Tee, corrupt, crc32, varint
 
 Crc = Callable[[bytes, bytes], bytes]
@@ -80,7 +80,7 @@ def take_compact(source: Source, form: Form) -> Compact:
     options = take_compact_head(tee)
     heads = _take_chunks(form, tee)
     check_cut(heads, options)
-    needs_model = any(head.kind is Kind.LM for head in heads)
+    needs_model = any(head.kind.needs_model for head in heads)
     model = unpack_model(tee) if needs_model else None
     checksum = tee.take(CHUNK_CHECKSUM_BYTES) if form.has_table else heads[0].checksum
     found_crc = source.take(len(_crc(form)(b"", b"")))

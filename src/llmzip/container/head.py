@@ -11,14 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llmzip.container.bodies import pack_options, unpack_options
-from llmzip.container.limits import SIGNATURE, VERSION
-from llmzip.container.records import DEFAULT_OPTIONS, Kind, Options
+from llmzip.container.limits import ADAPTIVE_VERSION, SIGNATURE, VERSION
+from llmzip.container.records import ADAPTIVE_OPTIONS, DEFAULT_OPTIONS, Kind, Options
 from llmzip.container.wire import Fields, Source, frame, take_frame
 from llmzip.errors import CorruptError, NotLlmzError, TruncatedError, UnsupportedError
 
 _TABLE_FLAG = 8
 _OPTIONS_FLAG = 4
 _KIND = 3
+_DEFAULTS = {VERSION: DEFAULT_OPTIONS, ADAPTIVE_VERSION: ADAPTIVE_OPTIONS}
 NAMED_KINDS = frozenset(Kind(code) for code in range(_KIND))
 """The kinds that a form byte can name; a chunk of another needs a table."""
 
@@ -45,8 +46,9 @@ SEQUENCE = Form()
 
 def pack_head(form: Form, options: Options) -> bytes:
     """Return form byte and options."""
-    plain = options == DEFAULT_OPTIONS
-    byte = VERSION << 4 | (_TABLE_FLAG if form.has_table else 0) | (0 if plain else _OPTIONS_FLAG)
+    version = ADAPTIVE_VERSION if options.adaptive else VERSION
+    plain = options == _DEFAULTS[version]
+    byte = version << 4 | (_TABLE_FLAG if form.has_table else 0) | (0 if plain else _OPTIONS_FLAG)
     byte |= 0 if form.kind is None else 1 + form.kind
     return bytes([byte]) + (b"" if plain else pack_options(options))
 
@@ -95,14 +97,17 @@ def take_compact_head(fields: Fields) -> Options:
 
 
 def _take_options(byte: int, fields: Fields) -> Options:
-    return unpack_options(fields) if byte & _OPTIONS_FLAG else DEFAULT_OPTIONS
+    version = byte >> 4
+    if byte & _OPTIONS_FLAG:
+        return unpack_options(fields, adaptive=version == ADAPTIVE_VERSION)
+    return _DEFAULTS[version]
 
 
 def _unpack_form(byte: int) -> Form:
-    if byte >> 4 != VERSION:
+    if byte >> 4 not in _DEFAULTS:
         raise UnsupportedError(
-            f"format version {byte >> 4}: this release reads version {VERSION} only; "
-            "update llmzip, or get the file again"
+            f"format version {byte >> 4}: this release reads versions {VERSION} and "
+            f"{ADAPTIVE_VERSION}; update llmzip, or get the file again"
         )
     kind = Kind((byte & _KIND) - 1) if byte & _KIND else None
     return Form(bool(byte & _TABLE_FLAG), kind)

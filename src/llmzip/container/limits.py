@@ -13,6 +13,9 @@ END_MARK = b"ML\x89"
 VERSION = 1
 """The format's version, in the high half of the byte after the signature."""
 
+ADAPTIVE_VERSION = 2
+"""The version of files whose chunks learn from each other; all else is as in version 1."""
+
 FINGERPRINT_BYTES = 6
 MACHINE_BYTES = 8
 CHUNK_CHECKSUM_BYTES = 4
@@ -41,6 +44,8 @@ PAYLOAD_SLACK_BYTES = 8
 """What a coder may add to a payload when it is flushed."""
 
 MAX_WAVE_CHUNKS = 1 << 16
+MAX_ADAPTIVE_CHUNKS = 64
+"""LM chunks of a wave that advance together: bounds the caches that a decoder must hold."""
 MAX_WAVE_BYTES = 1 << 26
 """What the chunks of one wave may decode to in all: 64 MiB, so a wave fits in memory."""
 

@@ -37,6 +37,12 @@ class Kind(IntEnum):
     LM = 1
     LZMA = 2
     MIXED = 4
+    LM_LINES = 5
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether the chunk is tokens that a language model has predicted."""
+        return self in (Kind.LM, Kind.LM_LINES)
 
 
 @dataclass(frozen=True)
@@ -46,12 +52,14 @@ class Options:
     chunk_tokens: no chunk has more tokens than this.
     window_tokens: how many tokens the model sees at once.
     carry_tokens: how many of the latest tokens stay in view when a chunk outgrows the window.
-    The defaults take no bytes in the file.
+    adaptive: whether the chunks of a group learn from each other.
+    The defaults take no bytes in the file, nor do ADAPTIVE_OPTIONS.
     """
 
     chunk_tokens: int = 2048
     window_tokens: int = 2048
     carry_tokens: int = 1024
+    adaptive: bool = False
 
     def __post_init__(self) -> None:
         _require(1 <= self.chunk_tokens <= limits.MAX_CHUNK_TOKENS, "chunk_tokens out of range")
@@ -60,6 +68,7 @@ class Options:
 
 
 DEFAULT_OPTIONS = Options()
+ADAPTIVE_OPTIONS = Options(limits.MAX_CHUNK_TOKENS, 2048, 256, adaptive=True)
 
 
 @dataclass(frozen=True)
@@ -94,10 +103,11 @@ class ModelRef:
 class Chunk:
     """A run of at least one decoded byte, coded on its own.
 
-    n_tokens: for LM chunks the number of tokens in the payload, else 0.
+    n_tokens: of kinds that need a model the number of tokens in the payload, else 0.
     checksum: 4 bytes, chunk_checksum of the decoded bytes.
     payload: LM: what the range coder flushed; STORED: the bytes; LZMA: a raw LZMA2 stream;
-        MIXED: what context mixing made of them.
+        MIXED: what context mixing made of them; LM_LINES: which lines end in a bare line feed,
+        then as LM.
     """
 
     kind: Kind
@@ -114,6 +124,11 @@ class Chunk:
     def lm(cls, data: bytes, n_tokens: int, payload: bytes) -> Chunk:
         """Return the LM chunk whose `payload` decodes to `n_tokens` tokens that spell `data`."""
         return cls(Kind.LM, len(data), n_tokens, chunk_checksum(data), payload)
+
+    @classmethod
+    def lm_lines(cls, data: bytes, n_tokens: int, payload: bytes) -> Chunk:
+        """Return the LM chunk of `data`, whose tokens spell it with other line ends."""
+        return cls(Kind.LM_LINES, len(data), n_tokens, chunk_checksum(data), payload)
 
     @classmethod
     def lzma(cls, data: bytes, payload: bytes) -> Chunk:
@@ -183,7 +198,7 @@ class Wave:
     @property
     def needs_model(self) -> bool:
         """Whether any chunk is an LM chunk."""
-        return any(chunk.kind is Kind.LM for chunk in self.chunks)
+        return any(chunk.kind.needs_model for chunk in self.chunks)
 
 
 @dataclass(frozen=True)
@@ -227,7 +242,7 @@ Record = Header | ModelRef | Group | Wave | End
 def check_chunk_sizes(kind: Kind, n_bytes: int, n_tokens: int, n_payload: int) -> None:
     """Raise ValueError unless these sizes can belong together in one chunk."""
     _require(1 <= n_bytes <= limits.MAX_CHUNK_BYTES, f"a chunk of {n_bytes} bytes is out of range")
-    if kind is Kind.LM:
+    if kind.needs_model:
         _require(
             1 <= n_tokens <= limits.MAX_CHUNK_TOKENS,
             f"a chunk of {n_tokens} tokens is out of range",
@@ -238,6 +253,8 @@ def check_chunk_sizes(kind: Kind, n_bytes: int, n_tokens: int, n_payload: int) -
             f"{n_tokens} tokens cannot stand for {n_bytes} bytes",
         )
         most = limits.MAX_BYTES_PER_TOKEN * n_tokens + limits.PAYLOAD_SLACK_BYTES
+        if kind is Kind.LM_LINES:
+            most += n_bytes
         _require(
             n_payload <= most, f"a payload of {n_payload} bytes is too long for {n_tokens} tokens"
         )

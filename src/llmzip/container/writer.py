@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from llmzip.container import bodies
+from llmzip.container import bodies, limits
 from llmzip.container.checksum import FileChecksum, chunk_checksum
 from llmzip.container.compact import Compact, fits_compact, pack_compact
 from llmzip.container.head import pack_header
@@ -96,6 +96,9 @@ class Writer:
             raise ValueError("an LM chunk needs a model")
         if max(chunk.n_tokens for chunk in wave.chunks) > self._options.chunk_tokens:
             raise ValueError("a chunk has more tokens than the options allow")
+        n_models = sum(chunk.kind.needs_model for chunk in wave.chunks)
+        if self._options.adaptive and n_models > limits.MAX_ADAPTIVE_CHUNKS:
+            raise ValueError("a wave has more chunks than may learn from each other")
         if len(data) != wave.n_bytes:
             raise ValueError(f"a wave of {wave.n_bytes} bytes with {len(data)} bytes of data")
         start = 0

@@ -1,0 +1,66 @@
+"""Levels: points on the curve of size against speed. Only `options` is written into the file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from llmzip.container import ADAPTIVE_OPTIONS, DEFAULT_OPTIONS, Options
+from llmzip.container.limits import MAX_CHUNK_TOKENS
+
+FROZEN_LEVEL = 2
+"""The highest level that learns nothing: what predictors that cannot learn are used with."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """How a group is laid out, and how the model sees it.
+
+    group_bytes: what is compressed together: the unit of memory, damage and random access.
+    n_lanes: how many chunks of a group advance together at most.
+    target_tokens: shorter chunks are not made for the sake of more lanes.
+    """
+
+    options: Options
+    group_bytes: int
+    n_lanes: int
+    target_tokens: int
+
+    def with_chunks(self, chunk_tokens: int) -> Level:
+        """Return the same with shorter or longer chunks. Raises ValueError if out of range."""
+        options = replace(self.options, chunk_tokens=chunk_tokens)
+        return replace(self, options=options, target_tokens=chunk_tokens)
+
+    def chunk_tokens(self, n_tokens: int) -> int:
+        """Return how long the chunks of a group of so many tokens are at most."""
+        if not self.options.adaptive:
+            return self.options.chunk_tokens
+        n_lanes = max(1, min(self.n_lanes, -(-n_tokens // self.target_tokens)))
+        return min(self.options.chunk_tokens, max(1, -(-n_tokens // n_lanes)))
+
+
+def _frozen(chunk_tokens: int, carry_tokens: int) -> Level:
+    return Level(Options(chunk_tokens, 2048, carry_tokens), 1 << 20, 64, chunk_tokens)
+
+
+def _adaptive(carry_tokens: int, group_bytes: int, n_lanes: int, target_tokens: int) -> Level:
+    options = Options(MAX_CHUNK_TOKENS, 2048, carry_tokens, adaptive=True)
+    return Level(options, group_bytes, n_lanes, target_tokens)
+
+
+LEVELS = {
+    1: _frozen(1024, 512),
+    2: Level(DEFAULT_OPTIONS, 1 << 20, 64, DEFAULT_OPTIONS.chunk_tokens),
+    3: _adaptive(0, 1 << 20, 32, 1024),
+    4: _adaptive(0, 1 << 22, 32, 2048),
+    5: Level(ADAPTIVE_OPTIONS, 1 << 22, 32, 2048),
+    6: _adaptive(512, 1 << 22, 24, 2048),
+    7: _adaptive(1024, 1 << 22, 16, 4096),
+    8: _adaptive(1024, 1 << 22, 8, 8192),
+    9: _adaptive(1536, 1 << 23, 4, 16384),
+}
+"""Level 5 is the default. 1 and 2 learn nothing: any chunk decodes without the others."""
+
+
+def plain(options: Options) -> Level:
+    """Return the level that cuts groups of a mebibyte into chunks as `options` say."""
+    return Level(options, 1 << 20, 32, options.chunk_tokens)

@@ -1,0 +1,76 @@
+"""Line ends: text whose lines end in CR LF is predicted as if they ended in LF.
+
+Models have seen little CR LF, and each costs a token more. Line feeds without a carriage return
+are exceptions, listed before the tokens: their number, then for each how many others lie between
+it and the one before, all varints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmzip.container.wire import Body, corrupt, varint
+
+MAX_BARE_SHARE = 1 / 16
+"""Text with more line feeds without a carriage return is left as it is."""
+
+_LF, _CR = 10, 13
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Unified:
+    """Text with line feeds for line ends. is_bare: of each line feed, whether it was one."""
+
+    text: bytes
+    is_bare: Flags
+
+
+def unify(data: bytes) -> Unified | None:
+    """Return `data` without the carriage returns of its line ends; None where few have one."""
+    octets = np.frombuffer(data, dtype=np.uint8)
+    feeds = np.flatnonzero(octets == _LF)
+    is_bare = (feeds == 0) | (octets[feeds - 1] != _CR)
+    if not feeds.size or is_bare.mean() > MAX_BARE_SHARE:
+        return None
+    keep = np.ones(octets.size, dtype=bool)
+    keep[feeds[~is_bare] - 1] = False
+    return Unified(octets[keep].tobytes(), is_bare)
+
+
+def restore(text: bytes, is_bare: Flags) -> bytes:
+    """Return what `unify` was given. Raises CorruptError unless there is a flag a line feed."""
+    *lines, rest = text.split(b"\n")
+    if len(lines) != is_bare.size:
+        raise corrupt(f"{len(lines)} line ends where {is_bare.size} are described")
+    ends = (b"\n" if bare else b"\r\n" for bare in is_bare.tolist())
+    return b"".join(part for pair in zip(lines, ends, strict=True) for part in pair) + rest
+
+
+def pack_exceptions(is_bare: Flags) -> bytes:
+    """Return the list of exceptions that precedes the coded tokens."""
+    places = np.flatnonzero(is_bare)
+    gaps = np.diff(places, prepend=-1) - 1
+    return varint(len(places)) + b"".join(varint(int(gap)) for gap in gaps)
+
+
+def take_exceptions(payload: bytes) -> tuple[list[int], bytes]:
+    """Return which line feeds are bare, and the rest of the payload. Raises CorruptError."""
+    fields = Body(payload, 0)
+    places: list[int] = []
+    for _ in range(fields.varint()):
+        places.append((places[-1] if places else -1) + 1 + fields.varint())
+    return places, payload[fields.offset :]
+
+
+def flags_of(text: bytes, places: list[int]) -> Flags:
+    """Return of each line feed of `text` whether it is among `places`. Raises CorruptError."""
+    is_bare = np.zeros(text.count(b"\n"), dtype=bool)
+    if places and places[-1] >= is_bare.size:
+        raise corrupt("a line end is described that is not there")
+    is_bare[places] = True
+    return is_bare

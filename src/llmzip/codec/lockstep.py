@@ -1,0 +1,69 @@
+"""Decodes waves whose chunks learn from each other: all together, one token in each at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from llmzip.codec.lanes import Lanes, Slot
+from llmzip.codec.model import OpenedModel, Progress
+from llmzip.codec.schedule import STEPS_PER_REPORT, decode_without_model
+from llmzip.container import Group, Wave
+from llmzip.predict.protocol import LearningGroup
+
+
+class Lockstep:
+    """Decodes groups of waves and yields what their chunks decode to, in order.
+
+    records: each group, then its waves. open_model: called at the first chunk that needs it.
+    """
+
+    def __init__(
+        self,
+        records: Iterable[Group | Wave],
+        open_model: Callable[[], OpenedModel],
+        progress: Progress,
+    ) -> None:
+        self._records = records
+        self._open_model = open_model
+        self._progress = progress
+        self._model: OpenedModel | None = None
+        self._learning: LearningGroup | None = None
+        self._n_bytes_out = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for record in self._records:
+            if isinstance(record, Group):
+                self._learning = None
+                continue
+            slots = [Slot(chunk) for chunk in record.chunks]
+            self._decode(slots)
+            for slot in slots:
+                assert slot.data is not None
+                self._n_bytes_out += len(slot.data)
+                yield slot.data
+            self._progress(self._n_bytes_out)
+
+    def _decode(self, slots: list[Slot]) -> None:
+        together = [slot for slot in slots if slot.chunk.kind.needs_model]
+        for slot in slots:
+            if not slot.chunk.kind.needs_model:
+                slot.data = decode_without_model(slot.chunk)
+        if together:
+            self._advance(together, self._lanes(together), slots)
+
+    def _lanes(self, together: list[Slot]) -> Lanes:
+        self._model = self._model or self._open_model()
+        self._learning = self._learning or self._model.predictor.group()
+        n_tokens = [slot.chunk.n_tokens for slot in together]
+        return Lanes(self._model, len(together), self._learning.lanes(n_tokens))
+
+    def _advance(self, together: list[Slot], lanes: Lanes, slots: list[Slot]) -> None:
+        for slot in together:
+            lanes.open(slot)
+        n_steps = 0
+        while lanes.n_active:
+            lanes.step()
+            n_steps += 1
+            if n_steps % STEPS_PER_REPORT == 0:
+                lanes.note_progress()
+                self._progress(self._n_bytes_out + sum(slot.n_bytes_done for slot in slots))
