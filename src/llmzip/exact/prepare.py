@@ -11,7 +11,6 @@ and has no order.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -103,13 +102,9 @@ class Rotation:
 
 
 def _layers(model: FloatModel, rotation: Rotation, moments: Moments) -> tuple[Layer, ...]:
-    """All layers, some at a time: numpy leaves the other cores to other threads."""
-
-    def one(index: int, layer: FloatLayer) -> Layer:
-        return _layer(layer, rotation, f"{index}", moments)
-
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        return tuple(pool.map(one, range(len(model.layers)), model.layers))
+    return tuple(
+        _layer(layer, rotation, f"{index}", moments) for index, layer in enumerate(model.layers)
+    )
 
 
 def _layer(layer: FloatLayer, rotation: Rotation, name: str, moments: Moments) -> Layer:
