@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from llmzip.exact.calibration import Sample
 from llmzip.exact.cpu.engine import CpuEngine
 from llmzip.exact.distribution import Engine
 from llmzip.exact.floats import FloatLayer, FloatLinear, FloatModel
@@ -20,6 +21,8 @@ from llmzip.exact.torch_engine import TorchEngine
 
 Array = NDArray[np.float64]
 CPU = torch.device("cpu")
+SAMPLE = Sample(n_lanes=10, n_tokens=16)
+"""Small models write little while they are prepared."""
 
 
 class Numbers:
@@ -115,7 +118,7 @@ def _shape(recipe: Recipe) -> ModelShape:
 
 def exact_model(recipe: Recipe) -> ExactModel:
     """The model of a recipe, prepared."""
-    return prepare(float_model(recipe))
+    return prepare(float_model(recipe), SAMPLE)
 
 
 def engines(model: ExactModel) -> list[Engine]:

@@ -60,12 +60,6 @@ def normalise(x: Array, eps: float) -> tuple[Array, Any]:
     return q, f32(f64(top(x)) * (1 / 127) / np.sqrt(m + eps))
 
 
-def linear(tensors: dict[str, Array], name: str, q: Array, s: Any) -> Array:
-    sums = (tensors[f"{name}.weight"].astype(i64) @ q).astype(f32)
-    y: Array = sums * tensors[f"{name}.scale"] * s
-    return y + tensors[f"{name}.bias"] if f"{name}.bias" in tensors else y
-
-
 def rotate(x: Array, cos: Array, sin: Array) -> Array:
     a, b = np.split(x, 2)
     return np.concatenate([a * cos - b * sin, b * cos + a * sin])
@@ -74,17 +68,39 @@ def rotate(x: Array, cos: Array, sin: Array) -> Array:
 class Document:
     """A model as the document prepares and runs it."""
 
-    def __init__(self, model: FloatModel) -> None:
+    def __init__(self, model: FloatModel, n_lanes: int = 64, n_tokens: int = 128) -> None:
         self.shape = model.shape
-        self.tensors = prepare(model)
         self.cache: list[list[list[tuple[Any, ...]]]] = []
+        self.inputs: dict[str, list[Array]] = {}
+        self.tensors = prepare(model, self.inputs)
+        for lane in range(n_lanes):
+            self._write(lane, n_lanes, min(n_tokens, self.shape.n_positions))
+        self.tensors = prepare(model, self.inputs)
 
     def frequencies(self, ids: list[int]) -> list[Array]:
         """The distributions after each of the tokens of a window."""
+        self._forget()
+        return [self._after(token, p) for p, token in enumerate(ids)]
+
+    def _write(self, lane: int, n_lanes: int, n_tokens: int) -> None:
+        """Let the model write a lane; `inputs` keeps what its linears take in."""
+        self._forget()
+        token = word(lane + 1) % self.shape.vocab_size
+        for p in range(n_tokens):
+            ends = np.cumsum(self._after(token, p))
+            drawn = word((p + 1) * n_lanes + lane + 1) % int(ends[-1])
+            token = int((ends <= drawn).sum())
+
+    def _forget(self) -> None:
         self.cache = [
             [[] for _ in range(self.shape.n_kv_heads)] for _ in range(self.shape.n_layers)
         ]
-        return [self._after(token, p) for p, token in enumerate(ids)]
+
+    def _linear(self, name: str, q: Array, s: Any) -> Array:
+        self.inputs.setdefault(name, []).append((q + 128) >> 8 if ".down" in name else q)
+        sums = (self.tensors[f"{name}.weight"].astype(i64) @ q).astype(f32)
+        y: Array = sums * self.tensors[f"{name}.scale"] * s
+        return y + self.tensors[f"{name}.bias"] if f"{name}.bias" in self.tensors else y
 
     def _after(self, token: int, p: int) -> Array:
         t, s = self.tensors, self.shape
@@ -92,12 +108,12 @@ class Document:
         if "positions" in t:
             x = x + t["positions"][p]
         for i in range(s.n_layers):
-            o = self._attention(i, linear(t, f"{i}.qkv", *normalise(x, s.eps)), p)
-            x = x + linear(t, f"{i}.out", *quantise(o, 127))
-            y = linear(t, f"{i}.up", *normalise(x, s.eps))
+            o = self._attention(i, self._linear(f"{i}.qkv", *normalise(x, s.eps)), p)
+            x = x + self._linear(f"{i}.out", *quantise(o, 127))
+            y = self._linear(f"{i}.up", *normalise(x, s.eps))
             active = silu_gate(*np.split(y, 2)) if s.gated else gelu(y)
-            x = x + linear(t, f"{i}.down", *quantise(active, 32639))
-        logits = linear(t, "head", *normalise(x, s.eps))
+            x = x + self._linear(f"{i}.down", *quantise(active, 32639))
+        logits = self._linear("head", *normalise(x, s.eps))
         return np.rint(exp2(logits - logits.max()) * f32(2.0**28)).astype(i64) + 1
 
     def _attention(self, layer: int, y: Array, p: int) -> Array:
@@ -125,7 +141,7 @@ class Document:
         return mixed
 
     def digest(self) -> str:
-        state = hashlib.sha256(b"llmzip engine 1\n")
+        state = hashlib.sha256(b"llmzip engine 2\n")
         state.update(json.dumps(asdict(self.shape), sort_keys=True).encode())
         for name, values in self.tensors.items():
             state.update(f"\n{name} torch.{values.dtype} {values.shape}\n".encode())
@@ -175,8 +191,50 @@ def rows(w: Array, limit: int) -> tuple[Array, Array]:
     return np.rint(w * (limit / t)[:, None]), t / limit
 
 
-def prepare(model: FloatModel) -> dict[str, Array]:
-    """Every tensor of the prepared model, in the digest's order."""
+def fed_back(w: Array, inputs: list[Array]) -> tuple[Array, Array]:
+    """Rows within 127, the errors of earlier columns taken over by later ones."""
+    x, n = np.array(inputs), w.shape[1]
+    t = np.maximum(np.abs(w).max(1), 1e-30)
+    wanted = w * (127 / t)[:, None]
+    q = np.zeros_like(w)
+    parts = -(-n // 1024)
+    for i in range(parts):
+        first, end = n * i // parts, n * (i + 1) // parts
+        c, u = grid(shares((x[:, first:end].T @ x[:, first:end]).astype(f64)), 20)
+        errors = np.zeros((len(w), end - first))
+        for k in range(end - first):
+            value = wanted[:, first + k] + (errors @ c[:, k]) * (u * 2.0**-14)
+            q[:, first + k] = np.minimum(np.maximum(np.rint(value), -127), 127)
+            errors[:, k] = np.rint((wanted[:, first + k] - q[:, first + k]) * 2.0**14)
+    return q, t / 127
+
+
+def shares(a: Array) -> Array:
+    n = len(a)
+    damping = max(float(np.trace(a)), 1.0) / n * (1 / 64)
+    for k in range(n):
+        a[k, k] = a[k, k] + damping
+    found = np.zeros_like(a)
+    for k in range(n - 1, -1, -1):
+        found[:k, k] = a[:k, k] / a[k, k]
+        for j in range(k):
+            a[j, :k] = a[j, :k] - found[j, k] * a[:k, k]
+    return found
+
+
+def word(n: int) -> int:
+    """SplitMix64."""
+    z = n * 0x9E3779B97F4A7C15 % 2**64
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    z = (z ^ z >> 27) * 0x94D049BB133111EB % 2**64
+    return z ^ z >> 31
+
+
+def prepare(model: FloatModel, inputs: dict[str, list[Array]]) -> dict[str, Array]:
+    """Every tensor of the prepared model, in the digest's order.
+
+    inputs: what each linear has taken in; nothing yet while the model is to be plain.
+    """
     d = model.shape.d_model
     matrix, r = rotation(d)
 
@@ -187,7 +245,7 @@ def prepare(model: FloatModel) -> dict[str, Array]:
         return (matrix @ g) * (u / r)
 
     def quantised(name: str, w: Array, bias: Array | None, factor: float) -> dict[str, Array]:
-        q, scale = rows(w, 127)
+        q, scale = fed_back(w, inputs[name]) if inputs else rows(w, 127)
         found: dict[str, Array] = {f"{name}.weight": q.astype(np.int8)}
         found[f"{name}.scale"] = (scale * factor).astype(f32)
         if bias is not None:

@@ -31,7 +31,7 @@ from llmzip.predict.windows import Window
 GOLDEN = Path(__file__).with_name("golden.json")
 RECIPES = {
     "gpt2": replace(GPT2, d_model=96, d_head=24, d_ff=384, vocab_size=1300),
-    "llama": replace(LLAMA, d_model=144, d_head=36, d_ff=300, vocab_size=1300, gain=1.0),
+    "llama": replace(LLAMA, d_model=144, d_head=36, d_ff=300, vocab_size=1300, tied=False),
     "llama-biases-head": replace(LLAMA, biases=True, tied=False, vocab_size=700),
 }
 WINDOW = Window(100, 50, 0)

@@ -8,20 +8,33 @@ import numpy as np
 import pytest
 from exact_from_document import Document
 
-from exact_models import GPT2, LLAMA, Recipe, engines, exact_model, float_model, random_ids
+from exact_models import (
+    GPT2,
+    LLAMA,
+    SAMPLE,
+    Recipe,
+    engines,
+    exact_model,
+    float_model,
+    random_ids,
+)
 
 RECIPES = [GPT2, LLAMA, replace(LLAMA, d_model=60, d_head=20, biases=True, tied=False)]
 
 
+def document(recipe: Recipe) -> Document:
+    return Document(float_model(recipe), SAMPLE.n_lanes, SAMPLE.n_tokens)
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_the_document_prepares_the_same_integers(recipe: Recipe) -> None:
-    assert Document(float_model(recipe)).digest() == exact_model(recipe).digest().hex()
+    assert document(recipe).digest() == exact_model(recipe).digest().hex()
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_the_document_predicts_the_same_frequencies(recipe: Recipe) -> None:
     ids = random_ids(recipe, 41)
-    expected = Document(float_model(recipe)).frequencies(ids[:-1].tolist())
+    expected = document(recipe).frequencies(ids[:-1].tolist())
     targets = ids[1:].astype(np.int64)
     for engine in engines(exact_model(recipe)):
         lane = np.array([0])

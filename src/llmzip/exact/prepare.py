@@ -3,21 +3,26 @@
 Norm gains (and LayerNorm's means and biases) are folded into the linears around
 them, the residual stream is rotated by a Hadamard matrix (QuaRot, arXiv:2404.00456;
 SliceGPT, arXiv:2401.15024, for the folding), and the weights are rounded to int8,
-one scale a row. Weights are first put on an integer grid, so that every sum of a
-rotation is a sum of integers below 2^53 in float64 and has no order.
+one scale a row: first each to its nearest, then, once that model has shown what its
+linears take in, with errors passed on (`rounding`). Before that, weights are put on an
+integer grid, so that every sum of a rotation is a sum of integers below 2^53 in float64
+and has no order.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from llmzip.exact import arith
+from llmzip.exact.calibration import SAMPLE, Moments, Sample, generate, second_moments
+from llmzip.exact.engines import make_engine
 from llmzip.exact.floats import FloatLayer, FloatLinear, FloatModel
 from llmzip.exact.model import ExactModel, Layer, Linear
+from llmzip.exact.rounding import feedback_rows, grid, nearest_rows
 from llmzip.exact.tables import hadamard, hadamard_block, rope_tables
 
 Array = NDArray[np.float64]
@@ -26,25 +31,46 @@ GRID_BITS = 28  # weights: two rotations of up to 2^12 terms stay below 2^53
 VECTOR_BITS = 20  # biases folded through weights: products of 40 bits, up to 2^12 terms
 
 
-def prepare(model: FloatModel) -> ExactModel:
-    """Fold, rotate and quantise `model`."""
-    shape = model.shape
-    rotation = Rotation.of(shape.d_model, centred=model.centred)
-    embedding = rotation.output(model.embedding.T).T
-    rows, scale = _quantise_rows(embedding, 32767)
+def prepare(model: FloatModel, sample: Sample = SAMPLE) -> ExactModel:
+    """Fold, rotate and quantise `model`; the text that it writes meanwhile is as long as `sample`.
+
+    Raises DeviceError if nothing on the processor computes exactly.
+    """
+    rotation = Rotation.of(model.shape.d_model, centred=model.centred)
+    plain = _plain(model, rotation)
+    cpu = torch.device("cpu")
+    n_tokens = min(sample.n_tokens, model.shape.n_positions)
+    ids = generate(make_engine(plain, cpu, n_tokens, torch.get_num_threads()), sample)
+    return _with_linears(plain, model, rotation, second_moments(plain, ids))
+
+
+def _plain(model: FloatModel, rotation: Rotation) -> ExactModel:
+    """The model with every weight rounded to its nearest."""
+    rows, scale = nearest_rows(rotation.output(model.embedding.T).T, 32767)
     positions = None
     if model.positions is not None:
         positions = _tensor(rotation.output(model.positions.T).T, np.float32)
     cos, sin = _rope(model)
     return ExactModel(
-        shape,
+        model.shape,
         _tensor(rows, np.int16),
         _tensor(scale, np.float32),
         positions,
         cos,
         sin,
-        tuple(_layer(layer, rotation) for layer in model.layers),
-        _reader(model.head, rotation, factor=arith.LOG2_E),
+        _layers(model, rotation, {}),
+        _reader(model.head, rotation, None, factor=arith.LOG2_E),
+    )
+
+
+def _with_linears(
+    plain: ExactModel, model: FloatModel, rotation: Rotation, moments: Moments
+) -> ExactModel:
+    """`plain` with its linears rounded anew."""
+    return replace(
+        plain,
+        layers=_layers(model, rotation, moments),
+        head=_reader(model.head, rotation, moments["head"], factor=arith.LOG2_E),
     )
 
 
@@ -63,28 +89,36 @@ class Rotation:
 
     def output(self, weight: Array) -> Array:
         """Turn what writes to the stream: (D, anything)."""
-        grid, unit = _grid(weight, GRID_BITS)
+        whole, unit = grid(weight, GRID_BITS)
         if self.centred:
-            grid = grid * float(len(grid)) - grid.sum(0, keepdims=True)
-            unit = unit / float(len(grid))
-        return (self.matrix @ grid) * (unit / self.root)
+            whole = whole * float(len(whole)) - whole.sum(0, keepdims=True)
+            unit = unit / float(len(whole))
+        return (self.matrix @ whole) * (unit / self.root)
 
     def input(self, weight: Array) -> Array:
         """Turn what reads from the stream: (anything, D)."""
-        grid, unit = _grid(weight, GRID_BITS)
-        return (grid @ self.matrix.T) * (unit / self.root)
+        whole, unit = grid(weight, GRID_BITS)
+        return (whole @ self.matrix.T) * (unit / self.root)
 
 
-def _layer(layer: FloatLayer, rotation: Rotation) -> Layer:
-    return Layer(
-        _reader(layer.qkv, rotation),
-        _writer(layer.out, rotation),
-        _reader(layer.up, rotation),
-        _writer(layer.down, rotation),
+def _layers(model: FloatModel, rotation: Rotation, moments: Moments) -> tuple[Layer, ...]:
+    return tuple(
+        _layer(layer, rotation, f"{index}", moments) for index, layer in enumerate(model.layers)
     )
 
 
-def _reader(linear: FloatLinear, rotation: Rotation, factor: float = 1.0) -> Linear:
+def _layer(layer: FloatLayer, rotation: Rotation, name: str, moments: Moments) -> Layer:
+    return Layer(
+        _reader(layer.qkv, rotation, moments.get(f"{name}.qkv")),
+        _writer(layer.out, rotation, moments.get(f"{name}.out")),
+        _reader(layer.up, rotation, moments.get(f"{name}.up")),
+        _writer(layer.down, rotation, moments.get(f"{name}.down")),
+    )
+
+
+def _reader(
+    linear: FloatLinear, rotation: Rotation, moments: list[Array] | None, factor: float = 1.0
+) -> Linear:
     """A linear behind a norm: the norm's gain and bias folded in, its input turned."""
     assert linear.norm_gain is not None
     weight = rotation.input(linear.weight * linear.norm_gain)
@@ -92,17 +126,23 @@ def _reader(linear: FloatLinear, rotation: Rotation, factor: float = 1.0) -> Lin
     if linear.norm_bias is not None:
         folded = _exact_product(linear.weight, linear.norm_bias)
         bias = folded if bias is None else bias + folded
-    return _quantise_linear(weight, bias, factor)
+    return _quantise_linear(weight, bias, factor, moments)
 
 
-def _writer(linear: FloatLinear, rotation: Rotation) -> Linear:
+def _writer(linear: FloatLinear, rotation: Rotation, moments: list[Array] | None) -> Linear:
     """A linear whose output is added to the stream: its output turned."""
     bias = None if linear.bias is None else rotation.output(linear.bias[:, None])[:, 0]
-    return _quantise_linear(rotation.output(linear.weight), bias, 1.0)
+    return _quantise_linear(rotation.output(linear.weight), bias, 1.0, moments)
 
 
-def _quantise_linear(weight: Array, bias: Array | None, factor: float) -> Linear:
-    rows, scale = _quantise_rows(weight, arith.INT8_MAX)
+def _quantise_linear(
+    weight: Array, bias: Array | None, factor: float, moments: list[Array] | None
+) -> Linear:
+    """Round to int8: errors passed on by `moments`, or each weight to its nearest."""
+    if moments is None:
+        rows, scale = nearest_rows(weight, arith.INT8_MAX)
+    else:
+        rows, scale = feedback_rows(weight, arith.INT8_MAX, moments)
     return Linear(
         _tensor(rows, np.int8),
         _tensor(scale * factor, np.float32),
@@ -110,23 +150,10 @@ def _quantise_linear(weight: Array, bias: Array | None, factor: float) -> Linear
     )
 
 
-def _quantise_rows(weight: Array, limit: int) -> tuple[Array, Array]:
-    """Round each row to integers within ± limit: (integers, scale of each row)."""
-    top = np.maximum(np.abs(weight).max(1), arith.TINY)
-    return np.rint(weight * (limit / top)[:, None]), top / limit
-
-
-def _grid(weight: Array, bits: int) -> tuple[Array, float]:
-    """Round to integers within ± 2^bits: (integers, their unit, a power of two)."""
-    _, exponent = np.frexp(max(float(np.abs(weight).max()), arith.TINY))
-    unit = float(np.ldexp(1.0, int(exponent) - bits))
-    return np.rint(weight / unit), unit
-
-
 def _exact_product(weight: Array, vector: Array) -> Array:
     """weight @ vector, both on grids so that the sums are exact."""
-    a, a_unit = _grid(weight, VECTOR_BITS)
-    b, b_unit = _grid(vector, VECTOR_BITS)
+    a, a_unit = grid(weight, VECTOR_BITS)
+    b, b_unit = grid(vector, VECTOR_BITS)
     return (a @ b) * (a_unit * b_unit)
 
 

@@ -1,0 +1,120 @@
+"""Rounding weights to int8 so that the errors of one weight make up for those of others.
+
+Rounding each weight to the nearest is best for inputs that have nothing to do with each
+other. Those of a transformer's linears have: so weights are rounded one input after
+another, and each takes over what the rounding of the earlier ones has cost, as far as its
+own input foretells theirs (QuIP, arXiv:2307.13304, whose LDLQ equals GPTQ,
+arXiv:2210.17323). What foretells what comes from second moments of inputs, integers.
+
+Everything is a single operation in float64 or a sum of integers below 2^53.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmzip.exact import arith
+
+Array = NDArray[np.float64]
+
+BLOCK = 1024
+"""Inputs among which errors are passed on, at most; a linear with more has several blocks."""
+ERROR_BITS = 14  # errors stay within 254: 22 bits
+SHARE_BITS = 20  # with 2^10 inputs in a block: sums of 52 bits
+DAMPING = 1 / 64  # of the mean square, added to each: inputs never seen divide by something
+
+_PANEL = 32  # inputs that are taken together, for speed
+_TILE = 64
+_ROWS = 4096
+
+
+def blocks(n_in: int) -> list[slice]:
+    """Cut `n_in` inputs into as few blocks of at most BLOCK as there can be, of like size."""
+    count = -(-n_in // BLOCK)
+    ends = [n_in * i // count for i in range(count + 1)]
+    return [slice(start, stop) for start, stop in pairwise(ends)]
+
+
+def nearest_rows(weight: Array, limit: int) -> tuple[Array, Array]:
+    """Round each row to integers within ± limit: (integers, scale of each row)."""
+    top = _largest(weight)
+    return np.rint(weight * (limit / top)[:, None]), top / limit
+
+
+def feedback_rows(weight: Array, limit: int, moments: list[Array]) -> tuple[Array, Array]:
+    """As `nearest_rows`, errors passed on within each block of inputs.
+
+    moments: for each of `blocks`, the second moments of its inputs, integers.
+    """
+    top = _largest(weight)
+    rounded = np.empty_like(weight)
+    for part, moment in zip(blocks(weight.shape[1]), moments, strict=True):
+        shares, unit = grid(_shares(moment), SHARE_BITS)
+        for first in range(0, len(weight), _ROWS):
+            rows = slice(first, first + _ROWS)
+            wanted = weight[rows, part] * (limit / top[rows])[:, None]
+            rounded[rows, part] = _pass_on(wanted.T, shares, unit, limit).T
+    return rounded, top / limit
+
+
+def grid(weight: Array, bits: int) -> tuple[Array, float]:
+    """Round to integers within ± 2^bits: (integers, their unit, a power of two)."""
+    _, exponent = np.frexp(max(float(np.abs(weight).max()), arith.TINY))
+    unit = float(np.ldexp(1.0, int(exponent) - bits))
+    return np.rint(weight / unit), unit
+
+
+def _largest(weight: Array) -> Array:
+    top: Array = np.maximum(np.abs(weight).max(1), arith.TINY)
+    return top
+
+
+def _pass_on(wanted: Array, shares: Array, unit: float, limit: int) -> Array:
+    """Round `wanted` (n_in, n_out), input by input; shares (n_in, n_in) in `unit`s.
+
+    Errors are integers in units of 2^-ERROR_BITS, so their sums by shares have no order:
+    those from earlier panels come by a matrix product.
+    """
+    n_in = len(wanted)
+    wanted = np.ascontiguousarray(wanted)
+    rounded, errors = np.empty_like(wanted), np.empty_like(wanted)
+    unit = unit * 2.0**-ERROR_BITS
+    for start in range(0, n_in, _PANEL):
+        stop = min(start + _PANEL, n_in)
+        passed = shares[:start, start:stop].T @ errors[:start]  # (panel, n_out)
+        for k in range(start, stop):
+            value = wanted[k] + passed[k - start] * unit
+            rounded[k] = np.clip(np.rint(value), -limit, limit)
+            errors[k] = np.rint((wanted[k] - rounded[k]) * 2.0**ERROR_BITS)
+            passed[k - start + 1 :] += shares[k, k + 1 : stop, None] * errors[k]
+    return rounded
+
+
+def _shares(moment: Array) -> Array:
+    """U of moment + damping = (1 + U) D (1 + U)ᵀ, D diagonal and U above the diagonal.
+
+    U[j, k] is what input k takes over of the error of an earlier input j. Eliminates
+    columns from the last to the first; each element sees single operations in that
+    order, whatever the panels and tiles that keep them in the processor's cache. Only what
+    lies above the diagonal is kept up.
+    """
+    n_in = len(moment)
+    left = moment.astype(np.float64)
+    left[np.diag_indices(n_in)] += max(float(np.trace(left)), 1.0) / n_in * DAMPING
+    shares = np.zeros_like(left)
+    for stop in range(n_in, 0, -_PANEL):
+        start = max(stop - _PANEL, 0)
+        columns = []
+        for k in reversed(range(start, stop)):
+            column = left[:k, k].copy()
+            shares[:k, k] = column / left[k, k]
+            left[:k, start:k] -= shares[:k, k, None] * column[start:]
+            columns.append((k, column[:start]))
+        for first in range(0, start, _TILE):
+            rows = slice(first, min(first + _TILE, start))
+            for k, column in columns:
+                left[rows, :start] -= shares[rows, k, None] * column
+    return shares
