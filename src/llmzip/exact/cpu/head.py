@@ -10,7 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from llmzip.exact.cpu.scalars import exp2, f32, i32, inlined, kernel, maximum
+from llmzip.exact.cpu.scalars import (
+    exp2_below,
+    f32,
+    inlined,
+    kernel,
+    maximum,
+    rounded_far,
+    wide_vectors,
+)
 from llmzip.exact.reference import FREQ_BITS
 
 FREQ_SCALE = f32(1 << FREQ_BITS)
@@ -22,6 +30,7 @@ BLOCK = 512
 @inlined
 def _logits(sums: Any, scale: Any, bias: Any, s: Any, logits: Any) -> Any:
     """Base-2 logits of a row into `logits`; return the largest."""
+    wide_vectors()
     for v in range(sums.size):
         logits[v] = f32(sums[v]) * scale[v] * s
     if bias.size:
@@ -33,9 +42,10 @@ def _logits(sums: Any, scale: Any, bias: Any, s: Any, logits: Any) -> Any:
 @inlined
 def frequency_sum(logits: Any, top: Any) -> Any:
     """Σ (2^(logit - top) in FREQ_BITS fraction bits, rounded, + 1) over a slice."""
+    wide_vectors()
     total = np.int64(0)
     for v in range(logits.size):
-        total += np.int64(i32(np.rint(exp2(logits[v] - top) * FREQ_SCALE)))
+        total += np.int64(rounded_far(exp2_below(logits[v] - top) * FREQ_SCALE))
     return total + np.int64(logits.size)
 
 
@@ -55,6 +65,7 @@ def token_intervals(
 
     Fills low, freq, total (uint64) and bits (float64), the cross-entropy before rounding.
     """
+    wide_vectors()
     logits = np.empty(sums.shape[1], dtype=np.float32)
     for row in range(sums.shape[0]):
         token = tokens[row]
@@ -72,6 +83,7 @@ def block_sums(
     sums: Any, scale: Any, bias: Any, s: Any, logits: Any, tops: Any, blocks: Any
 ) -> None:
     """Logits (M, V) and their largest (M,), and the frequencies' sums by blocks (M, V / BLOCK)."""
+    wide_vectors()
     for row in range(sums.shape[0]):
         line = logits[row]
         tops[row] = _logits(sums[row], scale, bias, s[row], line)
@@ -84,6 +96,7 @@ def find_tokens(
     logits: Any, tops: Any, blocks: Any, targets: Any, tokens: Any, low: Any, freq: Any
 ) -> None:
     """The token whose interval holds each target (M,), with its low and freq."""
+    wide_vectors()
     for row in range(targets.size):
         target, below, block = np.int64(targets[row]), np.int64(0), 0
         while block < blocks.shape[1] - 1 and below + blocks[row, block] <= target:

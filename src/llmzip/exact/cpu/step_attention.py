@@ -10,7 +10,7 @@ from llmzip.exact.cpu import simd
 from llmzip.exact.cpu.attention import EXACT_KEYS, head_values, softmax_row
 from llmzip.exact.cpu.product import address_of
 from llmzip.exact.cpu.rows import quantise_row
-from llmzip.exact.cpu.scalars import f32, i32, inlined, kernel
+from llmzip.exact.cpu.scalars import f32, i32, inlined, kernel, rounded, wide_vectors
 
 NEAR_KEYS = 256
 """Keys whose rows stay in the first cache while all queries of a group read them.
@@ -38,6 +38,7 @@ def attend_group(
 
     sums: (rows, (H + 2 KV) d) int32 of the linear. next_at: address of the keys needed next.
     """
+    wide_vectors()
     x, spare, queries, query_scales, undo, scores, weights, p, part, total, factors = scratch
     n_kv, d = cache.keys.shape[2], cache.keys.shape[4]
     n_heads = work.mixed.shape[1]
@@ -70,7 +71,7 @@ def attend_group(
         )
         line_p = p[member]
         for j in range(n_keys):
-            line_p[j] = np.int16(i32(np.rint(weights[j] * inverse)))
+            line_p[j] = np.int16(rounded(weights[j] * inverse))
         line_p[n_keys] = 0
     _mix(p, values, n_keys, next_at, part, total)
     for member in range(n_group):
@@ -109,6 +110,7 @@ def _fill_scores(queries: Any, undo: Any, keys: Any, values: Any, n_keys: int, s
 
 @inlined
 def _byte_sum(row: Any) -> Any:
+    wide_vectors()
     total = i32(0)
     for i in range(row.size):
         total = i32(total + i32(row[i]))
