@@ -15,6 +15,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,14 +23,15 @@ from unittest import mock
 
 import torch
 
-import llmzip.predict.exact
 import machine
 from engine_speed import EngineBench
-from llmzip.exact.cpu import attention, engine, head, prefill, rows
+from llmzip.exact.cpu import attention, head, prefill, rows
 from llmzip.exact.cpu.step import STAGES
 from llmzip.exact.cpu.team import StepTeam
+from llmzip.exact.gemm import exact_gemm
 from llmzip.exact.model import ExactModel
 from llmzip.models import DEFAULT_MODEL, OpenedExact, open_exact
+from llmzip.predict.batches import chunk_intervals
 from llmzip.predict.exact import usable_threads
 from table import markdown_table, number
 
@@ -116,30 +118,29 @@ def prefill_times(opened: OpenedExact, bench: EngineBench, n_threads: int) -> Ti
 def _timed_kernels(clock: Clock, model: ExactModel) -> Iterator[None]:
     """Put the clock round all that prefill calls, for engines made from now on."""
     products = _product_names(model)
-    find_gemm, embed = engine.exact_gemm, rows.embed_normalise
+    embed = rows.embed_normalise
 
     def counted_embed(ids: Any, *arguments: Any) -> None:
         clock.n_tokens += ids.size
         embed(ids, *arguments)
 
     def timed_gemm(device: torch.device) -> Any:
-        return clock.around(lambda _a, b, _out: products[tuple(b.shape)], find_gemm(device))
+        return clock.around(lambda _a, b, _out: products[tuple(b.shape)], exact_gemm(device))
 
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(rows, "embed_normalise", counted_embed))
         for module, names in KERNELS:
             for name in names:
-                timed = clock.around(
-                    lambda *_, name=_label(module, name): name, getattr(module, name)
-                )
+                label = partial(_label, module, name)
+                timed = clock.around(label, getattr(module, name))
                 stack.enter_context(mock.patch.object(module, name, timed))
-        stack.enter_context(mock.patch.object(engine, "exact_gemm", timed_gemm))
-        whole = clock.around(lambda *_: REST, llmzip.predict.exact.chunk_intervals)
-        stack.enter_context(mock.patch.object(llmzip.predict.exact, "chunk_intervals", whole))
+        stack.enter_context(mock.patch("llmzip.exact.cpu.engine.exact_gemm", timed_gemm))
+        whole = clock.around(lambda *_: REST, chunk_intervals)
+        stack.enter_context(mock.patch("llmzip.predict.exact.chunk_intervals", whole))
         yield
 
 
-def _label(module: ModuleType, name: str) -> str:
+def _label(module: ModuleType, name: str, *_: Any) -> str:
     return f"tiles: {name}" if module is prefill else name
 
 

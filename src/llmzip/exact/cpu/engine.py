@@ -91,22 +91,7 @@ class CpuEngine:
         found = TokenIntervals.empty(len(tokens))
         linear = self.model.head
         if self._packed is not None:
-            n_rows = len(tokens)
-            q = self._work.head_q.array(n_rows, self.shape.d_model)
-            q[:] = hidden.q.numpy()
-            prefill.token_intervals(
-                self._work.configuration,
-                q,
-                self._packed.step.head.weight[0],
-                linear.scale,
-                linear.bias,
-                hidden.scale.numpy(),
-                tokens,
-                found.low,
-                found.freq,
-                found.total,
-                found.bits,
-            )
+            self._tile_intervals(hidden, tokens, found)
             return found
         for first in range(0, len(tokens), HEAD_ROWS):
             part = slice(first, min(first + HEAD_ROWS, len(tokens)))
@@ -122,6 +107,25 @@ class CpuEngine:
                 found.bits[part],
             )
         return found
+
+    def _tile_intervals(self, hidden: Hidden, tokens: Ids, found: TokenIntervals) -> None:
+        assert self._packed is not None
+        linear = self.model.head
+        q = self._work.head_q.array(len(tokens), self.shape.d_model)
+        q[:] = hidden.q.numpy()  # there, tiles may read beyond the last row
+        prefill.token_intervals(
+            self._work.configuration,
+            q,
+            self._packed.step.head.weight[0],
+            linear.scale,
+            linear.bias,
+            hidden.scale.numpy(),
+            tokens,
+            found.low,
+            found.freq,
+            found.total,
+            found.bits,
+        )
 
     def distributions(self, hidden: Hidden) -> Distributions:
         """The distributions of `hidden`, ready to be searched."""
@@ -230,25 +234,30 @@ class CpuEngine:
     ) -> None:
         """Attention of rows first … first + count - 1, positions start … of one lane."""
         if self._packed is not None:
-            work, query_shape = self._work, self._query_shape(n_rows)
-            prefill.attend(
-                work.configuration,
-                work.queries.array(*query_shape),
-                work.query_scales.array(*query_shape[:3]),
-                kv.keys[lane].numpy(),
-                kv.key_scales[lane],
-                kv.values[lane].numpy(),
-                kv.value_scales[lane],
-                first,
-                count,
-                start,
-                work.mixed.array(n_rows, self.shape.n_heads, self.shape.d_head),
-            )
+            self._tile_attention(n_rows, first, count, lane, start, kv)
             return
         for offset in range(0, count, ATTENTION_ROWS):
             block = min(ATTENTION_ROWS, count - offset)
             for group in range(self.shape.n_kv_heads):
                 self._prefill_block(n_rows, first + offset, block, lane, start + offset, group, kv)
+
+    def _tile_attention(
+        self, n_rows: int, first: int, count: int, lane: int, start: int, kv: _LayerCache
+    ) -> None:
+        work, query_shape = self._work, self._query_shape(n_rows)
+        prefill.attend(
+            work.configuration,
+            work.queries.array(*query_shape),
+            work.query_scales.array(*query_shape[:3]),
+            kv.keys[lane].numpy(),
+            kv.key_scales[lane],
+            kv.values[lane].numpy(),
+            kv.value_scales[lane],
+            first,
+            count,
+            start,
+            work.mixed.array(n_rows, self.shape.n_heads, self.shape.d_head),
+        )
 
     def _prefill_block(
         self, n_rows: int, row: int, block: int, lane: int, start: int, group: int, kv: _LayerCache
@@ -292,25 +301,31 @@ class CpuEngine:
         scale = work.scale.array(n_rows)
         high, low = work.halves.array(2, n_rows, d_ff)
         if self._packed is not None:
-            prefill.activate(
-                work.configuration,
-                work.q.array(n_rows, self.shape.d_model),
-                self._packed.step.up.weight[index],
-                up.scale,
-                up.bias,
-                scale,
-                self.shape.gated,
-                work.active.array(n_rows, d_ff),
-                high,
-                low,
-                scale,
-            )
+            self._tile_activation(index, up, high, low)
         else:
             sums = self._sums(work.q.tensor(n_rows, self.shape.d_model), up)
             quantise = rows.gate_quantise if self.shape.gated else rows.gelu_quantise
             quantise(sums, up.scale, up.bias, scale, high, low, scale)
         sums = self._sums(work.halves.tensor(2 * n_rows, d_ff), down)
         rows.add_normalise_wide(sums[:n_rows], sums[n_rows:], *self._stream_arguments(down, n_rows))
+
+    def _tile_activation(self, index: int, up: LinearView, high: Array, low: Array) -> None:
+        assert self._packed is not None
+        work, (n_rows, d_ff) = self._work, high.shape
+        scale = work.scale.array(n_rows)
+        prefill.activate(
+            work.configuration,
+            work.q.array(n_rows, self.shape.d_model),
+            self._packed.step.up.weight[index],
+            up.scale,
+            up.bias,
+            scale,
+            self.shape.gated,
+            work.active.array(n_rows, d_ff),
+            high,
+            low,
+            scale,
+        )
 
     def _stream_arguments(self, linear: LinearView, n_rows: int) -> tuple[object, ...]:
         """What the residual kernels take after the sums; the row scales are replaced in place."""

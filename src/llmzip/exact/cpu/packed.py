@@ -27,17 +27,18 @@ class PackedModel:
     step: StepModel
 
 
-_shared: WeakValueDictionary[int, PackedModel] = WeakValueDictionary()
+_shared: WeakValueDictionary[tuple[int, bool], PackedModel] = WeakValueDictionary()
 _lock = threading.Lock()
 
 
 def packed_model(model: ExactModel) -> PackedModel:
     """The model packed, by whoever asks for it first."""
+    key = id(model), tiles.AVAILABLE
     with _lock:
-        packed = _shared.get(id(model))
+        packed = _shared.get(key)
         if packed is None:
             packed = PackedModel(model, _step_model(model))
-            _shared[id(model)] = packed
+            _shared[key] = packed
         return packed
 
 

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from llmzip.exact.cpu import simd, tiles
 from llmzip.exact.cpu.scalars import inlined, kernel
 
-COLUMNS = 2 * tiles.ROWS if tiles.AVAILABLE else 4
-"""Activation rows that a GEMM block takes: buffers have a multiple of this many."""
+COLUMNS = 4
+"""Activation rows that a block takes without tiles."""
+PADDED_ROWS = 2 * tiles.ROWS
+"""Buffers have a multiple of so many rows, for either way."""
 OUTPUTS = 2 * tiles.ROWS
 """Outputs that threads take at once."""
 
@@ -58,7 +60,7 @@ def product(
 ) -> None:
     """Outputs first … last - 1 of a linear for int8 rows a (n_rows, K), as int32 sums.
 
-    Output n goes to out[:, n - shift]. a and out have rows for a multiple of COLUMNS, and out
+    Output n goes to out[:, n - shift]. a and out have rows for a multiple of PADDED_ROWS, and out
     has outputs for a multiple of OUTPUTS. With tiles, `first` is one.
     """
     if tiled:

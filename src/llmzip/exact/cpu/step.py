@@ -26,7 +26,7 @@ from llmzip.exact.cpu.rows import (
     quantise_rows,
 )
 from llmzip.exact.cpu.scalars import f32, inlined, kernel, maximum, wide_vectors
-from llmzip.exact.cpu.step_attention import attend_group
+from llmzip.exact.cpu.step_attention import TileScratch, attend_group
 from llmzip.exact.model import ModelShape
 
 STAGES = (
@@ -92,7 +92,7 @@ class StepCache(NamedTuple):
 
 
 class StepWork(NamedTuple):
-    """What the threads share during a step; rows are padded to a multiple of COLUMNS."""
+    """What the threads share during a step; rows are padded to a multiple of PADDED_ROWS."""
 
     barrier: NDArray[np.int64]  # (1,), zero before a step
     stream: NDArray[np.float32]  # (rows, d_model)
@@ -281,20 +281,28 @@ def step(
     Thread `me` of n_threads; all must call it with the same arguments.
     """
     wide_vectors()
-    n_rows, d, n_keys = ids.size, cache.keys.shape[4], cache.keys.shape[3] + simd.LANES
+    n_rows, d, n_keys = ids.size, cache.keys.shape[4], cache.keys.shape[3] + simd.BYTES
     n_group = work.mixed.shape[1] // cache.keys.shape[2]
+    tiled_scratch = TileScratch(
+        np.zeros((16, 16), dtype=np.int32),
+        np.empty((32, 16), dtype=np.int32),
+        np.empty((16, n_keys), dtype=np.int8),
+        np.empty(n_keys * 16, dtype=np.int32),
+        np.empty((16, d), dtype=np.int32),
+    )
     scratch = (
         np.empty(d, dtype=np.float32),
         np.empty(d, dtype=np.float32),
         np.empty((n_group, d), dtype=np.int8),
         np.empty(n_group, dtype=np.float32),
         np.empty((n_group, simd.LANES), dtype=np.int32),
-        np.empty((n_group, n_keys), dtype=np.int32),
-        np.empty(n_keys, dtype=np.float32),
+        np.empty((n_group + 3, n_keys), dtype=np.int32),  # tiles give four at a time
+        np.empty(n_keys + n_group, dtype=np.float32),
         np.empty((n_group, n_keys), dtype=np.int16),
         np.empty((n_group, d), dtype=np.int32),
         np.empty((n_group, d), dtype=np.int64),
         np.empty(n_group, dtype=np.float32),
+        tiled_scratch,
     )
     work.ticks[me, work.ticks.shape[1] - 1] = simd.ticks()
     r0, r1 = _part(n_rows, 1, me, n_threads)

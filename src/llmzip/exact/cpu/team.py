@@ -12,7 +12,7 @@ from llmzip.exact.cache import KVCache
 from llmzip.exact.cpu import tiles
 from llmzip.exact.cpu.head import BLOCK
 from llmzip.exact.cpu.packed import PackedModel
-from llmzip.exact.cpu.product import COLUMNS
+from llmzip.exact.cpu.product import PADDED_ROWS
 from llmzip.exact.cpu.step import (
     STAGES,
     StepCache,
@@ -31,7 +31,7 @@ class StepTeam:
         self._shape = shape
         self._n_threads = n_threads
         self._model = model.step
-        self._work = _step_work(shape, COLUMNS, n_threads)
+        self._work = _step_work(shape, PADDED_ROWS, n_threads)
         self._pool = ThreadPoolExecutor(max(1, n_threads - 1), "llmzip-step")
 
     @property
@@ -70,7 +70,7 @@ def _step_cache(cache: KVCache) -> StepCache:
 
 
 def _step_work(shape: ModelShape, n_rows: int, n_threads: int) -> StepWork:
-    rows = -(-n_rows // COLUMNS) * COLUMNS
+    rows = -(-n_rows // PADDED_ROWS) * PADDED_ROWS
     width = shape.n_heads * shape.d_head
     widest = max(
         width + 2 * shape.n_kv_heads * shape.d_head, shape.d_ff * (1 + shape.gated), shape.d_model

@@ -37,7 +37,7 @@ OUTPUTS = 64
 _ARCH_PRCTL, _ARCH_REQ_XCOMP_PERM, _XTILEDATA = 158, 0x1023, 18
 _FEATURES = ("amx-int8", "amx-tile")
 
-_i8, _i64 = ir.IntType(8), ir.IntType(64)
+_i8, _i32, _i64 = (ir.IntType(n) for n in (8, 32, 64))
 
 
 def _has_tiles() -> bool:
@@ -165,6 +165,7 @@ def _make_products(n_rows: int, n_columns: int) -> Any:
 
 products_2x2 = _make_products(2, 2)
 products_1x2 = _make_products(1, 2)
+products_2x1 = _make_products(2, 1)
 products_1x4 = _make_products(1, 4)
 
 
@@ -203,20 +204,87 @@ def pack_rows(rows: Any, out: Any) -> None:
                     tiles[block, k, r] = 0
 
 
+_ROW, _FOURS = ir.VectorType(_i8, TERMS), ir.VectorType(_i32, 4)
+
+
+def _shuffle(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, order: list[int]) -> ir.Value:
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_i32, len(order)), order))
+
+
+def _load(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type, offset: int = 0) -> ir.Value:
+    place = builder.add(address, ir.Constant(_i64, offset))
+    return builder.load(builder.inttoptr(place, kind.as_pointer()), align=1)
+
+
+def _store(builder: ir.IRBuilder, value: ir.Value, address: ir.Value) -> None:
+    builder.store(value, builder.inttoptr(address, value.type.as_pointer()), align=1)
+
+
+@intrinsic
+def _interleave_four(typing, rows, out, out_stride):  # type: ignore[no-untyped-def]
+    """Four rows of 64 bytes as terms of 64 outputs: a line of 64 bytes for each 16 outputs."""
+    signature = types.void(*[types.int64] * 3)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        rows, out, out_stride = arguments
+        r = [_load(builder, rows, _ROW, TERMS * i) for i in range(4)]
+        for half in (0, 32):
+            order = [at for i in range(half, half + 32) for at in (i, TERMS + i)]
+            pairs = [
+                builder.bitcast(_shuffle(builder, a, b, order), ir.VectorType(ir.IntType(16), 32))
+                for a, b in ((r[0], r[1]), (r[2], r[3]))
+            ]
+            for part in (0, 16):
+                order = [at for i in range(part, part + 16) for at in (i, 32 + i)]
+                shift = builder.mul(out_stride, ir.Constant(_i64, (half + part) // 16))
+                _store(
+                    builder, _shuffle(builder, pairs[0], pairs[1], order), builder.add(out, shift)
+                )
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def four_columns(typing, sums, out, out_stride):  # type: ignore[no-untyped-def]
+    """Four columns of a tile of sums as rows of 16 int32, out_stride apart."""
+    signature = types.void(*[types.int64] * 3)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        sums, out, out_stride = arguments
+        quads = []  # quads[i]: rows i, 4 + i, 8 + i, 12 + i
+        for i in range(4):
+            parts = [_load(builder, sums, _FOURS, TERMS * (4 * q + i)) for q in range(4)]
+            halves = [_shuffle(builder, parts[q], parts[q + 1], list(range(8))) for q in (0, 2)]
+            quads.append(_shuffle(builder, halves[0], halves[1], list(range(ROWS))))
+        for high in (0, 2):
+            order = [
+                q + at
+                for q in range(0, ROWS, 4)
+                for at in (high, ROWS + high, high + 1, ROWS + high + 1)
+            ]
+            a = _shuffle(builder, quads[0], quads[1], order)
+            b = _shuffle(builder, quads[2], quads[3], order)
+            for odd in (0, 1):
+                at = [
+                    q + i
+                    for q in range(0, ROWS, 4)
+                    for i in (2 * odd, 2 * odd + 1, ROWS + 2 * odd, ROWS + 2 * odd + 1)
+                ]
+                shift = builder.mul(out_stride, ir.Constant(_i64, high + odd))
+                _store(builder, _shuffle(builder, a, b, at), builder.add(out, shift))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
 @kernel
 def pack_columns(values: Any, n_rows: int, out: Any) -> None:
     """Rows of int8 (n, 64) as terms of 64 outputs: out int32 (4, n_rows / 64, 16, 16).
 
     n_rows: a multiple of TERMS; values has so many.
     """
-    wide_vectors()
-    for quarter in range(out.shape[0]):
-        first = quarter * ROWS
-        for four in range(n_rows // 4):
-            v0, v1 = values[4 * four], values[4 * four + 1]
-            v2, v3 = values[4 * four + 2], values[4 * four + 3]
-            target = out[quarter, four // ROWS, four % ROWS]
-            for i in range(ROWS):
-                low = np.int32(np.uint8(v0[first + i])) | (np.int32(np.uint8(v1[first + i])) << 8)
-                high = np.int32(np.uint8(v2[first + i])) | (np.int32(np.uint8(v3[first + i])) << 8)
-                target[i] = np.int32(low | (high << 16))
+    values_at, out_at = np.int64(values.ctypes.data), np.int64(out.ctypes.data)
+    stride = np.int64(n_rows * ROWS)
+    for four in range(n_rows // 4):
+        _interleave_four(values_at + four * 4 * TERMS, out_at + four * TERMS, stride)
