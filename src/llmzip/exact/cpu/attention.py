@@ -13,6 +13,7 @@ import numpy as np
 from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT, quantise_row
 from llmzip.exact.cpu.scalars import (
     WHOLE_BITS,
+    borrowed,
     exp2_below,
     f32,
     high_byte,
@@ -106,9 +107,12 @@ def split_heads(
     (n_lanes, KV, positions, d).
     """
     wide_vectors()
+    sums, scale, bias, cos, sin = borrowed((sums, scale, bias, cos, sin))
+    q, keys, values = borrowed((q, keys, values))
     n_kv, n_rows, n_group, d = q.shape
     n_heads = n_kv * n_group
-    x, spare = np.empty(d, dtype=np.float32), np.empty(d, dtype=np.float32)
+    own = np.empty(d, dtype=np.float32), np.empty(d, dtype=np.float32)
+    x, spare = borrowed(own)
     for row in range(n_rows):
         s, lane, position = s_in[row], lanes[row], at[row]
         for head in range(n_heads + 2 * n_kv):
@@ -126,6 +130,7 @@ def split_heads(
             else:
                 g = head - n_heads - n_kv
                 value_scales[lane, g, position] = quantise_row(x, values[lane, g, position])
+    own[0][0] = 0  # used until here, so that its memory is not given back before
 
 
 @inlined

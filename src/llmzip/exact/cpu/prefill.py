@@ -16,6 +16,7 @@ from llmzip.exact.cpu.head import FREQ_UNIT, frequency_sum
 from llmzip.exact.cpu.product import address_of
 from llmzip.exact.cpu.rows import quantise_row_wide
 from llmzip.exact.cpu.scalars import (
+    borrowed,
     f32,
     gelu_new,
     high_byte,
@@ -78,6 +79,9 @@ def attend(
     keys, values: the lane's, int8 (KV, positions, 64). mixed: float32 (M, H, 64).
     """
     wide_vectors()
+    queries, query_scales, mixed = borrowed((queries, query_scales, mixed))
+    keys, key_scales = borrowed((keys, key_scales))
+    values, value_scales = borrowed((values, value_scales))
     n_kv, _, n_group, d = queries.shape
     n_keys = _whole(start + count, tiles.TERMS)
     packed_keys = np.empty(n_keys * d // 4, dtype=np.int32)
@@ -161,6 +165,7 @@ def activate(
     q has memory for ROWS more behind. active: float32 (M, F).
     """
     wide_vectors()
+    weight, scale, bias, active = borrowed((weight, scale, bias, active))
     n_rows, n_terms, n_out = q.shape[0], np.int64(q.shape[1]), active.shape[1]
     sums = np.empty((2, ROWS, WIDTH), dtype=np.int32)
     line, gate = np.empty(WIDTH, dtype=np.float32), np.empty(WIDTH, dtype=np.float32)
@@ -211,6 +216,7 @@ def token_intervals(
     that is faster than to keep them. q has memory for ROWS more behind.
     """
     wide_vectors()
+    weight, scale, bias = borrowed((weight, scale, bias))
     n_rows, n_terms, n_out = q.shape[0], np.int64(q.shape[1]), scale.size
     sums, logits = np.empty((ROWS, WIDTH), dtype=np.int32), np.empty(WIDTH, dtype=np.float32)
     tops, own = np.full(n_rows, f32(-np.inf)), np.empty(n_rows, dtype=np.float32)

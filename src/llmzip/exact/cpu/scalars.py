@@ -68,6 +68,34 @@ def wide_vectors(typing):  # type: ignore[no-untyped-def]
     return signature, generate
 
 
+@intrinsic
+def borrowed(typing, arrays):  # type: ignore[no-untyped-def]
+    """The array, or the (named) tuple of such, without a count of its users.
+
+    Every slice counts its array up and down, atomically: threads that share an array wait for
+    each other's counting longer than they compute. Whoever calls this keeps the arrays alive.
+    """
+    signature = arrays(arrays)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return _uncounted(context, builder, signature.args[0], arguments[0])
+
+    return signature, generate
+
+
+def _uncounted(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    if isinstance(kind, types.Array):
+        array = cgutils.create_struct_proxy(kind)(context, builder, value=value)
+        array.meminfo = cgutils.get_null_value(array.meminfo.type)
+        array.parent = cgutils.get_null_value(array.parent.type)
+        return array._getvalue()
+    if isinstance(kind, types.BaseTuple):  # type: ignore[attr-defined]
+        for index, part in enumerate(kind):
+            inner = _uncounted(context, builder, part, builder.extract_value(value, index))
+            value = builder.insert_value(value, inner, index)
+    return value
+
+
 @inlined
 def rounded_bits(x: Any) -> Any:
     """WHOLE_BITS + rint(x), for |x| < 2^22: an addition, where rint and a conversion are three."""

@@ -25,7 +25,7 @@ from llmzip.exact.cpu.rows import (
     gelu_quantise,
     quantise_rows,
 )
-from llmzip.exact.cpu.scalars import f32, inlined, kernel, maximum, wide_vectors
+from llmzip.exact.cpu.scalars import borrowed, f32, inlined, kernel, maximum, wide_vectors
 from llmzip.exact.cpu.step_attention import TileScratch, attend_group
 from llmzip.exact.model import ModelShape
 
@@ -281,6 +281,8 @@ def step(
     Thread `me` of n_threads; all must call it with the same arguments.
     """
     wide_vectors()
+    ids, lanes, at = borrowed(ids), borrowed(lanes), borrowed(at)
+    model, cache, work = borrowed(model), borrowed(cache), borrowed(work)
     n_rows, d, n_keys = ids.size, cache.keys.shape[4], cache.keys.shape[3] + simd.BYTES
     n_group = work.mixed.shape[1] // cache.keys.shape[2]
     tiled_scratch = TileScratch(
@@ -290,7 +292,7 @@ def step(
         np.empty(n_keys * 16, dtype=np.int32),
         np.empty((16, d), dtype=np.int32),
     )
-    scratch = (
+    own_scratch = (
         np.empty(d, dtype=np.float32),
         np.empty(d, dtype=np.float32),
         np.empty((n_group, d), dtype=np.int8),
@@ -304,6 +306,7 @@ def step(
         np.empty(n_group, dtype=np.float32),
         tiled_scratch,
     )
+    scratch = borrowed(own_scratch)
     work.ticks[me, work.ticks.shape[1] - 1] = simd.ticks()
     r0, r1 = _part(n_rows, 1, me, n_threads)
     embed_normalise(
@@ -325,3 +328,4 @@ def step(
     _distributions(me, n_threads, n_rows, model, work, met)
     if model.tiled:
         tiles.release()
+    own_scratch[0][0] = 0  # used until here, so that its memory is not given back before
