@@ -94,12 +94,13 @@ def attend(
     value_stride = np.int64(n_keys * 16)
     tiles.configure(configuration)
     for g in range(n_kv):
+        q_first = address_of(queries[g, first])
         tiles.pack_rows(keys[g, :n_keys].view(np.int32), packed_keys)
-        tiles.pack_columns(values[g], n_keys, packed_values)
+        tiles.pack_columns(values[g], n_keys, q_first, packed_values)
         for r0 in range(0, count * n_group, tiles.ROWS):
             n_rows = min(tiles.ROWS, count * n_group - r0)
             longest = _whole(start + (r0 + n_rows - 1) // n_group + 1, tiles.TERMS)
-            q_at = address_of(queries[g, first]) + r0 * d64
+            q_at = q_first + r0 * d64
             for j in range(0, longest, tiles.TERMS):
                 k_at, s_at = address_of(packed_keys) + j * d64, address_of(scores) + j * 4
                 tiles.products_1x4(q_at, d64, k_at, 16 * d64, d64, s_at, score_line)

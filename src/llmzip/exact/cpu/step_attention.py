@@ -88,7 +88,7 @@ def attend_group(
     if model.tiled and n_group <= MEMBERS:
         targets = work.mixed[row, g * n_group : (g + 1) * n_group]
         scales = key_scales[:n_keys], value_scales[:n_keys], query_scales
-        _attend_tiled(queries, scales, keys, values, scores, weights, tiled, targets)
+        _attend_tiled(queries, scales, keys, values, next_at, scores, weights, tiled, targets)
         return
     _fill_scores(queries, undo, keys, values, n_keys, scores)
     for member in range(n_group):
@@ -116,6 +116,7 @@ def _attend_tiled(
     scales: Any,
     keys: Any,
     values: Any,
+    next_at: Any,
     scores: Any,
     weights: Any,
     scratch: Any,
@@ -130,7 +131,7 @@ def _attend_tiled(
         fours = queries[member].view(np.int32)
         for k in range(fours.size):
             scratch.queries[k, member] = fours[k]
-    _fill_tiled_scores(n_group, address_of(keys), d, padded, scratch, scores)
+    _fill_tiled_scores(n_group, address_of(keys), address_of(values), d, padded, scratch, scores)
     for member in range(n_group):
         inverse, factor = softmax_row(
             scores[member, :n_keys],
@@ -148,7 +149,7 @@ def _attend_tiled(
         low[n_keys:padded] = 0
         weights[n_keys + member] = factor
     packed = scratch.values[: padded * tiles.ROWS]
-    tiles.pack_columns(values, padded, packed.reshape(4, padded // tiles.TERMS, 16, 16))
+    tiles.pack_columns(values, padded, next_at, packed.reshape(4, padded // tiles.TERMS, 16, 16))
     halves_at, line = address_of(scratch.halves), np.int64(scratch.halves.shape[1])
     stride, sums_at, terms = np.int64(padded * tiles.ROWS), address_of(scratch.sums), padded
     tiles.products_1x4(halves_at, line, address_of(packed), stride, np.int64(terms), sums_at, 4 * d)
@@ -161,7 +162,7 @@ def _attend_tiled(
 
 @inlined
 def _fill_tiled_scores(
-    n_group: int, keys_at: Any, d: Any, n_keys: int, scratch: Any, scores: Any
+    n_group: int, keys_at: Any, values_at: Any, d: Any, n_keys: int, scratch: Any, scores: Any
 ) -> None:
     """scores[m, j] = query m · key j, from the packed queries."""
     wide_vectors()
@@ -169,6 +170,8 @@ def _fill_tiled_scores(
     block, zero, line = 2 * tiles.ROWS, np.int64(0), np.int64(4 * tiles.ROWS)
     score_line = np.int64(4 * scores.shape[1])
     for j in range(0, n_keys, block):
+        for four in range(0, block, 4):
+            tiles.ask_for_rows(values_at + (j + four) * d)
         tiles.products_2x1(keys_at + j * d, d, queries_at, zero, d, found_at, line)
         for first in range(0, n_group, 4):
             for half in range(2):

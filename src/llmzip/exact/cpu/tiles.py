@@ -278,13 +278,30 @@ def four_columns(typing, sums, out, out_stride):  # type: ignore[no-untyped-def]
     return signature, generate
 
 
+@intrinsic
+def ask_for_rows(typing, address):  # type: ignore[no-untyped-def]
+    """Ask memory for 4 rows of 64 bytes, into the second cache; they may lie anywhere."""
+    signature = types.void(types.int64)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        numbers = [ir.Constant(_i32, i) for i in (0, 2, 1)]
+        for row in range(4):
+            place = builder.add(arguments[0], ir.Constant(_i64, TERMS * row))
+            _call(builder, "llvm.prefetch.p0", _pointer(builder, place), *numbers)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
 @kernel
-def pack_columns(values: Any, n_rows: int, out: Any) -> None:
+def pack_columns(values: Any, n_rows: int, next_at: Any, out: Any) -> None:
     """Rows of int8 (n, 64) as terms of 64 outputs: out int32 (4, n_rows / 64, 16, 16).
 
-    n_rows: a multiple of TERMS; values has so many.
+    n_rows: a multiple of TERMS; values has so many. Meanwhile memory is asked for as many rows
+    at address next_at.
     """
     values_at, out_at = np.int64(values.ctypes.data), np.int64(out.ctypes.data)
     stride = np.int64(n_rows * ROWS)
     for four in range(n_rows // 4):
+        ask_for_rows(next_at + four * 4 * TERMS)
         _interleave_four(values_at + four * 4 * TERMS, out_at + four * TERMS, stride)
