@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from commands import Commands, FileRun
 from engine_speed import EngineBench, Speed, macs_per_token, traffic
 from figures import Figure, SpeedReport
 from limits import Limits, measure_limits
+from llmzip.exact.model import ModelShape
 from llmzip.models import OpenedExact, open_exact
 from llmzip.predict import choose_device
 from llmzip.predict.exact import usable_threads
@@ -24,8 +25,9 @@ from measure import measure
 from neural import LlmzipCodec, Settings
 from peer_speed import PeerSpeed, Task, llama_cpp_speed, transformers_speed
 from plots import Point
+from random_gpt2 import open_random_gpt2
 
-SECTIONS = ("limits", "peers", "engine", "files", "commands", "sizes")
+SECTIONS = ("limits", "peers", "engine", "gpt2", "files", "commands", "sizes")
 
 SMALL_FILE_BYTES = 1000
 
@@ -44,6 +46,7 @@ class Plan:
     n_context: int
     n_steps: int
     min_s: float
+    n_gpt2_layers: int
 
     @property
     def n_threads(self) -> int:
@@ -133,23 +136,38 @@ class _Sections:
 
     def engine(self) -> None:
         """The exact engine, prefill and decode."""
+        self._run_engine("exact engine", self._plan.opened)
+
+    def gpt2(self) -> None:
+        """The exact engine on a model of GPT-2's shape, whose weights are random."""
+        with tempfile.TemporaryDirectory() as folder:
+            opened = open_random_gpt2(Path(folder), self._plan.n_gpt2_layers)
+            self._run_engine(f"GPT-2, random, {self._plan.n_gpt2_layers} layers", opened)
+
+    def _run_engine(self, section: str, opened: OpenedExact) -> None:
         plan = self._plan
         n_workers = plan.n_threads if plan.where.type == "cpu" else 1
-        bench = EngineBench(
-            plan.opened, plan.where, n_workers, plan.text, plan.n_context, plan.n_steps
-        )
-        speed = bench.prefill(plan.min_s)
+        size = min(plan.n_context, opened.model.shape.n_positions - plan.n_steps)
+        bench = EngineBench(opened, plan.where, n_workers, plan.text, size, plan.n_steps)
+        add = partial(self._add_engine, section, opened.model.shape)
         note = f"chunks of {bench.n_context} tokens"
-        self._add_engine("prefill", speed, bench.n_rows, note)
+        add("prefill", bench.prefill(plan.min_s), bench.n_rows, note)
         for n_lanes in plan.lanes:
             speed = bench.decode(n_lanes)
             note = f"{speed.mean_keys:.0f} keys in view"
             lanes = "1 lane" if n_lanes == 1 else f"{n_lanes} lanes"
-            self._add_engine(f"decode, {lanes}", speed, n_lanes, note)
+            add(f"decode, {lanes}", speed, n_lanes, note)
 
-    def _add_engine(self, what: str, speed: Speed, n_together: int, note: str) -> None:
+    def _add_engine(
+        self,
+        section: str,
+        shape: ModelShape,
+        what: str,
+        speed: Speed,
+        n_together: int,
+        note: str,
+    ) -> None:
         """Add a speed of steps over `n_together` tokens that share one reading of the weights."""
-        shape = self._plan.opened.model.shape
         macs = macs_per_token(shape, speed.mean_keys)
         work = traffic(shape, speed.mean_keys)
         if what == "prefill":  # keys and values are read once for all rows of a block
@@ -158,11 +176,14 @@ class _Sections:
         if self._limits is not None:
             limit = self._limits.tokens_per_s(macs, n_together, work)
             of_limit = speed.tokens_per_s / limit
-        base = self._base("prefill" if what == "prefill" else "step by step")
+        own = shape == self._plan.opened.model.shape  # others ran that one
+        base = self._base("prefill" if what == "prefill" else "step by step") if own else None
         ratio = speed.tokens_per_s / base if base else None
-        self._add("exact engine", what, speed.tokens_per_s, "tokens/s", of_limit, ratio, note)
+        self._add(section, what, speed.tokens_per_s, "tokens/s", of_limit, ratio, note)
         intensity = n_together * macs / work.step_bytes(n_together)
-        self._report.points.append(Point(f"llmzip, {what}", intensity, macs * speed.tokens_per_s))
+        self._report.points.append(
+            Point(f"{section}, {what}", intensity, macs * speed.tokens_per_s)
+        )
 
     def files(self) -> None:
         """The whole text through the library, the model being open."""
@@ -207,6 +228,11 @@ class _Sections:
                 file_run = commands.round_trip(self._plan.text[:n_bytes])
                 self._report.file_runs.append(file_run)
                 self._add_runs("sizes", file_run)
+        if self._report.file_runs:
+            largest = max(self._report.file_runs, key=lambda file_run: file_run.n_bytes)
+            for what, run in (("compress", largest.compress), ("decompress", largest.decompress)):
+                name = f"memory, llmzip {what}, {largest.n_bytes:,} bytes"
+                self._add("sizes", name, run.peak_bytes / 1e6, "MB")
 
     def _commands(self, folder: str) -> Commands:
         plan = self._plan

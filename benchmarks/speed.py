@@ -1,10 +1,10 @@
-"""How fast llmzip is and could be, in one run: python benchmarks/speed.py [FILE]
+"""How fast llmzip is and could be, in one run: python benchmarks/speed.py [FILE ...]
 
 Measures what the machine can do at most (int8 products, memory), what the exact engine does,
-what others do with the same model, whole files, whole commands from start to end, and files of
-growing size. Each figure that has a limit stands beside its fraction of it; the limit counts
-the multiply-adds of the model alone. Figures in tokens a second stand beside transformers in
-float32 doing the same.
+what others do with the same model, a GPT-2 of 124 million random weights, whole files, whole
+commands from start to end, and files of growing size: beginnings of all FILEs joined. Each
+figure that has a limit stands beside its fraction of it; the limit counts the multiply-adds of
+the model alone. Figures in tokens a second stand beside transformers in float32 doing the same.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from measure import RoundTripError
 from sections import SECTIONS, Plan, measure_sections
 
 DEFAULT_FILE = Path(__file__).parent / "data" / "alice-1-3.txt"
-SIZES = (1_000, 10_000, 100_000, 1_000_000)
+SIZES = (1_000, 10_000, 100_000, 1_000_000, 5_000_000)
 LANES = (1, 8, 32, 64)
 
 
@@ -51,10 +51,11 @@ def _write(report: SpeedReport, options: argparse.Namespace) -> None:
 
 def _plan(options: argparse.Namespace) -> Plan:
     quick = options.quick
-    text = options.file.read_bytes()
+    files = options.files or [DEFAULT_FILE]
+    text = b"".join(file.read_bytes() for file in files)
     return Plan(
         text=text[:4_000] if quick else text,
-        name=options.file.name,
+        name=" + ".join(file.name for file in files),
         model=options.model,
         device=options.device,
         threads=options.threads,
@@ -63,13 +64,14 @@ def _plan(options: argparse.Namespace) -> Plan:
         n_context=64 if quick else 1024,
         n_steps=8 if quick else 64,
         min_s=0.02 if quick else 0.5,
+        n_gpt2_layers=1 if quick else 12,
     )
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the options."""
     parser = argparse.ArgumentParser(prog="benchmarks/speed.py", description=__doc__)
-    parser.add_argument("file", nargs="?", type=Path, default=DEFAULT_FILE, metavar="FILE")
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE")
     parser.add_argument("--quick", action="store_true", help="less of everything: a minute or so")
     parser.add_argument("--only", type=_sections, default=SECTIONS, metavar="SECTION,...")
     parser.add_argument("--sizes", type=_numbers, metavar="BYTES,...", help="sizes of files")

@@ -12,15 +12,20 @@ import numpy as np
 
 from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT, quantise_row
 from llmzip.exact.cpu.scalars import (
-    exp2,
+    WHOLE_BITS,
+    borrowed,
+    exp2_below,
     f32,
-    high_half,
+    high_byte,
     i32,
     inlined,
     kernel,
     largest,
-    low_half,
+    low_byte,
     maximum,
+    rounded,
+    rounded_bits,
+    wide_vectors,
 )
 from llmzip.exact.reference import SUM_BITS
 
@@ -37,6 +42,7 @@ STEP_KEYS = 4
 @inlined
 def _rotate_row(x: Any, cos: Any, sin: Any, turned: Any) -> None:
     """RoPE on one head; see `Reference._rotate`."""
+    wide_vectors()
     half = cos.size
     for i in range(half):
         turned[i] = x[i] * cos[i] - x[half + i] * sin[i]
@@ -61,6 +67,7 @@ def head_values(
 
     cos, sin: tables that begin with the head's position.
     """
+    wide_vectors()
     d = x.size
     total, head_scale = sums[first : first + d], scale[first : first + d]
     for i in range(d):
@@ -99,9 +106,13 @@ def split_heads(
     float32 (KV, M, G), times score_scale. keys, values: one layer of the cache,
     (n_lanes, KV, positions, d).
     """
+    wide_vectors()
+    sums, scale, bias, cos, sin = borrowed((sums, scale, bias, cos, sin))
+    q, keys, values = borrowed((q, keys, values))
     n_kv, n_rows, n_group, d = q.shape
     n_heads = n_kv * n_group
-    x, spare = np.empty(d, dtype=np.float32), np.empty(d, dtype=np.float32)
+    own = np.empty(d, dtype=np.float32), np.empty(d, dtype=np.float32)
+    x, spare = borrowed(own)
     for row in range(n_rows):
         s, lane, position = s_in[row], lanes[row], at[row]
         for head in range(n_heads + 2 * n_kv):
@@ -119,17 +130,19 @@ def split_heads(
             else:
                 g = head - n_heads - n_kv
                 value_scales[lane, g, position] = quantise_row(x, values[lane, g, position])
+    own[0][0] = 0  # used until here, so that its memory is not given back before
 
 
 @inlined
 def _weigh(work: Any, value_scales: Any, top: Any, q_scale: Any) -> Any:
     """Scores to weights times value scales, in place; return the weights' integer sum."""
+    wide_vectors()
     total = i32(0)
     for j in range(work.size):
-        weight = exp2((work[j] - top) * q_scale)
-        total = i32(total + i32(np.rint(weight * SUM_SCALE)))
+        weight = exp2_below((work[j] - top) * q_scale)
+        total = i32(total + rounded_bits(weight * SUM_SCALE))
         work[j] = weight * value_scales[j]
-    return total
+    return i32(total - i32(i32(work.size) * WHOLE_BITS))  # overflows and comes back
 
 
 @inlined
@@ -139,6 +152,7 @@ def softmax_row(scores: Any, key_scales: Any, value_scales: Any, q_scale: Any, w
     See `reference._attend`; all rows have the same length, the visible keys. Returns
     (inverse, factor): p = rint(work · inverse), output = Σ p v · factor.
     """
+    wide_vectors()
     n = work.size
     for j in range(n):
         work[j] = f32(scores[j]) * key_scales[j]
@@ -168,6 +182,7 @@ def softmax_rows(
     Fills p's halves (M G, n), zero where a key is not visible, and factor (M G,).
     q_scale: (M, G) float32; key_scales, value_scales: (n,).
     """
+    wide_vectors()
     n_rows, n_keys = scores.shape
     n_group = q_scale.shape[1]
     work = np.empty(n_keys, dtype=np.float32)
@@ -182,9 +197,9 @@ def softmax_rows(
         )
         h_row, l_row = high[row], low[row]
         for j in range(seen):
-            p = i32(np.rint(work[j] * inverse))
-            h_row[j] = np.int8(high_half(p))
-            l_row[j] = np.int8(low_half(p))
+            bits = rounded_bits(work[j] * inverse)
+            h_row[j] = high_byte(bits)
+            l_row[j] = low_byte(bits)
         h_row[seen:] = 0
         l_row[seen:] = 0
 
@@ -192,6 +207,7 @@ def softmax_rows(
 @kernel
 def mix_heads(high: Any, low: Any, factor: Any, group: int, mixed: Any) -> None:
     """Join P·V's halves (M G, d) int32 of KV head `group` into mixed (M, H, d) float32."""
+    wide_vectors()
     n_group = high.shape[0] // mixed.shape[0]
     for row in range(high.shape[0]):
         h, low_row, f = high[row], low[row], factor[row]
@@ -224,6 +240,7 @@ def step_attention(d_head: int, n_group: int) -> Any:
         at: Any,
         mixed: Any,
     ) -> None:
+        wide_vectors()
         size = keys.shape[2]
         queries = np.empty((n_group, d_head), dtype=np.int16)
         scores, work = np.empty((n_group, size), dtype=np.int32), np.empty(size, dtype=np.float32)
@@ -254,7 +271,7 @@ def step_attention(d_head: int, n_group: int) -> Any:
                     )
                     weights = p[member]
                     for j in range(n_keys):
-                        weights[j] = np.int16(i32(np.rint(work[j] * inverse)))
+                        weights[j] = np.int16(rounded(work[j] * inverse))
                     weights[n_keys:padded] = 0
                 total[:] = 0
                 for first in range(0, padded, EXACT_KEYS):

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from llmzip.exact.cpu import tiles
 from llmzip.exact.model import ExactModel, Linear, ModelShape
 
 BLOCK_ROWS = 512
@@ -52,11 +53,17 @@ class Workspace:
         d_up = shape.d_ff * (2 if shape.gated else 1)
         attention = ATTENTION_ROWS * (shape.n_heads // shape.n_kv_heads)
         n_keys = n_positions + KEY_STEP
+        self.configuration = tiles.configuration()
+        tiled = tiles.AVAILABLE
+        spare = 2 * tiles.ROWS  # rows that tiles may read beyond the last
         self.stream = Buffer(n_rows * shape.d_model, torch.float32)
-        self.q = Buffer(n_rows * max(shape.d_model, shape.n_heads * shape.d_head), torch.int8)
+        self.q = Buffer(
+            (n_rows + spare) * max(shape.d_model, shape.n_heads * shape.d_head), torch.int8
+        )
+        self.active = Buffer(n_rows * shape.d_ff if tiled else 0, torch.float32)
         self.scale = Buffer(n_rows, torch.float32)
         self.sums = Buffer(n_rows * max(d_qkv, d_up, 2 * shape.d_model), torch.int32)
-        self.queries = Buffer(n_rows * shape.n_heads * shape.d_head, torch.int8)
+        self.queries = Buffer((n_rows * shape.n_heads + spare) * shape.d_head, torch.int8)
         self.query_scales = Buffer(n_rows * shape.n_heads, torch.float32)
         self.mixed = Buffer(n_rows * shape.n_heads * shape.d_head, torch.float32)
         self.halves = Buffer(2 * n_rows * shape.d_ff, torch.int8)
@@ -66,6 +73,7 @@ class Workspace:
         self.factor = Buffer(attention, torch.float32)
         self.high_sums = Buffer(attention * shape.d_head, torch.int32)
         self.low_sums = Buffer(attention * shape.d_head, torch.int32)
+        self.head_q = Buffer((n_rows + spare) * shape.d_model, torch.int8)
         self.head_sums = Buffer(min(n_rows, HEAD_ROWS) * shape.vocab_size, torch.int32)
 
 

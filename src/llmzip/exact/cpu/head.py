@@ -11,7 +11,16 @@ from typing import Any
 import numpy as np
 
 from llmzip.exact.bias import GRADIENT_BITS
-from llmzip.exact.cpu.scalars import exp2, f32, i32, inlined, kernel, maximum
+from llmzip.exact.cpu.scalars import (
+    exp2_below,
+    f32,
+    i32,
+    inlined,
+    kernel,
+    maximum,
+    rounded_far,
+    wide_vectors,
+)
 from llmzip.exact.reference import FREQ_BITS
 
 FREQ_SCALE = f32(1 << FREQ_BITS)
@@ -26,6 +35,7 @@ GRADIENT_ROWS = 64
 @inlined
 def _logits(sums: Any, scale: Any, bias: Any, s: Any, logits: Any) -> Any:
     """Base-2 logits of a row into `logits`; return the largest."""
+    wide_vectors()
     for v in range(sums.size):
         logits[v] = f32(sums[v]) * scale[v] * s
     if bias.size:
@@ -37,9 +47,10 @@ def _logits(sums: Any, scale: Any, bias: Any, s: Any, logits: Any) -> Any:
 @inlined
 def frequency_sum(logits: Any, top: Any) -> Any:
     """Σ (2^(logit - top) in FREQ_BITS fraction bits, rounded, + 1) over a slice."""
+    wide_vectors()
     total = np.int64(0)
     for v in range(logits.size):
-        total += np.int64(i32(np.rint(exp2(logits[v] - top) * FREQ_SCALE)))
+        total += np.int64(rounded_far(exp2_below(logits[v] - top) * FREQ_SCALE))
     return total + np.int64(logits.size)
 
 
@@ -59,6 +70,7 @@ def token_intervals(
 
     Fills low, freq, total (uint64) and bits (float64), the cross-entropy before rounding.
     """
+    wide_vectors()
     logits = np.empty(sums.shape[1], dtype=np.float32)
     for row in range(sums.shape[0]):
         token = tokens[row]
@@ -76,6 +88,7 @@ def block_sums(
     sums: Any, scale: Any, bias: Any, s: Any, logits: Any, tops: Any, blocks: Any
 ) -> None:
     """Logits (M, V) and their largest (M,), and the frequencies' sums by blocks (M, V / BLOCK)."""
+    wide_vectors()
     for row in range(sums.shape[0]):
         line = logits[row]
         tops[row] = _logits(sums[row], scale, bias, s[row], line)
@@ -88,6 +101,7 @@ def find_tokens(
     logits: Any, tops: Any, blocks: Any, targets: Any, tokens: Any, low: Any, freq: Any
 ) -> None:
     """The token whose interval holds each target (M,), with its low and freq."""
+    wide_vectors()
     for row in range(targets.size):
         target, below, block = np.int64(targets[row]), np.int64(0), 0
         while block < blocks.shape[1] - 1 and below + blocks[row, block] <= target:
@@ -105,6 +119,7 @@ def find_tokens(
 @kernel
 def look_up(logits: Any, tops: Any, blocks: Any, ids: Any, low: Any, freq: Any) -> None:
     """Where given tokens (M, C) lie in the rows' distributions: fills low and freq (uint64)."""
+    wide_vectors()
     for row in range(ids.shape[0]):
         line, top = logits[row], tops[row]
         for column in range(ids.shape[1]):
@@ -120,6 +135,7 @@ def look_up(logits: Any, tops: Any, blocks: Any, ids: Any, low: Any, freq: Any) 
 @kernel
 def add_gradient(logits: Any, tops: Any, blocks: Any, tokens: Any, gradient: Any) -> None:
     """Add to int64 gradient (V,) what came less what was predicted; see `bias.HeadBias`."""
+    wide_vectors()
     units = np.empty(GRADIENT_ROWS, dtype=np.float32)
     part = np.empty(BLOCK, dtype=np.int32)
     for start in range(0, tokens.size, GRADIENT_ROWS):
@@ -136,7 +152,7 @@ def add_gradient(logits: Any, tops: Any, blocks: Any, tokens: Any, gradient: Any
             for row in range(start, stop):
                 line, top, unit = logits[row, first:last], tops[row], units[row - start]
                 for v in range(line.size):
-                    part[v] = i32(part[v] + i32(np.rint(exp2(line[v] - top) * unit)))
+                    part[v] = i32(part[v] + rounded_far(exp2_below(line[v] - top) * unit))
             own = gradient[first:last]
             for v in range(own.size):
                 own[v] -= np.int64(part[v])

@@ -7,18 +7,22 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.exact.cpu import simd
+from llmzip.exact.cpu import simd, tiles
 from llmzip.exact.cpu.scalars import inlined, kernel
 
 COLUMNS = 4
-"""Activation rows that a GEMM block takes: buffers have a multiple of this many."""
+"""Activation rows that a block takes without tiles."""
+PADDED_ROWS = 2 * tiles.ROWS
+"""Buffers have a multiple of so many rows, for either way."""
+OUTPUTS = 2 * tiles.ROWS
+"""Outputs that threads take at once."""
 
 
 class StepLinear(NamedTuple):
     """The same linear of all layers (the first axis); the head has one."""
 
-    weight: NDArray[np.int8]  # (layers, n_out, n_in)
-    correction: NDArray[np.int32]  # (layers, n_out)
+    weight: NDArray[np.int8]  # (layers, n_out, n_in), or as many in tiles, n_out rounded up
+    correction: NDArray[np.int32]  # (layers, n_out); tiles need none
     scale: NDArray[np.float32]  # (layers, n_out)
     bias: NDArray[np.float32]  # (layers, n_out) or (layers, 0)
 
@@ -44,12 +48,48 @@ def _product_rest(
 
 @kernel
 def product(
-    a: Any, n_rows: int, linear: Any, layer: int, first: int, last: int, shift: int, out: Any
+    tiled: bool,
+    a: Any,
+    n_rows: int,
+    linear: Any,
+    layer: int,
+    first: int,
+    last: int,
+    shift: int,
+    out: Any,
 ) -> None:
     """Outputs first … last - 1 of a linear for int8 rows a (n_rows, K), as int32 sums.
 
-    Output n goes to out[:, n - shift]. a and out have rows for a multiple of COLUMNS.
+    Output n goes to out[:, n - shift]. a and out have rows for a multiple of PADDED_ROWS, and out
+    has outputs for a multiple of OUTPUTS. With tiles, `first` is one.
     """
+    if tiled:
+        _product_tiled(a, n_rows, linear, layer, first, last, shift, out)
+    else:
+        _product_rows(a, n_rows, linear, layer, first, last, shift, out)
+
+
+@kernel
+def _product_tiled(
+    a: Any, n_rows: int, linear: Any, layer: int, first: int, last: int, shift: int, out: Any
+) -> None:
+    n_inner, stride = np.int64(a.shape[1]), np.int64(out.shape[1] * 4)
+    weight, out_at = address_of(linear.weight[layer]), address_of(out) - shift * 4
+    tile_stride = np.int64(tiles.ROWS * n_inner)
+    for n in range(first, last, OUTPUTS):
+        w_at = weight + n * n_inner
+        for row in range(0, n_rows, 2 * tiles.ROWS):
+            x_at, y_at = address_of(a) + row * n_inner, out_at + n * 4 + row * stride
+            if n_rows - row > tiles.ROWS:
+                tiles.products_2x2(x_at, n_inner, w_at, tile_stride, n_inner, y_at, stride)
+            else:
+                tiles.products_1x2(x_at, n_inner, w_at, tile_stride, n_inner, y_at, stride)
+
+
+@kernel
+def _product_rows(
+    a: Any, n_rows: int, linear: Any, layer: int, first: int, last: int, shift: int, out: Any
+) -> None:
     weight, undo_at = address_of(linear.weight[layer]), address_of(linear.correction[layer])
     n_inner, stride = np.int64(a.shape[1]), np.int64(out.shape[1] * 4)
     a_at, out_at = address_of(a), address_of(out) - shift * 4

@@ -14,13 +14,16 @@ from llmzip.exact import arith
 from llmzip.exact.cpu.scalars import (
     f32,
     gelu_new,
-    high_half,
+    high_byte,
     i32,
     inlined,
     kernel,
     largest,
-    low_half,
+    low_byte,
+    rounded,
+    rounded_bits,
     silu_gate,
+    wide_vectors,
 )
 
 I8_LIMIT = f32(arith.INT8_MAX)
@@ -35,37 +38,40 @@ I8_UNIT_64 = np.float64(1.0 / arith.INT8_MAX)
 @inlined
 def quantise_row(x: Any, q: Any) -> Any:
     """Round a float32 row into int8 `q`; return its scale."""
+    wide_vectors()
     top = largest(x)
     inverse = I8_LIMIT / top
     for i in range(x.size):
-        q[i] = np.int8(i32(np.rint(x[i] * inverse)))
+        q[i] = low_byte(rounded_bits(x[i] * inverse))
     return top * I8_UNIT
 
 
 @inlined
 def quantise_row_wide(x: Any, high: Any, low: Any) -> Any:
     """Round a float32 row to 16 bits in two int8 halves; return its scale."""
+    wide_vectors()
     top = largest(x)
     inverse = I16_LIMIT / top
     for i in range(x.size):
-        q = i32(np.rint(x[i] * inverse))
-        high[i] = np.int8(high_half(q))
-        low[i] = np.int8(low_half(q))
+        bits = rounded_bits(x[i] * inverse)
+        high[i] = high_byte(bits)
+        low[i] = low_byte(bits)
     return top * I16_UNIT
 
 
 @inlined
 def normalise_row(x: Any, eps: float, q: Any) -> Any:
     """See `arith.normalise`: fill int8 `q`, return the scale."""
+    wide_vectors()
     top = largest(x)
     inverse = STATISTIC_LIMIT / top
     squares = np.int64(0)
     for i in range(x.size):
-        g = i32(np.rint(x[i] * inverse))
+        g = rounded(x[i] * inverse)
         squares += np.int64(i32(g * g))
     inverse = I8_LIMIT / top
     for i in range(x.size):
-        q[i] = np.int8(i32(np.rint(x[i] * inverse)))
+        q[i] = low_byte(rounded_bits(x[i] * inverse))
     wide_top = np.float64(top)
     unit = wide_top * STATISTIC_UNIT
     mean_square = np.float64(squares) * (unit * unit) * (1.0 / np.float64(x.size))
@@ -85,6 +91,7 @@ def embed_normalise(
     s: Any,
 ) -> None:
     """Start the stream x (M, D) from token ids (M,) at positions `at`, and its first norm."""
+    wide_vectors()
     for row in range(ids.size):
         token = ids[row]
         source, target, scale = embedding[token], x[row], scales[token]
@@ -100,6 +107,7 @@ def embed_normalise(
 @kernel
 def row_sums(weight: Any) -> Any:
     """Sums of int8 rows (N, K), as int32 (N,)."""
+    wide_vectors()
     sums = np.zeros(weight.shape[0], dtype=np.int32)
     for row in range(weight.shape[0]):
         line, total = weight[row], i32(0)
@@ -112,6 +120,7 @@ def row_sums(weight: Any) -> Any:
 @kernel
 def quantise_rows(x: Any, q: Any, s: Any) -> None:
     """Quantise float32 x (M, D) to int8 q with scales s (M,)."""
+    wide_vectors()
     for row in range(x.shape[0]):
         s[row] = quantise_row(x[row], q[row])
 
@@ -121,6 +130,7 @@ def add_normalise(
     sums: Any, scale: Any, bias: Any, s_in: Any, x: Any, eps: float, q: Any, s_out: Any
 ) -> None:
     """x += de-quantised sums (M, D) int32; then the next norm into q, s_out."""
+    wide_vectors()
     for row in range(sums.shape[0]):
         total, target, s = sums[row], x[row], s_in[row]
         if bias.size:
@@ -145,6 +155,7 @@ def add_normalise_wide(
     s_out: Any,
 ) -> None:
     """As add_normalise, for the sums (M, D) of high and low halves."""
+    wide_vectors()
     for row in range(high.shape[0]):
         h, l_row, target, s = high[row], low[row], x[row], s_in[row]
         if bias.size:
@@ -163,6 +174,7 @@ def gate_quantise(
     sums: Any, scale: Any, bias: Any, s_in: Any, high: Any, low: Any, s_out: Any
 ) -> None:
     """silu(gate) · up of sums (M, 2F), quantised into halves (M, F)."""
+    wide_vectors()
     rows, width = sums.shape[0], sums.shape[1] // 2
     active = np.empty(width, dtype=np.float32)
     for row in range(rows):
@@ -185,6 +197,7 @@ def gelu_quantise(
     sums: Any, scale: Any, bias: Any, s_in: Any, high: Any, low: Any, s_out: Any
 ) -> None:
     """gelu_new of sums (M, F), quantised into halves (M, F)."""
+    wide_vectors()
     rows, width = sums.shape
     active = np.empty(width, dtype=np.float32)
     for row in range(rows):

@@ -7,7 +7,9 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba.core import config
+from llvmlite import ir
+from numba.core import cgutils, config, types
+from numba.extending import intrinsic
 
 from llmzip.exact import arith
 from llmzip.exact.cpu.kernel_cache import kernel_folder
@@ -24,6 +26,10 @@ GELU_LINEAR = f32(arith.GELU_LINEAR)
 ONE = f32(1.0)
 TINY = f32(arith.TINY)
 MAGNITUDE = i32(0x7FFFFFFF)
+WHOLE = f32(1.5 * 2**23)
+"""What is added to a float32 below 2^22 in magnitude is rounded to an integer, ties to even."""
+WHOLE_BITS = i32(0x4B400000)
+"""WHOLE's bits: WHOLE + n has the bits WHOLE_BITS + n."""
 
 
 def inlined(function: Callable[..., Any]) -> Any:
@@ -44,17 +50,94 @@ def kernel(function: Callable[..., Any]) -> Any:
     return compiled
 
 
+@intrinsic
+def wide_vectors(typing):  # type: ignore[no-untyped-def]
+    """Let LLVM use vectors of 512 bits in the function that calls this, where there are any.
+
+    It takes half of that by default on processors whose predecessors slowed down for it.
+    Functions are vectorised before they are inlined, so each that has loops needs this.
+    Functions are vectorised before they are inlined, so each that has loops needs this.
+    """
+    signature = types.void()
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        # llvmlite knows LLVM's attributes but not those of the target
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def borrowed(typing, arrays):  # type: ignore[no-untyped-def]
+    """The array, or the (named) tuple of such, without a count of its users.
+
+    Every slice counts its array up and down, atomically: threads that share an array wait for
+    each other's counting longer than they compute. Whoever calls this keeps the arrays alive.
+    """
+    signature = arrays(arrays)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return _uncounted(context, builder, signature.args[0], arguments[0])
+
+    return signature, generate
+
+
+def _uncounted(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    if isinstance(kind, types.Array):
+        array = cgutils.create_struct_proxy(kind)(context, builder, value=value)
+        array.meminfo = cgutils.get_null_value(array.meminfo.type)
+        array.parent = cgutils.get_null_value(array.parent.type)
+        return array._getvalue()
+    if isinstance(kind, types.BaseTuple):  # type: ignore[attr-defined]
+        for index, part in enumerate(kind):
+            inner = _uncounted(context, builder, part, builder.extract_value(value, index))
+            value = builder.insert_value(value, inner, index)
+    return value
+
+
+@inlined
+def rounded_bits(x: Any) -> Any:
+    """WHOLE_BITS + rint(x), for |x| < 2^22: an addition, where rint and a conversion are three."""
+    return f32(f32(x) + WHOLE).view(np.int32)
+
+
+@inlined
+def rounded(x: Any) -> Any:
+    """rint(x) as int32, for |x| < 2^22."""
+    return i32(rounded_bits(x) - WHOLE_BITS)
+
+
+@intrinsic
+def rounded_far(typing, x):  # type: ignore[no-untyped-def]
+    """rint(x) as int32 for any that fits: one instruction on most processors."""
+    signature = types.int32(types.float32)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        kind = ir.FunctionType(ir.IntType(32), [ir.FloatType()])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.lrint.i32.f32")
+        return builder.call(function, arguments)
+
+    return signature, generate
+
+
 @inlined
 def exp2(t: Any) -> Any:
     """See `arith.exp2`."""
-    t = max(min(t, LIMIT), -LIMIT)
-    whole = np.rint(t)
-    f = t - whole
+    return exp2_below(min(t, LIMIT))
+
+
+@inlined
+def exp2_below(t: Any) -> Any:
+    """See `arith.exp2`, for t up to its limit."""
+    t = max(t, -LIMIT)
+    shifted = f32(t + WHOLE)
+    f = t - f32(shifted - WHOLE)
     p = C0 * f + C1
     p = p * f + C2
     p = p * f + C3
     p = p * f + C4
-    bits = f32(p).view(np.int32) + i32(i32(whole) << i32(23))
+    bits = f32(p).view(np.int32) + i32(shifted.view(np.int32) << i32(23))
     return i32(bits).view(np.float32)
 
 
@@ -87,6 +170,7 @@ def _mirrored(bits: Any) -> Any:
 @inlined
 def maximum(row: Any) -> Any:
     """Largest of a float32 row."""
+    wide_vectors()
     top = ordered(row[0])
     for i in range(row.size):
         value = ordered(row[i])
@@ -97,6 +181,7 @@ def maximum(row: Any) -> Any:
 @inlined
 def largest(row: Any) -> Any:
     """Largest magnitude of a float32 row, at least TINY; by the bits, which order alike."""
+    wide_vectors()
     top = i32(0)
     for i in range(row.size):
         value = i32(f32(row[i]).view(np.int32) & MAGNITUDE)
@@ -105,12 +190,12 @@ def largest(row: Any) -> Any:
 
 
 @inlined
-def high_half(q: Any) -> Any:
-    """The high int8 half of a 16-bit integer; see `arith.split_halves`."""
-    return i32(i32(q + i32(128)) >> i32(8))
+def high_byte(bits: Any) -> Any:
+    """The high int8 half of a 16-bit integer from its `rounded_bits`; see `arith.split_halves`."""
+    return np.int8(i32(i32(bits + i32(128)) >> i32(8)))
 
 
 @inlined
-def low_half(q: Any) -> Any:
-    """The low int8 half of a 16-bit integer."""
-    return i32(q - i32(high_half(q) << i32(8)))
+def low_byte(bits: Any) -> Any:
+    """The low int8 half of a 16-bit integer, or an int8, from its `rounded_bits`."""
+    return np.int8(bits)

@@ -319,6 +319,19 @@ def fetch(typing, address):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
+def ticks(typing):  # type: ignore[no-untyped-def]
+    """The processor's counter of time."""
+    signature = types.int64()
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        kind = ir.FunctionType(_i64, [])
+        name = "llvm.readcyclecounter"
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [])
+
+    return signature, generate
+
+
+@intrinsic
 def give_way(typing):  # type: ignore[no-untyped-def]
     """Let another thread have this processor (POSIX sched_yield)."""
     signature = types.void()

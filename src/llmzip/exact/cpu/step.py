@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.exact.cpu import simd
+from llmzip.exact.cpu import simd, tiles
 from llmzip.exact.cpu.head import BLOCK, frequency_sum
-from llmzip.exact.cpu.product import StepLinear, address_of, product
+from llmzip.exact.cpu.product import OUTPUTS, StepLinear, address_of, product
 from llmzip.exact.cpu.rows import (
     add_normalise,
     add_normalise_wide,
@@ -25,9 +25,29 @@ from llmzip.exact.cpu.rows import (
     gelu_quantise,
     quantise_rows,
 )
-from llmzip.exact.cpu.scalars import f32, inlined, kernel, maximum
-from llmzip.exact.cpu.step_attention import attend_group
+from llmzip.exact.cpu.scalars import borrowed, f32, inlined, kernel, maximum, wide_vectors
+from llmzip.exact.cpu.step_attention import TileScratch, attend_group
 from llmzip.exact.model import ModelShape
+
+STAGES = (
+    "embedding",
+    "qkv",
+    "attention",
+    "quantise",
+    "out",
+    "add, norm",
+    "up",
+    "activation",
+    "down",
+    "add, norm 2",
+    "head",
+    "frequencies",
+)
+"""What `StepWork.ticks` counts, and then what the threads wait for each other."""
+EMBEDDING, QKV, ATTENTION, QUANTISE, OUT, ADD, UP, ACTIVATION, DOWN, ADD_WIDE, HEAD, SUMS = range(
+    len(STAGES)
+)
+WAITING = len(STAGES)
 
 SPINS = 4000
 """Looks at the barrier before a thread gives way to others."""
@@ -54,6 +74,7 @@ class StepModel(NamedTuple):
     eps: float
     gated: bool
     score_scale: np.float32
+    tiled: bool  # weights lie in tiles
     qkv: StepLinear
     out: StepLinear
     up: StepLinear
@@ -71,7 +92,7 @@ class StepCache(NamedTuple):
 
 
 class StepWork(NamedTuple):
-    """What the threads share during a step; rows are padded to a multiple of COLUMNS."""
+    """What the threads share during a step; rows are padded to a multiple of PADDED_ROWS."""
 
     barrier: NDArray[np.int64]  # (1,), zero before a step
     stream: NDArray[np.float32]  # (rows, d_model)
@@ -86,18 +107,31 @@ class StepWork(NamedTuple):
     logits: NDArray[np.float32]  # (rows, vocabulary)
     tops: NDArray[np.float32]  # (rows,)
     blocks: NDArray[np.int64]  # (rows, blocks of the vocabulary)
+    configuration: NDArray[np.uint8]  # for tiles
+    ticks: NDArray[np.int64]  # (threads, len(STAGES) + 2): of each stage, waiting, the last look
 
 
 @inlined
-def _meet(barrier: Any, n_threads: int, n_met: int) -> Any:
-    """Wait until all threads have come here for the time n_met + 1; return n_met + 1."""
+def _look(ticks: Any, me: int, stage: int) -> None:
+    """Add the time since the last look to a stage's."""
+    now, last = simd.ticks(), ticks.shape[1] - 1
+    ticks[me, stage] += now - ticks[me, last]
+    ticks[me, last] = now
+
+
+@inlined
+def _meet(work: Any, me: int, stage: int, n_threads: int, n_met: int) -> Any:
+    """After `stage`: wait until all threads have met here n_met + 1 times; return that."""
+    _look(work.ticks, me, stage)
     if n_threads > 1:
+        barrier = work.barrier
         place, goal, spins = address_of(barrier), np.int64((n_met + 1) * n_threads), 0
         if simd.fetch_and_add(place, np.int64(1)) + 1 < goal:
             while simd.fetch(place) < goal:
                 spins += 1
                 if spins > SPINS:
                     simd.give_way()
+        _look(work.ticks, me, WAITING)
     return n_met + 1
 
 
@@ -110,10 +144,11 @@ def _part(size: int, step: int, me: int, n_threads: int) -> Any:
 
 @kernel
 def _head_block(
-    head: Any, work: Any, n_rows: int, first: int, last: int, sums: Any, tops: Any
+    tiled: bool, head: Any, work: Any, n_rows: int, first: int, last: int, sums: Any, tops: Any
 ) -> None:
     """Logits of tokens first … last - 1 of all rows; `tops` (rows,) takes their largest."""
-    product(work.q, n_rows, head, 0, first, last, first, sums)
+    wide_vectors()
+    product(tiled, work.q, n_rows, head, 0, first, last, first, sums)
     scale, bias = head.scale[0, first:last], head.bias[0, first:last]
     for row in range(n_rows):
         line, s, row_sums = work.logits[row, first:last], work.scale[row], sums[row]
@@ -126,16 +161,19 @@ def _head_block(
 
 
 @kernel
-def _distributions(me: int, n_threads: int, n_rows: int, head: Any, work: Any, met: int) -> None:
+def _distributions(me: int, n_threads: int, n_rows: int, model: Any, work: Any, met: int) -> None:
     """Logits, their largest and the blocks' frequency sums of all rows, into `work`."""
+    wide_vectors()
     vocabulary = work.logits.shape[1]
     v0, v1 = _part(vocabulary, BLOCK, me, n_threads)
     sums = np.empty((work.q.shape[0], BLOCK), dtype=np.int32)
     tops = np.full(n_rows, f32(-np.inf))
     for first in range(v0, v1, BLOCK):
-        _head_block(head, work, n_rows, first, min(first + BLOCK, v1), sums, tops)
+        _head_block(
+            model.tiled, model.head, work, n_rows, first, min(first + BLOCK, v1), sums, tops
+        )
     work.thread_tops[me, :n_rows] = tops
-    met = _meet(work.barrier, n_threads, met)
+    met = _meet(work, me, HEAD, n_threads, met)
     for row in range(n_rows):
         top = maximum(work.thread_tops[:n_threads, row].copy())
         if me == 0:
@@ -143,6 +181,7 @@ def _distributions(me: int, n_threads: int, n_rows: int, head: Any, work: Any, m
         for first in range(v0, v1, BLOCK):
             line = work.logits[row, first : min(first + BLOCK, v1)]
             work.blocks[row, first // BLOCK] = frequency_sum(line, top)
+    _look(work.ticks, me, SUMS)
 
 
 @inlined
@@ -154,10 +193,17 @@ def _sums_of(work: Any, linear: Any) -> Any:
 
 @inlined
 def _my_product(
-    me: int, n_threads: int, a: Any, n_rows: int, linear: Any, layer: int, out: Any
+    tiled: bool,
+    me: int,
+    n_threads: int,
+    a: Any,
+    n_rows: int,
+    linear: Any,
+    layer: int,
+    out: Any,
 ) -> None:
-    first, last = _part(linear.scale.shape[1], simd.LANES, me, n_threads)
-    product(a, n_rows, linear, layer, first, last, 0, out)
+    first, last = _part(linear.scale.shape[1], OUTPUTS, me, n_threads)
+    product(tiled, a, n_rows, linear, layer, first, last, 0, out)
 
 
 @kernel
@@ -174,43 +220,44 @@ def _layer(
     scratch: Any,
 ) -> Any:
     """One transformer layer; returns how often the threads have met."""
+    wide_vectors()
     n_rows, n_kv = at.size, cache.keys.shape[2]
     r0, r1 = _part(n_rows, 1, me, n_threads)
     scale, stream, q = work.scale[r0:r1], work.stream[r0:r1], work.q[r0:r1]
     sums = _sums_of(work, model.qkv)
-    _my_product(me, n_threads, work.q, n_rows, model.qkv, layer, sums)
-    met = _meet(work.barrier, n_threads, met)
+    _my_product(model.tiled, me, n_threads, work.q, n_rows, model.qkv, layer, sums)
+    met = _meet(work, me, QKV, n_threads, met)
     for item in range(n_rows * n_kv * me // n_threads, n_rows * n_kv * (me + 1) // n_threads):
         row, g = item // n_kv, item % n_kv
         after = min(item + 1, n_rows * n_kv - 1)
         next_at = address_of(cache.keys[layer, lanes[after // n_kv], after % n_kv])
         attend_group(model, cache, work, sums, layer, row, g, lanes[row], at[row], next_at, scratch)
-    met = _meet(work.barrier, n_threads, met)
+    met = _meet(work, me, ATTENTION, n_threads, met)
     mixed = work.mixed.reshape(work.mixed_q.shape)
     quantise_rows(mixed[r0:r1], work.mixed_q[r0:r1], scale)
-    met = _meet(work.barrier, n_threads, met)
+    met = _meet(work, me, QUANTISE, n_threads, met)
     linear = model.out
     sums = _sums_of(work, linear)
-    _my_product(me, n_threads, work.mixed_q, n_rows, linear, layer, sums)
-    met = _meet(work.barrier, n_threads, met)
+    _my_product(model.tiled, me, n_threads, work.mixed_q, n_rows, linear, layer, sums)
+    met = _meet(work, me, OUT, n_threads, met)
     add_normalise(
         sums[r0:r1], linear.scale[layer], linear.bias[layer], scale, stream, model.eps, q, scale
     )
-    met = _meet(work.barrier, n_threads, met)
+    met = _meet(work, me, ADD, n_threads, met)
     linear = model.up
     sums = _sums_of(work, linear)
-    _my_product(me, n_threads, work.q, n_rows, linear, layer, sums)
-    met = _meet(work.barrier, n_threads, met)
+    _my_product(model.tiled, me, n_threads, work.q, n_rows, linear, layer, sums)
+    met = _meet(work, me, UP, n_threads, met)
     high, low = work.halves[r0:r1], work.halves[n_rows + r0 : n_rows + r1]
     bias = linear.bias[layer]
     if model.gated:
         gate_quantise(sums[r0:r1], linear.scale[layer], bias, scale, high, low, scale)
     else:
         gelu_quantise(sums[r0:r1], linear.scale[layer], bias, scale, high, low, scale)
-    met = _meet(work.barrier, n_threads, met)
+    met = _meet(work, me, ACTIVATION, n_threads, met)
     linear = model.down
-    _my_product(me, n_threads, work.halves, 2 * n_rows, linear, layer, work.half_sums)
-    met = _meet(work.barrier, n_threads, met)
+    _my_product(model.tiled, me, n_threads, work.halves, 2 * n_rows, linear, layer, work.half_sums)
+    met = _meet(work, me, DOWN, n_threads, met)
     add_normalise_wide(
         work.half_sums[r0:r1],
         work.half_sums[n_rows + r0 : n_rows + r1],
@@ -222,7 +269,7 @@ def _layer(
         q,
         scale,
     )
-    return _meet(work.barrier, n_threads, met)
+    return _meet(work, me, ADD_WIDE, n_threads, met)
 
 
 @kernel
@@ -233,21 +280,34 @@ def step(
 
     Thread `me` of n_threads; all must call it with the same arguments.
     """
-    n_rows, d, n_keys = ids.size, cache.keys.shape[4], cache.keys.shape[3] + simd.LANES
+    wide_vectors()
+    ids, lanes, at = borrowed(ids), borrowed(lanes), borrowed(at)
+    model, cache, work = borrowed(model), borrowed(cache), borrowed(work)
+    n_rows, d, n_keys = ids.size, cache.keys.shape[4], cache.keys.shape[3] + simd.BYTES
     n_group = work.mixed.shape[1] // cache.keys.shape[2]
-    scratch = (
+    tiled_scratch = TileScratch(
+        np.zeros((16, 16), dtype=np.int32),
+        np.empty((32, 16), dtype=np.int32),
+        np.empty((16, n_keys), dtype=np.int8),
+        np.empty(n_keys * 16, dtype=np.int32),
+        np.empty((16, d), dtype=np.int32),
+    )
+    own_scratch = (
         np.empty(d, dtype=np.float32),
         np.empty(d, dtype=np.float32),
         np.empty((n_group, d), dtype=np.int8),
         np.empty(n_group, dtype=np.float32),
         np.empty((n_group, simd.LANES), dtype=np.int32),
-        np.empty((n_group, n_keys), dtype=np.int32),
-        np.empty(n_keys, dtype=np.float32),
+        np.empty((n_group + 3, n_keys), dtype=np.int32),  # tiles give four at a time
+        np.empty(n_keys + n_group, dtype=np.float32),
         np.empty((n_group, n_keys), dtype=np.int16),
         np.empty((n_group, d), dtype=np.int32),
         np.empty((n_group, d), dtype=np.int64),
         np.empty(n_group, dtype=np.float32),
+        tiled_scratch,
     )
+    scratch = borrowed(own_scratch)
+    work.ticks[me, work.ticks.shape[1] - 1] = simd.ticks()
     r0, r1 = _part(n_rows, 1, me, n_threads)
     embed_normalise(
         ids[r0:r1],
@@ -260,7 +320,12 @@ def step(
         work.q[r0:r1],
         work.scale[r0:r1],
     )
-    met = _meet(work.barrier, n_threads, 0)
+    if model.tiled:
+        tiles.configure(work.configuration)
+    met = _meet(work, me, EMBEDDING, n_threads, 0)
     for layer in range(model.qkv.weight.shape[0]):
         met = _layer(me, n_threads, lanes, at, model, cache, work, layer, met, scratch)
-    _distributions(me, n_threads, n_rows, model.head, work, met)
+    _distributions(me, n_threads, n_rows, model, work, met)
+    if model.tiled:
+        tiles.release()
+    own_scratch[0][0] = 0  # used until here, so that its memory is not given back before

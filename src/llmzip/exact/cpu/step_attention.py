@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from llmzip.exact.cpu import simd
+from llmzip.exact.cpu import simd, tiles
 from llmzip.exact.cpu.attention import EXACT_KEYS, head_values, softmax_row
 from llmzip.exact.cpu.product import address_of
 from llmzip.exact.cpu.rows import quantise_row
-from llmzip.exact.cpu.scalars import f32, i32, inlined, kernel
+from llmzip.exact.cpu.scalars import (
+    f32,
+    high_byte,
+    i32,
+    inlined,
+    kernel,
+    low_byte,
+    rounded,
+    rounded_bits,
+    wide_vectors,
+)
 
 NEAR_KEYS = 256
 """Keys whose rows stay in the first cache while all queries of a group read them.
@@ -18,6 +29,20 @@ NEAR_KEYS = 256
 At most EXACT_KEYS, so that int32 holds their weighted sum.
 """
 assert NEAR_KEYS <= EXACT_KEYS
+
+
+MEMBERS = tiles.ROWS // 2
+"""Queries of a group whose two halves fit a tile's rows."""
+
+
+class TileScratch(NamedTuple):
+    """What `_attend_tiled` works in."""
+
+    queries: NDArray[np.int32]  # (16, 16): one tile of queries as columns
+    scores: NDArray[np.int32]  # (32, 16): of 32 keys
+    halves: NDArray[np.int8]  # (16, positions): of the weights, high and MEMBERS further low
+    values: NDArray[np.int32]  # packed, flat
+    sums: NDArray[np.int32]  # (16, 64)
 
 
 @kernel
@@ -38,7 +63,8 @@ def attend_group(
 
     sums: (rows, (H + 2 KV) d) int32 of the linear. next_at: address of the keys needed next.
     """
-    x, spare, queries, query_scales, undo, scores, weights, p, part, total, factors = scratch
+    wide_vectors()
+    x, spare, queries, query_scales, undo, scores, weights, p, part, total, factors, tiled = scratch
     n_kv, d = cache.keys.shape[2], cache.keys.shape[4]
     n_heads = work.mixed.shape[1]
     n_group = n_heads // n_kv
@@ -59,6 +85,11 @@ def attend_group(
         x, spare = head_values(line, scale, bias, s, head * d, rotary, cos, sin, x, spare)
         query_scales[member] = quantise_row(x, queries[member]) * model.score_scale
         undo[member, :] = i32(simd.SIGN_BITS * _byte_sum(queries[member]))
+    if model.tiled and n_group <= MEMBERS:
+        targets = work.mixed[row, g * n_group : (g + 1) * n_group]
+        scales = key_scales[:n_keys], value_scales[:n_keys], query_scales
+        _attend_tiled(queries, scales, keys, values, next_at, scores, weights, tiled, targets)
+        return
     _fill_scores(queries, undo, keys, values, n_keys, scores)
     for member in range(n_group):
         inverse, factors[member] = softmax_row(
@@ -70,13 +101,83 @@ def attend_group(
         )
         line_p = p[member]
         for j in range(n_keys):
-            line_p[j] = np.int16(i32(np.rint(weights[j] * inverse)))
+            line_p[j] = np.int16(rounded(weights[j] * inverse))
         line_p[n_keys] = 0
     _mix(p, values, n_keys, next_at, part, total)
     for member in range(n_group):
         target = work.mixed[row, g * n_group + member]
         for i in range(d):
             target[i] = f32(total[member, i]) * factors[member]
+
+
+@kernel
+def _attend_tiled(
+    queries: Any,
+    scales: Any,
+    keys: Any,
+    values: Any,
+    next_at: Any,
+    scores: Any,
+    weights: Any,
+    scratch: Any,
+    mixed: Any,
+) -> None:
+    """Attention of a group's queries (G, 64) over keys into mixed (G, 64)."""
+    wide_vectors()
+    key_scales, value_scales, query_scales = scales
+    n_group, d, n_keys = queries.shape[0], np.int64(queries.shape[1]), key_scales.size
+    padded = (n_keys + tiles.TERMS - 1) // tiles.TERMS * tiles.TERMS
+    for member in range(n_group):
+        fours = queries[member].view(np.int32)
+        for k in range(fours.size):
+            scratch.queries[k, member] = fours[k]
+    _fill_tiled_scores(n_group, address_of(keys), address_of(values), d, padded, scratch, scores)
+    for member in range(n_group):
+        inverse, factor = softmax_row(
+            scores[member, :n_keys],
+            key_scales,
+            value_scales,
+            query_scales[member],
+            weights[:n_keys],
+        )
+        high, low = scratch.halves[member], scratch.halves[MEMBERS + member]
+        for j in range(n_keys):
+            bits = rounded_bits(weights[j] * inverse)
+            high[j] = high_byte(bits)
+            low[j] = low_byte(bits)
+        high[n_keys:padded] = 0
+        low[n_keys:padded] = 0
+        weights[n_keys + member] = factor
+    packed = scratch.values[: padded * tiles.ROWS]
+    tiles.pack_columns(values, padded, next_at, packed.reshape(4, padded // tiles.TERMS, 16, 16))
+    halves_at, line = address_of(scratch.halves), np.int64(scratch.halves.shape[1])
+    stride, sums_at, terms = np.int64(padded * tiles.ROWS), address_of(scratch.sums), padded
+    tiles.products_1x4(halves_at, line, address_of(packed), stride, np.int64(terms), sums_at, 4 * d)
+    for member in range(n_group):
+        high_sums, low_sums = scratch.sums[member], scratch.sums[MEMBERS + member]
+        target, factor = mixed[member], weights[n_keys + member]
+        for i in range(d):
+            target[i] = f32(np.int64(high_sums[i]) * 256 + np.int64(low_sums[i])) * factor
+
+
+@inlined
+def _fill_tiled_scores(
+    n_group: int, keys_at: Any, values_at: Any, d: Any, n_keys: int, scratch: Any, scores: Any
+) -> None:
+    """scores[m, j] = query m · key j, from the packed queries."""
+    wide_vectors()
+    queries_at, found_at = address_of(scratch.queries), address_of(scratch.scores)
+    block, zero, line = 2 * tiles.ROWS, np.int64(0), np.int64(4 * tiles.ROWS)
+    score_line = np.int64(4 * scores.shape[1])
+    for j in range(0, n_keys, block):
+        for four in range(0, block, 4):
+            tiles.ask_for_rows(values_at + (j + four) * d)
+        tiles.products_2x1(keys_at + j * d, d, queries_at, zero, d, found_at, line)
+        for first in range(0, n_group, 4):
+            for half in range(2):
+                sums_at = found_at + half * tiles.ROWS * line + first * 4
+                out_at = address_of(scores) + first * score_line + (j + half * tiles.ROWS) * 4
+                tiles.four_columns(sums_at, out_at, score_line)
 
 
 @inlined
@@ -109,6 +210,7 @@ def _fill_scores(queries: Any, undo: Any, keys: Any, values: Any, n_keys: int, s
 
 @inlined
 def _byte_sum(row: Any) -> Any:
+    wide_vectors()
     total = i32(0)
     for i in range(row.size):
         total = i32(total + i32(row[i]))

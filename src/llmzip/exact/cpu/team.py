@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -10,20 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.exact.cache import KVCache
-from llmzip.exact.cpu import simd
-from llmzip.exact.cpu.buffers import LinearView, ModelView
+from llmzip.exact.cpu import tiles
 from llmzip.exact.cpu.head import BLOCK
-from llmzip.exact.cpu.product import COLUMNS, StepLinear
-from llmzip.exact.cpu.rows import row_sums
-from llmzip.exact.cpu.scalars import f32, i32
+from llmzip.exact.cpu.packed import PackedModel
+from llmzip.exact.cpu.product import PADDED_ROWS
 from llmzip.exact.cpu.step import (
+    STAGES,
     StepCache,
-    StepModel,
     StepWork,
     step,
 )
 from llmzip.exact.model import ModelShape
-from llmzip.exact.reference import score_scale
 
 Ids = NDArray[np.int64]
 
@@ -31,12 +27,17 @@ Ids = NDArray[np.int64]
 class StepTeam:
     """Runs steps of one model with `n_threads` threads, the caller's among them."""
 
-    def __init__(self, shape: ModelShape, model: ModelView, n_threads: int) -> None:
+    def __init__(self, shape: ModelShape, model: PackedModel, n_threads: int) -> None:
         self._shape = shape
         self._n_threads = n_threads
-        self._model = _step_model(shape, model)
-        self._work = _step_work(shape, COLUMNS, n_threads)
+        self._model = model.step
+        self._work = _step_work(shape, PADDED_ROWS, n_threads)
         self._pool = ThreadPoolExecutor(max(1, n_threads - 1), "llmzip-step")
+
+    @property
+    def ticks(self) -> NDArray[np.int64]:
+        """Ticks spent by each thread in each of STAGES, and waiting, since the last new buffers."""
+        return self._work.ticks[:, :-1]
 
     def run(
         self,
@@ -79,39 +80,8 @@ def _step_cache(cache: KVCache) -> StepCache:
     )
 
 
-def _step_model(shape: ModelShape, model: ModelView) -> StepModel:
-    named = {
-        name: _step_linear([layer[name] for layer in model.layers])
-        for name in ("qkv", "out", "up", "down")
-    }
-    return StepModel(
-        model.embedding,
-        model.embedding_scale,
-        model.positions,
-        model.cos,
-        model.sin,
-        shape.eps,
-        shape.gated,
-        f32(score_scale(shape.d_head)),
-        head=_step_linear([model.head]),
-        **named,
-    )
-
-
-def _step_linear(linears: Sequence[LinearView]) -> StepLinear:
-    # a mapped file comes in small pages; numpy asks for huge ones, which are read faster
-    weights = np.stack([linear.weight.t().numpy() for linear in linears])
-    corrections = [row_sums(weight) * i32(simd.SIGN_BITS) for weight in weights]
-    return StepLinear(
-        weights,
-        np.stack(corrections),
-        np.stack([linear.scale for linear in linears]),
-        np.stack([linear.bias for linear in linears]),
-    )
-
-
 def _step_work(shape: ModelShape, n_rows: int, n_threads: int) -> StepWork:
-    rows = -(-n_rows // COLUMNS) * COLUMNS
+    rows = -(-n_rows // PADDED_ROWS) * PADDED_ROWS
     width = shape.n_heads * shape.d_head
     widest = max(
         width + 2 * shape.n_kv_heads * shape.d_head, shape.d_ff * (1 + shape.gated), shape.d_model
@@ -130,4 +100,6 @@ def _step_work(shape: ModelShape, n_rows: int, n_threads: int) -> StepWork:
         logits=np.zeros((rows, shape.vocab_size), dtype=np.float32),
         tops=np.zeros(rows, dtype=np.float32),
         blocks=np.zeros((rows, -(-shape.vocab_size // BLOCK)), dtype=np.int64),
+        configuration=tiles.configuration(),
+        ticks=np.zeros((n_threads, len(STAGES) + 2), dtype=np.int64),
     )

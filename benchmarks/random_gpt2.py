@@ -1,0 +1,45 @@
+"""A model of GPT-2's shape with random weights, saved by transformers and loaded as any other.
+
+What a model computes does not depend on what its weights are, so speed needs no trained ones.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from unittest import mock
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+from llmzip.models import OpenedExact, open_exact
+
+_END = "<|endoftext|>"
+
+
+def open_random_gpt2(folder: Path, n_layers: int) -> OpenedExact:
+    """Make the model and open it, all in `folder`: 124 million weights with 12 layers."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(124)
+        model = GPT2LMHeadModel(GPT2Config(n_layer=n_layers))
+    saved = folder / "model"
+    model.save_pretrained(saved)
+    _byte_tokenizer().save(str(saved / "tokenizer.json"))
+    with mock.patch.dict(os.environ, {"LLMZIP_HOME": str(folder / "home")}):
+        return open_exact(str(saved), quiet=True)
+
+
+def _byte_tokenizer() -> Tokenizer:
+    """A token for each byte, and the end of text at the id that GPT-2 has for it."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {**{char: i for i, char in enumerate(alphabet)}, _END: 50256}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([_END])
+    return tokenizer

@@ -1,0 +1,307 @@
+"""Integer products in AMX tiles: 16 rows by 16 outputs by 64 terms in one instruction.
+
+A tile register holds 16 rows of 64 bytes. The second operand of a product lies in memory as
+`pack_rows` leaves it: 16 outputs and 64 terms are one tile, whose row k holds terms 4 k …
+4 k + 3 of each output. Sums of integers have no order, so the results are those of any other
+loop. Tiles may be used where `AVAILABLE` says so, between `configure` and `release`.
+
+Addresses are int64 and need no alignment; strides are in bytes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import sys
+from typing import Any
+
+import numpy as np
+from llvmlite import binding, ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from llmzip.exact.cpu import simd
+from llmzip.exact.cpu.scalars import inlined, kernel, wide_vectors
+
+ROWS = 16
+"""Rows of a tile, and the outputs that a tile of weights has."""
+TERMS = 64
+"""Terms of a tile."""
+TILES = 8
+"""Tile registers of a thread."""
+OUTPUTS = 64
+"""Packed weights have outputs for a multiple of this."""
+
+_ARCH_PRCTL, _ARCH_REQ_XCOMP_PERM, _XTILEDATA = 158, 0x1023, 18
+_FEATURES = ("amx-int8", "amx-tile")
+
+_i8, _i32, _i64 = (ir.IntType(n) for n in (8, 32, 64))
+
+
+def _has_tiles() -> bool:
+    """Does the processor that numba compiles for have tiles for int8?"""
+    features = binding.get_host_cpu_features()
+    return simd.AVAILABLE and all(features.get(name, False) for name in _FEATURES)
+
+
+def _may_use_tiles() -> bool:
+    """May this process use tiles? Linux wants to be asked; all threads share the answer."""
+    if "ONEDNN_MAX_CPU_ISA" in os.environ:  # told to be an older machine
+        return False
+    if sys.platform != "linux" or platform.machine() != "x86_64" or not _has_tiles():
+        return False
+    return bool(ctypes.CDLL(None).syscall(_ARCH_PRCTL, _ARCH_REQ_XCOMP_PERM, _XTILEDATA) == 0)
+
+
+AVAILABLE = _may_use_tiles()
+
+
+def configuration() -> NDArray[np.uint8]:
+    """What `configure` takes: all eight tiles of full size."""
+    whole = np.zeros(64, dtype=np.uint8)
+    whole[0] = 1
+    whole[16:32:2] = TERMS
+    whole[48:56] = ROWS
+    return whole
+
+
+def _call(builder: ir.IRBuilder, name: str, *arguments: ir.Value) -> None:
+    kind = ir.FunctionType(ir.VoidType(), [argument.type for argument in arguments])
+    builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
+
+
+def _pointer(builder: ir.IRBuilder, address: ir.Value) -> ir.Value:
+    return builder.inttoptr(address, _i8.as_pointer())
+
+
+@intrinsic
+def _load_configuration(typing, address):  # type: ignore[no-untyped-def]
+    signature = types.void(types.int64)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        if _has_tiles():
+            _call(builder, "llvm.x86.ldtilecfg", _pointer(builder, arguments[0]))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def release(typing):  # type: ignore[no-untyped-def]
+    """Give the tiles back."""
+    signature = types.void()
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        if _has_tiles():
+            _call(builder, "llvm.x86.tilerelease")
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@inlined
+def configure(configuration: Any) -> None:
+    """Make the tiles of this thread ready."""
+    _load_configuration(np.int64(configuration.ctypes.data))
+
+
+def _make_products(n_rows: int, n_columns: int) -> Any:
+    """Make a function for n_rows by n_columns tiles of sums, at most four."""
+    places = [(r, c) for r in range(n_rows) for c in range(n_columns)]
+
+    @intrinsic
+    def products(  # type: ignore[no-untyped-def]
+        typing, rows, row_stride, columns, column_stride, n_terms, out, out_stride
+    ):
+        """out[r, c] = Σ_k rows[r, k] · columns[c, k] in int32, for 16 n_rows by 16 n_columns.
+
+        rows: int8; columns: tiles of int8, the next 16 columns being column_stride further;
+        n_terms: a multiple of TERMS.
+        """
+        signature = types.void(*[types.int64] * 7)
+
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            rows, row_stride, columns, column_stride, n_terms, out, out_stride = arguments
+            if not _has_tiles():
+                return context.get_dummy_value()
+
+            def tile(index: int) -> ir.Value:
+                return ir.Constant(_i8, index)
+
+            def shifted(base: ir.Value, stride: ir.Value, times: int) -> ir.Value:
+                return builder.add(base, builder.mul(stride, ir.Constant(_i64, times)))
+
+            row_tiles = [tile(len(places) + r) for r in range(n_rows)]
+            column_tiles = [tile(i) for i in range(len(places) + n_rows, TILES)]
+            for index in range(len(places)):
+                _call(builder, "llvm.x86.tilezero", tile(index))
+            begin, step = ir.Constant(_i64, 0), ir.Constant(_i64, TERMS)
+            line = ir.Constant(_i64, TERMS)
+            with cgutils.for_range_slice(builder, begin, n_terms, step, _i64) as (k, _):
+                row_base = builder.add(rows, k)
+                column_base = builder.add(columns, builder.mul(k, ir.Constant(_i64, ROWS)))
+                for r, target in enumerate(row_tiles):
+                    place = _pointer(builder, shifted(row_base, row_stride, ROWS * r))
+                    _call(builder, "llvm.x86.tileloadd64", target, place, row_stride)
+                for c in range(n_columns):
+                    place = _pointer(builder, shifted(column_base, column_stride, c))
+                    target = column_tiles[c % len(column_tiles)]
+                    _call(builder, "llvm.x86.tileloadd64", target, place, line)
+                    for r in range(n_rows):
+                        index = tile(places.index((r, c)))
+                        _call(builder, "llvm.x86.tdpbssd", index, row_tiles[r], target)
+            for index, (r, c) in enumerate(places):
+                line_at = shifted(out, out_stride, ROWS * r)
+                place = _pointer(builder, builder.add(line_at, ir.Constant(_i64, 4 * ROWS * c)))
+                _call(builder, "llvm.x86.tilestored64", tile(index), place, out_stride)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return products
+
+
+products_2x2 = _make_products(2, 2)
+products_1x2 = _make_products(1, 2)
+products_2x1 = _make_products(2, 1)
+products_1x4 = _make_products(1, 4)
+
+
+@inlined
+def product_block(rows: Any, n_rows: int, n_terms: Any, columns: Any, out: Any, width: int) -> None:
+    """The sums of up to 32 rows with `width` outputs into out (32, width); addresses all.
+
+    There must be memory for 16 or 32 rows; width: a multiple of 32.
+    """
+    tile_stride, line = n_terms * ROWS, np.int64(4 * width)
+    for c in range(0, width, 2 * ROWS):
+        b_at, c_at = columns + c * n_terms, out + 4 * c
+        if n_rows > ROWS:
+            products_2x2(rows, n_terms, b_at, tile_stride, n_terms, c_at, line)
+        else:
+            products_1x2(rows, n_terms, b_at, tile_stride, n_terms, c_at, line)
+
+
+@kernel
+def pack_rows(rows: Any, out: Any) -> None:
+    """Rows (N, K) of int8 into tiles, `out`, whose outputs beyond N are zeros.
+
+    Both are given as int32: (N, K / 4), the four terms that stay together, and flat.
+    """
+    wide_vectors()
+    n_rows, n_inner = rows.shape
+    tiles = out.reshape(out.size // (ROWS * n_inner), n_inner, ROWS)
+    for block in range(tiles.shape[0]):
+        for r in range(ROWS):
+            row = block * ROWS + r
+            if row < n_rows:
+                for k in range(n_inner):
+                    tiles[block, k, r] = rows[row, k]
+            else:
+                for k in range(n_inner):
+                    tiles[block, k, r] = 0
+
+
+_ROW, _FOURS = ir.VectorType(_i8, TERMS), ir.VectorType(_i32, 4)
+
+
+def _shuffle(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, order: list[int]) -> ir.Value:
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_i32, len(order)), order))
+
+
+def _load(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type, offset: int = 0) -> ir.Value:
+    place = builder.add(address, ir.Constant(_i64, offset))
+    return builder.load(builder.inttoptr(place, kind.as_pointer()), align=1)
+
+
+def _store(builder: ir.IRBuilder, value: ir.Value, address: ir.Value) -> None:
+    builder.store(value, builder.inttoptr(address, value.type.as_pointer()), align=1)
+
+
+@intrinsic
+def _interleave_four(typing, rows, out, out_stride):  # type: ignore[no-untyped-def]
+    """Four rows of 64 bytes as terms of 64 outputs: a line of 64 bytes for each 16 outputs."""
+    signature = types.void(*[types.int64] * 3)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        rows, out, out_stride = arguments
+        r = [_load(builder, rows, _ROW, TERMS * i) for i in range(4)]
+        for half in (0, 32):
+            order = [at for i in range(half, half + 32) for at in (i, TERMS + i)]
+            pairs = [
+                builder.bitcast(_shuffle(builder, a, b, order), ir.VectorType(ir.IntType(16), 32))
+                for a, b in ((r[0], r[1]), (r[2], r[3]))
+            ]
+            for part in (0, 16):
+                order = [at for i in range(part, part + 16) for at in (i, 32 + i)]
+                shift = builder.mul(out_stride, ir.Constant(_i64, (half + part) // 16))
+                _store(
+                    builder, _shuffle(builder, pairs[0], pairs[1], order), builder.add(out, shift)
+                )
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def four_columns(typing, sums, out, out_stride):  # type: ignore[no-untyped-def]
+    """Four columns of a tile of sums as rows of 16 int32, out_stride apart."""
+    signature = types.void(*[types.int64] * 3)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        sums, out, out_stride = arguments
+        quads = []  # quads[i]: rows i, 4 + i, 8 + i, 12 + i
+        for i in range(4):
+            parts = [_load(builder, sums, _FOURS, TERMS * (4 * q + i)) for q in range(4)]
+            halves = [_shuffle(builder, parts[q], parts[q + 1], list(range(8))) for q in (0, 2)]
+            quads.append(_shuffle(builder, halves[0], halves[1], list(range(ROWS))))
+        for high in (0, 2):
+            order = [
+                q + at
+                for q in range(0, ROWS, 4)
+                for at in (high, ROWS + high, high + 1, ROWS + high + 1)
+            ]
+            a = _shuffle(builder, quads[0], quads[1], order)
+            b = _shuffle(builder, quads[2], quads[3], order)
+            for odd in (0, 1):
+                at = [
+                    q + i
+                    for q in range(0, ROWS, 4)
+                    for i in (2 * odd, 2 * odd + 1, ROWS + 2 * odd, ROWS + 2 * odd + 1)
+                ]
+                shift = builder.mul(out_stride, ir.Constant(_i64, high + odd))
+                _store(builder, _shuffle(builder, a, b, at), builder.add(out, shift))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def ask_for_rows(typing, address):  # type: ignore[no-untyped-def]
+    """Ask memory for 4 rows of 64 bytes, into the second cache; they may lie anywhere."""
+    signature = types.void(types.int64)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        numbers = [ir.Constant(_i32, i) for i in (0, 2, 1)]
+        for row in range(4):
+            place = builder.add(arguments[0], ir.Constant(_i64, TERMS * row))
+            _call(builder, "llvm.prefetch.p0", _pointer(builder, place), *numbers)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@kernel
+def pack_columns(values: Any, n_rows: int, next_at: Any, out: Any) -> None:
+    """Rows of int8 (n, 64) as terms of 64 outputs: out int32 (4, n_rows / 64, 16, 16).
+
+    n_rows: a multiple of TERMS; values has so many. Meanwhile memory is asked for as many rows
+    at address next_at.
+    """
+    values_at, out_at = np.int64(values.ctypes.data), np.int64(out.ctypes.data)
+    stride = np.int64(n_rows * ROWS)
+    for four in range(n_rows // 4):
+        ask_for_rows(next_at + four * 4 * TERMS)
+        _interleave_four(values_at + four * 4 * TERMS, out_at + four * TERMS, stride)

@@ -1,0 +1,62 @@
+"""Prefill and steps in AMX tiles, and by the other vectors of the same processor: one answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from test_exact_step import SHAPES, WIDE, assert_steps_agree
+
+from exact_models import CPU, Recipe, exact_model, random_ids
+from llmzip.exact.cpu import tiles
+from llmzip.exact.cpu.engine import CpuEngine
+from llmzip.exact.distribution import Engine
+from llmzip.exact.torch_engine import TorchEngine
+
+pytestmark = pytest.mark.skipif(not tiles.AVAILABLE, reason="the processor has no AMX tiles")
+
+GROUPED = replace(WIDE, n_heads=9, n_kv_heads=1)  # more queries in a group than a tile has rows
+
+
+def prefilled(engine: Engine, recipe: Recipe, blocks: list[int]) -> list[NDArray[np.generic]]:
+    """Intervals of random tokens after each of the blocks, one after another in a lane."""
+    ids = random_ids(recipe, sum(blocks) + 1, 3).astype(np.int64)
+    cache, lane, start = engine.cache(2, recipe.n_positions), np.array([1]), 0
+    answers: list[NDArray[np.generic]] = []
+    for size in blocks:
+        block = ids[None, start : start + size]
+        hidden = engine.forward(block, lane, np.array([start]), cache)
+        found = engine.intervals(hidden, ids[start + 1 : start + 1 + size])
+        answers += [found.low.copy(), found.freq.copy(), found.total.copy(), found.bits.copy()]
+        start += size
+    return answers
+
+
+@pytest.mark.parametrize("recipe", [*SHAPES, GROUPED])
+@pytest.mark.parametrize("blocks", [[9], [16, 17], [33, 1, 62], [100, 20]])
+def test_prefill_gives_the_references_intervals(recipe: Recipe, blocks: list[int]) -> None:
+    model = exact_model(recipe)
+    ours = prefilled(CpuEngine(model, recipe.n_positions), recipe, blocks)
+    wanted = prefilled(TorchEngine(model, CPU), recipe, blocks)
+    assert all((a == b).all() for a, b in zip(ours, wanted, strict=True))
+
+
+@pytest.mark.parametrize("recipe", [*SHAPES, GROUPED])
+@pytest.mark.parametrize("tiled", [False, True])
+def test_a_step_with_and_without_tiles(
+    recipe: Recipe, tiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiles, "AVAILABLE", tiled)
+    depths = [5, 0, 97, 64, 31, 16, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13]
+    assert_steps_agree(recipe, depths, list(range(18)), 2)
+
+
+@pytest.mark.parametrize("n_values", [64, 192])
+def test_packing_keeps_every_term(n_values: int) -> None:
+    rows = np.random.default_rng(1).integers(-128, 128, (n_values, 64)).astype(np.int8)
+    packed = np.empty((4, n_values // 64, 16, 16), dtype=np.int32)
+    tiles.pack_columns(rows, n_values, rows.ctypes.data, packed)
+    terms = packed.view(np.int8).reshape(4, n_values // 4, 16, 4)
+    assert (terms.transpose(1, 3, 0, 2).reshape(n_values, 64) == rows).all()
