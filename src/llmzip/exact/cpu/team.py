@@ -16,6 +16,7 @@ from llmzip.exact.cpu.product import PADDED_ROWS
 from llmzip.exact.cpu.step import (
     STAGES,
     StepCache,
+    StepModel,
     StepWork,
     step,
 )
