@@ -1,4 +1,4 @@
-"""Token ids that repeat themselves, so that a history has something to say."""
+"""A learner fed slice by slice, with a model's distributions made up."""
 
 from __future__ import annotations
 
@@ -11,18 +11,6 @@ from exact_models import Numbers
 from llmzip.adapt import Learner, Mixed, Rows
 
 Ids = NDArray[np.int64]
-
-
-def phrases(vocab_size: int, count: int, seed: int, n_phrases: int = 6) -> NDArray[np.int32]:
-    """`count` ids: phrases of 3 to 40 tokens, again and again, one token in eight another."""
-    numbers = Numbers((seed + 1) << 40)
-    shared = Numbers(7)
-    book = [
-        shared.below(vocab_size, int(size)) for size in shared.below(38, n_phrases) + np.int32(3)
-    ]
-    text = np.concatenate([book[i] for i in numbers.below(n_phrases, count // 3 + 1)])[:count]
-    noisy = numbers.below(8, count) == 0
-    return np.where(noisy, numbers.below(vocab_size, count), text).astype(np.int32)
 
 
 @dataclass(frozen=True)

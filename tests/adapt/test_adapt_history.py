@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from adapt_from_document import Candidate, Proposal, hashed
 from adapt_from_document import History as SlowHistory
-from adapt_samples import phrases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from exact_models import phrases
 from llmzip.adapt.history import MAX_MATCH, N_CANDIDATES, ORDERS, Candidates, History
 
 Chunk = NDArray[np.int32]
