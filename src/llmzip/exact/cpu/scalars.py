@@ -62,7 +62,6 @@ def wide_vectors(typing):  # type: ignore[no-untyped-def]
 
     It takes half of that by default on processors whose predecessors slowed down for it.
     Functions are vectorised before they are inlined, so each that has loops needs this.
-    Functions are vectorised before they are inlined, so each that has loops needs this.
     """
     signature = types.void()
 
