@@ -63,7 +63,21 @@ def attend_group(
     sums: (rows, (H + 2 KV) d) int32 of the linear. next_at: address of the keys needed next.
     """
     wide_vectors()
-    x, spare, value, queries, query_scales, undo, scores, weights, p, part, total, factors, tiled = scratch
+    (
+        x,
+        spare,
+        value,
+        queries,
+        query_scales,
+        undo,
+        scores,
+        weights,
+        p,
+        part,
+        total,
+        factors,
+        tiled,
+    ) = scratch
     n_kv, d = cache.keys.shape[2], cache.keys.shape[4]
     n_heads = work.mixed.shape[1]
     n_group = n_heads // n_kv
@@ -119,7 +133,7 @@ def _attend_tiled(
     scales: Any,
     keys: Any,
     values: Any,
-    next_at: Any,
+    next_at: Any,  # noqa: ARG001
     scores: Any,
     weights: Any,
     scratch: Any,
