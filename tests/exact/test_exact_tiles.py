@@ -51,12 +51,3 @@ def test_a_step_with_and_without_tiles(
     monkeypatch.setattr(tiles, "AVAILABLE", tiled)
     depths = [5, 0, 97, 64, 31, 16, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13]
     assert_steps_agree(recipe, depths, list(range(18)), 2)
-
-
-@pytest.mark.parametrize("n_values", [64, 192])
-def test_packing_keeps_every_term(n_values: int) -> None:
-    rows = np.random.default_rng(1).integers(-128, 128, (n_values, 64)).astype(np.int8)
-    packed = np.empty((4, n_values // 64, 16, 16), dtype=np.int32)
-    tiles.pack_columns(rows, n_values, rows.ctypes.data, packed)
-    terms = packed.view(np.int8).reshape(4, n_values // 4, 16, 4)
-    assert (terms.transpose(1, 3, 0, 2).reshape(n_values, 64) == rows).all()

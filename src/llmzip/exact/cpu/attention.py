@@ -82,6 +82,19 @@ def head_values(
     return x, spare
 
 
+@inlined
+def put_value(value: Any, values: Any, at: Any) -> None:
+    """A position's value (d,) to its place in those of its lane and head.
+
+    values: int8 (positions / n, d, n), n positions lying together.
+    """
+    wide_vectors()
+    together = values.shape[2]
+    place, part = at // together, at % together
+    for i in range(value.size):
+        values[place, i, part] = value[i]
+
+
 @kernel
 def split_heads(
     sums: Any,
@@ -103,16 +116,16 @@ def split_heads(
     """De-quantise sums (M, (H + 2 KV) d), rotate, quantise; keys and values go to the cache.
 
     Row r belongs to lane lanes[r] at position at[r]. q: int8 (KV, M, G, d), q_scale:
-    float32 (KV, M, G), times score_scale. keys, values: one layer of the cache,
-    (n_lanes, KV, positions, d).
+    float32 (KV, M, G), times score_scale. keys: one layer of the cache, (n_lanes, KV,
+    positions, d); values: see `put_value`.
     """
     wide_vectors()
     sums, scale, bias, cos, sin = borrowed((sums, scale, bias, cos, sin))
     q, keys, values = borrowed((q, keys, values))
     n_kv, n_rows, n_group, d = q.shape
     n_heads = n_kv * n_group
-    own = np.empty(d, dtype=np.float32), np.empty(d, dtype=np.float32)
-    x, spare = borrowed(own)
+    own = np.empty(d, dtype=np.float32), np.empty(d, dtype=np.float32), np.empty(d, dtype=np.int8)
+    x, spare, value = borrowed(own)
     for row in range(n_rows):
         s, lane, position = s_in[row], lanes[row], at[row]
         for head in range(n_heads + 2 * n_kv):
@@ -129,7 +142,8 @@ def split_heads(
                 key_scales[lane, g, position] = quantise_row(x, keys[lane, g, position])
             else:
                 g = head - n_heads - n_kv
-                value_scales[lane, g, position] = quantise_row(x, values[lane, g, position])
+                value_scales[lane, g, position] = quantise_row(x, value)
+                put_value(value, values[lane, g], position)
     own[0][0] = 0  # used until here, so that its memory is not given back before
 
 

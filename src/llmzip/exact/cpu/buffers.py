@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from llmzip.exact.cache import KVCache
 from llmzip.exact.cpu import tiles
 from llmzip.exact.model import ExactModel, Linear, ModelShape
 
@@ -75,6 +76,21 @@ class Workspace:
         self.low_sums = Buffer(attention * shape.d_head, torch.int32)
         self.head_q = Buffer((n_rows + spare) * shape.d_model, torch.int8)
         self.head_sums = Buffer(min(n_rows, HEAD_ROWS) * shape.vocab_size, torch.int32)
+
+
+class CpuCache(KVCache):
+    """A KV cache whose values lie as the kernels read them.
+
+    values: (n_layers, n_lanes, n_kv_heads, n_positions / n, d_head, n), n positions lying
+    together: as many as tiles want, else one.
+    """
+
+    @classmethod
+    def of(cls, plain: KVCache, together: int) -> CpuCache:
+        """An empty cache with values for `together` positions side by side."""
+        *outer, n_positions, d_head = plain.values.shape
+        values = plain.values.view(*outer, n_positions // together, d_head, together)
+        return cls(plain.keys, values, plain.key_scales, plain.value_scales)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from llmzip.exact.cpu.buffers import (
     BLOCK_ROWS,
     HEAD_ROWS,
     KEY_STEP,
+    CpuCache,
     LinearView,
     ModelView,
     Workspace,
@@ -67,7 +68,8 @@ class CpuEngine:
     def cache(self, n_lanes: int, n_positions: int) -> KVCache:
         """Make a KV cache; its positions are rounded up to the step of prefill attention."""
         n_positions = -(-n_positions // KEY_STEP) * KEY_STEP
-        return KVCache.allocate(self.shape, n_lanes, n_positions, self.device)
+        plain = KVCache.allocate(self.shape, n_lanes, n_positions, self.device)
+        return CpuCache.of(plain, tiles.TOGETHER if self._packed is not None else 1)
 
     def forward(self, ids: Ids, lanes: Ids, starts: Ids, cache: KVCache) -> Hidden:
         """As `Reference.forward`, for arrays with B · T at most `max_rows`.
@@ -77,12 +79,12 @@ class CpuEngine:
         B, T = ids.shape
         at = (starts[:, None] + np.arange(T)).reshape(-1)
         row_lanes = np.repeat(lanes, T)
-        by_gemm = T > FEW_ROWS
+        by_blocks = T > FEW_ROWS or self._packed is not None
         self._embed(ids.reshape(-1), at)
         for index, layer in enumerate(self.model.layers):
             kv = _LayerCache(cache, index)
             self._split_heads(layer["qkv"], row_lanes, at, kv)
-            if by_gemm:
+            if by_blocks:
                 for b in range(B):
                     self._prefill_attention(B * T, b * T, T, int(lanes[b]), int(starts[b]), kv)
             else:
@@ -231,7 +233,7 @@ class CpuEngine:
             work.query_scales.array(*query_shape[:3]),
             kv.keys.numpy(),
             kv.key_scales,
-            kv.values.numpy(),
+            kv.values[..., 0].numpy(),
             kv.value_scales,
             lanes,
             at,
@@ -288,7 +290,7 @@ class CpuEngine:
             work.low.array(m, n_keys),
             factor,
         )
-        values = kv.values[lane, group, :n_keys]
+        values = kv.values[lane, group, :n_keys, :, 0]
         high_sums, low_sums = work.high_sums.tensor(m, d), work.low_sums.tensor(m, d)
         self._gemm(work.high.tensor(m, n_keys), values, high_sums)
         self._gemm(work.low.tensor(m, n_keys), values, low_sums)

@@ -76,7 +76,8 @@ def attend(
     """Attention of rows first … first + count - 1, positions start … of a lane, into mixed.
 
     queries: int8 (KV, M, G, 64), with memory for ROWS more behind; query_scales (KV, M, G).
-    keys, values: the lane's, int8 (KV, positions, 64). mixed: float32 (M, H, 64).
+    keys, values: the lane's, int8 (KV, positions, 64) and (KV, positions / 4, 64, 4). mixed:
+    float32 (M, H, 64).
     """
     wide_vectors()
     queries, query_scales, mixed = borrowed((queries, query_scales, mixed))
@@ -85,18 +86,16 @@ def attend(
     n_kv, _, n_group, d = queries.shape
     n_keys = _whole(start + count, tiles.TERMS)
     packed_keys = np.empty(n_keys * d // 4, dtype=np.int32)
-    packed_values = np.empty((d // 16, n_keys // tiles.TERMS, 16, 16), dtype=np.int32)
     scores = np.empty((tiles.ROWS, n_keys + PAD), dtype=np.int32)
     halves = np.empty((ROWS, n_keys + 4 * PAD), dtype=np.int8)
     sums, work = np.empty((ROWS, d), dtype=np.int32), np.empty(n_keys, dtype=np.float32)
     factors = np.empty(tiles.ROWS, dtype=np.float32)
     d64, score_line, half_line = np.int64(d), np.int64(4 * (n_keys + PAD)), halves.shape[1]
-    value_stride = np.int64(n_keys * 16)
+    value_stride = np.int64(tiles.ROWS * tiles.TOGETHER)
     tiles.configure(configuration)
     for g in range(n_kv):
         q_first = address_of(queries[g, first])
         tiles.pack_rows(keys[g, :n_keys].view(np.int32), packed_keys)
-        tiles.pack_columns(values[g], n_keys, q_first, packed_values)
         for r0 in range(0, count * n_group, tiles.ROWS):
             n_rows = min(tiles.ROWS, count * n_group - r0)
             longest = _whole(start + (r0 + n_rows - 1) // n_group + 1, tiles.TERMS)
@@ -117,8 +116,9 @@ def attend(
                     halves[tiles.ROWS + r, :longest],
                 )
             for i in range(0, d, ROWS):
-                v_at, o_at = address_of(packed_values[i // 16]), address_of(sums) + i * 4
-                tiles.products_2x2(
+                v_at = address_of(values[g]) + i * tiles.TOGETHER
+                o_at = address_of(sums) + i * 4
+                tiles.values_2x2(
                     address_of(halves),
                     np.int64(half_line),
                     v_at,

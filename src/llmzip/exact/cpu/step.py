@@ -83,7 +83,7 @@ class StepModel(NamedTuple):
 
 
 class StepCache(NamedTuple):
-    """The KV cache's arrays; see `KVCache`."""
+    """The KV cache's arrays; see `CpuCache`."""
 
     keys: NDArray[np.int8]
     values: NDArray[np.int8]
@@ -289,12 +289,12 @@ def step(
         np.zeros((16, 16), dtype=np.int32),
         np.empty((32, 16), dtype=np.int32),
         np.empty((16, n_keys), dtype=np.int8),
-        np.empty(n_keys * 16, dtype=np.int32),
         np.empty((16, d), dtype=np.int32),
     )
     own_scratch = (
         np.empty(d, dtype=np.float32),
         np.empty(d, dtype=np.float32),
+        np.empty(d, dtype=np.int8),
         np.empty((n_group, d), dtype=np.int8),
         np.empty(n_group, dtype=np.float32),
         np.empty((n_group, simd.LANES), dtype=np.int32),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.exact.cpu import simd, tiles
-from llmzip.exact.cpu.attention import EXACT_KEYS, head_values, softmax_row
+from llmzip.exact.cpu.attention import EXACT_KEYS, head_values, put_value, softmax_row
 from llmzip.exact.cpu.product import address_of
 from llmzip.exact.cpu.rows import quantise_row
 from llmzip.exact.cpu.scalars import (
@@ -41,7 +41,6 @@ class TileScratch(NamedTuple):
     queries: NDArray[np.int32]  # (16, 16): one tile of queries as columns
     scores: NDArray[np.int32]  # (32, 16): of 32 keys
     halves: NDArray[np.int8]  # (16, positions): of the weights, high and MEMBERS further low
-    values: NDArray[np.int32]  # packed, flat
     sums: NDArray[np.int32]  # (16, 64)
 
 
@@ -64,7 +63,21 @@ def attend_group(
     sums: (rows, (H + 2 KV) d) int32 of the linear. next_at: address of the keys needed next.
     """
     wide_vectors()
-    x, spare, queries, query_scales, undo, scores, weights, p, part, total, factors, tiled = scratch
+    (
+        x,
+        spare,
+        value,
+        queries,
+        query_scales,
+        undo,
+        scores,
+        weights,
+        p,
+        part,
+        total,
+        factors,
+        tiled,
+    ) = scratch
     n_kv, d = cache.keys.shape[2], cache.keys.shape[4]
     n_heads = work.mixed.shape[1]
     n_group = n_heads // n_kv
@@ -79,16 +92,20 @@ def attend_group(
     key_scales[at] = quantise_row(x, keys[at])
     first = (n_heads + n_kv + g) * d
     x, spare = head_values(line, scale, bias, s, first, False, cos, sin, x, spare)
-    value_scales[at] = quantise_row(x, values[at])
+    value_scales[at] = quantise_row(x, value)
+    put_value(value, values, at)
     for member in range(n_group):
         head = g * n_group + member
         x, spare = head_values(line, scale, bias, s, head * d, rotary, cos, sin, x, spare)
         query_scales[member] = quantise_row(x, queries[member]) * model.score_scale
         undo[member, :] = i32(simd.SIGN_BITS * _byte_sum(queries[member]))
-    if model.tiled and n_group <= MEMBERS:
-        targets = work.mixed[row, g * n_group : (g + 1) * n_group]
-        scales = key_scales[:n_keys], value_scales[:n_keys], query_scales
-        _attend_tiled(queries, scales, keys, values, next_at, scores, weights, tiled, targets)
+    if model.tiled:
+        seen_scales = key_scales[:n_keys], value_scales[:n_keys]
+        for member in range(0, n_group, MEMBERS):
+            last = min(member + MEMBERS, n_group)
+            own, own_scales = queries[member:last], (*seen_scales, query_scales[member:last])
+            targets = work.mixed[row, g * n_group + member : g * n_group + last]
+            _attend_tiled(own, own_scales, keys, values, next_at, scores, weights, tiled, targets)
         return
     _fill_scores(queries, undo, keys, values, n_keys, scores)
     for member in range(n_group):
@@ -116,7 +133,7 @@ def _attend_tiled(
     scales: Any,
     keys: Any,
     values: Any,
-    next_at: Any,
+    next_at: Any,  # noqa: ARG001
     scores: Any,
     weights: Any,
     scratch: Any,
@@ -148,11 +165,10 @@ def _attend_tiled(
         high[n_keys:padded] = 0
         low[n_keys:padded] = 0
         weights[n_keys + member] = factor
-    packed = scratch.values[: padded * tiles.ROWS]
-    tiles.pack_columns(values, padded, next_at, packed.reshape(4, padded // tiles.TERMS, 16, 16))
     halves_at, line = address_of(scratch.halves), np.int64(scratch.halves.shape[1])
-    stride, sums_at, terms = np.int64(padded * tiles.ROWS), address_of(scratch.sums), padded
-    tiles.products_1x4(halves_at, line, address_of(packed), stride, np.int64(terms), sums_at, 4 * d)
+    stride, sums_at = np.int64(tiles.ROWS * tiles.TOGETHER), address_of(scratch.sums)
+    values_at, terms = address_of(values), np.int64(padded)
+    tiles.values_1x4(halves_at, line, values_at, stride, terms, sums_at, 4 * d)
     for member in range(n_group):
         high_sums, low_sums = scratch.sums[member], scratch.sums[MEMBERS + member]
         target, factor = mixed[member], weights[n_keys + member]

@@ -34,6 +34,9 @@ TILES = 8
 OUTPUTS = 64
 """Packed weights have outputs for a multiple of this."""
 
+TOGETHER = 4
+"""Terms of an output that lie together."""
+
 _ARCH_PRCTL, _ARCH_REQ_XCOMP_PERM, _XTILEDATA = 158, 0x1023, 18
 _FEATURES = ("amx-int8", "amx-tile")
 
@@ -107,8 +110,11 @@ def configure(configuration: Any) -> None:
     _load_configuration(np.int64(configuration.ctypes.data))
 
 
-def _make_products(n_rows: int, n_columns: int) -> Any:
-    """Make a function for n_rows by n_columns tiles of sums, at most four."""
+def _make_products(n_rows: int, n_columns: int, line: int = TERMS) -> Any:
+    """Make a function for n_rows by n_columns tiles of sums, at most four.
+
+    line: bytes from one row of a tile of columns to the next.
+    """
     places = [(r, c) for r in range(n_rows) for c in range(n_columns)]
 
     @intrinsic
@@ -138,17 +144,17 @@ def _make_products(n_rows: int, n_columns: int) -> Any:
             for index in range(len(places)):
                 _call(builder, "llvm.x86.tilezero", tile(index))
             begin, step = ir.Constant(_i64, 0), ir.Constant(_i64, TERMS)
-            line = ir.Constant(_i64, TERMS)
+            column_line = ir.Constant(_i64, line)
             with cgutils.for_range_slice(builder, begin, n_terms, step, _i64) as (k, _):
                 row_base = builder.add(rows, k)
-                column_base = builder.add(columns, builder.mul(k, ir.Constant(_i64, ROWS)))
+                column_base = builder.add(columns, builder.mul(k, ir.Constant(_i64, line // 4)))
                 for r, target in enumerate(row_tiles):
                     place = _pointer(builder, shifted(row_base, row_stride, ROWS * r))
                     _call(builder, "llvm.x86.tileloadd64", target, place, row_stride)
                 for c in range(n_columns):
                     place = _pointer(builder, shifted(column_base, column_stride, c))
                     target = column_tiles[c % len(column_tiles)]
-                    _call(builder, "llvm.x86.tileloadd64", target, place, line)
+                    _call(builder, "llvm.x86.tileloadd64", target, place, column_line)
                     for r in range(n_rows):
                         index = tile(places.index((r, c)))
                         _call(builder, "llvm.x86.tdpbssd", index, row_tiles[r], target)
@@ -167,6 +173,9 @@ products_2x2 = _make_products(2, 2)
 products_1x2 = _make_products(1, 2)
 products_2x1 = _make_products(2, 1)
 products_1x4 = _make_products(1, 4)
+values_2x2 = _make_products(2, 2, OUTPUTS * TOGETHER)
+values_1x4 = _make_products(1, 4, OUTPUTS * TOGETHER)
+"""For columns as a cache holds values, (terms / TOGETHER, OUTPUTS, TOGETHER)."""
 
 
 @inlined
@@ -204,7 +213,7 @@ def pack_rows(rows: Any, out: Any) -> None:
                     tiles[block, k, r] = 0
 
 
-_ROW, _FOURS = ir.VectorType(_i8, TERMS), ir.VectorType(_i32, 4)
+_FOURS = ir.VectorType(_i32, 4)
 
 
 def _shuffle(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, order: list[int]) -> ir.Value:
@@ -218,31 +227,6 @@ def _load(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type, offset: int =
 
 def _store(builder: ir.IRBuilder, value: ir.Value, address: ir.Value) -> None:
     builder.store(value, builder.inttoptr(address, value.type.as_pointer()), align=1)
-
-
-@intrinsic
-def _interleave_four(typing, rows, out, out_stride):  # type: ignore[no-untyped-def]
-    """Four rows of 64 bytes as terms of 64 outputs: a line of 64 bytes for each 16 outputs."""
-    signature = types.void(*[types.int64] * 3)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        rows, out, out_stride = arguments
-        r = [_load(builder, rows, _ROW, TERMS * i) for i in range(4)]
-        for half in (0, 32):
-            order = [at for i in range(half, half + 32) for at in (i, TERMS + i)]
-            pairs = [
-                builder.bitcast(_shuffle(builder, a, b, order), ir.VectorType(ir.IntType(16), 32))
-                for a, b in ((r[0], r[1]), (r[2], r[3]))
-            ]
-            for part in (0, 16):
-                order = [at for i in range(part, part + 16) for at in (i, 32 + i)]
-                shift = builder.mul(out_stride, ir.Constant(_i64, (half + part) // 16))
-                _store(
-                    builder, _shuffle(builder, pairs[0], pairs[1], order), builder.add(out, shift)
-                )
-        return context.get_dummy_value()
-
-    return signature, generate
 
 
 @intrinsic
@@ -291,17 +275,3 @@ def ask_for_rows(typing, address):  # type: ignore[no-untyped-def]
         return context.get_dummy_value()
 
     return signature, generate
-
-
-@kernel
-def pack_columns(values: Any, n_rows: int, next_at: Any, out: Any) -> None:
-    """Rows of int8 (n, 64) as terms of 64 outputs: out int32 (4, n_rows / 64, 16, 16).
-
-    n_rows: a multiple of TERMS; values has so many. Meanwhile memory is asked for as many rows
-    at address next_at.
-    """
-    values_at, out_at = np.int64(values.ctypes.data), np.int64(out.ctypes.data)
-    stride = np.int64(n_rows * ROWS)
-    for four in range(n_rows // 4):
-        ask_for_rows(next_at + four * 4 * TERMS)
-        _interleave_four(values_at + four * 4 * TERMS, out_at + four * TERMS, stride)
