@@ -104,11 +104,13 @@ def _run(command: list[str], folder: Path, log: IO[bytes], show: Callable[[int],
 
 
 def _folder_n_bytes(folder: Path) -> int:
-    total = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):  # pip moves and removes as we look
-            total += path.lstat().st_size
-    return total
+    """How much lies in a folder, in which another process makes and removes what it likes."""
+    n_bytes = 0
+    for place, _, names in os.walk(folder):  # which passes over folders that have gone
+        for name in names:
+            with contextlib.suppress(OSError):
+                n_bytes += Path(place, name).lstat().st_size
+    return n_bytes
 
 
 def _explain(name: str, source: WheelSource, said: str) -> str:
