@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import llmzip
+from llmzip.api import DEFAULT_LEVEL
 
 if TYPE_CHECKING:
     from llmzip.exact.hidden import Hidden
@@ -35,12 +36,19 @@ class Settings:
 class LlmzipCodec:
     """llmzip as a program uses it that keeps the model open."""
 
-    def __init__(self, settings: Settings, *, exact: bool = True) -> None:
+    def __init__(self, settings: Settings, *, exact: bool = True, level: int | None = None) -> None:
+        """`level`: the default where it is not said."""
         self.name = "llmzip" if exact else "float (transformers)"
+        if level is not None:
+            self.name += f" -{level}"
         self.model_bits: float | None = None
         device, threads = settings.device, settings.threads
         self._compressor = llmzip.Compressor(
-            model=settings.model, device=device, threads=threads, exact=exact
+            model=settings.model,
+            device=device,
+            threads=threads,
+            exact=exact,
+            level=DEFAULT_LEVEL if level is None else level,
         )
         self._decompressor = llmzip.Decompressor(
             model=settings.model, device=device, threads=threads

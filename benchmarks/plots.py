@@ -9,6 +9,7 @@ from typing import Any
 
 from commands import FileRun
 from limits import Limits
+from table import Section
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,24 @@ def plot_sizes(runs: Sequence[FileRun], path: Path) -> None:
     many[1].set_xscale("linear")
     many[1].set_yscale("linear")
     _save(figure, many[0], path)
+
+
+def plot_levels(sections: Sequence[Section], path: Path) -> None:
+    """Draw bits a byte against speed, a line a text and direction. Raises ImportError."""
+    figure, (axes,) = _axes()
+    axes.set_yscale("linear")
+    for section in sections:
+        sizes = [result.bits_per_byte for result in section.results]
+        there = [result.compress_kb_per_s for result in section.results]
+        back = [result.decompress_kb_per_s for result in section.results]
+        name = section.title.partition(":")[0]
+        (line,) = axes.plot(there, sizes, "o-", label=f"{name}, compress")
+        axes.plot(back, sizes, "o--", color=line.get_color(), label=f"{name}, decompress")
+        for result, x in zip(section.results, there, strict=True):
+            axes.annotate(result.row.rpartition(" ")[2], (x, result.bits_per_byte))
+    axes.set_xlabel("kB/s")
+    axes.set_ylabel("bits a byte")
+    _save(figure, axes, path)
 
 
 def _axes(n: int = 1) -> tuple[Any, list[Any]]:

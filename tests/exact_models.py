@@ -129,3 +129,12 @@ def engines(model: ExactModel) -> list[Engine]:
 def random_ids(recipe: Recipe, count: int, seed: int = 0) -> NDArray[np.int32]:
     """`count` token ids."""
     return Numbers((seed + 1) << 40).below(recipe.vocab_size, count)
+
+
+def phrases(vocab_size: int, count: int, seed: int, n_phrases: int = 6) -> NDArray[np.int32]:
+    """`count` ids that repeat themselves: phrases of 3 to 40, one id in eight another."""
+    shared, own = Numbers(7), Numbers((seed + 1) << 40)
+    book = [shared.below(vocab_size, 3 + int(size)) for size in shared.below(38, n_phrases)]
+    text = np.concatenate([book[i] for i in own.below(n_phrases, count // 3 + 1)])[:count]
+    is_other = own.below(8, count) == 0
+    return np.where(is_other, own.below(vocab_size, count), text).astype(np.int32)

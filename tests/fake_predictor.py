@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from llmzip.predict.protocol import Intervals
 
 Ids = NDArray[np.int32]
+Frequencies = Callable[[list[int]], NDArray[np.uint64]]
 
 
 class FakePredictor:
@@ -34,31 +35,64 @@ class FakePredictor:
 
     def intervals(self, chunks: Iterable[Ids]) -> Iterator[Intervals]:
         for chunk in chunks:
-            rows = [self._interval(chunk[:i].tolist(), int(t)) for i, t in enumerate(chunk)]
-            low, freq, total = (np.array(c, dtype=np.uint64) for c in zip(*rows, strict=True))
-            bits = sum(math.log2(int(t) / int(f)) for f, t in zip(freq, total, strict=True))
-            yield Intervals(low, freq, total, bits)
-
-    def _interval(self, context: list[int], token: int) -> tuple[int, int, int]:
-        freq = self.frequencies(context)
-        return int(freq[:token].sum()), int(freq[token]), int(freq.sum())
+            yield intervals_of(self.frequencies, chunk)
 
     def lanes(self, n_lanes: int) -> FakeLanes:
-        return FakeLanes(self, n_lanes)
+        return FakeLanes(self.frequencies, n_lanes)
+
+    def group(self) -> FakeGroup:
+        return FakeGroup(self)
+
+
+def intervals_of(frequencies: Frequencies, chunk: Ids) -> Intervals:
+    rows = []
+    for i, token in enumerate(chunk.tolist()):
+        freq = frequencies(chunk[:i].tolist())
+        rows.append((int(freq[:token].sum()), int(freq[token]), int(freq.sum())))
+    low, freq, total = (np.array(c, dtype=np.uint64) for c in zip(*rows, strict=True))
+    bits = sum(math.log2(int(t) / int(f)) for f, t in zip(freq, total, strict=True))
+    return Intervals(low, freq, total, bits)
+
+
+class FakeGroup:
+    """Learns one number from each wave, so that waves in another order or group go wrong."""
+
+    def __init__(self, predictor: FakePredictor) -> None:
+        self.predictor = predictor
+        self.learnt = 0
+
+    def frequencies(self, context: list[int]) -> NDArray[np.uint64]:
+        freq = self.predictor.frequencies(context)
+        freq[self.learnt % freq.size] += np.uint64(1 << 30)
+        return freq
+
+    def intervals(
+        self, chunks: Sequence[Ids], progress: Callable[[float], None]
+    ) -> list[Intervals]:
+        found = [intervals_of(self.frequencies, chunk) for chunk in chunks]
+        self.learnt += sum(int(chunk.sum()) for chunk in chunks)
+        progress(1.0)
+        return found
+
+    def lanes(self, n_tokens: Sequence[int]) -> FakeLanes:
+        return FakeLanes(self.frequencies, len(n_tokens), (self, sum(n_tokens)))
 
 
 class FakeLanes:
-    """Lane decoder over a FakePredictor."""
+    """Lane decoder over frequencies; the group learns when a wave of so many tokens is done."""
 
-    def __init__(self, predictor: FakePredictor, n_lanes: int) -> None:
-        self.predictor = predictor
+    def __init__(
+        self, frequencies: Frequencies, n_lanes: int, wave: tuple[FakeGroup, int] | None = None
+    ) -> None:
+        self.frequencies = frequencies
+        self.wave = wave
         self.seen: list[list[int]] = [[] for _ in range(n_lanes)]
 
     def open(self, lane: int) -> None:
         self.seen[lane] = []
 
     def totals(self, lanes: NDArray[np.int64]) -> NDArray[np.uint64]:
-        sums = [int(self.predictor.frequencies(self.seen[lane]).sum()) for lane in lanes]
+        sums = [int(self.frequencies(self.seen[lane]).sum()) for lane in lanes]
         return np.array(sums, dtype=np.uint64)
 
     def find(
@@ -66,11 +100,13 @@ class FakeLanes:
     ) -> tuple[Ids, NDArray[np.uint64], NDArray[np.uint64]]:
         found = [self._find(int(lane), int(t)) for lane, t in zip(lanes, targets, strict=True)]
         ids, low, freq = zip(*found, strict=True)
+        if self.wave is not None and sum(map(len, self.seen)) == self.wave[1]:
+            self.wave[0].learnt += sum(map(sum, self.seen))
         u64 = np.uint64
         return np.array(ids, dtype=np.int32), np.array(low, dtype=u64), np.array(freq, dtype=u64)
 
     def _find(self, lane: int, target: int) -> tuple[int, int, int]:
-        freq = self.predictor.frequencies(self.seen[lane])
+        freq = self.frequencies(self.seen[lane])
         ends = np.cumsum(freq)
         token = int(np.searchsorted(ends, np.uint64(target), side="right"))
         self.seen[lane].append(token)

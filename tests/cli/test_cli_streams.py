@@ -131,7 +131,7 @@ def test_help_into_a_closed_pipe_is_quiet() -> None:
 def test_a_signal_removes_what_is_unfinished_and_ends_the_process(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    process = start("compress", "-", "-o", tmp_path / "out.llmz")
+    process = start("compress", "-1", "-", "-o", tmp_path / "out.llmz")
     assert process.stdin is not None
     process.stdin.write(BIG)
     process.stdin.flush()
@@ -148,7 +148,7 @@ def test_an_error_ends_the_process_though_the_input_goes_on(tmp_path: Path, thro
     text = Path(__file__).read_bytes()
     os.mkfifo(tmp_path / "pipe")
     source = "-" if through == "standard input" else tmp_path / "pipe"
-    with start("compress", "-c", "-m", "nosuchmodel", source) as process:
+    with start("compress", "-1", "-c", "-m", "nosuchmodel", source) as process:
         assert process.stdin is not None
         assert process.stderr is not None
         filled = process.stdin if source == "-" else (tmp_path / "pipe").open("wb")
@@ -163,7 +163,7 @@ def test_nohup_is_respected(tmp_path: Path) -> None:
     def ignore_hup() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
-    process = start("compress", "-", "-o", tmp_path / "out.llmz", preexec_fn=ignore_hup)
+    process = start("compress", "-1", "-", "-o", tmp_path / "out.llmz", preexec_fn=ignore_hup)
     assert process.stdin is not None
     process.stdin.write(BIG)
     process.stdin.flush()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fake_predictor import FakePredictor
 from llmzip.codec import Stats, decode_stream, encode_stream
+from llmzip.codec.levels import Level
 from llmzip.container import DEFAULT_OPTIONS, Chunk, ModelRef, Options, Reader, Wave
 from llmzip.tokens import ByteTokenizer
 
@@ -60,12 +61,12 @@ class FakeModel:
         return self
 
 
-def encode(model: FakeModel, data: bytes, options: Options = DEFAULT_OPTIONS) -> bytes:
+def encode(model: FakeModel, data: bytes, options: Level | Options = DEFAULT_OPTIONS) -> bytes:
     return encode_with_stats(model, data, options)[0]
 
 
 def encode_with_stats(
-    model: FakeModel, data: bytes, options: Options = DEFAULT_OPTIONS
+    model: FakeModel, data: bytes, options: Level | Options = DEFAULT_OPTIONS
 ) -> tuple[bytes, Stats]:
     sink = io.BytesIO()
     stats = encode_stream(io.BytesIO(data), sink, model.open_to_encode, options)

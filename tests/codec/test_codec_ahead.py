@@ -7,6 +7,7 @@ import os
 import random
 import threading
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import BinaryIO, cast
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from llmzip.codec import encode_stream, groups
 from llmzip.codec.ahead import ReadAhead, read_ahead
+from llmzip.codec.levels import plain
 from llmzip.codec.streams import read_full
 from llmzip.container import Kind, Options
 from llmzip.errors import UsageError
@@ -25,7 +27,7 @@ from llmzip.tokens import ByteTokenizer
 
 GROUP = 1 << 12  # groups are small here
 NOISE = random.Random(8).randbytes(8 * GROUP)
-OPTIONS = Options(chunk_tokens=50)
+OPTIONS = replace(plain(Options(chunk_tokens=50)), group_bytes=GROUP)
 
 
 class Busy(Foreteller):
@@ -57,11 +59,6 @@ class BusyModel(FakeModel):
         tokenizer = ByteTokenizer(tokenizer_json)
         super().__init__(Busy(tokenizer), tokenizer)
         self.predictor.n_taken_in_calls = []
-
-
-@pytest.fixture(autouse=True)
-def _small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(groups, "GROUP_BYTES", GROUP)
 
 
 @pytest.fixture

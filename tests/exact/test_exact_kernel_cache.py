@@ -6,9 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import llmzip
+from llmzip.exact.cpu.kernel_cache import kernel_folder
+from llmzip.exact.cpu.scalars import kernel
 
 PROGRAM = """
 import numpy as np
@@ -41,3 +44,22 @@ def test_kernels_are_kept_until_any_source_changes(tmp_path: Path) -> None:
     assert halved != text
     scalars.write_text(halved, encoding="utf-8")
     assert run(tmp_path) == "[[64, -64, 32]] 0"
+
+
+def _made_side_by_side(_: int) -> list[str]:
+    def same(x: int) -> int:
+        return x
+
+    return [kernel(same).stats.cache_path for _ in range(100)]
+
+
+def test_kernels_made_side_by_side_are_all_kept_in_the_folder() -> None:
+    """Workers make engines, and some kernels with them, at once: none lands where it is run."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            paths = [path for own in pool.map(_made_side_by_side, range(4)) for path in own]
+    finally:
+        sys.setswitchinterval(interval)
+    assert {Path(path).parent for path in paths} == {kernel_folder()}

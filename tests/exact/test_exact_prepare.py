@@ -144,6 +144,13 @@ def test_other_architectures_are_refused_with_a_way_out() -> None:
         read_model(model)
 
 
+def test_vocabularies_beyond_the_coder_are_refused() -> None:
+    model = transformers_model("gpt2")
+    model.config.vocab_size = 1 << 19
+    with pytest.raises(ModelUnsupportedError, match="fewer than 524,288 tokens, not 524,288"):
+        read_model(model)
+
+
 def test_weights_that_are_no_numbers_are_refused() -> None:
     model = transformers_model("gpt2")
     model.transformer.h[1].mlp.c_fc.weight.data[3, 4] = float("nan")

@@ -14,12 +14,6 @@ from llmzip.cli.messages import Messages
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
-_LEVEL_HELP = {
-    1: "Fast, and chunks that need no other: levels 1 to 9 trade speed for size.",
-    DEFAULT_LEVEL: "The default.",
-    9: "Small, whatever it takes.",
-}
-
 _FILE_OPTIONS = [
     click.argument(
         "files", nargs=-1, type=click.Path(path_type=Path, allow_dash=True, readable=False)
@@ -37,17 +31,32 @@ _FILE_OPTIONS = [
     click.option("--rm", "remove", is_flag=True, help="Remove each input once it is done."),
 ]
 
+
+def _choose_level(context: click.Context, option: click.Parameter, given: bool) -> None:
+    if given:
+        context.params["level"] = int(option.opts[0].removeprefix("-"))
+
+
 _LEVEL_OPTIONS = [
     click.option(
-        f"-{number}",
-        "level",
-        flag_value=number,
-        default=number == DEFAULT_LEVEL,
-        type=int,
-        hidden=number not in _LEVEL_HELP,
-        help=_LEVEL_HELP.get(number),
-    )
-    for number in range(1, 10)
+        "--level",
+        type=click.IntRange(1, 9),
+        default=DEFAULT_LEVEL,
+        show_default=True,
+        is_eager=True,  # -1 to -9 come after it, and win
+        help="1 is fast, 9 small whatever it takes; -1 to -9 say the same.",
+    ),
+    *(
+        click.option(
+            f"-{number}",
+            f"level_{number}",
+            is_flag=True,
+            hidden=True,
+            expose_value=False,
+            callback=_choose_level,
+        )
+        for number in range(1, 10)
+    ),
 ]
 
 _SPEED_OPTIONS = [

@@ -56,7 +56,7 @@ LEVELS = {
     6: _adaptive(512, 1 << 22, 24, 2048),
     7: _adaptive(1024, 1 << 22, 16, 4096),
     8: _adaptive(1024, 1 << 22, 8, 8192),
-    9: _adaptive(1536, 1 << 23, 4, 16384),
+    9: _adaptive(1024, 1 << 23, 4, 16384),
 }
 """Level 5 is the default. 1 and 2 learn nothing: any chunk decodes without the others."""
 

@@ -42,6 +42,10 @@ class Weights:
         return self[name] if name in self else None  # noqa: SIM401 - no mapping, no get
 
 
+MOST_TOKENS = 1 << 19
+"""Below this a distribution's total, mixed with candidates, stays below the coder's 2^48."""
+
+
 def read_model(model: Any) -> FloatModel:
     """Read a transformers causal language model.
 
@@ -52,6 +56,11 @@ def read_model(model: Any) -> FloatModel:
         known = ", ".join(sorted(FAMILIES))
         raise ModelUnsupportedError(
             f"the exact engine runs {known}, not {kind}; --float runs it, tied to one machine"
+        )
+    if model.config.vocab_size >= MOST_TOKENS:
+        raise ModelUnsupportedError(
+            f"the exact engine runs vocabularies of fewer than {MOST_TOKENS:,} tokens, "
+            f"not {model.config.vocab_size:,}; try --float"
         )
     return FAMILIES[kind](model.config, Weights(model.state_dict()))
 

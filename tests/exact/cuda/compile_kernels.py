@@ -67,7 +67,7 @@ def compile_instead(kernel: Any, grid: object, *arguments: Any, **constants: Any
 
 
 def main() -> None:
-    """Walk through prefill, a step, intervals and the search of both families."""
+    """Walk through prefill, a step and all that is asked of the head, of both families."""
     for module in (distributions, engine, forward, gemm):
         module.launch = compile_instead  # type: ignore[attr-defined]
     gpt2 = replace(GPT2, n_layers=1, d_model=64, d_head=64, n_heads=1, n_kv_heads=1)
@@ -77,7 +77,10 @@ def main() -> None:
         cache, lane = runner.cache(1, 128), np.array([0])
         hidden = runner.forward(np.zeros((1, 40), dtype=np.int64), lane, lane, cache)
         runner.intervals(hidden, np.zeros(40, dtype=np.int64))
-        runner.step(lane, lane, lane, cache).find(np.zeros(1, dtype=np.uint64))
+        found = runner.step(lane, lane, lane, cache)
+        found.find(np.zeros(1, dtype=np.uint64))
+        found.look_up(np.zeros((1, 6), dtype=np.int64))
+        found.add_gradient(lane, np.zeros(recipe.vocab_size, dtype=np.int64))
     print(json.dumps(compiled))
 
 

@@ -22,7 +22,8 @@ DIVIDING = {
     "attend_step",
 }
 MULTIPLYING = {"attend_rows", "attend_step", "multiply"}
-ALL = DIVIDING | MULTIPLYING | {"token_intervals", "block_sums", "find_tokens"}
+HEAD = {"token_intervals", "block_sums", "find_tokens", "look_up", "probability_sums"}
+ALL = DIVIDING | MULTIPLYING | HEAD
 
 Counts = dict[str, list[dict[str, int]]]
 

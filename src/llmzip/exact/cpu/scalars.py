@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Lock
 from typing import Any
 
 import numba
@@ -32,6 +33,10 @@ WHOLE_BITS = i32(0x4B400000)
 """WHOLE's bits: WHOLE + n has the bits WHOLE_BITS + n."""
 
 
+_naming_the_cache = Lock()
+"""numba's folder is global: of engines made side by side, one would write where another stood."""
+
+
 def inlined(function: Callable[..., Any]) -> Any:
     """Compile a function to be inlined into kernels by LLVM."""
     return numba.njit(forceinline=True, error_model="numpy")(function)
@@ -40,13 +45,14 @@ def inlined(function: Callable[..., Any]) -> Any:
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a kernel: no GIL, cached on disk where that can be, IEEE arithmetic as written."""
     compiled = numba.njit(nogil=True, error_model="numpy", boundscheck=False)(function)
-    usual, config.CACHE_DIR = config.CACHE_DIR, str(kernel_folder())
-    try:
-        compiled.enable_caching()
-    except (RuntimeError, OSError):
-        pass  # no folder for the cache can be written: compile every time
-    finally:
-        config.CACHE_DIR = usual
+    with _naming_the_cache:
+        usual, config.CACHE_DIR = config.CACHE_DIR, str(kernel_folder())
+        try:
+            compiled.enable_caching()
+        except (RuntimeError, OSError):
+            pass  # no folder for the cache can be written: compile every time
+        finally:
+            config.CACHE_DIR = usual
     return compiled
 
 
@@ -55,7 +61,6 @@ def wide_vectors(typing):  # type: ignore[no-untyped-def]
     """Let LLVM use vectors of 512 bits in the function that calls this, where there are any.
 
     It takes half of that by default on processors whose predecessors slowed down for it.
-    Functions are vectorised before they are inlined, so each that has loops needs this.
     Functions are vectorised before they are inlined, so each that has loops needs this.
     """
     signature = types.void()

@@ -1,0 +1,107 @@
+"""What adaptation asks of the CUDA engine: the reference's look-ups and gradients, any bias."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from cuda_device import DEVICE, numbers
+from numpy.typing import NDArray
+
+from exact_models import CPU, GPT2, LLAMA, Recipe, exact_model, random_ids
+from llmzip.exact.cuda.engine import CudaEngine
+from llmzip.exact.distribution import Distributions, Engine
+from llmzip.exact.hidden import Hidden
+from llmzip.exact.torch_engine import TorchEngine
+
+RECIPES = [
+    GPT2,
+    replace(LLAMA, biases=True, tied=False),
+    replace(GPT2, vocab_size=513, tied=False),
+    replace(LLAMA, vocab_size=1),
+    replace(LLAMA, vocab_size=1024),
+    replace(LLAMA, vocab_size=1500, gain=0.0),
+]
+
+
+def bias_of(recipe: Recipe, seed: int) -> NDArray[np.float32]:
+    return numbers(seed).normal(0, 2, recipe.vocab_size).astype(np.float32)
+
+
+def hidden_states(recipe: Recipe, count: int) -> Hidden:
+    some = numbers(count)
+    q = torch.from_numpy(some.integers(-127, 128, (count, recipe.d_model))).to(torch.int8)
+    return Hidden(q, torch.from_numpy(some.uniform(0.0001, 2.0, count).astype("f")))
+
+
+def asked(found: Distributions, recipe: Recipe, n_rows: int, columns: int) -> list[list[int]]:
+    """All that is asked of distributions, as lists."""
+    ids = random_ids(recipe, n_rows * columns, 1).astype(np.int64).reshape(n_rows, columns)
+    ids[0, 0], ids[-1, -1] = recipe.vocab_size - 1, 0
+    gradient = np.arange(recipe.vocab_size, dtype=np.int64)  # adds to what is there
+    totals = found.totals()
+    answer = found.find(totals - totals // np.uint64(3) - np.uint64(1))
+    low, freq = found.look_up(ids)
+    found.add_gradient(ids[:, 0], gradient)
+    answers = totals, answer.tokens, answer.low, answer.freq, low.ravel(), freq.ravel(), gradient
+    return [answer.tolist() for answer in answers]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize(("n_rows", "columns"), [(1, 1), (5, 7)])
+def test_the_heads_answers_are_the_references(
+    recipe: Recipe, biased: bool, n_rows: int, columns: int
+) -> None:
+    model, hidden = exact_model(recipe), hidden_states(recipe, n_rows)
+    bias = bias_of(recipe, n_rows) if biased else None
+    makers: list[Engine] = [
+        TorchEngine(model, CPU),
+        CudaEngine(model, DEVICE, 128, 64),
+        CudaEngine(model, DEVICE, 128, 64, pad=True),
+    ]
+    reference, plain, padded = (
+        asked(engine.distributions(hidden, bias), recipe, n_rows, columns) for engine in makers
+    )
+    assert plain == reference
+    assert padded == reference
+
+
+@pytest.mark.parametrize("n_rows", [65, 300])
+def test_gradients_of_many_rows(n_rows: int) -> None:
+    recipe = replace(LLAMA, vocab_size=20)
+    model, hidden = exact_model(recipe), hidden_states(recipe, n_rows)
+    makers: list[Engine] = [TorchEngine(model, CPU), CudaEngine(model, DEVICE, 128, 512)]
+    reference, ours = (asked(e.distributions(hidden), recipe, n_rows, 1) for e in makers)
+    assert ours == reference
+
+
+@pytest.mark.parametrize("max_rows", [2, 64])
+def test_steps_take_a_bias_whole_or_in_parts(max_rows: int) -> None:
+    """A bias where the head has none, another one, none, its own."""
+    recipe = replace(LLAMA, n_layers=1, biases=True, tied=False)
+    model = exact_model(recipe)
+    ids, at = np.arange(5), np.zeros(5, dtype=np.int64)
+    answers = []
+    makers: list[Engine] = [TorchEngine(model, CPU), CudaEngine(model, DEVICE, 128, max_rows)]
+    for engine in makers:
+        cache = engine.cache(5, 8)
+        biases = bias_of(recipe, 1), bias_of(recipe, 2), None, engine.head_bias
+        found = [
+            asked(engine.step(ids, ids, at + i, cache, bias), recipe, 5, 6)
+            for i, bias in enumerate(biases)
+        ]
+        answers.append(found)
+    assert answers[0] == answers[1]
+
+
+def test_the_heads_own_bias_is_told() -> None:
+    for recipe in (LLAMA, GPT2, replace(GPT2, vocab_size=513, tied=False)):
+        model = exact_model(recipe)
+        ours = CudaEngine(model, DEVICE, 128, 64).head_bias
+        theirs = TorchEngine(model, CPU).head_bias
+        assert (ours is None) == (theirs is None)
+        if ours is not None and theirs is not None:
+            assert ours.tobytes() == theirs.tobytes()

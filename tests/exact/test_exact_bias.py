@@ -1,0 +1,198 @@
+"""What adaptation asks of an engine: a bias instead of the head's own, look-ups, gradients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from exact_models import CPU, GPT2, LLAMA, Numbers, Recipe, engines, exact_model, random_ids
+from llmzip.exact.bias import GRADIENT_BITS, LONGEST_STEP, RATE, HeadBias
+from llmzip.exact.cpu.engine import CpuEngine
+from llmzip.exact.cpu.head import GRADIENT_ROWS
+from llmzip.exact.distribution import Distributions, Engine
+from llmzip.exact.hidden import Hidden
+from llmzip.exact.model import ExactModel
+from llmzip.exact.reference import Reference
+from llmzip.exact.torch_engine import TorchEngine
+
+Bias = NDArray[np.float32]
+RECIPES = [
+    GPT2,
+    LLAMA,
+    replace(LLAMA, biases=True, tied=False),
+    replace(GPT2, vocab_size=513, tied=False),
+    replace(GPT2, vocab_size=512),
+    replace(LLAMA, vocab_size=1),
+    replace(LLAMA, vocab_size=1500, gain=0.0),
+    replace(LLAMA, vocab_size=1041, gain=50.0),
+]
+TEAM = replace(LLAMA, d_model=128, n_heads=3, n_kv_heads=1, d_head=64, d_ff=192, vocab_size=1041)
+
+
+def bias_of(recipe: Recipe, seed: int, width: float = 3.0) -> Bias:
+    return (Numbers(seed << 20).spread(recipe.vocab_size) * width).astype(np.float32)
+
+
+def hidden_states(recipe: Recipe, count: int, seed: int) -> Hidden:
+    """Hidden states of a run of the model, whatever its family."""
+    model = TorchEngine(exact_model(replace(recipe, n_positions=count)), CPU)
+    ids = random_ids(recipe, count, seed)[None].astype(np.int64)
+    lane = np.array([0])
+    return model.forward(ids, lane, lane, model.cache(1, count))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """All that is asked of distributions, as lists."""
+
+    totals: list[int]
+    low: list[list[int]]
+    freq: list[list[int]]
+    gradient: list[int]
+    found: list[list[int]]
+
+    @classmethod
+    def of(cls, found: Distributions, recipe: Recipe, n_rows: int) -> Asked:
+        ids = random_ids(recipe, n_rows * 7, n_rows).astype(np.int64).reshape(n_rows, 7)
+        ids[:, 0], ids[:, 1] = 0, recipe.vocab_size - 1
+        gradient = np.arange(recipe.vocab_size, dtype=np.int64)  # adds to what is there
+        totals = found.totals()
+        answer = found.find(totals - totals // np.uint64(3) - np.uint64(1))
+        low, freq = found.look_up(ids)
+        found.add_gradient(ids[:, 2], gradient)
+        columns = [x.tolist() for x in (answer.tokens, answer.low, answer.freq)]
+        return cls(totals.tolist(), low.tolist(), freq.tolist(), gradient.tolist(), columns)
+
+
+def written_out(model: ExactModel, hidden: Hidden, bias: Bias | None) -> NDArray[np.int64]:
+    own = None if bias is None else torch.from_numpy(bias)
+    return Reference(model, CPU).frequencies(hidden, own).numpy()
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("n_rows", [1, 9, 65, 300])
+@pytest.mark.parametrize("biased", [False, True])
+def test_engines_agree(recipe: Recipe, n_rows: int, biased: bool) -> None:
+    model, hidden = exact_model(recipe), hidden_states(recipe, n_rows, 1)
+    bias = bias_of(recipe, n_rows) if biased else None
+    reference, fast = (
+        Asked.of(engine.distributions(hidden, bias), recipe, n_rows) for engine in engines(model)
+    )
+    assert fast == reference
+    freq = written_out(model, hidden, bias)
+    assert reference.totals == freq.sum(1).tolist()
+    ids = random_ids(recipe, n_rows * 7, n_rows).reshape(n_rows, 7)
+    rows, token = np.arange(n_rows), ids[:, 3]
+    assert [line[3] for line in reference.freq] == freq[rows, token].tolist()
+    below = [freq[row, :v].sum() for row, v in enumerate(token)]
+    assert [line[3] for line in reference.low] == below
+
+
+@pytest.mark.parametrize("recipe", [GPT2, LLAMA, TEAM, replace(TEAM, llama=False, biases=True)])
+@pytest.mark.parametrize("n_lanes", [1, 7, 70, 270])
+@pytest.mark.parametrize("biased", [False, True])
+def test_steps_agree(recipe: Recipe, n_lanes: int, biased: bool) -> None:
+    """Two steps, of other lanes; the bias changes between them."""
+    model, answers = exact_model(recipe), []
+    makers: list[Engine] = [
+        TorchEngine(model, CPU),
+        CpuEngine(model, 16, 1),
+        CpuEngine(model, 16, 3),
+    ]
+    for engine in makers:
+        cache, lanes = engine.cache(n_lanes, 16), np.arange(n_lanes)[::-1].copy()
+        ids = random_ids(recipe, n_lanes).astype(np.int64)
+        for step in range(2):
+            bias = bias_of(recipe, step) if biased else None
+            found = engine.step(ids, lanes, np.full(n_lanes, step), cache, bias)
+            answers.append(Asked.of(found, recipe, n_lanes))
+            lanes = lanes[: -(-n_lanes // 2)]
+            ids, n_lanes = ids[: len(lanes)], len(lanes)
+        n_lanes = cache.keys.shape[1]
+    assert answers[0:2] == answers[2:4] == answers[4:6]
+
+
+def test_a_bias_is_for_one_call() -> None:
+    """The next call without one has the head's own again, in steps and in prefill."""
+    recipe = replace(TEAM, biases=True, llama=False)
+    model = exact_model(recipe)
+    lane = np.array([0])
+    for engine in [*engines(model), CpuEngine(model, 16, 2)]:
+        cache = engine.cache(1, 16)
+        totals = [
+            engine.step(lane, lane, lane, cache, bias).totals().tolist()
+            for bias in (None, bias_of(recipe, 1), None, engine.head_bias)
+        ]
+        assert totals[0] == totals[2] == totals[3] != totals[1]
+
+
+@settings(max_examples=15)
+@given(recipe=st.sampled_from(RECIPES), seed=st.integers(0, 99), n_rows=st.integers(1, 90))
+def test_gradients_sum_up_in_any_order(recipe: Recipe, seed: int, n_rows: int) -> None:
+    model, hidden = exact_model(recipe), hidden_states(recipe, n_rows, seed)
+    tokens = random_ids(recipe, n_rows, seed).astype(np.int64)
+    cut = seed % n_rows
+    for engine in engines(model):
+        whole, parts = np.zeros((2, recipe.vocab_size), dtype=np.int64)
+        engine.distributions(hidden).add_gradient(tokens, whole)
+        for part in (slice(cut, n_rows), slice(0, cut)):
+            if len(tokens[part]):
+                rows = Hidden(hidden.q[part], hidden.scale[part])
+                engine.distributions(rows).add_gradient(tokens[part], parts)
+        assert (whole == parts).all()
+        # probabilities sum up to one, but for their rounding
+        assert abs(int(whole.sum())) <= n_rows * (recipe.vocab_size / 2 + 64)
+
+
+def test_the_largest_probabilities_do_not_overflow() -> None:
+    """Rows that are all but certain of one token, as many as int32 sums at once, and more."""
+    recipe = replace(GPT2, vocab_size=2)
+    model, n_rows = exact_model(recipe), 2 * GRADIENT_ROWS + 1
+    hidden = hidden_states(recipe, n_rows, 0)
+    bias = np.array([100.0, -100.0], dtype=np.float32)
+    for engine in engines(model):
+        gradient = np.zeros(2, dtype=np.int64)
+        engine.distributions(hidden, bias).add_gradient(np.ones(n_rows, dtype=np.int64), gradient)
+        assert gradient.tolist() == [-n_rows << GRADIENT_BITS, n_rows << GRADIENT_BITS]
+
+
+def test_a_step_goes_along_the_gradient_and_never_far() -> None:
+    own = np.array([1.0, -2.0, 0.0, 0.5], dtype=np.float32)
+    for start in (None, own):
+        bias = HeadBias(4, start)
+        before = bias.values.copy()
+        assert (before == (0 if start is None else own)).all()
+        bias.step(np.array([1 << GRADIENT_BITS, -(1 << GRADIENT_BITS), 1 << 50, -(1 << 50)]))
+        moved = (bias.values - before).tolist()
+        assert moved[0] == pytest.approx(0.07, rel=1e-6)
+        assert moved[1] == pytest.approx(-0.07, rel=1e-6)
+        assert moved[2:] == [LONGEST_STEP, -LONGEST_STEP]
+
+
+def test_steps_add_up_in_single_precision_before_the_heads_own() -> None:
+    """(own + (step + step)), each sum rounded to float32: the order of the document."""
+    numbers = Numbers(3)
+    own = numbers.spread(500).astype(np.float32)
+    bias, learnt = HeadBias(500, own), np.zeros(500, dtype=np.float32)
+    for _ in range(20):
+        gradient = (numbers.spread(500) * 2.0**30).astype(np.int64)
+        bias.step(gradient)
+        step = np.minimum(gradient.astype(np.float32) * RATE, LONGEST_STEP)
+        learnt = learnt + np.maximum(step, -LONGEST_STEP)
+    assert bias.values.dtype == np.float32
+    assert bias.values.tobytes() == (own + learnt).tobytes()
+
+
+def test_values_handed_out_stay_as_they_are() -> None:
+    """A step makes new values: an engine may still be reading the old ones."""
+    bias = HeadBias(3, None)
+    handed = bias.values
+    bias.step(np.array([1 << 30, 0, -5]))
+    assert handed.tolist() == [0.0, 0.0, 0.0]
+    assert bias.values[0] != 0

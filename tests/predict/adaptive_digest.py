@@ -1,0 +1,85 @@
+"""Digests of adaptive prediction: run it to see them, with --write to pin them anew.
+
+    python tests/predict/adaptive_digest.py            # a JSON line: this process's digests
+    python tests/predict/adaptive_digest.py --write    # pin them in adaptive_golden.json
+
+Pin anew only together with a new ENGINE_VERSION, or a new arithmetic of adaptation: files made
+before would not decode. Needs the package installed, or its src folder on PYTHONPATH.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from exact_models import CPU, GPT2, LLAMA, exact_model, phrases
+from llmzip.exact import ENGINE_VERSION
+from llmzip.exact.engines import make_engine
+from llmzip.exact.model import ExactModel
+from llmzip.predict.exact import ExactPredictor, usable_threads
+from llmzip.predict.windows import Window
+
+GOLDEN = Path(__file__).with_name("adaptive_golden.json")
+RECIPES = {
+    "gpt2": replace(GPT2, vocab_size=1300),
+    "llama": replace(LLAMA, vocab_size=700, gain=1.0),
+    "llama-biases-head": replace(LLAMA, biases=True, tied=False),
+}
+WINDOW = Window(100, 50, 0)
+WAVES = ((150, 1, 70), (210,), (33, 32, 64, 31))
+"""Sizes of the chunks of each wave."""
+
+Chunk = NDArray[np.int32]
+
+
+def waves(vocab_size: int, seed: int = 0) -> list[list[Chunk]]:
+    """A group's chunks, wave by wave."""
+    return [
+        [phrases(vocab_size, size, seed + 10 * i + j) for j, size in enumerate(sizes)]
+        for i, sizes in enumerate(WAVES)
+    ]
+
+
+def adaptive_digest(model: ExactModel, device: torch.device = CPU) -> str:
+    """SHA-256 over low, freq and total of a group's chunks, by workers as many as threads."""
+    make = partial(make_engine, model, device, WINDOW.size)
+    n_workers = usable_threads() if device.type == "cpu" else 1
+    group = ExactPredictor(make, WINDOW, n_workers).group()
+    state = hashlib.sha256()
+    for chunks in waves(model.shape.vocab_size):
+        for found in group.intervals(chunks, lambda _: None):
+            for column in (found.low, found.freq, found.total):
+                state.update(column.astype("<u8").tobytes())
+    return state.hexdigest()
+
+
+def digests() -> dict[str, object]:
+    """What adaptive_golden.json pins."""
+    models = {name: exact_model(recipe) for name, recipe in RECIPES.items()}
+    return {
+        "engine": ENGINE_VERSION,
+        "adaptive": {name: adaptive_digest(model) for name, model in models.items()},
+    }
+
+
+def main() -> None:
+    """Print the digests, or write them."""
+    found = digests()
+    if "--write" in sys.argv[1:]:
+        GOLDEN.write_text(json.dumps(found, indent=1) + "\n", encoding="ascii")
+    else:
+        print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""The integers of adaptive prediction, for ever and on every machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from adaptive_digest import GOLDEN, RECIPES, adaptive_digest
+
+import llmzip
+from exact_models import exact_model
+from llmzip.exact import ENGINE_VERSION
+
+PINNED = json.loads(GOLDEN.read_text(encoding="ascii"))
+SCRIPT = Path(__file__).with_name("adaptive_digest.py")
+SETTINGS: dict[str, dict[str, str]] = {
+    "one thread": {"OMP_NUM_THREADS": "1"},
+    "three threads, oneDNN AVX2": {"OMP_NUM_THREADS": "3", "ONEDNN_MAX_CPU_ISA": "AVX2"},
+    "torch without vectors": {"ATEN_CPU_CAPABILITY": "default"},
+}
+
+
+def run_as(setting: dict[str, str]) -> Any:
+    """Run the digest script in a process of its own under `setting`."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(llmzip.__file__).parent.parent), **setting}
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT)], env=environment, capture_output=True, check=False, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_pinned_digests_are_of_this_engine_version() -> None:
+    """Raised the version? Pin anew: python tests/predict/adaptive_digest.py --write."""
+    assert PINNED["engine"] == ENGINE_VERSION
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_groups_are_predicted_as_pinned(name: str) -> None:
+    assert adaptive_digest(exact_model(RECIPES[name])) == PINNED["adaptive"][name]
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_machine_predicts_as_pinned(name: str) -> None:
+    assert run_as(SETTINGS[name]) == PINNED
+
+
+@pytest.mark.slow
+def test_kernels_compiled_for_a_plain_processor_predict_as_pinned(tmp_path: Path) -> None:
+    """Other vector widths, no fused multiply-add: compiled anew, into a cache of its own."""
+    plain = {
+        "NUMBA_CPU_NAME": "generic",
+        "NUMBA_CPU_FEATURES": "",
+        "NUMBA_CACHE_DIR": str(tmp_path),
+    }
+    assert run_as(plain) == PINNED
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("name", RECIPES)
+def test_cuda_predicts_as_pinned(name: str) -> None:
+    found = adaptive_digest(exact_model(RECIPES[name]), torch.device("cuda"))
+    assert found == PINNED["adaptive"][name]
