@@ -57,6 +57,7 @@ class CpuEngine:
         self.step_threads = step_threads if fits(model.shape) else 1
         self._team: StepTeam | None = None
         self._model = model
+        self._weights = np.empty(0, dtype=np.float32)
         tiled = tiles.AVAILABLE and fits(model.shape)
         self._packed = packed_model(model) if tiled else None
 
@@ -136,21 +137,42 @@ class CpuEngine:
         )
 
     def distributions(self, hidden: Hidden, bias: Bias | None = None) -> Distributions:
-        """The distributions of `hidden`, ready to be searched."""
+        """The distributions of `hidden`, ready to be searched until the next are asked for."""
         n_rows, vocabulary = len(hidden.scale), self.shape.vocab_size
-        logits = np.empty((n_rows, vocabulary), dtype=np.float32)
-        tops = np.empty(n_rows, dtype=np.float32)
+        if n_rows * vocabulary > self._weights.size:  # new memory costs more than the head
+            self._weights = np.empty(n_rows * vocabulary, dtype=np.float32)
+        weights = self._weights[: n_rows * vocabulary].reshape(n_rows, vocabulary)
         blocks = np.empty((n_rows, -(-vocabulary // head.BLOCK)), dtype=np.int64)
         linear = self.model.head
         own_bias = linear.bias if bias is None else bias
+        if self._packed is not None:
+            self._tile_distributions(hidden, own_bias, weights, blocks)
+            return CpuDistributions(weights, blocks)
         for first in range(0, n_rows, HEAD_ROWS):
             part = slice(first, min(first + HEAD_ROWS, n_rows))
             sums = self._head_sums(hidden.q[part]).numpy()
             scale = hidden.scale[part].numpy()
-            head.block_sums(
-                sums, linear.scale, own_bias, scale, logits[part], tops[part], blocks[part]
+            head.block_sums(sums, linear.scale, own_bias, scale, weights[part], blocks[part])
+        return CpuDistributions(weights, blocks)
+
+    def _tile_distributions(
+        self, hidden: Hidden, bias: Bias, weights: Bias, blocks: NDArray[np.int64]
+    ) -> None:
+        assert self._packed is not None
+        for first in range(0, len(weights), BLOCK_ROWS):
+            part = slice(first, min(first + BLOCK_ROWS, len(weights)))
+            q = self._work.head_q.array(part.stop - first, self.shape.d_model)
+            q[:] = hidden.q[part].numpy()  # there, tiles may read beyond the last row
+            prefill.distributions(
+                self._work.configuration,
+                q,
+                self._packed.step.head.weight[0],
+                self.model.head.scale,
+                bias,
+                hidden.scale[part].numpy(),
+                weights[part],
+                blocks[part],
             )
-        return CpuDistributions(logits, tops, blocks)
 
     def step(
         self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache, bias: Bias | None = None
@@ -164,7 +186,7 @@ class CpuEngine:
             )
         work = self._team.run(ids, lanes, at, cache, bias)
         rows = slice(0, len(ids))
-        return CpuDistributions(work.logits[rows], work.tops[rows], work.blocks[rows])
+        return CpuDistributions(work.logits[rows], work.blocks[rows])
 
     def _forward_parts(self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache) -> Hidden:
         """As `forward` for any number of lanes, the result in memory of its own."""
@@ -349,8 +371,8 @@ class CpuEngine:
 class CpuDistributions:
     """Distributions of several rows: see `distribution.Distributions`."""
 
-    def __init__(self, logits: Array, tops: Array, blocks: NDArray[np.int64]) -> None:
-        self._logits, self._tops, self._blocks = logits, tops, blocks
+    def __init__(self, weights: NDArray[np.float32], blocks: NDArray[np.int64]) -> None:
+        self._weights, self._blocks = weights, blocks
 
     def totals(self) -> NDArray[np.uint64]:
         """The frequencies' sum of each row."""
@@ -360,20 +382,18 @@ class CpuDistributions:
     def find(self, targets: NDArray[np.uint64]) -> TokenIntervals:
         """The tokens whose intervals hold the targets."""
         found = TokenIntervals.empty(len(targets))
-        head.find_tokens(
-            self._logits, self._tops, self._blocks, targets, found.tokens, found.low, found.freq
-        )
+        head.find_tokens(self._weights, self._blocks, targets, found.tokens, found.low, found.freq)
         return found
 
     def look_up(self, ids: Ids) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
         """Where tokens (rows, C) lie: (low, freq)."""
         low, freq = np.zeros((2, *ids.shape), dtype=np.uint64)
-        head.look_up(self._logits, self._tops, self._blocks, ids, low, freq)
+        head.look_up(self._weights, self._blocks, ids, low, freq)
         return low, freq
 
     def add_gradient(self, tokens: Ids, gradient: NDArray[np.int64]) -> None:
         """Add to `gradient` (V,) what came, tokens (rows,), less what was predicted."""
-        head.add_gradient(self._logits, self._tops, self._blocks, tokens, gradient)
+        head.add_gradient(self._weights, self._blocks, tokens, gradient)
 
 
 class _LayerCache:

@@ -83,23 +83,41 @@ def token_intervals(
         bits[row] = np.log2(mass) - np.float64(logits[token] - top)
 
 
+@inlined
+def weigh(logits: Any, top: Any) -> Any:
+    """Logits to weights 2^(logit - top), in place; return their frequencies' sum."""
+    wide_vectors()
+    total = np.int64(0)
+    for v in range(logits.size):
+        weight = exp2_below(logits[v] - top)
+        logits[v] = weight
+        total += np.int64(rounded_far(weight * FREQ_SCALE))
+    return total + np.int64(logits.size)
+
+
+@inlined
+def _weight_sum(weights: Any) -> Any:
+    """The sum of frequencies of a slice of weights."""
+    wide_vectors()
+    total = np.int64(0)
+    for v in range(weights.size):
+        total += np.int64(rounded_far(weights[v] * FREQ_SCALE))
+    return total + np.int64(weights.size)
+
+
 @kernel
-def block_sums(
-    sums: Any, scale: Any, bias: Any, s: Any, logits: Any, tops: Any, blocks: Any
-) -> None:
-    """Logits (M, V) and their largest (M,), and the frequencies' sums by blocks (M, V / BLOCK)."""
+def block_sums(sums: Any, scale: Any, bias: Any, s: Any, weights: Any, blocks: Any) -> None:
+    """Weights (M, V), and their frequencies' sums by blocks (M, V / BLOCK)."""
     wide_vectors()
     for row in range(sums.shape[0]):
-        line = logits[row]
-        tops[row] = _logits(sums[row], scale, bias, s[row], line)
+        line = weights[row]
+        top = _logits(sums[row], scale, bias, s[row], line)
         for block in range(blocks.shape[1]):
-            blocks[row, block] = frequency_sum(line[block * BLOCK : (block + 1) * BLOCK], tops[row])
+            blocks[row, block] = weigh(line[block * BLOCK : (block + 1) * BLOCK], top)
 
 
 @kernel
-def find_tokens(
-    logits: Any, tops: Any, blocks: Any, targets: Any, tokens: Any, low: Any, freq: Any
-) -> None:
+def find_tokens(weights: Any, blocks: Any, targets: Any, tokens: Any, low: Any, freq: Any) -> None:
     """The token whose interval holds each target (M,), with its low and freq."""
     wide_vectors()
     for row in range(targets.size):
@@ -108,32 +126,32 @@ def find_tokens(
             below += blocks[row, block]
             block += 1
         token = block * BLOCK
-        own = frequency_sum(logits[row, token : token + 1], tops[row])
-        while below + own <= target and token < logits.shape[1] - 1:
+        own = _weight_sum(weights[row, token : token + 1])
+        while below + own <= target and token < weights.shape[1] - 1:
             below += own
             token += 1
-            own = frequency_sum(logits[row, token : token + 1], tops[row])
+            own = _weight_sum(weights[row, token : token + 1])
         tokens[row], low[row], freq[row] = token, below, own
 
 
 @kernel
-def look_up(logits: Any, tops: Any, blocks: Any, ids: Any, low: Any, freq: Any) -> None:
+def look_up(weights: Any, blocks: Any, ids: Any, low: Any, freq: Any) -> None:
     """Where given tokens (M, C) lie in the rows' distributions: fills low and freq (uint64)."""
     wide_vectors()
     for row in range(ids.shape[0]):
-        line, top = logits[row], tops[row]
+        line = weights[row]
         for column in range(ids.shape[1]):
             token = ids[row, column]
             block = token // BLOCK
             below = np.int64(0)
             for b in range(block):
                 below += blocks[row, b]
-            low[row, column] = below + frequency_sum(line[block * BLOCK : token], top)
-            freq[row, column] = frequency_sum(line[token : token + 1], top)
+            low[row, column] = below + _weight_sum(line[block * BLOCK : token])
+            freq[row, column] = _weight_sum(line[token : token + 1])
 
 
 @kernel
-def add_gradient(logits: Any, tops: Any, blocks: Any, tokens: Any, gradient: Any) -> None:
+def add_gradient(weights: Any, blocks: Any, tokens: Any, gradient: Any) -> None:
     """Add to int64 gradient (V,) what came less what was predicted; see `bias.HeadBias`."""
     wide_vectors()
     units = np.empty(GRADIENT_ROWS, dtype=np.float32)
@@ -150,9 +168,9 @@ def add_gradient(logits: Any, tops: Any, blocks: Any, tokens: Any, gradient: Any
             last = min(first + BLOCK, gradient.size)
             part[:] = 0
             for row in range(start, stop):
-                line, top, unit = logits[row, first:last], tops[row], units[row - start]
+                line, unit = weights[row, first:last], units[row - start]
                 for v in range(line.size):
-                    part[v] = i32(part[v] + rounded_far(exp2_below(line[v] - top) * unit))
+                    part[v] = i32(part[v] + rounded_far(line[v] * unit))
             own = gradient[first:last]
             for v in range(own.size):
                 own[v] -= np.int64(part[v])

@@ -12,7 +12,7 @@ import numpy as np
 
 from llmzip.exact.cpu import tiles
 from llmzip.exact.cpu.attention import softmax_row
-from llmzip.exact.cpu.head import FREQ_UNIT, frequency_sum
+from llmzip.exact.cpu.head import BLOCK, FREQ_UNIT, frequency_sum, weigh
 from llmzip.exact.cpu.product import address_of
 from llmzip.exact.cpu.rows import quantise_row_wide
 from llmzip.exact.cpu.scalars import (
@@ -250,3 +250,37 @@ def token_intervals(
         low[row], total[row] = below[row], all_[row]
         mass = np.float64(all_[row] - n_out) * FREQ_UNIT
         bits[row] = np.log2(mass) - np.float64(own[row] - tops[row])
+
+
+@kernel
+def distributions(
+    configuration: Any,
+    q: Any,
+    weight: Any,
+    scale: Any,
+    bias: Any,
+    s: Any,
+    weights: Any,
+    blocks: Any,
+) -> None:
+    """As `head.block_sums`, from the head's input q (M, D), with memory for ROWS more behind."""
+    wide_vectors()
+    weight, scale, bias, weights = borrowed((weight, scale, bias, weights))
+    n_rows, n_terms, n_out = q.shape[0], np.int64(q.shape[1]), scale.size
+    sums, tops = np.empty((ROWS, WIDTH), dtype=np.int32), np.full(n_rows, f32(-np.inf))
+    tiles.configure(configuration)
+    for c in range(0, n_out, WIDTH):
+        last, w_at = min(c + WIDTH, n_out), address_of(weight) + c * n_terms
+        line_scale, line_bias = scale[c:last], bias[c:last] if bias.size else bias
+        for r0 in range(0, n_rows, ROWS):
+            block, q_at = min(ROWS, n_rows - r0), address_of(q) + r0 * n_terms
+            tiles.product_block(q_at, block, n_terms, w_at, address_of(sums), WIDTH)
+            for r in range(block):
+                line = weights[r0 + r, c:last]
+                _scaled(sums[r], line_scale, line_bias, s[r0 + r], line)
+                tops[r0 + r] = max(tops[r0 + r], maximum(line))
+    tiles.release()
+    for row in range(n_rows):
+        for index in range(blocks.shape[1]):
+            part = weights[row, index * BLOCK : (index + 1) * BLOCK]
+            blocks[row, index] = weigh(part, tops[row])

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.exact.cpu import simd, tiles
-from llmzip.exact.cpu.head import BLOCK, frequency_sum
+from llmzip.exact.cpu.head import BLOCK, weigh
 from llmzip.exact.cpu.product import OUTPUTS, StepLinear, address_of, product
 from llmzip.exact.cpu.rows import (
     add_normalise,
@@ -26,7 +26,8 @@ from llmzip.exact.cpu.rows import (
     quantise_rows,
 )
 from llmzip.exact.cpu.scalars import borrowed, f32, inlined, kernel, maximum, wide_vectors
-from llmzip.exact.cpu.step_attention import TileScratch, attend_group
+from llmzip.exact.cpu.step_attention import attend_group
+from llmzip.exact.cpu.step_tiles import MEMBERS, TileScratch
 from llmzip.exact.model import ModelShape
 
 STAGES = (
@@ -104,8 +105,7 @@ class StepWork(NamedTuple):
     halves: NDArray[np.int8]  # (2 rows, d_ff): high halves of all rows, then low halves
     half_sums: NDArray[np.int32]  # (2 rows, d_model)
     thread_tops: NDArray[np.float32]  # (threads, rows)
-    logits: NDArray[np.float32]  # (rows, vocabulary)
-    tops: NDArray[np.float32]  # (rows,)
+    logits: NDArray[np.float32]  # (rows, vocabulary); in the end 2^(logit - the largest)
     blocks: NDArray[np.int64]  # (rows, blocks of the vocabulary)
     configuration: NDArray[np.uint8]  # for tiles
     ticks: NDArray[np.int64]  # (threads, len(STAGES) + 2): of each stage, waiting, the last look
@@ -162,7 +162,7 @@ def _head_block(
 
 @kernel
 def _distributions(me: int, n_threads: int, n_rows: int, model: Any, work: Any, met: int) -> None:
-    """Logits, their largest and the blocks' frequency sums of all rows, into `work`."""
+    """The weights and the blocks' frequency sums of all rows, into `work`."""
     wide_vectors()
     vocabulary = work.logits.shape[1]
     v0, v1 = _part(vocabulary, BLOCK, me, n_threads)
@@ -176,11 +176,9 @@ def _distributions(me: int, n_threads: int, n_rows: int, model: Any, work: Any, 
     met = _meet(work, me, HEAD, n_threads, met)
     for row in range(n_rows):
         top = maximum(work.thread_tops[:n_threads, row].copy())
-        if me == 0:
-            work.tops[row] = top
         for first in range(v0, v1, BLOCK):
             line = work.logits[row, first : min(first + BLOCK, v1)]
-            work.blocks[row, first // BLOCK] = frequency_sum(line, top)
+            work.blocks[row, first // BLOCK] = weigh(line, top)
     _look(work.ticks, me, SUMS)
 
 
@@ -218,6 +216,7 @@ def _layer(
     layer: int,
     met: int,
     scratch: Any,
+    tiled: Any,
 ) -> Any:
     """One transformer layer; returns how often the threads have met."""
     wide_vectors()
@@ -230,8 +229,16 @@ def _layer(
     for item in range(n_rows * n_kv * me // n_threads, n_rows * n_kv * (me + 1) // n_threads):
         row, g = item // n_kv, item % n_kv
         after = min(item + 1, n_rows * n_kv - 1)
-        next_at = address_of(cache.keys[layer, lanes[after // n_kv], after % n_kv])
-        attend_group(model, cache, work, sums, layer, row, g, lanes[row], at[row], next_at, scratch)
+        lane, next_lane, next_g = lanes[row], lanes[after // n_kv], after % n_kv
+        next_at = (
+            address_of(cache.keys[layer, next_lane, next_g]),
+            address_of(cache.values[layer, next_lane, next_g]),
+            address_of(cache.key_scales[layer, next_lane, next_g]),
+            address_of(cache.value_scales[layer, next_lane, next_g]),
+        )
+        attend_group(
+            model, cache, work, sums, layer, row, g, lane, at[row], next_at, scratch, tiled
+        )
     met = _meet(work, me, ATTENTION, n_threads, met)
     mixed = work.mixed.reshape(work.mixed_q.shape)
     quantise_rows(mixed[r0:r1], work.mixed_q[r0:r1], scale)
@@ -285,11 +292,15 @@ def step(
     model, cache, work = borrowed(model), borrowed(cache), borrowed(work)
     n_rows, d, n_keys = ids.size, cache.keys.shape[4], cache.keys.shape[3] + simd.BYTES
     n_group = work.mixed.shape[1] // cache.keys.shape[2]
-    tiled_scratch = TileScratch(
-        np.zeros((16, 16), dtype=np.int32),
-        np.empty((32, 16), dtype=np.int32),
-        np.empty((16, n_keys), dtype=np.int8),
-        np.empty((16, d), dtype=np.int32),
+    tile_scratch = TileScratch(
+        np.zeros((tiles.ROWS, tiles.ROWS), dtype=np.int32),
+        np.empty((2 * tiles.ROWS, tiles.ROWS), dtype=np.int32),
+        np.empty((MEMBERS, n_keys), dtype=np.int32),
+        np.empty(n_keys, dtype=np.float32),
+        np.empty((tiles.ROWS, n_keys), dtype=np.int8),
+        np.empty(MEMBERS, dtype=np.float32),
+        np.empty(1, dtype=np.int64),
+        np.empty((tiles.ROWS, d), dtype=np.int32),
     )
     own_scratch = (
         np.empty(d, dtype=np.float32),
@@ -298,15 +309,14 @@ def step(
         np.empty((n_group, d), dtype=np.int8),
         np.empty(n_group, dtype=np.float32),
         np.empty((n_group, simd.LANES), dtype=np.int32),
-        np.empty((n_group + 3, n_keys), dtype=np.int32),  # tiles give four at a time
-        np.empty(n_keys + n_group, dtype=np.float32),
+        np.empty((n_group, n_keys), dtype=np.int32),
+        np.empty(n_keys, dtype=np.float32),
         np.empty((n_group, n_keys), dtype=np.int16),
         np.empty((n_group, d), dtype=np.int32),
         np.empty((n_group, d), dtype=np.int64),
         np.empty(n_group, dtype=np.float32),
-        tiled_scratch,
     )
-    scratch = borrowed(own_scratch)
+    scratch, tiled = borrowed(own_scratch), borrowed(tile_scratch)
     work.ticks[me, work.ticks.shape[1] - 1] = simd.ticks()
     r0, r1 = _part(n_rows, 1, me, n_threads)
     embed_normalise(
@@ -324,8 +334,9 @@ def step(
         tiles.configure(work.configuration)
     met = _meet(work, me, EMBEDDING, n_threads, 0)
     for layer in range(model.qkv.weight.shape[0]):
-        met = _layer(me, n_threads, lanes, at, model, cache, work, layer, met, scratch)
+        met = _layer(me, n_threads, lanes, at, model, cache, work, layer, met, scratch, tiled)
     _distributions(me, n_threads, n_rows, model, work, met)
     if model.tiled:
         tiles.release()
-    own_scratch[0][0] = 0  # used until here, so that its memory is not given back before
+    # used until here, so that its memory is not given back before
+    own_scratch[0][0], tile_scratch.factors[0] = 0, 0

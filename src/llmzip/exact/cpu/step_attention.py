@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from llmzip.exact.cpu import simd, tiles
+from llmzip.exact.cpu import simd
 from llmzip.exact.cpu.attention import EXACT_KEYS, head_values, put_value, softmax_row
 from llmzip.exact.cpu.product import address_of
 from llmzip.exact.cpu.rows import quantise_row
 from llmzip.exact.cpu.scalars import (
     f32,
-    high_byte,
     i32,
     inlined,
     kernel,
-    low_byte,
     rounded,
-    rounded_bits,
     wide_vectors,
 )
+from llmzip.exact.cpu.step_tiles import MEMBERS, attend_tiled
 
 NEAR_KEYS = 256
 """Keys whose rows stay in the first cache while all queries of a group read them.
@@ -29,19 +26,6 @@ NEAR_KEYS = 256
 At most EXACT_KEYS, so that int32 holds their weighted sum.
 """
 assert NEAR_KEYS <= EXACT_KEYS
-
-
-MEMBERS = tiles.ROWS // 2
-"""Queries of a group whose two halves fit a tile's rows."""
-
-
-class TileScratch(NamedTuple):
-    """What `_attend_tiled` works in."""
-
-    queries: NDArray[np.int32]  # (16, 16): one tile of queries as columns
-    scores: NDArray[np.int32]  # (32, 16): of 32 keys
-    halves: NDArray[np.int8]  # (16, positions): of the weights, high and MEMBERS further low
-    sums: NDArray[np.int32]  # (16, 64)
 
 
 @kernel
@@ -56,28 +40,16 @@ def attend_group(
     lane: int,
     at: int,
     next_at: Any,
-    scratch: Any,
+    own: Any,
+    tiled: Any,
 ) -> None:
     """New key and value of KV head g of a row into the cache; its queries' attention into mixed.
 
-    sums: (rows, (H + 2 KV) d) int32 of the linear. next_at: address of the keys needed next.
+    sums: (rows, (H + 2 KV) d) int32 of the linear. next_at: addresses of the keys, the values
+    and the scales of both needed next. own, tiled: scratch.
     """
     wide_vectors()
-    (
-        x,
-        spare,
-        value,
-        queries,
-        query_scales,
-        undo,
-        scores,
-        weights,
-        p,
-        part,
-        total,
-        factors,
-        tiled,
-    ) = scratch
+    x, spare, value, queries, query_scales, undo, scores, weights, p, part, total, factors = own
     n_kv, d = cache.keys.shape[2], cache.keys.shape[4]
     n_heads = work.mixed.shape[1]
     n_group = n_heads // n_kv
@@ -100,12 +72,13 @@ def attend_group(
         query_scales[member] = quantise_row(x, queries[member]) * model.score_scale
         undo[member, :] = i32(simd.SIGN_BITS * _byte_sum(queries[member]))
     if model.tiled:
-        seen_scales = key_scales[:n_keys], value_scales[:n_keys]
+        seen = keys, values, key_scales[:n_keys], value_scales[:n_keys]
         for member in range(0, n_group, MEMBERS):
             last = min(member + MEMBERS, n_group)
-            own, own_scales = queries[member:last], (*seen_scales, query_scales[member:last])
             targets = work.mixed[row, g * n_group + member : g * n_group + last]
-            _attend_tiled(own, own_scales, keys, values, next_at, scores, weights, tiled, targets)
+            attend_tiled(
+                queries[member:last], query_scales[member:last], seen, next_at, tiled, targets
+            )
         return
     _fill_scores(queries, undo, keys, values, n_keys, scores)
     for member in range(n_group):
@@ -120,80 +93,11 @@ def attend_group(
         for j in range(n_keys):
             line_p[j] = np.int16(rounded(weights[j] * inverse))
         line_p[n_keys] = 0
-    _mix(p, values, n_keys, next_at, part, total)
+    _mix(p, values, n_keys, next_at[0], part, total)
     for member in range(n_group):
         target = work.mixed[row, g * n_group + member]
         for i in range(d):
             target[i] = f32(total[member, i]) * factors[member]
-
-
-@kernel
-def _attend_tiled(
-    queries: Any,
-    scales: Any,
-    keys: Any,
-    values: Any,
-    next_at: Any,  # noqa: ARG001
-    scores: Any,
-    weights: Any,
-    scratch: Any,
-    mixed: Any,
-) -> None:
-    """Attention of a group's queries (G, 64) over keys into mixed (G, 64)."""
-    wide_vectors()
-    key_scales, value_scales, query_scales = scales
-    n_group, d, n_keys = queries.shape[0], np.int64(queries.shape[1]), key_scales.size
-    padded = (n_keys + tiles.TERMS - 1) // tiles.TERMS * tiles.TERMS
-    for member in range(n_group):
-        fours = queries[member].view(np.int32)
-        for k in range(fours.size):
-            scratch.queries[k, member] = fours[k]
-    _fill_tiled_scores(n_group, address_of(keys), address_of(values), d, padded, scratch, scores)
-    for member in range(n_group):
-        inverse, factor = softmax_row(
-            scores[member, :n_keys],
-            key_scales,
-            value_scales,
-            query_scales[member],
-            weights[:n_keys],
-        )
-        high, low = scratch.halves[member], scratch.halves[MEMBERS + member]
-        for j in range(n_keys):
-            bits = rounded_bits(weights[j] * inverse)
-            high[j] = high_byte(bits)
-            low[j] = low_byte(bits)
-        high[n_keys:padded] = 0
-        low[n_keys:padded] = 0
-        weights[n_keys + member] = factor
-    halves_at, line = address_of(scratch.halves), np.int64(scratch.halves.shape[1])
-    stride, sums_at = np.int64(tiles.ROWS * tiles.TOGETHER), address_of(scratch.sums)
-    values_at, terms = address_of(values), np.int64(padded)
-    tiles.values_1x4(halves_at, line, values_at, stride, terms, sums_at, 4 * d)
-    for member in range(n_group):
-        high_sums, low_sums = scratch.sums[member], scratch.sums[MEMBERS + member]
-        target, factor = mixed[member], weights[n_keys + member]
-        for i in range(d):
-            target[i] = f32(np.int64(high_sums[i]) * 256 + np.int64(low_sums[i])) * factor
-
-
-@inlined
-def _fill_tiled_scores(
-    n_group: int, keys_at: Any, values_at: Any, d: Any, n_keys: int, scratch: Any, scores: Any
-) -> None:
-    """scores[m, j] = query m · key j, from the packed queries."""
-    wide_vectors()
-    queries_at, found_at = address_of(scratch.queries), address_of(scratch.scores)
-    block, zero, line = 2 * tiles.ROWS, np.int64(0), np.int64(4 * tiles.ROWS)
-    score_line = np.int64(4 * scores.shape[1])
-    for j in range(0, n_keys, block):
-        for four in range(0, block, 4):
-            tiles.ask_for_rows(values_at + (j + four) * d)
-        tiles.products_2x1(keys_at + j * d, d, queries_at, zero, d, found_at, line)
-        for first in range(0, n_group, 4):
-            for half in range(2):
-                sums_at = found_at + half * tiles.ROWS * line + first * 4
-                out_at = address_of(scores) + first * score_line + (j + half * tiles.ROWS) * 4
-                tiles.four_columns(sums_at, out_at, score_line)
 
 
 @inlined

@@ -99,7 +99,6 @@ def _step_work(shape: ModelShape, n_rows: int, n_threads: int) -> StepWork:
         half_sums=np.zeros((2 * rows, shape.d_model), dtype=np.int32),
         thread_tops=np.zeros((n_threads, rows), dtype=np.float32),
         logits=np.zeros((rows, shape.vocab_size), dtype=np.float32),
-        tops=np.zeros(rows, dtype=np.float32),
         blocks=np.zeros((rows, -(-shape.vocab_size // BLOCK)), dtype=np.int64),
         configuration=tiles.configuration(),
         ticks=np.zeros((n_threads, len(STAGES) + 2), dtype=np.int64),

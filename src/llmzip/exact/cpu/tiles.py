@@ -14,6 +14,7 @@ import ctypes
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,8 @@ OUTPUTS = 64
 
 TOGETHER = 4
 """Terms of an output that lie together."""
+ASKED = 16
+"""Lines of memory that are asked for ahead in the course of a tile's terms."""
 
 _ARCH_PRCTL, _ARCH_REQ_XCOMP_PERM, _XTILEDATA = 158, 0x1023, 18
 _FEATURES = ("amx-int8", "amx-tile")
@@ -110,12 +113,67 @@ def configure(configuration: Any) -> None:
     _load_configuration(np.int64(configuration.ctypes.data))
 
 
+def ask_for_line(builder: ir.IRBuilder, address: ir.Value, index: int) -> None:
+    """Ask memory for the line `index` after an address, into the second cache."""
+    place = builder.add(address, ir.Constant(_i64, TERMS * index))
+    numbers = [ir.Constant(_i32, i) for i in (0, 2, 1)]
+    _call(builder, "llvm.prefetch.p0", _pointer(builder, place), *numbers)
+
+
+def _emit_products(
+    builder: ir.IRBuilder,
+    n_rows: int,
+    n_columns: int,
+    line: int,
+    arguments: Sequence[ir.Value],
+    ahead: ir.Value | None = None,
+) -> None:
+    """The code of `_make_products`; ahead: address of ASKED lines for every TERMS terms."""
+    if not _has_tiles():
+        return
+    rows, row_stride, columns, column_stride, n_terms, out, out_stride = arguments
+    places = [(r, c) for r in range(n_rows) for c in range(n_columns)]
+
+    def tile(index: int) -> ir.Value:
+        return ir.Constant(_i8, index)
+
+    def shifted(base: ir.Value, stride: ir.Value, times: int) -> ir.Value:
+        return builder.add(base, builder.mul(stride, ir.Constant(_i64, times)))
+
+    row_tiles = [tile(len(places) + r) for r in range(n_rows)]
+    column_tiles = [tile(i) for i in range(len(places) + n_rows, TILES)]
+    for index in range(len(places)):
+        _call(builder, "llvm.x86.tilezero", tile(index))
+    begin, step = ir.Constant(_i64, 0), ir.Constant(_i64, TERMS)
+    column_line = ir.Constant(_i64, line)
+    with cgutils.for_range_slice(builder, begin, n_terms, step, _i64) as (k, _):
+        if ahead is not None:
+            asked = shifted(ahead, k, ASKED)
+            for i in range(ASKED):
+                ask_for_line(builder, asked, i)
+        row_base = builder.add(rows, k)
+        column_base = builder.add(columns, builder.mul(k, ir.Constant(_i64, line // TOGETHER)))
+        for r, target in enumerate(row_tiles):
+            place = _pointer(builder, shifted(row_base, row_stride, ROWS * r))
+            _call(builder, "llvm.x86.tileloadd64", target, place, row_stride)
+        for c in range(n_columns):
+            place = _pointer(builder, shifted(column_base, column_stride, c))
+            target = column_tiles[c % len(column_tiles)]
+            _call(builder, "llvm.x86.tileloadd64", target, place, column_line)
+            for r in range(n_rows):
+                index = tile(places.index((r, c)))
+                _call(builder, "llvm.x86.tdpbssd", index, row_tiles[r], target)
+    for index, (r, c) in enumerate(places):
+        line_at = shifted(out, out_stride, ROWS * r)
+        place = _pointer(builder, builder.add(line_at, ir.Constant(_i64, 4 * ROWS * c)))
+        _call(builder, "llvm.x86.tilestored64", tile(index), place, out_stride)
+
+
 def _make_products(n_rows: int, n_columns: int, line: int = TERMS) -> Any:
     """Make a function for n_rows by n_columns tiles of sums, at most four.
 
     line: bytes from one row of a tile of columns to the next.
     """
-    places = [(r, c) for r in range(n_rows) for c in range(n_columns)]
 
     @intrinsic
     def products(  # type: ignore[no-untyped-def]
@@ -129,39 +187,7 @@ def _make_products(n_rows: int, n_columns: int, line: int = TERMS) -> Any:
         signature = types.void(*[types.int64] * 7)
 
         def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            rows, row_stride, columns, column_stride, n_terms, out, out_stride = arguments
-            if not _has_tiles():
-                return context.get_dummy_value()
-
-            def tile(index: int) -> ir.Value:
-                return ir.Constant(_i8, index)
-
-            def shifted(base: ir.Value, stride: ir.Value, times: int) -> ir.Value:
-                return builder.add(base, builder.mul(stride, ir.Constant(_i64, times)))
-
-            row_tiles = [tile(len(places) + r) for r in range(n_rows)]
-            column_tiles = [tile(i) for i in range(len(places) + n_rows, TILES)]
-            for index in range(len(places)):
-                _call(builder, "llvm.x86.tilezero", tile(index))
-            begin, step = ir.Constant(_i64, 0), ir.Constant(_i64, TERMS)
-            column_line = ir.Constant(_i64, line)
-            with cgutils.for_range_slice(builder, begin, n_terms, step, _i64) as (k, _):
-                row_base = builder.add(rows, k)
-                column_base = builder.add(columns, builder.mul(k, ir.Constant(_i64, line // 4)))
-                for r, target in enumerate(row_tiles):
-                    place = _pointer(builder, shifted(row_base, row_stride, ROWS * r))
-                    _call(builder, "llvm.x86.tileloadd64", target, place, row_stride)
-                for c in range(n_columns):
-                    place = _pointer(builder, shifted(column_base, column_stride, c))
-                    target = column_tiles[c % len(column_tiles)]
-                    _call(builder, "llvm.x86.tileloadd64", target, place, column_line)
-                    for r in range(n_rows):
-                        index = tile(places.index((r, c)))
-                        _call(builder, "llvm.x86.tdpbssd", index, row_tiles[r], target)
-            for index, (r, c) in enumerate(places):
-                line_at = shifted(out, out_stride, ROWS * r)
-                place = _pointer(builder, builder.add(line_at, ir.Constant(_i64, 4 * ROWS * c)))
-                _call(builder, "llvm.x86.tilestored64", tile(index), place, out_stride)
+            _emit_products(builder, n_rows, n_columns, line, arguments)
             return context.get_dummy_value()
 
         return signature, generate
@@ -174,8 +200,23 @@ products_1x2 = _make_products(1, 2)
 products_2x1 = _make_products(2, 1)
 products_1x4 = _make_products(1, 4)
 values_2x2 = _make_products(2, 2, OUTPUTS * TOGETHER)
-values_1x4 = _make_products(1, 4, OUTPUTS * TOGETHER)
-"""For columns as a cache holds values, (terms / TOGETHER, OUTPUTS, TOGETHER)."""
+"""For columns as a cache holds values: (terms / TOGETHER, OUTPUTS, TOGETHER)."""
+
+
+@intrinsic
+def values_1x4(  # type: ignore[no-untyped-def]
+    typing, rows, row_stride, columns, column_stride, n_terms, out, out_stride, ahead
+):
+    """As `values_2x2` of other shape; meanwhile memory at `ahead` is asked for, ASKED lines
+    for every TERMS terms.
+    """
+    signature = types.void(*[types.int64] * 8)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        _emit_products(builder, 1, 4, OUTPUTS * TOGETHER, arguments[:-1], arguments[-1])
+        return context.get_dummy_value()
+
+    return signature, generate
 
 
 @inlined
@@ -263,15 +304,13 @@ def four_columns(typing, sums, out, out_stride):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def ask_for_rows(typing, address):  # type: ignore[no-untyped-def]
-    """Ask memory for 4 rows of 64 bytes, into the second cache; they may lie anywhere."""
+def ask_for_lines(typing, address):  # type: ignore[no-untyped-def]
+    """Ask memory for 4 lines of 64 bytes, into the second cache; they may lie anywhere."""
     signature = types.void(types.int64)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        numbers = [ir.Constant(_i32, i) for i in (0, 2, 1)]
-        for row in range(4):
-            place = builder.add(arguments[0], ir.Constant(_i64, TERMS * row))
-            _call(builder, "llvm.prefetch.p0", _pointer(builder, place), *numbers)
+        for index in range(4):
+            ask_for_line(builder, arguments[0], index)
         return context.get_dummy_value()
 
     return signature, generate

@@ -1,0 +1,199 @@
+"""The softmax of a step, a vector of 16 keys at a time, with memory asked for in between.
+
+Each function goes over a row once, as LLVM's own vectors would, but can ask for lines of memory
+with every vector. See `attention.softmax_row` for the arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from llmzip.exact import arith
+from llmzip.exact.cpu.attention import SUM_SCALE
+from llmzip.exact.cpu.scalars import WHOLE, WHOLE_BITS
+from llmzip.exact.cpu.tiles import ask_for_line
+
+KEYS = 16
+"""Keys of a vector; rows have memory for whole ones."""
+WEIGH_ASKED = 4
+HALVE_ASKED = 3
+"""Lines that are asked for with a vector."""
+
+_i32, _i64, _f32 = ir.IntType(32), ir.IntType(64), ir.FloatType()
+_FLOATS, _INTS = ir.VectorType(_f32, KEYS), ir.VectorType(_i32, KEYS)
+_BYTES, _WIDE = ir.VectorType(ir.IntType(8), KEYS), ir.VectorType(_i64, KEYS)
+
+
+def _floats(x: Any) -> ir.Value:
+    return ir.Constant(_FLOATS, [ir.Constant(_f32, float(x))] * KEYS)
+
+
+def _ints(n: Any) -> ir.Value:
+    return ir.Constant(_INTS, [ir.Constant(_i32, int(n))] * KEYS)
+
+
+def _spread(builder: ir.IRBuilder, scalar: ir.Value) -> ir.Value:
+    kind = ir.VectorType(scalar.type, KEYS)
+    one = builder.insert_element(ir.Constant(kind, ir.Undefined), scalar, ir.Constant(_i32, 0))
+    return builder.shuffle_vector(one, one, ir.Constant(_INTS, [0] * KEYS))
+
+
+def _place(
+    builder: ir.IRBuilder, base: ir.Value, index: ir.Value, kind: ir.Type, size: int
+) -> ir.Value:
+    address = builder.add(base, builder.mul(index, ir.Constant(_i64, size)))
+    return builder.inttoptr(address, kind.as_pointer())
+
+
+def _load(builder: ir.IRBuilder, base: ir.Value, index: ir.Value, kind: ir.Type) -> ir.Value:
+    return builder.load(_place(builder, base, index, kind, 4), align=1)
+
+
+def _store(
+    builder: ir.IRBuilder, value: ir.Value, base: ir.Value, index: ir.Value, size: int = 4
+) -> None:
+    builder.store(value, _place(builder, base, index, value.type, size), align=1)
+
+
+def _fold(
+    builder: ir.IRBuilder,
+    vector: ir.Value,
+    join: Callable[[ir.IRBuilder, ir.Value, ir.Value], ir.Value],
+) -> ir.Value:
+    """All elements joined into one."""
+    for shift in (8, 4, 2, 1):
+        order = ir.Constant(_INTS, [(i + shift) % KEYS for i in range(KEYS)])
+        vector = join(builder, vector, builder.shuffle_vector(vector, vector, order))
+    return builder.extract_element(vector, ir.Constant(_i32, 0))
+
+
+def _higher(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
+    return builder.select(builder.fcmp_ordered(">", a, b), a, b)
+
+
+def _larger(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
+    return builder.select(builder.icmp_signed(">", a, b), a, b)
+
+
+def _visible(builder: ir.IRBuilder, index: ir.Value, n_keys: ir.Value) -> ir.Value:
+    """Which keys of the vector at `index` are among the first n_keys."""
+    left = _spread(builder, builder.trunc(builder.sub(n_keys, index), _i32))
+    places = ir.Constant(_INTS, list(range(KEYS)))
+    return builder.icmp_signed("<", places, left)
+
+
+def _exp2(builder: ir.IRBuilder, t: ir.Value) -> ir.Value:
+    """See `scalars.exp2_below`."""
+    t = _higher(builder, t, _floats(-arith.EXP2_LIMIT))
+    shifted = builder.fadd(t, _floats(WHOLE))
+    f = builder.fsub(t, builder.fsub(shifted, _floats(WHOLE)))
+    first, *rest = arith.EXP2_COEFFICIENTS
+    p = _floats(np.float32(first))
+    for c in rest:
+        p = builder.fadd(builder.fmul(p, f), _floats(np.float32(c)))
+    power = builder.shl(builder.bitcast(shifted, _INTS), _ints(23))
+    return builder.bitcast(builder.add(builder.bitcast(p, _INTS), power), _FLOATS)
+
+
+@contextmanager
+def _vectors(builder: ir.IRBuilder, n_keys: ir.Value) -> Iterator[ir.Value]:
+    """A loop over the vectors of a row."""
+    begin, step = ir.Constant(_i64, 0), ir.Constant(_i64, KEYS)
+    with cgutils.for_range_slice(builder, begin, n_keys, step, _i64) as (index, _):
+        yield index
+
+
+def _ask(builder: ir.IRBuilder, ahead: ir.Value, index: ir.Value, n_lines: int) -> None:
+    """Ask for the lines at `ahead` that go with the vector at `index`."""
+    at = builder.add(ahead, builder.mul(index, ir.Constant(_i64, n_lines * 64 // KEYS)))
+    for line in range(n_lines):
+        ask_for_line(builder, at, line)
+
+
+@intrinsic
+def scale_scores(typing, scores, scales, n_keys, out, ahead):  # type: ignore[no-untyped-def]
+    """Scores times scales into `out`; return the highest of the first n_keys.
+
+    As many scales are asked for at `ahead`.
+    """
+    signature = types.float32(*[types.int64] * 5)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        scores, scales, n_keys, out, ahead = arguments
+        top = cgutils.alloca_once_value(builder, _floats(-np.inf))
+        with _vectors(builder, n_keys) as index:
+            _ask(builder, ahead, index, 1)
+            score = builder.sitofp(_load(builder, scores, index, _INTS), _FLOATS)
+            score = builder.fmul(score, _load(builder, scales, index, _FLOATS))
+            _store(builder, score, out, index)
+            seen = builder.select(_visible(builder, index, n_keys), score, _floats(-np.inf))
+            builder.store(_higher(builder, seen, builder.load(top)), top)
+        return _fold(builder, builder.load(top), _higher)
+
+    return signature, generate
+
+
+@intrinsic
+def weigh(  # type: ignore[no-untyped-def]
+    typing, work, scales, n_keys, top, q_scale, sum_at, ahead
+):
+    """Scaled scores to weights times `scales`, in place; return the bits of the largest.
+
+    The weights' sum, an int64, goes to sum_at. Memory at `ahead` is asked for.
+    """
+    wide, narrow = types.int64, types.float32
+    signature = types.int32(wide, wide, wide, narrow, narrow, wide, wide)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        work, scales, n_keys, top, q_scale, sum_at, ahead = arguments
+        most = cgutils.alloca_once_value(builder, _ints(0))
+        total = cgutils.alloca_once_value(builder, _ints(0))
+        tops, q_scales = _spread(builder, top), _spread(builder, q_scale)
+        with _vectors(builder, n_keys) as index:
+            _ask(builder, ahead, index, WEIGH_ASKED)
+            seen = _visible(builder, index, n_keys)
+            score = builder.fsub(_load(builder, work, index, _FLOATS), tops)
+            weight = _exp2(builder, builder.fmul(score, q_scales))
+            units = builder.fadd(builder.fmul(weight, _floats(SUM_SCALE)), _floats(WHOLE))
+            count = builder.sub(builder.bitcast(units, _INTS), _ints(WHOLE_BITS))
+            count = builder.select(seen, count, _ints(0))
+            builder.store(builder.add(builder.load(total), count), total)
+            weight = builder.fmul(weight, _load(builder, scales, index, _FLOATS))
+            weight = builder.select(seen, weight, _floats(0))
+            _store(builder, weight, work, index)
+            bits = builder.bitcast(weight, _INTS)  # neither weights nor scales are negative
+            builder.store(_larger(builder, bits, builder.load(most)), most)
+        counts = builder.sext(builder.load(total), _WIDE)
+        whole = _fold(builder, counts, lambda builder, a, b: builder.add(a, b))
+        builder.store(whole, builder.inttoptr(sum_at, _i64.as_pointer()))
+        return _fold(builder, builder.load(most), _larger)
+
+    return signature, generate
+
+
+@intrinsic
+def halve(typing, work, n_keys, inverse, high, low, ahead):  # type: ignore[no-untyped-def]
+    """The int8 halves of rint(work · inverse); memory at `ahead` is asked for."""
+    wide = types.int64
+    signature = types.void(wide, wide, types.float32, wide, wide, wide)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        work, n_keys, inverse, high, low, ahead = arguments
+        factor = _spread(builder, inverse)
+        with _vectors(builder, n_keys) as index:
+            _ask(builder, ahead, index, HALVE_ASKED)
+            scaled = builder.fmul(_load(builder, work, index, _FLOATS), factor)
+            bits = builder.bitcast(builder.fadd(scaled, _floats(WHOLE)), _INTS)
+            upper = builder.ashr(builder.add(bits, _ints(128)), _ints(8))
+            _store(builder, builder.trunc(upper, _BYTES), high, index, 1)
+            _store(builder, builder.trunc(bits, _BYTES), low, index, 1)
+        return context.get_dummy_value()
+
+    return signature, generate

@@ -1,0 +1,121 @@
+"""Attention of a decoding step in tiles: a KV head for up to MEMBERS queries at once.
+
+Computing a head takes about as long as memory takes to bring the next one. So with each part of
+the work goes the asking for a part of what comes next.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmzip.exact.cpu import tiles
+from llmzip.exact.cpu.attention import SUM_UNIT
+from llmzip.exact.cpu.product import address_of
+from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT
+from llmzip.exact.cpu.scalars import TINY, f32, i32, inlined, kernel, wide_vectors
+from llmzip.exact.cpu.step_softmax import HALVE_ASKED, KEYS, WEIGH_ASKED, halve, scale_scores, weigh
+
+MEMBERS = tiles.ROWS // 2
+"""Queries of a group whose two halves fit a tile's rows."""
+BLOCK = 2 * tiles.ROWS
+"""Keys of one product with the queries; a divisor of TERMS."""
+
+
+class TileScratch(NamedTuple):
+    """What `attend_tiled` works in."""
+
+    queries: NDArray[np.int32]  # (16, 16): one tile of queries as columns
+    sums: NDArray[np.int32]  # (BLOCK, 16): products of keys with queries
+    scores: NDArray[np.int32]  # (MEMBERS, positions)
+    weights: NDArray[np.float32]  # (positions,)
+    halves: NDArray[np.int8]  # (16, positions): of the weights, high and MEMBERS further low
+    factors: NDArray[np.float32]  # (MEMBERS,)
+    total: NDArray[np.int64]  # (1,): the weights' sum
+    mixed: NDArray[np.int32]  # (16, 64)
+
+
+@kernel
+def attend_tiled(
+    queries: Any, query_scales: Any, seen: Any, next_at: Any, scratch: Any, mixed: Any
+) -> None:
+    """Attention of a group's queries (G, 64) into mixed (G, 64).
+
+    seen: keys, values, and the scales of both, as many as there are keys in view. next_at:
+    addresses of the keys, the values and the scales of both that memory is asked for meanwhile.
+    """
+    wide_vectors()
+    keys, values, key_scales, value_scales = seen
+    n_group, n_keys, d = queries.shape[0], key_scales.size, np.int64(queries.shape[1])
+    padded = (n_keys + tiles.TERMS - 1) // tiles.TERMS * tiles.TERMS
+    for member in range(n_group):
+        fours = queries[member].view(np.int32)
+        for k in range(fours.size):
+            scratch.queries[k, member] = fours[k]
+    _fill_scores(n_group, address_of(keys), next_at[1], d, padded, scratch)
+    for member in range(n_group):
+        _weigh(member, key_scales, value_scales, query_scales[member], padded, next_at, scratch)
+    tiles.values_1x4(
+        address_of(scratch.halves),
+        np.int64(scratch.halves.shape[1]),
+        address_of(values),
+        np.int64(tiles.ROWS * tiles.TOGETHER),
+        np.int64(padded),
+        address_of(scratch.mixed),
+        4 * d,
+        next_at[0] + (padded - padded // 4) * d,
+    )
+    for member in range(n_group):
+        high_sums, low_sums = scratch.mixed[member], scratch.mixed[MEMBERS + member]
+        target, factor = mixed[member], scratch.factors[member]
+        for i in range(d):
+            target[i] = f32(np.int64(high_sums[i]) * 256 + np.int64(low_sums[i])) * factor
+
+
+@inlined
+def _fill_scores(n_group: int, keys_at: Any, ahead: Any, d: Any, n_keys: int, scratch: Any) -> None:
+    """scores[m, j] = query m · key j; half as many lines at `ahead` are asked for."""
+    zero, line = np.int64(0), np.int64(4 * tiles.ROWS)
+    queries_at, sums_at = address_of(scratch.queries), address_of(scratch.sums)
+    scores_at, score_line = address_of(scratch.scores), np.int64(4 * scratch.scores.shape[1])
+    for j in range(0, n_keys, BLOCK):
+        for four in range(0, BLOCK // 2, 4):
+            tiles.ask_for_lines(ahead + (j // 2 + four) * d)
+        tiles.products_2x1(keys_at + j * d, d, queries_at, zero, d, sums_at, line)
+        for member in range(0, n_group, 4):
+            for half in range(0, BLOCK, tiles.ROWS):
+                from_at = sums_at + half * line + member * 4
+                to_at = scores_at + member * score_line + (j + half) * 4
+                tiles.four_columns(from_at, to_at, score_line)
+
+
+@inlined
+def _weigh(
+    member: int,
+    key_scales: Any,
+    value_scales: Any,
+    q_scale: Any,
+    padded: int,
+    next_at: Any,
+    scratch: Any,
+) -> None:
+    """A query's scores to the halves of its weights, with zeros behind, and their factor.
+
+    Meanwhile memory is asked for keys, scales, and the second half of the values.
+    """
+    wide_vectors()
+    n_keys, work_at = np.int64(key_scales.size), address_of(scratch.weights)
+    scores_at, scales_at = address_of(scratch.scores[member]), address_of(key_scales)
+    own = padded // KEYS * 64 * member  # the first members ask for what there is
+    top = scale_scores(scores_at, scales_at, n_keys, work_at, next_at[2 + member % 2])
+    total_at, ahead = address_of(scratch.total), next_at[0] + own * WEIGH_ASKED
+    bits = weigh(work_at, address_of(value_scales), n_keys, top, q_scale, total_at, ahead)
+    most = max(i32(bits).view(np.float32), TINY)
+    scratch.factors[member] = (most * I16_UNIT) / (f32(scratch.total[0]) * SUM_UNIT)
+    high, low = scratch.halves[member], scratch.halves[MEMBERS + member]
+    ahead = next_at[1] + padded * 32 + own * HALVE_ASKED
+    halve(work_at, n_keys, I16_LIMIT / most, address_of(high), address_of(low), ahead)
+    high[n_keys:padded] = 0
+    low[n_keys:padded] = 0
