@@ -73,6 +73,14 @@ class History:
         # positions + 1, so that memory of zeros, which costs nothing, is an empty table
         self._latest = np.zeros((N_ORDERS, 1 << _HEAD_BITS), dtype=np.int32)
 
+    def copy(self) -> History:
+        """Return the same, to go on with independently."""
+        other = History.__new__(History)
+        # a history never writes to these before it has made room, which makes them its own
+        other._tokens, other._earlier = self._tokens, self._earlier
+        other._latest = self._latest.copy()
+        return other
+
     def add_chunks(self, n_tokens: Sequence[int]) -> Ids:
         """Make room for chunks of so many tokens; return where each begins."""
         sizes = np.array(n_tokens, dtype=np.int64) + 1

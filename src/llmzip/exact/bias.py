@@ -26,6 +26,13 @@ class HeadBias:
         self._learnt = np.zeros(vocab_size, dtype=np.float32)
         self.values = self._sum()
 
+    def copy(self) -> HeadBias:
+        """Return the same, to go on with independently."""
+        other = HeadBias.__new__(HeadBias)
+        # steps replace these arrays and never write to them
+        other._own, other._learnt, other.values = self._own, self._learnt, self.values
+        return other
+
     def step(self, gradient: NDArray[np.int64]) -> None:
         """Go along a gradient (V,) as `Distributions.add_gradient` sums it up."""
         moved = gradient.astype(np.float32) * RATE

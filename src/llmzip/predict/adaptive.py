@@ -40,6 +40,13 @@ class Adaptive:
         self.bias = HeadBias(vocab_size, head_bias)
         self.vocab_size = vocab_size
 
+    def copy(self, before: Ids) -> Adaptive:
+        """Return the same, to go on with independently; `before` stands before every chunk."""
+        other = Adaptive.__new__(Adaptive)
+        other.learner, other.bias = self.learner.copy(before), self.bias.copy()
+        other.vocab_size = self.vocab_size
+        return other
+
     def encode(
         self,
         chunks: Sequence[NDArray[np.int32]],

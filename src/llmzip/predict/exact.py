@@ -11,11 +11,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.exact.cache import KVCache
 from llmzip.exact.distribution import Distributions, Engine, TokenIntervals
-from llmzip.exact.hidden import Hidden
 from llmzip.predict.adaptive import Adaptive, AdaptiveLanes
-from llmzip.predict.batches import chunk_intervals, grouped
+from llmzip.predict.batches import chunk_intervals, grouped, prefill
+from llmzip.predict.prefix import NO_PREFIX, Prefix
+from llmzip.predict.primed import Primed
 from llmzip.predict.protocol import Intervals
 from llmzip.predict.rows import RowStream
 from llmzip.predict.windows import Ids, Window
@@ -43,13 +43,17 @@ class ExactPredictor:
         window: Window,
         n_workers: int,
         n_lanes: int | None = None,
+        dictionary: NDArray[np.int32] | None = None,
     ) -> None:
+        """`dictionary`: tokens, at least one, that every group begins with."""
         self._workers = Workers(make_engine, n_workers)
         self._window = window
         engine = self._workers.engines[0]
         self.vocab_size = engine.shape.vocab_size
         self.default_lanes = n_lanes or lanes_to_decode(engine, window.size)
         self._n_together = lanes_to_prefill(engine, window.size)
+        self._dictionary = dictionary
+        self._primed: Primed | None = None
 
     def intervals(self, chunks: Iterable[NDArray[np.int32]]) -> Iterator[Intervals]:
         """Yield the intervals of each chunk, in order; workers take chunks as they are free."""
@@ -62,8 +66,20 @@ class ExactPredictor:
         return ExactLanes(self._workers, self._window, n_lanes)
 
     def group(self) -> ExactGroup:
-        """Return a group that has learnt nothing yet."""
-        return ExactGroup(self._workers, self._window, self._n_together)
+        """Return a group that has learnt nothing yet, or nothing but the dictionary."""
+        if self._dictionary is None:
+            adaptive, prefix = self._fresh(), NO_PREFIX
+        else:
+            self._primed = self._primed or self._prime(self._dictionary.astype(np.int64))
+            adaptive, prefix = self._primed.begin(), self._primed.prefix
+        return ExactGroup(self._workers, self._window, self._n_together, adaptive, prefix)
+
+    def _fresh(self) -> Adaptive:
+        engine = self._workers.engines[0]
+        return Adaptive(self.vocab_size, engine.head_bias)
+
+    def _prime(self, dictionary: Ids) -> Primed:
+        return Primed.by(dictionary, self._fresh(), self._workers, self._window, self._n_together)
 
     def _chunks(self, chunks: list[NDArray[np.int32]], engine: Engine) -> list[Intervals]:
         return chunk_intervals(engine, self._window, chunks, self._n_together)
@@ -83,34 +99,30 @@ def lanes_to_prefill(engine: Engine, n_positions: int) -> int:
     return int(engine.prefill_lanes(n_positions)) if hasattr(engine, "prefill_lanes") else 1
 
 
-def _head_of(engine: Engine) -> tuple[int, NDArray[np.float32] | None]:
-    return engine.shape.vocab_size, engine.head_bias
-
-
-def prefill(engine: Engine, cache: KVCache, lane: int, inputs: Ids) -> Iterator[tuple[int, Hidden]]:
-    """Run `inputs` from position 0 of a lane, in blocks; yield each block's first row and rows."""
-    for first in range(0, len(inputs), engine.max_rows):
-        block = inputs[None, first : first + engine.max_rows]
-        yield first, engine.forward(block, np.array([lane]), np.array([first]), cache)
-
-
 class ExactGroup:
     """Waves of chunks that learn from each other, whichever workers run the model."""
 
-    def __init__(self, workers: Workers, window: Window, n_together: int) -> None:
+    def __init__(
+        self,
+        workers: Workers,
+        window: Window,
+        n_together: int,
+        adaptive: Adaptive,
+        prefix: Prefix,
+    ) -> None:
         self._workers, self._window, self._n_together = workers, window, n_together
-        self._adaptive = Adaptive(*_head_of(workers.engines[0]))
+        self._adaptive, self._prefix = adaptive, prefix
 
     def intervals(
         self, chunks: Sequence[NDArray[np.int32]], progress: Callable[[float], None]
     ) -> list[Intervals]:
         """Return the intervals of each chunk of the next wave, and learn from it."""
-        rows = RowStream(self._workers, self._window, chunks, self._n_together)
+        rows = RowStream(self._workers, self._window, chunks, self._n_together, self._prefix)
         return self._adaptive.encode(chunks, rows, self._workers, progress)
 
     def lanes(self, n_tokens: Sequence[int]) -> AdaptiveLanes:
         """Return a decoder for the next wave, of chunks of so many tokens, one a lane."""
-        plain = ExactLanes(self._workers, self._window, len(n_tokens), max(n_tokens))
+        plain = ExactLanes(self._workers, self._window, len(n_tokens), max(n_tokens), self._prefix)
         return AdaptiveLanes(self._adaptive, plain, n_tokens)
 
 
@@ -122,7 +134,12 @@ class ExactLanes:
     """
 
     def __init__(
-        self, workers: Workers, window: Window, n_lanes: int, n_tokens: int | None = None
+        self,
+        workers: Workers,
+        window: Window,
+        n_lanes: int,
+        n_tokens: int | None = None,
+        prefix: Prefix = NO_PREFIX,
     ) -> None:
         """`n_tokens`: the longest chunk there will be, if that is known."""
         self._workers = workers
@@ -134,7 +151,8 @@ class ExactLanes:
                 window,
                 -(-(n_lanes - i) // n_groups),
                 workers if shared else None,
-                min(window.size, n_tokens or window.size),
+                min(window.size, len(prefix.ids) + (n_tokens or window.size)),
+                prefix,
             )
             for i, engine in enumerate(workers.engines[:n_groups])
         ]
@@ -222,17 +240,21 @@ class LaneGroup:
         n_lanes: int,
         helpers: Workers | None,
         n_positions: int,
+        prefix: Prefix,
     ) -> None:
         self._engine = engine
         self._window = window
         self._helpers = helpers
         self._cache = engine.cache(n_lanes, n_positions)
+        self._prefix = prefix
         self._seen = [_History() for _ in range(n_lanes)]
         self._found: Distributions | None = None
 
     def open(self, lane: int) -> None:
-        """Forget what the lane has seen."""
-        self._seen[lane].clear()
+        """Forget what the lane has seen, all but the prefix."""
+        self._seen[lane].begin(self._prefix.ids)
+        if self._prefix.cache is not None:
+            self._cache.begin_lane(lane, self._prefix.cache, len(self._prefix.ids))
 
     def totals(self, lanes: Lanes, bias: Bias | None = None) -> Totals:
         """Feed each lane its last token (or a new window) and predict the next."""
@@ -284,8 +306,11 @@ class _History:
         self._ids = np.zeros(2048, dtype=np.int64)
         self._size = 0
 
-    def clear(self) -> None:
-        self._size = 0
+    def begin(self, ids: Ids) -> None:
+        self._size = len(ids)
+        if self._size > len(self._ids):
+            self._ids = np.zeros(2 * self._size, dtype=np.int64)
+        self._ids[: self._size] = ids
 
     def append(self, token: int) -> None:
         if self._size == len(self._ids):
