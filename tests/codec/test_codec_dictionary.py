@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import random
 from pathlib import Path
 
 import pytest
@@ -83,8 +82,11 @@ def test_another_model(packed: bytes, tiny_gpt2_folder: Path, tiny_llama_folder:
 def test_another_model_in_a_file_that_names_its_own(
     tiny_gpt2_folder: Path, tiny_llama_folder: Path
 ) -> None:
-    data = LICENSE[:2000] + random.Random(1).randbytes(1 << 20)  # too long for the compact form
-    file = llmzip.compress(data, model=str(tiny_gpt2_folder), dictionary=DICTIONARY)
+    data, model = LICENSE[1500:2900], str(tiny_gpt2_folder)
+    # of several waves, so not in the compact form
+    file = llmzip.compress(data, model=model, level=9, chunk_tokens=80, dictionary=DICTIONARY)
+    (summary,) = llmzip.inspect(io.BytesIO(file))
+    assert summary.model is not None
     assert llmzip.decompress(file, dictionary=DICTIONARY) == data
     with pytest.raises(FingerprintError):
         llmzip.decompress(file, model=str(tiny_llama_folder), dictionary=DICTIONARY)

@@ -19,9 +19,9 @@ from llmzip.container import (
     inspect,
     read_index,
 )
-from llmzip.errors import CorruptError, UnsupportedError
+from llmzip.errors import CorruptError
 
-MARK = b"mark"
+MARK = b"mk"
 PLAIN = Options(*ADAPTIVE_OPTIONS.numbers, True, MARK)
 
 adaptive_options = st.builds(
@@ -29,7 +29,7 @@ adaptive_options = st.builds(
     st.integers(200, 1 << 16),
     st.integers(0, 5000),
     st.integers(1, 5000),
-    st.none() | st.binary(min_size=4, max_size=4),
+    st.none() | st.binary(min_size=2, max_size=2),
 ) | st.sampled_from([PLAIN, ADAPTIVE_OPTIONS])
 layouts = st.sampled_from(
     [[[[lm(b"text")]]], [[[lm(b"text"), stored(b"more")]]], [[[lm(b"text")]], [[lm(b"text")]]], []]
@@ -52,10 +52,10 @@ def test_options_come_back(groups: Groups, opts: Options) -> None:
     )
 
 
-def test_a_dictionary_saves_two_bytes_of_a_small_file() -> None:
-    """5 for flags and mark, where the model's reference takes 7."""
+def test_a_dictionary_saves_five_bytes_of_a_small_file() -> None:
+    """2 for the mark, where the model's reference takes 7."""
     groups = [[[lm(b"x" * 100, bytes(9))]]]
-    assert len(write(groups, PLAIN)) == len(write(groups, ADAPTIVE_OPTIONS)) - 2 == 18 + 9
+    assert len(write(groups, PLAIN)) == len(write(groups, ADAPTIVE_OPTIONS)) - 5 == 15 + 9
 
 
 def test_what_needs_no_model_needs_no_dictionary() -> None:
@@ -65,26 +65,16 @@ def test_what_needs_no_model_needs_no_dictionary() -> None:
     assert summary.options.dictionary is None
 
 
-@pytest.mark.parametrize("flags", [4, 8, 0x80, 0xFF])
-def test_unknown_flags_are_for_newer_releases(flags: int) -> None:
-    with pytest.raises(UnsupportedError, match="options flags"):
-        read(by_hand(form=0x24, options=bytes([flags]) + bytes(20)))
-
-
-@pytest.mark.parametrize("body", [b"", b"\1", b"\1\1\1", b"\2", b"\2abc", b"\2abcde", b"\1\1\0\0"])
-def test_a_body_that_is_not_what_its_flags_say(body: bytes) -> None:
+@pytest.mark.parametrize("body", [b"", b"a", b"abc", b"\1\1\0", b"\1\1\0a", b"\1\1\0abc"])
+def test_a_body_that_is_not_what_the_form_says(body: bytes) -> None:
+    form = 0x34 if body[:1] == b"\1" else 0x30
     with pytest.raises(CorruptError):
-        read(by_hand(form=0x24, options=body))
+        read(by_hand(form=form, options=body))
 
 
-def test_version_1_has_no_flags() -> None:
-    (header,) = [r for r in read(write([], Options(300, 200, 100))) if isinstance(r, Header)]
-    assert header.options == Options(300, 200, 100)
-
-
-@pytest.mark.parametrize("mark", [b"", b"123", b"12345"])
-def test_a_mark_has_4_bytes(mark: bytes) -> None:
-    with pytest.raises(ValueError, match="4 bytes"):
+@pytest.mark.parametrize("mark", [b"", b"1", b"123"])
+def test_a_mark_has_2_bytes(mark: bytes) -> None:
+    with pytest.raises(ValueError, match="2 bytes"):
         Options(adaptive=True, dictionary=mark)
 
 
@@ -94,7 +84,7 @@ def test_chunks_that_share_nothing_have_no_dictionary() -> None:
 
 
 def test_the_mark_is_of_dictionary_and_model() -> None:
-    assert dictionary_mark(b"finger", b"a text\n").hex() == "5f807060"
+    assert dictionary_mark(b"finger", b"a text\n").hex() == "5f80"
     marks = {
         dictionary_mark(model, text)
         for model in (b"finger", b"fingeR")

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.adapt.history import MAX_MATCH, Candidates, History, Ids
+from llmzip.adapt.history import Candidates, History, Ids
 from llmzip.adapt.mixing import Mixer, learn, mix
 
 SLICE_TOKENS = 32
@@ -91,17 +91,12 @@ class Mixed:
 
 
 class Learner:
-    """What one group has learnt; starts with nothing.
-
-    Tokens that stand before every chunk are contexts, and not learnt again and again.
-    """
+    """What one group has learnt; starts with nothing."""
 
     def __init__(self) -> None:
         self._history = History()
         self._mixer = Mixer.fresh()
-        self._before: Ids = np.zeros(0, dtype=np.int64)
-        self._starts: Ids = np.zeros(0, dtype=np.int64)  # of contexts
-        self._begins: Ids = np.zeros(0, dtype=np.int64)  # of chunks
+        self._begins: Ids = np.zeros(0, dtype=np.int64)
 
     def remember(self, tokens: Ids) -> None:
         """Take a chunk of tokens into the history; how far to trust that is not learnt."""
@@ -109,21 +104,16 @@ class Learner:
         self._history.write(start + np.arange(len(tokens)), tokens)
         self._history.learn(start, start, start + len(tokens))
 
-    def copy(self, before: Ids) -> Learner:
-        """Return the same, to go on with independently; `before` stands before every chunk."""
+    def copy(self) -> Learner:
+        """Return the same, to go on with independently."""
         other = Learner.__new__(Learner)
         other._history, other._mixer = self._history.copy(), self._mixer.copy()
-        other._before = before[max(0, len(before) - MAX_MATCH) :]
-        other._starts, other._begins = self._starts, self._begins
+        other._begins = self._begins
         return other
 
     def begin_wave(self, n_tokens: Sequence[int]) -> None:
         """Go on to a wave of chunks of so many tokens."""
-        n_before = len(self._before)
-        self._starts = self._history.add_chunks([n_before + n for n in n_tokens])
-        self._begins = self._starts + n_before
-        for start in self._starts:
-            self._history.write(start + np.arange(n_before), self._before)
+        self._begins = self._history.add_chunks(n_tokens)
 
     def write(self, lanes: Ids, at: Ids, tokens: Ids) -> None:
         """Say which tokens stand at places `at` of `lanes`; they are contexts from now on."""
@@ -131,7 +121,8 @@ class Learner:
 
     def candidates(self, lanes: Ids, at: Ids) -> Candidates:
         """Return what may come at places `at` of `lanes`; all before in the lanes is written."""
-        return self._history.candidates(self._starts[lanes], self._begins[lanes] + at)
+        begins = self._begins[lanes]
+        return self._history.candidates(begins, begins + at)
 
     def mix(self, rows: Rows) -> Mixed:
         """Return the distributions of `rows` after mixing."""
@@ -156,8 +147,7 @@ class Learner:
         )
         for lane in np.unique(rows.lanes).tolist():
             at, begin = rows.at[rows.lanes == lane], int(self._begins[lane])
-            start = int(self._starts[lane])
-            self._history.learn(start, begin + int(at[0]), begin + int(at[-1]) + 1)
+            self._history.learn(begin, begin + int(at[0]), begin + int(at[-1]) + 1)
 
 
 def _joined(parts: Sequence[Rows]) -> Rows:

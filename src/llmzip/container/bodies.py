@@ -13,7 +13,6 @@ from itertools import pairwise
 
 from llmzip.container import catalog, limits
 from llmzip.container.records import (
-    ADAPTIVE_OPTIONS,
     Chunk,
     End,
     Group,
@@ -32,7 +31,6 @@ TAG_WAVE = 3
 TAG_END = 4
 
 _MACHINE_FLAG = 0x80  # in the model's code byte: a machine tag follows
-_NUMBERS_FLAG, _DICTIONARY_FLAG = 1, 2  # in the options of adaptive files: what follows
 
 
 @dataclass(frozen=True)
@@ -61,27 +59,13 @@ class ChunkHead:
 
 
 def pack_options(options: Options) -> bytes:
-    """Return the body of options that are not the defaults of the version."""
-    numbers = b"".join(map(varint, options.numbers))
-    if not options.adaptive:
-        return numbers
-    is_plain = options.numbers == ADAPTIVE_OPTIONS.numbers
-    flags = 0 if is_plain else _NUMBERS_FLAG
-    flags |= 0 if options.dictionary is None else _DICTIONARY_FLAG
-    return bytes([flags]) + (b"" if is_plain else numbers) + (options.dictionary or b"")
+    """Return the numbers of options that are not the defaults of the version."""
+    return b"".join(map(varint, options.numbers))
 
 
-def unpack_options(fields: Fields, *, adaptive: bool) -> Options:
-    """Take what pack_options wrote; the version says whether chunks learn from each other."""
-    flags = fields.byte() if adaptive else _NUMBERS_FLAG
-    if flags & ~(_NUMBERS_FLAG | _DICTIONARY_FLAG):
-        raise UnsupportedError(f"options flags {flags:#x} are not known here; update llmzip")
-    numbers = ADAPTIVE_OPTIONS.numbers
-    if flags & _NUMBERS_FLAG:
-        numbers = fields.varint(), fields.varint(), fields.varint()
-    mark = fields.take(limits.DICTIONARY_MARK_BYTES) if flags & _DICTIONARY_FLAG else None
-    with refusing(fields):
-        return Options(*numbers, adaptive, mark)
+def unpack_options(fields: Fields) -> tuple[int, int, int]:
+    """Take what pack_options wrote."""
+    return fields.varint(), fields.varint(), fields.varint()
 
 
 def pack_model(ref: ModelRef) -> bytes:

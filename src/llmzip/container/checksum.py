@@ -19,7 +19,7 @@ def chunk_checksum(data: bytes | memoryview) -> bytes:
 
 
 def dictionary_mark(fingerprint: bytes, dictionary: bytes) -> bytes:
-    """Return the 4 bytes that a file has of a dictionary and the model of that fingerprint."""
+    """Return the 2 bytes that a file has of a dictionary and the model of that fingerprint."""
     return sha256(fingerprint + sha256(dictionary).digest()).digest()[:DICTIONARY_MARK_BYTES]
 
 

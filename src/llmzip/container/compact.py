@@ -1,12 +1,12 @@
 """The compact form: a whole member in one piece, for files of one wave of at most a mebibyte.
 
-    signature (3) | form (1) | [options] | chunks | [model] | checks | payloads
+    signature (3) | form (1) | [options] | [mark] | chunks | [model] | checks | payloads
 
     a lone small chunk:  sizes, checksum (4)                   | CRC-16 (2)
     a table of chunks:   number; [kind] sizes, checksum (4)... | file checksum (4), CRC-32 (4)
 
 The CRC covers everything after the signature but itself, the payloads included. A lone chunk's
-checksum is the file's. The mark of a dictionary, in the options, vouches for the model too, which
+checksum is the file's. The mark of a dictionary vouches for the model too, which
 is then left out. There is no group, wave, end or index: a short text pays 20 bytes beyond
 its coded bits, and n chunks of usual length about 20 + 10 n.
 """

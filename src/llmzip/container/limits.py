@@ -16,10 +16,13 @@ VERSION = 1
 ADAPTIVE_VERSION = 2
 """The version of files whose chunks learn from each other; all else is as in version 1."""
 
+DICTIONARY_VERSION = 3
+"""The version of files that have a dictionary too; all else is as in version 2."""
+
 FINGERPRINT_BYTES = 6
 MACHINE_BYTES = 8
 CHUNK_CHECKSUM_BYTES = 4
-DICTIONARY_MARK_BYTES = 4
+DICTIONARY_MARK_BYTES = 2
 FILE_CHECKSUM_BYTES = 8
 
 MAX_CHUNK_BYTES = 1 << 24

@@ -55,7 +55,7 @@ class Options:
     adaptive: whether the chunks of a group learn from each other.
     dictionary: the dictionary_mark of the dictionary that every group begins with, and of the
         model; None where there is no dictionary.
-    The defaults take no bytes in the file, nor do ADAPTIVE_OPTIONS.
+    The defaults' numbers take no bytes in the file, nor do those of ADAPTIVE_OPTIONS.
     """
 
     chunk_tokens: int = 2048
@@ -76,7 +76,7 @@ class Options:
         if self.dictionary is not None:
             _require(self.adaptive, "only chunks that learn can have a dictionary")
             fits = len(self.dictionary) == limits.DICTIONARY_MARK_BYTES
-            _require(fits, "dictionary mark is not 4 bytes")
+            _require(fits, "dictionary mark is not 2 bytes")
 
 
 DEFAULT_OPTIONS = Options()

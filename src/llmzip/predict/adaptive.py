@@ -40,10 +40,10 @@ class Adaptive:
         self.bias = HeadBias(vocab_size, head_bias)
         self.vocab_size = vocab_size
 
-    def copy(self, before: Ids) -> Adaptive:
-        """Return the same, to go on with independently; `before` stands before every chunk."""
+    def copy(self) -> Adaptive:
+        """Return the same, to go on with independently."""
         other = Adaptive.__new__(Adaptive)
-        other.learner, other.bias = self.learner.copy(before), self.bias.copy()
+        other.learner, other.bias = self.learner.copy(), self.bias.copy()
         other.vocab_size = self.vocab_size
         return other
 

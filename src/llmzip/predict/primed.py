@@ -40,4 +40,4 @@ class Primed:
 
     def begin(self) -> Adaptive:
         """What a new group starts from."""
-        return self.adaptive.copy(self.prefix.ids)
+        return self.adaptive.copy()
