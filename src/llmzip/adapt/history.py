@@ -9,6 +9,7 @@ have been learnt, and in which order.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,9 +76,8 @@ class History:
 
     def copy(self) -> History:
         """Return the same, to go on with independently."""
-        other = History.__new__(History)
-        # a history never writes to these before it has made room, which makes them its own
-        other._tokens, other._earlier = self._tokens, self._earlier
+        # the other arrays are made anew, with room for more, before anything is written to them
+        other = copy(self)
         other._latest = self._latest.copy()
         return other
 

@@ -8,6 +8,7 @@ wave's chunks and on nothing else: not on how many run side by side.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, fields
 from functools import cached_property
 
@@ -106,9 +107,8 @@ class Learner:
 
     def copy(self) -> Learner:
         """Return the same, to go on with independently."""
-        other = Learner.__new__(Learner)
+        other = copy(self)
         other._history, other._mixer = self._history.copy(), self._mixer.copy()
-        other._begins = self._begins
         return other
 
     def begin_wave(self, n_tokens: Sequence[int]) -> None:

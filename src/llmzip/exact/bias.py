@@ -7,6 +7,8 @@ any rows is one of integers and has no order; a step follows each slice of token
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,10 +30,7 @@ class HeadBias:
 
     def copy(self) -> HeadBias:
         """Return the same, to go on with independently."""
-        other = HeadBias.__new__(HeadBias)
-        # steps replace these arrays and never write to them
-        other._own, other._learnt, other.values = self._own, self._learnt, self.values
-        return other
+        return copy(self)  # steps make arrays anew and never write to these
 
     def step(self, gradient: NDArray[np.int64]) -> None:
         """Go along a gradient (V,) as `Distributions.add_gradient` sums it up."""

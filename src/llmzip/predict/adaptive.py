@@ -9,6 +9,7 @@ see the same integers in the same order.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -42,9 +43,8 @@ class Adaptive:
 
     def copy(self) -> Adaptive:
         """Return the same, to go on with independently."""
-        other = Adaptive.__new__(Adaptive)
+        other = copy(self)
         other.learner, other.bias = self.learner.copy(), self.bias.copy()
-        other.vocab_size = self.vocab_size
         return other
 
     def encode(
