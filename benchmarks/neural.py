@@ -203,7 +203,7 @@ class _ExactFrequencies:
         return self._row(self._engine.forward(token, np.zeros(1, np.int64), one, self._cache), 0)
 
     def _prefill(self, inputs: NDArray[np.int64]) -> Iterator[tuple[int, Hidden]]:
-        from llmzip.predict.exact import prefill
+        from llmzip.predict.batches import prefill
 
         return prefill(self._engine, self._cache, 0, inputs)
 

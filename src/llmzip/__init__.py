@@ -10,6 +10,7 @@ from llmzip.api import Compressor, Decompressor, compress, decompress, inspect
 from llmzip.errors import (
     CorruptError,
     DeviceError,
+    DictionaryError,
     FingerprintError,
     FormatError,
     LlmzipError,
@@ -29,6 +30,7 @@ __all__ = [
     "CorruptError",
     "Decompressor",
     "DeviceError",
+    "DictionaryError",
     "FingerprintError",
     "FormatError",
     "LlmzipError",

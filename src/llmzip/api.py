@@ -9,13 +9,15 @@ import io
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
-from llmzip.errors import DeviceError, FingerprintError, UsageError
+from llmzip.container.limits import MAX_DICTIONARY_BYTES
+from llmzip.errors import DeviceError, DictionaryError, FingerprintError, UsageError
 from llmzip.models.catalog import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from llmzip.codec import OpenedModel, Progress, Stats
+    from llmzip.codec import Progress, Stats
     from llmzip.codec.levels import Level
     from llmzip.container import ModelRef, Options, Summary
+    from llmzip.predict import OpenedPredictor
 
 DEFAULT_LEVEL = 5
 
@@ -29,6 +31,7 @@ def compress(
     batch: int | None = None,
     level: int = DEFAULT_LEVEL,
     chunk_tokens: int | None = None,
+    dictionary: bytes | None = None,
     exact: bool = True,
 ) -> bytes:
     """Return `data` as a .llmz file. The arguments are those of Compressor.
@@ -44,6 +47,7 @@ def compress(
         batch=batch,
         level=level,
         chunk_tokens=chunk_tokens,
+        dictionary=dictionary,
         exact=exact,
     )
     sink = io.BytesIO()
@@ -58,6 +62,7 @@ def decompress(
     device: str = "auto",
     threads: int | None = None,
     batch: int | None = None,
+    dictionary: bytes | None = None,
     force_foreign: bool = False,
 ) -> bytes:
     """Return what the .llmz file `data` holds. The arguments are those of Decompressor.
@@ -68,7 +73,12 @@ def decompress(
     source, sink = io.BytesIO(data), io.BytesIO()
     decoded_size(source)
     decompressor = Decompressor(
-        model=model, device=device, threads=threads, batch=batch, force_foreign=force_foreign
+        model=model,
+        device=device,
+        threads=threads,
+        batch=batch,
+        dictionary=dictionary,
+        force_foreign=force_foreign,
     )
     decompressor.decompress(source, sink)
     return sink.getvalue()
@@ -104,10 +114,12 @@ class Compressor:
     level: 1 (fast) to 9 (small).
     chunk_tokens: tokens a chunk at most, 1 to 65,536 and no fewer than the model's vocabulary
         takes to spell any byte (smollm2-135m: 2); None leaves it to the level.
+    dictionary: a text like those to come, best with the likest at its end; whoever decompresses
+        needs it too. For levels from 3 on.
     exact: False runs the model in floating point: any architecture, but this machine only.
     quiet: do not tell on standard error when a model is fetched.
 
-    Raises UsageError for numbers out of range.
+    Raises UsageError for numbers out of range, and for options that contradict each other.
     """
 
     def __init__(
@@ -119,15 +131,21 @@ class Compressor:
         batch: int | None = None,
         level: int = DEFAULT_LEVEL,
         chunk_tokens: int | None = None,
+        dictionary: bytes | None = None,
         exact: bool = True,
         quiet: bool = True,
     ) -> None:
         _require_positive(threads=threads, batch=batch)
         self._level = _level(level, chunk_tokens, exact)
+        if dictionary is not None:
+            _check_dictionary(dictionary)
+            if not self._level.options.adaptive:
+                raise UsageError("a dictionary is for levels 3 to 9, without floating point")
+        self._dictionary = dictionary
         self._name = model
         self._how = _HowToRun(device, threads, batch, quiet)
         self._exact = exact
-        self._opened: OpenedModel | None = None
+        self._opened: OpenedPredictor | None = None
 
     def compress(self, source: BinaryIO, sink: BinaryIO, progress: Progress | None = None) -> Stats:
         """Compress all of `source` onto `sink`, which is neither flushed nor closed.
@@ -138,11 +156,18 @@ class Compressor:
         """
         from llmzip.codec import encode_stream, unseen
 
-        return encode_stream(source, sink, self._open, self._level, progress or unseen)
+        level = self._level
+        if (
+            self._dictionary is not None
+        ):  # whose mark, in the file's first bytes, is the model's too
+            level = level.with_dictionary(self._open().dictionary)
+        return encode_stream(source, sink, self._open, level, progress or unseen)
 
-    def _open(self) -> OpenedModel:
+    def _open(self) -> OpenedPredictor:
         if self._opened is None:
-            self._opened = self._how.open(self._name, self._level.options, self._exact)
+            self._opened = self._how.open(
+                self._name, self._level.options, self._exact, self._dictionary
+            )
         return self._opened
 
 
@@ -150,6 +175,8 @@ class Decompressor:
     """Decompresses streams, keeping the model that was needed last.
 
     model: where the model is, if not where the file says; its fingerprint must fit all the same.
+    default_model: the model of files that name none, as small ones with a dictionary do.
+    dictionary: what files need that were made with one; others do not mind it.
     device, threads, batch, quiet: as for Compressor.
     force_foreign: try files that the float predictor made on another machine.
     """
@@ -161,16 +188,22 @@ class Decompressor:
         device: str = "auto",
         threads: int | None = None,
         batch: int | None = None,
+        dictionary: bytes | None = None,
+        default_model: str = DEFAULT_MODEL,
         force_foreign: bool = False,
         quiet: bool = True,
     ) -> None:
         _require_positive(threads=threads, batch=batch)
+        if dictionary is not None:
+            _check_dictionary(dictionary)
+        self._dictionary = dictionary
         self._name = model
+        self._default_model = default_model
         self._batch = batch
         self._how = _HowToRun(device, threads, batch, quiet)
         self._force_foreign = force_foreign
-        self._opened: OpenedModel | None = None
-        self._opened_for: tuple[ModelRef, Options] | None = None
+        self._opened: OpenedPredictor | None = None
+        self._opened_for: tuple[ModelRef | None, Options] | None = None
 
     def decompress(
         self, source: BinaryIO, sink: BinaryIO, progress: Progress | None = None
@@ -185,13 +218,29 @@ class Decompressor:
 
         return decode_stream(source, sink, self._open, self._batch, progress or unseen)
 
-    def _open(self, ref: ModelRef, options: Options) -> OpenedModel:
+    def _open(self, ref: ModelRef | None, options: Options) -> OpenedPredictor:
         if self._opened is None or self._opened_for != (ref, options):
             self._opened = None  # its memory is wanted for the next
-            opened = self._how.open(self._name or ref, options, ref.portable)
-            _check_same(opened.ref, ref, self._force_foreign)
-            self._opened, self._opened_for = opened, (ref, options)
+            self._opened = self._open_checked(ref, options)
+            self._opened_for = ref, options
         return self._opened
+
+    def _open_checked(self, ref: ModelRef | None, options: Options) -> OpenedPredictor:
+        dictionary = None if options.dictionary is None else self._dictionary
+        if options.dictionary is not None and dictionary is None:
+            raise DictionaryError(
+                "the file needs the dictionary that it was made with; give it with --dict"
+            )
+        model = self._name or ref or self._default_model
+        opened = self._how.open(model, options, ref is None or ref.portable, dictionary)
+        if ref is not None:
+            _check_same(opened.ref, ref, self._force_foreign)
+        if opened.dictionary != options.dictionary:
+            raise DictionaryError(
+                "the file needs the dictionary and the model that it was made with, and these are "
+                f"not both the same here (the model is {opened.ref.name}); --dict and -m say which"
+            )
+        return opened
 
 
 def _check_same(here: ModelRef, wanted: ModelRef, force_foreign: bool) -> None:
@@ -219,7 +268,9 @@ class _HowToRun:
         self._batch = batch
         self._quiet = quiet
 
-    def open(self, model: str | ModelRef, options: Options, exact: bool) -> OpenedModel:
+    def open(
+        self, model: str | ModelRef, options: Options, exact: bool, dictionary: bytes | None
+    ) -> OpenedPredictor:
         """Open the model that a person names or a file records."""
         from llmzip.predict import open_predictor
 
@@ -231,6 +282,7 @@ class _HowToRun:
             exact=exact,
             options=options,
             quiet=self._quiet,
+            dictionary=dictionary,
         )
 
 
@@ -247,6 +299,15 @@ def _level(number: int, chunk_tokens: int | None, exact: bool) -> Level:
         return level.with_chunks(chunk_tokens)
     except ValueError as exc:
         raise UsageError(f"chunk_tokens cannot be {chunk_tokens}: choose 1 to 65536") from exc
+
+
+def _check_dictionary(dictionary: bytes) -> None:
+    """Raise unless it can be one."""
+    _require_bytes(dictionary)
+    if not 1 <= len(dictionary) <= MAX_DICTIONARY_BYTES:
+        raise UsageError(
+            f"a dictionary cannot have {len(dictionary):,} bytes: 1 to {MAX_DICTIONARY_BYTES:,}"
+        )
 
 
 def _require_positive(**numbers: int | None) -> None:

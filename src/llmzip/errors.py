@@ -10,7 +10,8 @@
     │   ├── ModelNotFoundError   no such name, folder or file; or not fetched and no network
     │   ├── ModelDamagedError    a file on disk fails its checksum
     │   ├── ModelUnsupportedError  an architecture or file type the engine does not run
-    │   └── FingerprintError     the model found is not the one the file was made with
+    │   ├── FingerprintError     the model found is not the one the file was made with
+    │   └── DictionaryError      no dictionary, or not the one (with its model) of the file
     ├── DeviceError              the device asked for is not there or cannot compute exactly
     └── UsageError               options that contradict each other or the input
 
@@ -60,6 +61,10 @@ class ModelUnsupportedError(ModelError):
 
 class FingerprintError(ModelError):
     """The model found is not the one that the file was made with."""
+
+
+class DictionaryError(ModelError):
+    """There is no dictionary, or not the one, with its model, that the file was made with."""
 
 
 class DeviceError(LlmzipError):

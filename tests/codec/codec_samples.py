@@ -56,7 +56,7 @@ class FakeModel:
         self.opened.append(None)
         return self
 
-    def open_to_decode(self, ref: ModelRef, _options: Options) -> FakeModel:
+    def open_to_decode(self, ref: ModelRef | None, _options: Options) -> FakeModel:
         self.opened.append(ref)
         return self
 

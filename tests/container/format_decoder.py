@@ -66,7 +66,7 @@ def decode(file: bytes, lm: LmDecoder) -> tuple[bytes, list[tuple[str, str]]]:
         start = cursor.at
         assert cursor.take(3) == bytes.fromhex("894c4d"), "signature"
         form = file[cursor.at]
-        assert form >> 4 == 1, "version"
+        assert form >> 4 in (1, 2, 3), "version"
         member = compact if form & 11 else sequence
         text += member(cursor, start, models, lm)
         if cursor.at == len(file):
@@ -75,13 +75,12 @@ def decode(file: bytes, lm: LmDecoder) -> tuple[bytes, list[tuple[str, str]]]:
 
 def compact(cursor: Cursor, start: int, models: list[tuple[str, str]], lm: LmDecoder) -> bytes:
     form = cursor.take(1)[0]
-    if form & 4:
-        options(cursor)
+    options(cursor, form)
     heads = []
     for _ in range(cursor.varint() if form & 8 else 1):
         kind = (form & 3) - 1 if form & 3 else cursor.take(1)[0]
         heads.append((kind, *sizes(cursor, kind)))
-    if any(kind == 1 for kind, *_ in heads):
+    if any(kind == 1 for kind, *_ in heads) and form >> 4 != 3:
         models.append(model(cursor))
     whole = cursor.take(4) if form & 8 else heads[0][3]
     head = cursor.data[start + 3 : cursor.at]
@@ -97,8 +96,7 @@ def compact(cursor: Cursor, start: int, models: list[tuple[str, str]], lm: LmDec
 
 def sequence(cursor: Cursor, start: int, models: list[tuple[str, str]], lm: LmDecoder) -> bytes:
     form, body = cursor.frame()
-    if form & 4:
-        options(body)
+    options(body, form)
     text = b""
     places: list[tuple[int, int]] = []  # of groups: offset, text before it
     model_at = 0
@@ -147,8 +145,11 @@ def chunks(heads: list[Head], cursor: Cursor, lm: LmDecoder) -> bytes:
     return text
 
 
-def options(cursor: Cursor) -> tuple[int, int, int]:
-    return cursor.varint(), cursor.varint(), cursor.varint()
+def options(cursor: Cursor, form: int) -> None:
+    for _ in range(3 if form & 4 else 0):
+        cursor.varint()
+    if form >> 4 == 3:
+        cursor.take(2)  # the mark of a dictionary
 
 
 def model(cursor: Cursor) -> tuple[str, str]:

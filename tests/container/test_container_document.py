@@ -41,6 +41,9 @@ def test_the_documents_decoder_reads_the_golden_files(name: str) -> None:
     of_lm = {
         "good-lone-lm": [text],
         "good-lone-options-tied": [text],
+        "good-lone-dictionary": [text],
+        "good-lone-learning": [text],
+        "good-sequence-dictionary": [b"first ", b"second"],
         "good-compact-lm": [b"Prediction ", b"is ", b"compression."],
         "good-compact-mixed": [b"text"],
         "good-groups": [b"second wave", b"of two chunks", b"end"],

@@ -15,6 +15,7 @@ from container_samples import checksum_of, chunks_of, read
 
 from llmzip import errors, mixing
 from llmzip.container import (
+    ADAPTIVE_OPTIONS,
     Chunk,
     End,
     Group,
@@ -45,7 +46,12 @@ TEXTS = {
     "good-groups": HELLO + b"second waveof two chunks" + OVER + b"end",
     "good-concatenated": b"one two three four five ",
     "good-small-sequence": HELLO,
+    "good-lone-dictionary": b"Prediction is compression.",
+    "good-lone-learning": b"Prediction is compression.",
+    "good-sequence-dictionary": b"first second!",
 }
+UNNAMED = ModelRef("any", "", bytes(6))
+"""The model of a file that names none."""
 WRITTEN_OTHERWISE = {"good-small-sequence"}
 
 
@@ -93,7 +99,7 @@ def rewritten(records: list[Record], text: bytes) -> bytes:
     sink = io.BytesIO()
     writer = Writer(sink)
     # The writer wants the model before the first wave, wherever the file has it.
-    models = [record for record in records if isinstance(record, ModelRef)]
+    models = [record for record in records if isinstance(record, ModelRef)] or [UNNAMED]
     for record in records:
         match record:
             case Header():
@@ -114,6 +120,13 @@ def rewritten(records: list[Record], text: bytes) -> bytes:
 
 
 def test_what_the_good_files_say() -> None:
+    mark = bytes.fromhex("d1c7")
+    dictionary = read(load("good-lone-dictionary")[1])[0]
+    assert dictionary == Header(Options(*ADAPTIVE_OPTIONS.numbers, True, mark))
+    assert read(load("good-sequence-dictionary")[1])[0] == Header(
+        Options(4096, 1024, 512, True, mark)
+    )
+    assert read(load("good-lone-learning")[1])[0] == Header(ADAPTIVE_OPTIONS)
     tied = read(load("good-lone-options-tied")[1])
     assert tied[0] == Header(Options(4096, 1024, 512))
     fingerprint = bytes.fromhex("fedcba987654")

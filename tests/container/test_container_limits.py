@@ -155,7 +155,7 @@ CORRUPT = {
 
 UNSUPPORTED = {
     "version 0": by_hand(form=0x00),
-    "version 3": by_hand(form=0x30),
+    "version 4": by_hand(form=0x40),
     "record type": by_hand((5, b"")),
     "model code": by_hand((bodies.TAG_MODEL, b"\x07" + bytes(6))),
     "adaptation": by_hand((bodies.TAG_GROUP, b"\x01")),

@@ -9,6 +9,7 @@ have been learnt, and in which order.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +73,13 @@ class History:
         self._earlier: NDArray[np.int32] = np.zeros((N_ORDERS, 0), dtype=np.int32)
         # positions + 1, so that memory of zeros, which costs nothing, is an empty table
         self._latest = np.zeros((N_ORDERS, 1 << _HEAD_BITS), dtype=np.int32)
+
+    def copy(self) -> History:
+        """Return the same, to go on with independently."""
+        # the other arrays are made anew, with room for more, before anything is written to them
+        other = copy(self)
+        other._latest = self._latest.copy()
+        return other
 
     def add_chunks(self, n_tokens: Sequence[int]) -> Ids:
         """Make room for chunks of so many tokens; return where each begins."""

@@ -8,6 +8,7 @@ wave's chunks and on nothing else: not on how many run side by side.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, fields
 from functools import cached_property
 
@@ -97,6 +98,18 @@ class Learner:
         self._history = History()
         self._mixer = Mixer.fresh()
         self._begins: Ids = np.zeros(0, dtype=np.int64)
+
+    def remember(self, tokens: Ids) -> None:
+        """Take a chunk of tokens into the history; how far to trust that is not learnt."""
+        start = int(self._history.add_chunks([len(tokens)])[0])
+        self._history.write(start + np.arange(len(tokens)), tokens)
+        self._history.learn(start, start, start + len(tokens))
+
+    def copy(self) -> Learner:
+        """Return the same, to go on with independently."""
+        other = copy(self)
+        other._history, other._mixer = self._history.copy(), self._mixer.copy()
+        return other
 
     def begin_wave(self, n_tokens: Sequence[int]) -> None:
         """Go on to a wave of chunks of so many tokens."""

@@ -76,6 +76,10 @@ class Mixer(NamedTuple):
             np.zeros_like(corrections),
         )
 
+    def copy(self) -> Mixer:
+        """Return the same, to go on with independently."""
+        return Mixer(*(part.copy() for part in self))
+
 
 @inlined
 def log2(x: Any) -> Any:

@@ -14,8 +14,10 @@ from llmzip.cli.jobs import SUFFIX, Verb, run_jobs
 from llmzip.cli.messages import Messages
 from llmzip.cli.options import (
     FileOptions,
+    dictionary_option,
     file_options,
     level_options,
+    read_dictionary,
     run_options,
     set_verbosity,
 )
@@ -39,6 +41,7 @@ from llmzip.models.catalog import DEFAULT_MODEL
     type=click.IntRange(1, 65536),
     help="Tokens a chunk at most, instead of the level's. Some models need at least 2.",
 )
+@dictionary_option
 @click.option(
     "--float",
     "use_float",
@@ -58,6 +61,7 @@ def compress(
     model: str,
     level: int,
     chunk_tokens: int | None,
+    dictionary: Path | None,
     use_float: bool,
     device: str,
     threads: int | None,
@@ -75,6 +79,7 @@ def compress(
         batch=batch,
         level=level,
         chunk_tokens=chunk_tokens,
+        dictionary=read_dictionary(dictionary),
         exact=not use_float,
         quiet=quiet,
     )

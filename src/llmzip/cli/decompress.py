@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -9,8 +10,16 @@ import click
 from llmzip.api import Decompressor, decoded_size
 from llmzip.cli.jobs import SUFFIX, Verb, run_jobs
 from llmzip.cli.messages import Messages
-from llmzip.cli.options import FileOptions, file_options, run_options, set_verbosity
+from llmzip.cli.options import (
+    FileOptions,
+    dictionary_option,
+    file_options,
+    read_dictionary,
+    run_options,
+    set_verbosity,
+)
 from llmzip.errors import UsageError
+from llmzip.models.catalog import DEFAULT_MODEL
 
 
 @click.command()
@@ -20,6 +29,7 @@ from llmzip.errors import UsageError
     "--model",
     help="Where the model is, if not where the file says. Its fingerprint must fit.",
 )
+@dictionary_option
 @click.option(
     "--force-foreign",
     is_flag=True,
@@ -36,6 +46,7 @@ def decompress(
     keep: bool,
     remove: bool,
     model: str | None,
+    dictionary: Path | None,
     force_foreign: bool,
     device: str,
     threads: int | None,
@@ -51,6 +62,8 @@ def decompress(
         device=device,
         threads=threads,
         batch=batch,
+        dictionary=read_dictionary(dictionary),
+        default_model=os.environ.get("LLMZIP_MODEL") or DEFAULT_MODEL,
         force_foreign=force_foreign,
         quiet=quiet,
     )

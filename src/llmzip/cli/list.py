@@ -55,7 +55,7 @@ def _row(path: Path, members: Sequence[Summary]) -> tuple[str, ...]:
     """Return one line of the table: the sums over the members of a file."""
     n_bytes = sum(member.n_bytes for member in members)
     n_compressed = sum(member.n_compressed for member in members)
-    names = sorted({member.model.name for member in members if member.model is not None})
+    names = sorted({name for member in members for name in _models(member)})
     return (
         f"{n_compressed:,}",
         f"{n_bytes:,}",
@@ -65,6 +65,13 @@ def _row(path: Path, members: Sequence[Summary]) -> tuple[str, ...]:
         ", ".join(names) or "-",
         one_line(str(path)),
     )
+
+
+def _models(member: Summary) -> list[str]:
+    """Return what to call the model that a member needs, if it needs one."""
+    if member.model is not None:
+        return [member.model.name]
+    return ["(dictionary)"] if member.n_tokens else []
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -11,6 +11,8 @@ import click
 
 from llmzip.api import DEFAULT_LEVEL
 from llmzip.cli.messages import Messages
+from llmzip.container.limits import MAX_DICTIONARY_BYTES
+from llmzip.errors import UsageError
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -59,6 +61,14 @@ _LEVEL_OPTIONS = [
     ),
 ]
 
+_DICTIONARY_OPTION = click.option(
+    "--dict",
+    "dictionary",
+    type=click.Path(path_type=Path, readable=False),
+    metavar="FILE",
+    help="A text like the input, which makes small files smaller; decompressing needs it too.",
+)
+
 _SPEED_OPTIONS = [
     click.option(
         "--device",
@@ -104,6 +114,22 @@ def file_options(command: Decorated) -> Decorated:
 def level_options(command: Decorated) -> Decorated:
     """Add -1 to -9."""
     return _apply(_LEVEL_OPTIONS, command)
+
+
+def dictionary_option(command: Decorated) -> Decorated:
+    """Add the dictionary."""
+    return _apply([_DICTIONARY_OPTION], command)
+
+
+def read_dictionary(path: Path | None) -> bytes | None:
+    """Return what --dict names. Raises OSError; UsageError if it is too long."""
+    if path is None:
+        return None
+    with path.open("rb") as file:
+        data = file.read(MAX_DICTIONARY_BYTES + 1)
+    if not 1 <= len(data) <= MAX_DICTIONARY_BYTES:
+        raise UsageError(f"{path}: a dictionary has 1 to {MAX_DICTIONARY_BYTES:,} bytes")
+    return data
 
 
 def run_options(command: Decorated) -> Decorated:

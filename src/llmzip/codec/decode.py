@@ -77,9 +77,11 @@ class _Member:
         n_before = self.stats.n_bytes
 
         def opened() -> OpenedModel:
-            assert self.ref is not None  # the reader refuses an LM chunk before it
+            # without a dictionary, the reader refuses an LM chunk before it
+            assert self.ref is not None or self.options.dictionary is not None
             begin_s = time.monotonic()
             model = open_model(self.ref, self.options)
+            self.stats.model_name = model.ref.name
             self.stats.opening_seconds += time.monotonic() - begin_s
             progress(self.stats.n_bytes)  # from here on its speed counts
             return model
@@ -111,7 +113,6 @@ class _Member:
             match record:
                 case ModelRef():
                     self.ref = record
-                    self.stats.model_name = record.name
                 case Group():
                     yield record
                 case Wave():

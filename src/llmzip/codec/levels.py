@@ -30,6 +30,10 @@ class Level:
         options = replace(self.options, chunk_tokens=chunk_tokens)
         return replace(self, options=options, target_tokens=chunk_tokens)
 
+    def with_dictionary(self, mark: bytes | None) -> Level:
+        """Return the same for groups that begin with a dictionary. Raises ValueError if frozen."""
+        return replace(self, options=replace(self.options, dictionary=mark))
+
     def chunk_tokens(self, n_tokens: int) -> int:
         """Return how long the chunks of a group of so many tokens are at most."""
         if not self.options.adaptive:

@@ -44,8 +44,11 @@ class OpenedModel(Protocol):
 OpenToEncode = Callable[[], OpenedModel]
 """Opens the model to compress with; called once at most, when the first text is met."""
 
-OpenToDecode = Callable[[ModelRef, Options], OpenedModel]
-"""Opens the model that a file was made with, or raises a ModelError."""
+OpenToDecode = Callable[[ModelRef | None, Options], OpenedModel]
+"""Opens the model that a file was made with, or raises a ModelError.
+
+A file with a dictionary may not say which model that is: the mark in its options vouches for it.
+"""
 
 Progress = Callable[[int], None]
 """Takes how many bytes of the original have been dealt with so far."""

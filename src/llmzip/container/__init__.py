@@ -10,7 +10,7 @@ docs/FORMAT.md is the specification. Typical use:
 """
 
 from llmzip.container.catalog import WELL_KNOWN
-from llmzip.container.checksum import FileChecksum, chunk_checksum
+from llmzip.container.checksum import FileChecksum, chunk_checksum, dictionary_mark
 from llmzip.container.index import Index, read_group, read_index
 from llmzip.container.reader import Reader
 from llmzip.container.records import (
@@ -52,6 +52,7 @@ __all__ = [
     "Wave",
     "Writer",
     "chunk_checksum",
+    "dictionary_mark",
     "inspect",
     "read_group",
     "read_index",

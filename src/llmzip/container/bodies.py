@@ -59,16 +59,13 @@ class ChunkHead:
 
 
 def pack_options(options: Options) -> bytes:
-    """Return the body of options that are not the defaults of the version."""
-    return b"".join(
-        map(varint, (options.chunk_tokens, options.window_tokens, options.carry_tokens))
-    )
+    """Return the numbers of options that are not the defaults of the version."""
+    return b"".join(map(varint, options.numbers))
 
 
-def unpack_options(fields: Fields, *, adaptive: bool) -> Options:
-    """Take what pack_options wrote; the version says whether chunks learn from each other."""
-    with refusing(fields):
-        return Options(fields.varint(), fields.varint(), fields.varint(), adaptive)
+def unpack_options(fields: Fields) -> tuple[int, int, int]:
+    """Take what pack_options wrote."""
+    return fields.varint(), fields.varint(), fields.varint()
 
 
 def pack_model(ref: ModelRef) -> bytes:

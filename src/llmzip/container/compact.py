@@ -1,12 +1,13 @@
 """The compact form: a whole member in one piece, for files of one wave of at most a mebibyte.
 
-    signature (3) | form (1) | [options] | chunks | [model] | checks | payloads
+    signature (3) | form (1) | [options] | [mark] | chunks | [model] | checks | payloads
 
     a lone small chunk:  sizes, checksum (4)                   | CRC-16 (2)
     a table of chunks:   number; [kind] sizes, checksum (4)... | file checksum (4), CRC-32 (4)
 
 The CRC covers everything after the signature but itself, the payloads included. A lone chunk's
-checksum is the file's. There is no group, wave, end or index: a short text pays 20 bytes beyond
+checksum is the file's. The mark of a dictionary vouches for the model too, which
+is then left out. There is no group, wave, end or index: a short text pays 20 bytes beyond
 its coded bits, and n chunks of usual length about 20 + 10 n.
 """
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 import binascii
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llmzip.container.bodies import (
     ChunkHead,
@@ -43,7 +44,10 @@ Crc = Callable[[bytes, bytes], bytes]
 
 @dataclass(frozen=True)
 class Compact:
-    """A member of the compact form. checksum: 4 bytes, of all its decoded bytes."""
+    """A member of the compact form. checksum: 4 bytes, of all its decoded bytes.
+
+    model: None where no chunk needs one, and where the options have a dictionary.
+    """
 
     options: Options
     model: ModelRef | None
@@ -58,9 +62,11 @@ def fits_compact(wave: Wave) -> bool:
 
 def pack_compact(member: Compact) -> bytes:
     """Return the whole member. LM chunks need the model."""
-    form = _form_of(member.wave)
-    head = pack_head(form, member.options) + _pack_chunks(form, member.wave)
-    if member.wave.needs_model:
+    form, options = _form_of(member.wave), member.options
+    if not member.wave.needs_model:
+        options = replace(options, dictionary=None)
+    head = pack_head(form, options) + _pack_chunks(form, member.wave)
+    if member.wave.needs_model and options.dictionary is None:
         assert member.model is not None
         head += pack_model(member.model)
     if form.has_table:
@@ -81,7 +87,7 @@ def take_compact(source: Source, form: Form) -> Compact:
     heads = _take_chunks(form, tee)
     check_cut(heads, options)
     needs_model = any(head.kind.needs_model for head in heads)
-    model = unpack_model(tee) if needs_model else None
+    model = unpack_model(tee) if needs_model and options.dictionary is None else None
     checksum = tee.take(CHUNK_CHECKSUM_BYTES) if form.has_table else heads[0].checksum
     found_crc = source.take(len(_crc(form)(b"", b"")))
     payload = source.take(sum(head.n_payload for head in heads))

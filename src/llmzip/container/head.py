@@ -1,4 +1,4 @@
-"""The first bytes of a member: signature, form byte, options.
+"""The first bytes of a member: signature, form byte, options, the mark of a dictionary.
 
 The form byte holds the version (high four bits), whether the member is compact with a table of
 chunks (8), whether options follow (4), and 1 + the kind that all its chunks have (low two bits):
@@ -10,8 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from llmzip.container.bodies import pack_options, unpack_options
-from llmzip.container.limits import ADAPTIVE_VERSION, SIGNATURE, VERSION
+from llmzip.container.bodies import pack_options, refusing, unpack_options
+from llmzip.container.limits import (
+    ADAPTIVE_VERSION,
+    DICTIONARY_MARK_BYTES,
+    DICTIONARY_VERSION,
+    SIGNATURE,
+    VERSION,
+)
 from llmzip.container.records import ADAPTIVE_OPTIONS, DEFAULT_OPTIONS, Kind, Options
 from llmzip.container.wire import Fields, Source, frame, take_frame
 from llmzip.errors import CorruptError, NotLlmzError, TruncatedError, UnsupportedError
@@ -19,7 +25,11 @@ from llmzip.errors import CorruptError, NotLlmzError, TruncatedError, Unsupporte
 _TABLE_FLAG = 8
 _OPTIONS_FLAG = 4
 _KIND = 3
-_DEFAULTS = {VERSION: DEFAULT_OPTIONS, ADAPTIVE_VERSION: ADAPTIVE_OPTIONS}
+_DEFAULTS = {
+    VERSION: DEFAULT_OPTIONS,
+    ADAPTIVE_VERSION: ADAPTIVE_OPTIONS,
+    DICTIONARY_VERSION: ADAPTIVE_OPTIONS,
+}
 NAMED_KINDS = frozenset(Kind(code) for code in range(_KIND))
 """The kinds that a form byte can name; a chunk of another needs a table."""
 
@@ -45,12 +55,14 @@ SEQUENCE = Form()
 
 
 def pack_head(form: Form, options: Options) -> bytes:
-    """Return form byte and options."""
+    """Return form byte, options and mark."""
     version = ADAPTIVE_VERSION if options.adaptive else VERSION
-    plain = options == _DEFAULTS[version]
+    if options.dictionary is not None:
+        version = DICTIONARY_VERSION
+    plain = options.numbers == _DEFAULTS[version].numbers
     byte = version << 4 | (_TABLE_FLAG if form.has_table else 0) | (0 if plain else _OPTIONS_FLAG)
     byte |= 0 if form.kind is None else 1 + form.kind
-    return bytes([byte]) + (b"" if plain else pack_options(options))
+    return bytes([byte]) + (b"" if plain else pack_options(options)) + (options.dictionary or b"")
 
 
 def pack_header(options: Options) -> bytes:
@@ -98,16 +110,18 @@ def take_compact_head(fields: Fields) -> Options:
 
 def _take_options(byte: int, fields: Fields) -> Options:
     version = byte >> 4
-    if byte & _OPTIONS_FLAG:
-        return unpack_options(fields, adaptive=version == ADAPTIVE_VERSION)
-    return _DEFAULTS[version]
+    defaults = _DEFAULTS[version]
+    numbers = unpack_options(fields) if byte & _OPTIONS_FLAG else defaults.numbers
+    mark = fields.take(DICTIONARY_MARK_BYTES) if version == DICTIONARY_VERSION else None
+    with refusing(fields):
+        return Options(*numbers, defaults.adaptive, mark)
 
 
 def _unpack_form(byte: int) -> Form:
     if byte >> 4 not in _DEFAULTS:
         raise UnsupportedError(
-            f"format version {byte >> 4}: this release reads versions {VERSION} and "
-            f"{ADAPTIVE_VERSION}; update llmzip, or get the file again"
+            f"format version {byte >> 4}: this release reads versions {VERSION} to "
+            f"{DICTIONARY_VERSION}; update llmzip, or get the file again"
         )
     kind = Kind((byte & _KIND) - 1) if byte & _KIND else None
     return Form(bool(byte & _TABLE_FLAG), kind)

@@ -16,9 +16,13 @@ VERSION = 1
 ADAPTIVE_VERSION = 2
 """The version of files whose chunks learn from each other; all else is as in version 1."""
 
+DICTIONARY_VERSION = 3
+"""The version of files that have a dictionary too; all else is as in version 2."""
+
 FINGERPRINT_BYTES = 6
 MACHINE_BYTES = 8
 CHUNK_CHECKSUM_BYTES = 4
+DICTIONARY_MARK_BYTES = 2
 FILE_CHECKSUM_BYTES = 8
 
 MAX_CHUNK_BYTES = 1 << 24
@@ -48,6 +52,9 @@ MAX_ADAPTIVE_CHUNKS = 64
 """LM chunks of a wave that advance together: bounds the caches that a decoder must hold."""
 MAX_WAVE_BYTES = 1 << 26
 """What the chunks of one wave may decode to in all: 64 MiB, so a wave fits in memory."""
+
+MAX_DICTIONARY_BYTES = 1 << 24
+"""The longest dictionary: 16 MiB."""
 
 MAX_NAME_BYTES = 255
 MAX_SOURCE_BYTES = 1023

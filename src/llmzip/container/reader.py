@@ -27,7 +27,8 @@ class Reader:
 
     Every byte of a record has been checked before the record is yielded: what is left to the
     caller is to verify decoded bytes with Chunk.verify and End.verify. A member without an LM
-    chunk yields no ModelRef. Members of the compact form yield the same records as others do.
+    chunk yields no ModelRef, nor does a compact one with a dictionary. Otherwise members of the
+    compact form yield the same records as others do.
 
     Raises NotLlmzError, UnsupportedError, TruncatedError or CorruptError while iterating.
     """

@@ -53,18 +53,30 @@ class Options:
     window_tokens: how many tokens the model sees at once.
     carry_tokens: how many of the latest tokens stay in view when a chunk outgrows the window.
     adaptive: whether the chunks of a group learn from each other.
-    The defaults take no bytes in the file, nor do ADAPTIVE_OPTIONS.
+    dictionary: the dictionary_mark of the dictionary that every group begins with, and of the
+        model; None where there is no dictionary.
+    The defaults' numbers take no bytes in the file, nor do those of ADAPTIVE_OPTIONS.
     """
 
     chunk_tokens: int = 2048
     window_tokens: int = 2048
     carry_tokens: int = 1024
     adaptive: bool = False
+    dictionary: bytes | None = None
+
+    @property
+    def numbers(self) -> tuple[int, int, int]:
+        """What stands in a file as numbers."""
+        return self.chunk_tokens, self.window_tokens, self.carry_tokens
 
     def __post_init__(self) -> None:
         _require(1 <= self.chunk_tokens <= limits.MAX_CHUNK_TOKENS, "chunk_tokens out of range")
         _require(1 <= self.window_tokens <= limits.MAX_WINDOW_TOKENS, "window_tokens out of range")
         _require(0 <= self.carry_tokens < self.window_tokens, "carry_tokens out of range")
+        if self.dictionary is not None:
+            _require(self.adaptive, "only chunks that learn can have a dictionary")
+            fits = len(self.dictionary) == limits.DICTIONARY_MARK_BYTES
+            _require(fits, "dictionary mark is not 2 bytes")
 
 
 DEFAULT_OPTIONS = Options()

@@ -7,6 +7,8 @@ any rows is one of integers and has no order; a step follows each slice of token
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +27,10 @@ class HeadBias:
         self._own = own
         self._learnt = np.zeros(vocab_size, dtype=np.float32)
         self.values = self._sum()
+
+    def copy(self) -> HeadBias:
+        """Return the same, to go on with independently."""
+        return copy(self)  # steps make arrays anew and never write to these
 
     def step(self, gradient: NDArray[np.int64]) -> None:
         """Go along a gradient (V,) as `Distributions.add_gradient` sums it up."""

@@ -24,6 +24,12 @@ class KVCache:
     key_scales: Tensor
     value_scales: Tensor
 
+    def begin_lane(self, lane: int, other: KVCache, n_positions: int) -> None:
+        """Let a lane begin with the first positions of the first lane of another cache."""
+        for name in ("keys", "values", "key_scales", "value_scales"):
+            own, theirs = getattr(self, name), getattr(other, name)
+            own[:, lane, :, :n_positions] = theirs[:, 0, :, :n_positions]
+
     @classmethod
     def allocate(
         cls, shape: ModelShape, n_lanes: int, n_positions: int, device: torch.device

@@ -10,7 +10,7 @@ from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from llmzip.container import ModelRef, Options
+from llmzip.container import ModelRef, Options, dictionary_mark
 from llmzip.container.limits import FINGERPRINT_BYTES
 from llmzip.errors import DeviceError
 from llmzip.predict.protocol import Intervals, LaneDecoder, Predictor
@@ -26,11 +26,15 @@ __all__ = ["Intervals", "LaneDecoder", "OpenedPredictor", "Predictor", "open_pre
 
 @dataclass(frozen=True)
 class OpenedPredictor:
-    """A predictor with what its ids mean and how a file refers to it."""
+    """A predictor with what its ids mean and how a file refers to it.
+
+    dictionary: the mark of the dictionary that its groups begin with.
+    """
 
     predictor: Predictor
     tokenizer: ByteTokenizer
     ref: ModelRef
+    dictionary: bytes | None = None
 
 
 def open_predictor(
@@ -42,9 +46,11 @@ def open_predictor(
     exact: bool,
     options: Options,
     quiet: bool,
+    dictionary: bytes | None = None,
 ) -> OpenedPredictor:
     """Open the predictor of a model that a person names or a file records.
 
+    dictionary: what groups begin with, exact ones only.
     device: "cpu", "cuda" or "auto". threads, batch: speed and memory only.
     Raises ModelError, DeviceError, OSError.
     """
@@ -54,7 +60,7 @@ def open_predictor(
     found = model if isinstance(model, ModelRef) else locate(model, quiet=quiet)
     where = choose_device(device)
     if exact:
-        return _open_exact(found, where, threads, batch, options, quiet)
+        return _open_exact(found, where, threads, batch, options, quiet, dictionary)
     return _open_float(found, where, threads, options, quiet)
 
 
@@ -76,6 +82,7 @@ def _open_exact(
     batch: int | None,
     options: Options,
     quiet: bool,
+    dictionary: bytes | None,
 ) -> OpenedPredictor:
     from llmzip.exact.engines import make_engine
     from llmzip.models.prepared import open_files, open_recorded
@@ -93,9 +100,11 @@ def _open_exact(
     n_workers = (threads or usable_threads()) if device.type == "cpu" else 1
 
     make = partial(make_engine, opened.model, device, window.size)
-    predictor = ExactPredictor(make, window, n_workers, batch)
+    known = None if dictionary is None else opened.tokenizer.encode(dictionary)
+    predictor = ExactPredictor(make, window, n_workers, batch, known)
     ref = ModelRef(opened.name, opened.source, opened.fingerprint[:FINGERPRINT_BYTES])
-    return OpenedPredictor(predictor, opened.tokenizer, ref)
+    mark = None if dictionary is None else dictionary_mark(ref.fingerprint, dictionary)
+    return OpenedPredictor(predictor, opened.tokenizer, ref, mark)
 
 
 def _open_float(

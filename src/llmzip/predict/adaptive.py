@@ -9,6 +9,7 @@ see the same integers in the same order.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,12 @@ class Adaptive:
         self.learner = Learner()
         self.bias = HeadBias(vocab_size, head_bias)
         self.vocab_size = vocab_size
+
+    def copy(self) -> Adaptive:
+        """Return the same, to go on with independently."""
+        other = copy(self)
+        other.learner, other.bias = self.learner.copy(), self.bias.copy()
+        return other
 
     def encode(
         self,

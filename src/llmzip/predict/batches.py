@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from llmzip.exact.cache import KVCache
 from llmzip.exact.distribution import Engine, TokenIntervals
 from llmzip.exact.hidden import Hidden
 from llmzip.predict.protocol import Intervals
@@ -41,10 +42,20 @@ def chunk_intervals(
     return [_intervals([part for view in own for part in view.found]) for own in views]
 
 
-def hidden_of(engine: Engine, views: Sequence[View]) -> list[Hidden]:
-    """The rows that predict each window's targets, in memory of their own; all side by side."""
+def prefill(engine: Engine, cache: KVCache, lane: int, inputs: Ids) -> Iterator[tuple[int, Hidden]]:
+    """Run `inputs` from position 0 of a lane, in blocks; yield each block's first row and rows."""
+    for first in range(0, len(inputs), engine.max_rows):
+        block = inputs[None, first : first + engine.max_rows]
+        yield first, engine.forward(block, np.array([lane]), np.array([first]), cache)
+
+
+def hidden_of(engine: Engine, views: Sequence[View], known: KVCache | None = None) -> list[Hidden]:
+    """The rows that predict each window's targets, in memory of their own; all side by side.
+
+    known: a cache that holds the first n_known inputs of every view that has some.
+    """
     parts: list[list[Hidden]] = [[] for _ in views]
-    for rows in _blocks(engine, views, len(views)):
+    for rows in _blocks(engine, views, len(views), known):
         for own, part in zip(parts, rows.parts(), strict=True):
             own.append(part)
     return [joined_hidden(own) for own in parts]
@@ -59,11 +70,15 @@ def joined_hidden(parts: Sequence[Hidden]) -> Hidden:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A window's inputs; the row of input n_context + i predicts targets[i]."""
+    """A window's inputs; the row of input n_context + i predicts targets[i].
+
+    n_known: how many of the inputs, from the first, need not be run, a cache having them.
+    """
 
     inputs: Ids
     n_context: int
     targets: Ids
+    n_known: int = 0
     found: list[TokenIntervals] = field(default_factory=list)
 
     def own(self, first: int, last: int) -> slice:
@@ -72,13 +87,13 @@ class View:
         return slice(start - self.n_context, stop - self.n_context)
 
 
-def views_of(window: Window, ids: Ids) -> Iterator[View]:
-    """The windows of a chunk, in order."""
-    done = 0
-    for inputs, n_context in window.cut(ids):
+def views_of(window: Window, ids: Ids, n_before: int = 0) -> Iterator[View]:
+    """The windows of a chunk, in order; the first n_before of `ids` stand before it."""
+    done = n_before
+    for inputs, n_context in window.cut(ids, n_before):
         targets = ids[done : done + len(inputs) - n_context]
+        yield View(inputs, n_context, targets, n_before if done == n_before else 0)
         done += len(targets)
-        yield View(inputs, n_context, targets)
 
 
 @dataclass(frozen=True)
@@ -111,7 +126,9 @@ class _Rows:
         return [self.picked(rows) for rows in self.index()]
 
 
-def _blocks(engine: Engine, views: Sequence[View], n_lanes: int) -> Iterator[_Rows]:
+def _blocks(
+    engine: Engine, views: Sequence[View], n_lanes: int, known: KVCache | None = None
+) -> Iterator[_Rows]:
     """Run windows, `n_lanes` side by side, in blocks of as many positions as the engine takes.
 
     Shorter ones are fed id 0 to the end: what comes later in a lane changes nothing before it.
@@ -124,7 +141,12 @@ def _blocks(engine: Engine, views: Sequence[View], n_lanes: int) -> Iterator[_Ro
         for row, view in enumerate(group):
             ids[row, : len(view.inputs)] = view.inputs
         lanes, columns = np.arange(len(group)), max(1, engine.max_rows // len(group))
-        for first in range(0, length, columns):
+        n_known = 0
+        if known is not None:
+            n_known = min(view.n_known for view in group)
+            for lane in lanes.tolist():
+                cache.begin_lane(lane, known, n_known)
+        for first in range(n_known, length, columns):
             block = ids[:, first : first + columns]
             hidden = engine.forward(block, lanes, np.full(len(group), first), cache)
             yield _Rows(group, hidden, first, block.shape[1])

@@ -11,11 +11,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.exact.cache import KVCache
-from llmzip.exact.distribution import Distributions, Engine, TokenIntervals
-from llmzip.exact.hidden import Hidden
+from llmzip.exact.distribution import Engine
 from llmzip.predict.adaptive import Adaptive, AdaptiveLanes
 from llmzip.predict.batches import chunk_intervals, grouped
+from llmzip.predict.lane_group import Bias, LaneGroup, Lanes, Totals
+from llmzip.predict.prefix import NO_PREFIX, Prefix
+from llmzip.predict.primed import Primed
 from llmzip.predict.protocol import Intervals
 from llmzip.predict.rows import RowStream
 from llmzip.predict.windows import Ids, Window
@@ -26,9 +27,6 @@ CACHE_BYTES = 768 << 20
 MAX_LANES = 64
 
 T = TypeVar("T")
-Bias = NDArray[np.float32]
-Lanes = NDArray[np.int64]
-Totals = NDArray[np.uint64]
 
 
 class ExactPredictor:
@@ -43,13 +41,17 @@ class ExactPredictor:
         window: Window,
         n_workers: int,
         n_lanes: int | None = None,
+        dictionary: NDArray[np.int32] | None = None,
     ) -> None:
+        """`dictionary`: tokens, at least one, that every group begins with."""
         self._workers = Workers(make_engine, n_workers)
         self._window = window
         engine = self._workers.engines[0]
         self.vocab_size = engine.shape.vocab_size
         self.default_lanes = n_lanes or lanes_to_decode(engine, window.size)
         self._n_together = lanes_to_prefill(engine, window.size)
+        self._dictionary = dictionary
+        self._primed: Primed | None = None
 
     def intervals(self, chunks: Iterable[NDArray[np.int32]]) -> Iterator[Intervals]:
         """Yield the intervals of each chunk, in order; workers take chunks as they are free."""
@@ -62,8 +64,20 @@ class ExactPredictor:
         return ExactLanes(self._workers, self._window, n_lanes)
 
     def group(self) -> ExactGroup:
-        """Return a group that has learnt nothing yet."""
-        return ExactGroup(self._workers, self._window, self._n_together)
+        """Return a group that has learnt nothing yet, or nothing but the dictionary."""
+        if self._dictionary is None:
+            adaptive, prefix = self._fresh(), NO_PREFIX
+        else:
+            self._primed = self._primed or self._prime(self._dictionary.astype(np.int64))
+            adaptive, prefix = self._primed.begin(), self._primed.prefix
+        return ExactGroup(self._workers, self._window, self._n_together, adaptive, prefix)
+
+    def _fresh(self) -> Adaptive:
+        engine = self._workers.engines[0]
+        return Adaptive(self.vocab_size, engine.head_bias)
+
+    def _prime(self, dictionary: Ids) -> Primed:
+        return Primed.by(dictionary, self._fresh(), self._workers, self._window, self._n_together)
 
     def _chunks(self, chunks: list[NDArray[np.int32]], engine: Engine) -> list[Intervals]:
         return chunk_intervals(engine, self._window, chunks, self._n_together)
@@ -83,34 +97,30 @@ def lanes_to_prefill(engine: Engine, n_positions: int) -> int:
     return int(engine.prefill_lanes(n_positions)) if hasattr(engine, "prefill_lanes") else 1
 
 
-def _head_of(engine: Engine) -> tuple[int, NDArray[np.float32] | None]:
-    return engine.shape.vocab_size, engine.head_bias
-
-
-def prefill(engine: Engine, cache: KVCache, lane: int, inputs: Ids) -> Iterator[tuple[int, Hidden]]:
-    """Run `inputs` from position 0 of a lane, in blocks; yield each block's first row and rows."""
-    for first in range(0, len(inputs), engine.max_rows):
-        block = inputs[None, first : first + engine.max_rows]
-        yield first, engine.forward(block, np.array([lane]), np.array([first]), cache)
-
-
 class ExactGroup:
     """Waves of chunks that learn from each other, whichever workers run the model."""
 
-    def __init__(self, workers: Workers, window: Window, n_together: int) -> None:
+    def __init__(
+        self,
+        workers: Workers,
+        window: Window,
+        n_together: int,
+        adaptive: Adaptive,
+        prefix: Prefix,
+    ) -> None:
         self._workers, self._window, self._n_together = workers, window, n_together
-        self._adaptive = Adaptive(*_head_of(workers.engines[0]))
+        self._adaptive, self._prefix = adaptive, prefix
 
     def intervals(
         self, chunks: Sequence[NDArray[np.int32]], progress: Callable[[float], None]
     ) -> list[Intervals]:
         """Return the intervals of each chunk of the next wave, and learn from it."""
-        rows = RowStream(self._workers, self._window, chunks, self._n_together)
+        rows = RowStream(self._workers, self._window, chunks, self._n_together, self._prefix)
         return self._adaptive.encode(chunks, rows, self._workers, progress)
 
     def lanes(self, n_tokens: Sequence[int]) -> AdaptiveLanes:
         """Return a decoder for the next wave, of chunks of so many tokens, one a lane."""
-        plain = ExactLanes(self._workers, self._window, len(n_tokens), max(n_tokens))
+        plain = ExactLanes(self._workers, self._window, len(n_tokens), max(n_tokens), self._prefix)
         return AdaptiveLanes(self._adaptive, plain, n_tokens)
 
 
@@ -122,7 +132,12 @@ class ExactLanes:
     """
 
     def __init__(
-        self, workers: Workers, window: Window, n_lanes: int, n_tokens: int | None = None
+        self,
+        workers: Workers,
+        window: Window,
+        n_lanes: int,
+        n_tokens: int | None = None,
+        prefix: Prefix = NO_PREFIX,
     ) -> None:
         """`n_tokens`: the longest chunk there will be, if that is known."""
         self._workers = workers
@@ -134,7 +149,8 @@ class ExactLanes:
                 window,
                 -(-(n_lanes - i) // n_groups),
                 workers if shared else None,
-                min(window.size, n_tokens or window.size),
+                min(window.size, len(prefix.ids) + (n_tokens or window.size)),
+                prefix,
             )
             for i, engine in enumerate(workers.engines[:n_groups])
         ]
@@ -207,97 +223,6 @@ class ExactLanes:
             if own.any():
                 jobs.append(partial(run, group, own, places[own]))
         self._workers.all(jobs)
-
-
-class LaneGroup:
-    """The lanes that one engine steps together.
-
-    helpers: workers that may prefill lanes of the group side by side, where they are free.
-    """
-
-    def __init__(
-        self,
-        engine: Engine,
-        window: Window,
-        n_lanes: int,
-        helpers: Workers | None,
-        n_positions: int,
-    ) -> None:
-        self._engine = engine
-        self._window = window
-        self._helpers = helpers
-        self._cache = engine.cache(n_lanes, n_positions)
-        self._seen = [_History() for _ in range(n_lanes)]
-        self._found: Distributions | None = None
-
-    def open(self, lane: int) -> None:
-        """Forget what the lane has seen."""
-        self._seen[lane].clear()
-
-    def totals(self, lanes: Lanes, bias: Bias | None = None) -> Totals:
-        """Feed each lane its last token (or a new window) and predict the next."""
-        self._begin_windows(lanes)
-        last = np.array([self._last_input(int(lane)) for lane in lanes], dtype=np.int64)
-        ids, at = np.ascontiguousarray(last.T)
-        self._found = self._engine.step(ids, lanes, at, self._cache, bias)
-        return self._found.totals()
-
-    def distributions(self) -> Distributions:
-        """What the last `totals` predicted."""
-        assert self._found is not None, "predictions come before what is asked of them"
-        return self._found
-
-    def _begin_windows(self, lanes: Lanes) -> None:
-        """Prefill the lanes whose next token opens a new window, but for its last input."""
-        due = [lane for lane in lanes.tolist() if self._window.begins(len(self._seen[lane]))]
-        tasks = [partial(self._prefill, lane) for lane in due if len(self._seen[lane])]
-        if self._helpers is None:
-            for task in tasks:
-                task(self._engine)
-        else:
-            for _ in self._helpers.in_order(tasks):
-                pass
-
-    def _prefill(self, lane: int, engine: Engine) -> None:
-        inputs = self._window.inputs(self._seen[lane].ids())
-        for _ in prefill(engine, self._cache, lane, inputs[:-1]):
-            pass
-
-    def _last_input(self, lane: int) -> tuple[int, int]:
-        """The window's last token in this lane and its position."""
-        seen = self._seen[lane].ids()
-        position = len(seen) - self._window.start_of(len(seen))
-        return int(seen[-1]) if position else self._window.bos_id, position
-
-    def find(self, lanes: Lanes, targets: Totals) -> TokenIntervals:
-        """Search the distributions of the last `totals`, append the tokens found."""
-        found = self.distributions().find(targets)
-        for lane, token in zip(lanes.tolist(), found.tokens.tolist(), strict=True):
-            self._seen[lane].append(token)
-        return found
-
-
-class _History:
-    """The tokens a lane has seen, in an array that grows."""
-
-    def __init__(self) -> None:
-        self._ids = np.zeros(2048, dtype=np.int64)
-        self._size = 0
-
-    def clear(self) -> None:
-        self._size = 0
-
-    def append(self, token: int) -> None:
-        if self._size == len(self._ids):
-            self._ids = np.concatenate([self._ids, np.zeros_like(self._ids)])
-        self._ids[self._size] = token
-        self._size += 1
-
-    def __len__(self) -> int:
-        return self._size
-
-    def ids(self) -> Ids:
-        return self._ids[: self._size]
 
 
 def usable_threads() -> int:

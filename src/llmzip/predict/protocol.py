@@ -95,4 +95,4 @@ class Predictor(Protocol):
         """Return a decoder for up to `n_lanes` chunks side by side."""
 
     def group(self) -> LearningGroup:
-        """Return a group that has learnt nothing yet."""
+        """Return a group that has learnt nothing yet, or nothing but the predictor's dictionary."""

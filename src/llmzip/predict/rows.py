@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from llmzip.exact.distribution import Engine
 from llmzip.exact.hidden import Hidden
 from llmzip.predict.batches import View, grouped, hidden_of, joined_hidden, views_of
+from llmzip.predict.prefix import NO_PREFIX, Prefix
 from llmzip.predict.windows import Window
 from llmzip.predict.workers import Workers
 
@@ -53,10 +54,11 @@ class RowStream:
         window: Window,
         chunks: Sequence[NDArray[np.int32]],
         n_together: int,
+        prefix: Prefix = NO_PREFIX,
     ) -> None:
         """`n_together`: how many windows a worker runs side by side."""
         self._ready = [_Ready(len(chunk)) for chunk in chunks]
-        self._found = _in_turn(workers, window, chunks, n_together)
+        self._found = _in_turn(workers, window, chunks, n_together, prefix)
 
     def take(self, stop: int) -> Hidden:
         """Return the next rows up to token `stop` of every chunk that has them, chunk by chunk."""
@@ -68,13 +70,17 @@ class RowStream:
 
 
 def _in_turn(
-    workers: Workers, window: Window, chunks: Sequence[NDArray[np.int32]], n_together: int
+    workers: Workers,
+    window: Window,
+    chunks: Sequence[NDArray[np.int32]],
+    n_together: int,
+    prefix: Prefix,
 ) -> Iterator[tuple[int, Hidden]]:
     """Yield (chunk, rows) window by window: the first of every chunk, then the second, …"""
-    turns = list(_turns(window, chunks))
+    turns = list(_turns(window, chunks, prefix))
 
     def run(views: list[View], engine: Engine) -> list[Hidden]:
-        return hidden_of(engine, views)
+        return hidden_of(engine, views, prefix.cache)
 
     groups = list(grouped(turns, n_together))
     tasks = (partial(run, [view for _, view in group]) for group in groups)
@@ -82,8 +88,13 @@ def _in_turn(
         yield from zip((chunk for chunk, _ in group), found, strict=True)
 
 
-def _turns(window: Window, chunks: Sequence[NDArray[np.int32]]) -> Iterator[tuple[int, View]]:
-    waiting = [(chunk, views_of(window, ids.astype(np.int64))) for chunk, ids in enumerate(chunks)]
+def _turns(
+    window: Window, chunks: Sequence[NDArray[np.int32]], prefix: Prefix
+) -> Iterator[tuple[int, View]]:
+    waiting = [
+        (chunk, views_of(window, np.concatenate([prefix.ids, ids]), len(prefix.ids)))
+        for chunk, ids in enumerate(chunks)
+    ]
     while waiting:
         left = []
         for chunk, views in waiting:

@@ -49,12 +49,12 @@ class Window:
         start = self.start_of(len(seen))
         return np.concatenate([[self.bos_id], seen[start:]]).astype(np.int64)
 
-    def cut(self, ids: Ids) -> Iterator[tuple[Ids, int]]:
+    def cut(self, ids: Ids, done: int = 0) -> Iterator[tuple[Ids, int]]:
         """Yield for each window of a chunk its inputs and how many of them only give context.
 
         The row of input number n_context predicts the window's first own token.
+        done: the first so many tokens, less than a window has, stand before the chunk.
         """
-        done = 0
         while done < len(ids):
             start = self.start_of(done)
             stop = min(len(ids), start + self.size)
