@@ -36,7 +36,7 @@ def llmzip(*arguments: str | Path, env: Mapping[str, str] | None = None, **how: 
         [*COMMAND, *map(str, arguments)],
         stderr=subprocess.PIPE,
         env=environment(**(env or {})),
-        timeout=300,
+        timeout=1200,
         check=False,
         **how,
     )
