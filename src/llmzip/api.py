@@ -157,9 +157,8 @@ class Compressor:
         from llmzip.codec import encode_stream, unseen
 
         level = self._level
-        if (
-            self._dictionary is not None
-        ):  # whose mark, in the file's first bytes, is the model's too
+        if self._dictionary is not None:
+            # its mark, in the file's first bytes, is the model's too
             level = level.with_dictionary(self._open().dictionary)
         return encode_stream(source, sink, self._open, level, progress or unseen)
 

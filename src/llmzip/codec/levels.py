@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from llmzip.container import ADAPTIVE_OPTIONS, DEFAULT_OPTIONS, Options
+from llmzip.container import ADAPTIVE_OPTIONS, Options
 from llmzip.container.limits import MAX_CHUNK_TOKENS
 
 FROZEN_LEVEL = 2
@@ -53,7 +53,7 @@ def _adaptive(carry_tokens: int, group_bytes: int, n_lanes: int, target_tokens: 
 
 LEVELS = {
     1: _frozen(1024, 512),
-    2: Level(DEFAULT_OPTIONS, 1 << 20, 64, DEFAULT_OPTIONS.chunk_tokens),
+    2: _frozen(2048, 1024),
     3: _adaptive(0, 1 << 20, 32, 1024),
     4: _adaptive(0, 1 << 22, 32, 2048),
     5: Level(ADAPTIVE_OPTIONS, 1 << 22, 32, 2048),
