@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from llmzip.container import (
     ADAPTIVE_OPTIONS,
+    DICTIONARY_OPTIONS,
     Header,
     ModelRef,
     Options,
@@ -22,7 +23,7 @@ from llmzip.container import (
 from llmzip.errors import CorruptError
 
 MARK = b"mk"
-PLAIN = Options(*ADAPTIVE_OPTIONS.numbers, True, MARK)
+PLAIN = Options(*DICTIONARY_OPTIONS.numbers, True, MARK)
 
 adaptive_options = st.builds(
     lambda chunk, carry, more, mark: Options(chunk, carry + more, carry, True, mark),

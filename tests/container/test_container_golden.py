@@ -16,6 +16,7 @@ from container_samples import checksum_of, chunks_of, read
 from llmzip import errors, mixing
 from llmzip.container import (
     ADAPTIVE_OPTIONS,
+    DICTIONARY_OPTIONS,
     Chunk,
     End,
     Group,
@@ -122,7 +123,7 @@ def rewritten(records: list[Record], text: bytes) -> bytes:
 def test_what_the_good_files_say() -> None:
     mark = bytes.fromhex("d1c7")
     dictionary = read(load("good-lone-dictionary")[1])[0]
-    assert dictionary == Header(Options(*ADAPTIVE_OPTIONS.numbers, True, mark))
+    assert dictionary == Header(Options(*DICTIONARY_OPTIONS.numbers, True, mark))
     assert read(load("good-sequence-dictionary")[1])[0] == Header(
         Options(4096, 1024, 512, True, mark)
     )

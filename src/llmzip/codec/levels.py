@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from llmzip.container import ADAPTIVE_OPTIONS, Options
+from llmzip.container import ADAPTIVE_OPTIONS, DICTIONARY_OPTIONS, Options
 from llmzip.container.limits import MAX_CHUNK_TOKENS
 
 FROZEN_LEVEL = 2
@@ -31,8 +31,14 @@ class Level:
         return replace(self, options=options, target_tokens=chunk_tokens)
 
     def with_dictionary(self, mark: bytes | None) -> Level:
-        """Return the same for groups that begin with a dictionary. Raises ValueError if frozen."""
-        return replace(self, options=replace(self.options, dictionary=mark))
+        """Return the same for groups that begin with a dictionary. Raises ValueError if frozen.
+
+        Half a window of a dictionary stands before each chunk, so no short one will do.
+        """
+        options = self.options
+        if options.adaptive and options.window_tokens < DICTIONARY_OPTIONS.window_tokens:
+            options = replace(DICTIONARY_OPTIONS, chunk_tokens=options.chunk_tokens)
+        return replace(self, options=replace(options, dictionary=mark))
 
     def chunk_tokens(self, n_tokens: int) -> int:
         """Return how long the chunks of a group of so many tokens are at most."""
@@ -42,25 +48,27 @@ class Level:
         return min(self.options.chunk_tokens, max(1, -(-n_tokens // n_lanes)))
 
 
-def _frozen(chunk_tokens: int, carry_tokens: int) -> Level:
-    return Level(Options(chunk_tokens, 2048, carry_tokens), 1 << 20, 64, chunk_tokens)
+def _frozen(chunk_tokens: int, window_tokens: int, carry_tokens: int) -> Level:
+    return Level(Options(chunk_tokens, window_tokens, carry_tokens), 1 << 20, 64, chunk_tokens)
 
 
-def _adaptive(carry_tokens: int, group_bytes: int, n_lanes: int, target_tokens: int) -> Level:
-    options = Options(MAX_CHUNK_TOKENS, 2048, carry_tokens, adaptive=True)
+def _adaptive(
+    window_tokens: int, carry_tokens: int, group_bytes: int, n_lanes: int, target_tokens: int
+) -> Level:
+    options = Options(MAX_CHUNK_TOKENS, window_tokens, carry_tokens, adaptive=True)
     return Level(options, group_bytes, n_lanes, target_tokens)
 
 
 LEVELS = {
-    1: _frozen(1024, 512),
-    2: _frozen(2048, 1024),
-    3: _adaptive(0, 1 << 20, 32, 1024),
-    4: _adaptive(0, 1 << 22, 32, 2048),
+    1: _frozen(1024, 1024, 128),
+    2: _frozen(2048, 1024, 128),
+    3: _adaptive(512, 64, 1 << 20, 32, 1024),
+    4: _adaptive(768, 96, 1 << 22, 32, 2048),
     5: Level(ADAPTIVE_OPTIONS, 1 << 22, 32, 2048),
-    6: _adaptive(512, 1 << 22, 24, 2048),
-    7: _adaptive(1024, 1 << 22, 16, 4096),
-    8: _adaptive(1024, 1 << 22, 8, 8192),
-    9: _adaptive(1024, 1 << 23, 4, 16384),
+    6: _adaptive(2048, 256, 1 << 22, 32, 2048),
+    7: _adaptive(2048, 1024, 1 << 22, 16, 4096),
+    8: _adaptive(2048, 1024, 1 << 22, 8, 8192),
+    9: _adaptive(2048, 1024, 1 << 23, 4, 16384),
 }
 """Level 5 is the default. 1 and 2 learn nothing: any chunk decodes without the others."""
 

@@ -16,6 +16,7 @@ from llmzip.container.reader import Reader
 from llmzip.container.records import (
     ADAPTIVE_OPTIONS,
     DEFAULT_OPTIONS,
+    DICTIONARY_OPTIONS,
     Chunk,
     End,
     Group,
@@ -34,6 +35,7 @@ from llmzip.container.writer import Writer
 __all__ = [
     "ADAPTIVE_OPTIONS",
     "DEFAULT_OPTIONS",
+    "DICTIONARY_OPTIONS",
     "WELL_KNOWN",
     "Chunk",
     "End",

@@ -16,7 +16,7 @@ from __future__ import annotations
 import binascii
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from llmzip.container.bodies import (
     ChunkHead,
@@ -36,7 +36,7 @@ from llmzip.container.limits import (
     LONE_MAX_BYTES,
     SIGNATURE,
 )
-from llmzip.container.records import ModelRef, Options, Wave
+from llmzip.container.records import ADAPTIVE_OPTIONS, ModelRef, Options, Wave
 from llmzip.container.wire import Fields, Source, Tee, corrupt, crc32, varint
 
 Crc = Callable[[bytes, bytes], bytes]
@@ -63,8 +63,8 @@ def fits_compact(wave: Wave) -> bool:
 def pack_compact(member: Compact) -> bytes:
     """Return the whole member. LM chunks need the model."""
     form, options = _form_of(member.wave), member.options
-    if not member.wave.needs_model:
-        options = replace(options, dictionary=None)
+    if options.dictionary is not None and not member.wave.needs_model:
+        options = ADAPTIVE_OPTIONS
     head = pack_head(form, options) + _pack_chunks(form, member.wave)
     if member.wave.needs_model and options.dictionary is None:
         assert member.model is not None

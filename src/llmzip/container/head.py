@@ -18,7 +18,13 @@ from llmzip.container.limits import (
     SIGNATURE,
     VERSION,
 )
-from llmzip.container.records import ADAPTIVE_OPTIONS, DEFAULT_OPTIONS, Kind, Options
+from llmzip.container.records import (
+    ADAPTIVE_OPTIONS,
+    DEFAULT_OPTIONS,
+    DICTIONARY_OPTIONS,
+    Kind,
+    Options,
+)
 from llmzip.container.wire import Fields, Source, frame, take_frame
 from llmzip.errors import CorruptError, NotLlmzError, TruncatedError, UnsupportedError
 
@@ -28,7 +34,7 @@ _KIND = 3
 _DEFAULTS = {
     VERSION: DEFAULT_OPTIONS,
     ADAPTIVE_VERSION: ADAPTIVE_OPTIONS,
-    DICTIONARY_VERSION: ADAPTIVE_OPTIONS,
+    DICTIONARY_VERSION: DICTIONARY_OPTIONS,
 }
 NAMED_KINDS = frozenset(Kind(code) for code in range(_KIND))
 """The kinds that a form byte can name; a chunk of another needs a table."""

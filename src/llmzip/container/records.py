@@ -55,7 +55,8 @@ class Options:
     adaptive: whether the chunks of a group learn from each other.
     dictionary: the dictionary_mark of the dictionary that every group begins with, and of the
         model; None where there is no dictionary.
-    The defaults' numbers take no bytes in the file, nor do those of ADAPTIVE_OPTIONS.
+    The numbers of DEFAULT_OPTIONS take no bytes in a file that learns nothing, those of
+    ADAPTIVE_OPTIONS none in one that does, and those of DICTIONARY_OPTIONS none beside a mark.
     """
 
     chunk_tokens: int = 2048
@@ -80,7 +81,8 @@ class Options:
 
 
 DEFAULT_OPTIONS = Options()
-ADAPTIVE_OPTIONS = Options(limits.MAX_CHUNK_TOKENS, 2048, 256, adaptive=True)
+ADAPTIVE_OPTIONS = Options(limits.MAX_CHUNK_TOKENS, 1024, 128, adaptive=True)
+DICTIONARY_OPTIONS = Options(limits.MAX_CHUNK_TOKENS, 2048, 256, adaptive=True)
 
 
 @dataclass(frozen=True)
