@@ -96,13 +96,17 @@ def _byte_alphabet() -> dict[str, int]:
     return alphabet | {chr(256 + i): byte for i, byte in enumerate(others)}
 
 
-_BYTE_OF = _byte_alphabet()
+_IN_LATIN_1 = str.maketrans(
+    {chr(byte): "\uffff" for byte in range(256)}  # what is no letter of the alphabet has no byte
+    | {letter: chr(byte) for letter, byte in _byte_alphabet().items()}
+)
 
 
 def _spell_byte_level(piece: str) -> bytes:
-    if all(char in _BYTE_OF for char in piece):
-        return bytes(_BYTE_OF[char] for char in piece)
-    return b""  # not written in the alphabet: no text makes it
+    try:
+        return piece.translate(_IN_LATIN_1).encode("latin-1")
+    except UnicodeEncodeError:
+        return b""  # not written in the alphabet: no text makes it
 
 
 def _spell_marked(piece: str, byte_fallback: bool) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
@@ -17,6 +18,9 @@ from llmzip.exact.cpu.scalars import f32, i32
 from llmzip.exact.cpu.step import StepModel
 from llmzip.exact.model import ExactModel
 from llmzip.exact.reference import score_scale
+
+NAMES = ("qkv", "out", "up", "down")
+"""The linears of a layer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,10 +48,10 @@ def packed_model(model: ExactModel) -> PackedModel:
 
 def _step_model(model: ExactModel) -> StepModel:
     view = ModelView.of(model)
-    named = {
-        name: _step_linear([layer[name] for layer in view.layers])
-        for name in ("qkv", "out", "up", "down")
-    }
+    linears = {name: [layer[name] for layer in view.layers] for name in NAMES}
+    with ThreadPoolExecutor(len(linears) + 1, "llmzip-pack") as pool:
+        packed = pool.map(_step_linear, [*linears.values(), [view.head]])
+    named = dict(zip((*NAMES, "head"), packed, strict=True))
     return StepModel(
         view.embedding,
         view.embedding_scale,
@@ -58,7 +62,6 @@ def _step_model(model: ExactModel) -> StepModel:
         model.shape.gated,
         f32(score_scale(model.shape.d_head)),
         tiles.AVAILABLE,
-        head=_step_linear([view.head]),
         **named,
     )
 
