@@ -2,7 +2,8 @@
 
 For each file, and for each of its prefixes that --sizes asks for: what classical compressors
 make of it, what llmzip does, and llmzip as a fraction of xz and of the best of the others.
-Every row is decompressed and compared with the original, or the run fails. --classical-only
+Every row is decompressed and compared with the original, or the run fails. --with puts what
+earlier runs left in JSON into the table. --classical-only
 leaves the model out: llmzip is then what its own classical codecs give, run by run as it cuts
 the data. benchmarks/gather_kinds.py collects files.
 """
@@ -58,8 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure; print the table; return the exit status: 1 if a row gave back other bytes."""
     options = parse(arguments)
     codecs = open_codecs(options)
-    results: list[KindResult] = []
     try:
+        results = earlier(options.earlier)
         for path in options.files:
             data = path.read_bytes()
             for n_bytes in sorted({min(size, len(data)) for size in options.sizes or [len(data)]}):
@@ -79,11 +80,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def earlier(paths: Sequence[Path]) -> list[KindResult]:
+    """Return the results that earlier runs wrote."""
+    loaded = (json.loads(path.read_text(encoding="utf-8"))["results"] for path in paths)
+    return [KindResult(**result) for results in loaded for result in results]
+
+
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the options."""
     parser = argparse.ArgumentParser(prog="benchmarks/kinds.py", description=__doc__)
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE")
     parser.add_argument("--sizes", type=_sizes, metavar="BYTES,...", help="of prefixes")
+    parser.add_argument("--with", dest="earlier", nargs="+", default=(), type=Path, metavar="JSON")
     parser.add_argument("--classical-only", action="store_true", help="without the model")
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
@@ -142,7 +150,7 @@ def one_line(result: KindResult) -> str:
 def markdown(results: Sequence[KindResult], options: argparse.Namespace) -> str:
     """Return the table, and what it depends on."""
     rows = list(results[0].sizes)
-    headings = ["", "bytes", *rows, "of xz", "of the best", "compress kB/s", "decompress kB/s"]
+    headings = ["", "bytes", *rows, "of xz", "of the best"]
     table = [
         [
             result.name,
@@ -150,14 +158,13 @@ def markdown(results: Sequence[KindResult], options: argparse.Namespace) -> str:
             *(f"{result.sizes[row]:,}" for row in rows),
             f"{100 * result.ours / result.sizes['xz -9e']:.1f} %",
             f"{100 * result.ours / result.best[1]:.1f} %",
-            f"{result.n_bytes / 1e3 / result.compress_s:,.1f}",
-            f"{result.n_bytes / 1e3 / result.decompress_s:,.1f}",
         ]
         for result in results
     ]
     facts = {**machine.describe(), "model": None if options.classical_only else options.model}
     listed = "; ".join(f"{key} {value}" for key, value in facts.items() if value is not None)
-    return f"{markdown_table(headings, table)}\n\n{listed}.\n"
+    title = "### Kinds of data, in bytes"
+    return f"{title}\n\n{markdown_table(headings, table)}\n\n{listed}.\n"
 
 
 if __name__ == "__main__":

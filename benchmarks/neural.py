@@ -36,8 +36,15 @@ class Settings:
 class LlmzipCodec:
     """llmzip as a program uses it that keeps the model open."""
 
-    def __init__(self, settings: Settings, *, exact: bool = True, level: int | None = None) -> None:
-        """`level`: the default where it is not said."""
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        exact: bool = True,
+        level: int | None = None,
+        chunk_tokens: int | None = None,
+    ) -> None:
+        """`level`, `chunk_tokens`: the defaults where they are not said."""
         self.name = "llmzip" if exact else "float (transformers)"
         if level is not None:
             self.name += f" -{level}"
@@ -49,6 +56,7 @@ class LlmzipCodec:
             threads=threads,
             exact=exact,
             level=DEFAULT_LEVEL if level is None else level,
+            chunk_tokens=chunk_tokens,
         )
         self._decompressor = llmzip.Decompressor(
             model=settings.model, device=device, threads=threads

@@ -141,6 +141,7 @@ class Compressor:
             _check_dictionary(dictionary)
             if not self._level.options.adaptive:
                 raise UsageError("a dictionary is for levels 3 to 9, without floating point")
+            self._level = self._level.roomy()
         self._dictionary = dictionary
         self._name = model
         self._how = _HowToRun(device, threads, batch, quiet)

@@ -30,15 +30,16 @@ class Level:
         options = replace(self.options, chunk_tokens=chunk_tokens)
         return replace(self, options=options, target_tokens=chunk_tokens)
 
-    def with_dictionary(self, mark: bytes | None) -> Level:
-        """Return the same for groups that begin with a dictionary. Raises ValueError if frozen.
+    def roomy(self) -> Level:
+        """Return the same for a dictionary, half a window of which stands before each chunk."""
+        if self.options.window_tokens >= DICTIONARY_OPTIONS.window_tokens:
+            return self
+        options = replace(DICTIONARY_OPTIONS, chunk_tokens=self.options.chunk_tokens)
+        return replace(self, options=options)
 
-        Half a window of a dictionary stands before each chunk, so no short one will do.
-        """
-        options = self.options
-        if options.adaptive and options.window_tokens < DICTIONARY_OPTIONS.window_tokens:
-            options = replace(DICTIONARY_OPTIONS, chunk_tokens=options.chunk_tokens)
-        return replace(self, options=replace(options, dictionary=mark))
+    def with_dictionary(self, mark: bytes | None) -> Level:
+        """Return the same for groups that begin with a dictionary. Raises ValueError if frozen."""
+        return replace(self, options=replace(self.options, dictionary=mark))
 
     def chunk_tokens(self, n_tokens: int) -> int:
         """Return how long the chunks of a group of so many tokens are at most."""
