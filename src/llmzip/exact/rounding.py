@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.exact import arith
+from llmzip.exact.cpu.elimination import eliminate
 
 Array = NDArray[np.float64]
 
@@ -27,7 +28,6 @@ SHARE_BITS = 20  # with 2^10 inputs in a block: sums of 52 bits
 DAMPING = 1 / 64  # of the mean square, added to each: inputs never seen divide by something
 
 _PANEL = 32  # inputs that are taken together, for speed
-_TILE = 64
 _ROWS = 4096
 
 
@@ -96,25 +96,9 @@ def _pass_on(wanted: Array, shares: Array, unit: float, limit: int) -> Array:
 def _shares(moment: Array) -> Array:
     """U of moment + damping = (1 + U) D (1 + U)ᵀ, D diagonal and U above the diagonal.
 
-    U[j, k] is what input k takes over of the error of an earlier input j. Eliminates
-    columns from the last to the first; each element sees single operations in that
-    order, whatever the panels and tiles that keep them in the processor's cache. Only what
-    lies above the diagonal is kept up.
+    U[j, k] is what input k takes over of the error of an earlier input j.
     """
     n_in = len(moment)
     left = moment.astype(np.float64)
     left[np.diag_indices(n_in)] += max(float(np.trace(left)), 1.0) / n_in * DAMPING
-    shares = np.zeros_like(left)
-    for stop in range(n_in, 0, -_PANEL):
-        start = max(stop - _PANEL, 0)
-        columns = []
-        for k in reversed(range(start, stop)):
-            column = left[:k, k].copy()
-            shares[:k, k] = column / left[k, k]
-            left[:k, start:k] -= shares[:k, k, None] * column[start:]
-            columns.append((k, column[:start]))
-        for first in range(0, start, _TILE):
-            rows = slice(first, min(first + _TILE, start))
-            for k, column in columns:
-                left[rows, :start] -= shares[rows, k, None] * column
-    return shares
+    return eliminate(left)
