@@ -63,7 +63,7 @@ def _adaptive(
 LEVELS = {
     1: _frozen(1024, 1024, 128),
     2: _frozen(2048, 1024, 128),
-    3: _adaptive(512, 64, 1 << 20, 32, 1024),
+    3: _adaptive(768, 96, 1 << 20, 32, 1536),
     4: _adaptive(768, 96, 1 << 22, 32, 2048),
     5: Level(ADAPTIVE_OPTIONS, 1 << 22, 32, 2048),
     6: _adaptive(2048, 256, 1 << 22, 32, 2048),
