@@ -11,20 +11,24 @@ from typing import Any
 import numpy as np
 
 from llmzip.exact.cpu import tiles
-from llmzip.exact.cpu.attention import softmax_row
 from llmzip.exact.cpu.head import BLOCK, FREQ_UNIT, frequency_sum, weigh
+from llmzip.exact.cpu.prefill_softmax import (
+    BLOCK_BYTES,
+    ROW_BYTES,
+    begin_rows,
+    row_state,
+    scale_block,
+    weigh_blocks,
+)
 from llmzip.exact.cpu.product import address_of
 from llmzip.exact.cpu.rows import quantise_row_wide
 from llmzip.exact.cpu.scalars import (
     borrowed,
     f32,
     gelu_new,
-    high_byte,
     inlined,
     kernel,
-    low_byte,
     maximum,
-    rounded_bits,
     silu_gate,
     wide_vectors,
 )
@@ -40,23 +44,6 @@ PAD = 16
 @inlined
 def _whole(n: int, step: int) -> int:
     return (n + step - 1) // step * step
-
-
-@inlined
-def _weigh_row(
-    scores: Any, key_scales: Any, value_scales: Any, q_scale: Any, work: Any, high: Any, low: Any
-) -> Any:
-    """The halves of a row's weights, zero beyond the keys that `work` has room for: the factor."""
-    wide_vectors()
-    seen = work.size
-    inverse, factor = softmax_row(scores[:seen], key_scales, value_scales, q_scale, work)
-    for j in range(seen):
-        bits = rounded_bits(work[j] * inverse)
-        high[j] = high_byte(bits)
-        low[j] = low_byte(bits)
-    high[seen:] = 0
-    low[seen:] = 0
-    return factor
 
 
 @kernel
@@ -86,50 +73,38 @@ def attend(
     n_kv, _, n_group, d = queries.shape
     n_keys = _whole(start + count, tiles.TERMS)
     packed_keys = np.empty(n_keys * d // 4, dtype=np.int32)
-    scores = np.empty((tiles.ROWS, n_keys + PAD), dtype=np.int32)
-    halves = np.empty((ROWS, n_keys + 4 * PAD), dtype=np.int8)
-    sums, work = np.empty((ROWS, d), dtype=np.int32), np.empty(n_keys, dtype=np.float32)
-    factors = np.empty(tiles.ROWS, dtype=np.float32)
-    d64, score_line, half_line = np.int64(d), np.int64(4 * (n_keys + PAD)), halves.shape[1]
+    scores = np.empty(n_keys * tiles.ROWS, dtype=np.int32)
+    sums, state = np.empty((ROWS, d), dtype=np.int32), row_state()
+    d64, line, per_key = np.int64(d), np.int64(ROW_BYTES), BLOCK_BYTES // tiles.TERMS
     value_stride = np.int64(tiles.ROWS * tiles.TOGETHER)
+    k_at, s_at = address_of(packed_keys), address_of(scores)
     tiles.configure(configuration)
     for g in range(n_kv):
         q_first = address_of(queries[g, first])
         tiles.pack_rows(keys[g, :n_keys].view(np.int32), packed_keys)
         for r0 in range(0, count * n_group, tiles.ROWS):
             n_rows = min(tiles.ROWS, count * n_group - r0)
+            for r in range(n_rows):
+                row, member = (r0 + r) // n_group, (r0 + r) % n_group
+                state.seen[r] = start + row + 1
+                state.q_scales[r] = query_scales[g, first + row, member]
+            begin_rows(state)
             longest = _whole(start + (r0 + n_rows - 1) // n_group + 1, tiles.TERMS)
             q_at = q_first + r0 * d64
             for j in range(0, longest, tiles.TERMS):
-                k_at, s_at = address_of(packed_keys) + j * d64, address_of(scores) + j * 4
-                tiles.products_1x4(q_at, d64, k_at, 16 * d64, d64, s_at, score_line)
-            for r in range(n_rows):
-                row, member = first + (r0 + r) // n_group, (r0 + r) % n_group
-                seen = start + (r0 + r) // n_group + 1
-                factors[r] = _weigh_row(
-                    scores[r],
-                    key_scales[g, :seen],
-                    value_scales[g, :seen],
-                    query_scales[g, row, member],
-                    work[:seen],
-                    halves[r, :longest],
-                    halves[tiles.ROWS + r, :longest],
+                at = k_at + j * d64
+                tiles.products_1x4(q_at, d64, at, 16 * d64, d64, s_at + j * per_key, line)
+                scale_block(
+                    s_at + j * per_key, key_scales[g], n_rows, j, state, at + tiles.TERMS * d64
                 )
+            weigh_blocks(s_at, value_scales[g], n_rows, longest, state)
             for i in range(0, d, ROWS):
                 v_at = address_of(values[g]) + i * tiles.TOGETHER
                 o_at = address_of(sums) + i * 4
-                tiles.values_2x2(
-                    address_of(halves),
-                    np.int64(half_line),
-                    v_at,
-                    value_stride,
-                    np.int64(longest),
-                    o_at,
-                    4 * d64,
-                )
+                tiles.weighed_2x2(s_at, line, v_at, value_stride, np.int64(longest), o_at, 4 * d64)
             for r in range(n_rows):
                 row, member = first + (r0 + r) // n_group, (r0 + r) % n_group
-                high, low, f = sums[r], sums[tiles.ROWS + r], factors[r]
+                high, low, f = sums[r], sums[tiles.ROWS + r], state.factors[r]
                 target = mixed[row, g * n_group + member]
                 for i in range(d):
                     target[i] = f32(np.int64(high[i]) * 256 + np.int64(low[i])) * f

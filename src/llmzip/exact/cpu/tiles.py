@@ -120,6 +120,14 @@ def ask_for_line(builder: ir.IRBuilder, address: ir.Value, index: int) -> None:
     _call(builder, "llvm.prefetch.p0", _pointer(builder, place), *numbers)
 
 
+def _ask_for_tile(builder: ir.IRBuilder, columns: ir.Value, line: int) -> None:
+    """Ask for the tile of the next terms of these columns, into the first cache."""
+    hints = [ir.Constant(_i32, i) for i in (0, 3, 1)]
+    for row in range(ROWS, 2 * ROWS):
+        place = builder.add(columns, ir.Constant(_i64, line * row))
+        _call(builder, "llvm.prefetch.p0", _pointer(builder, place), *hints)
+
+
 def _emit_products(
     builder: ir.IRBuilder,
     n_rows: int,
@@ -127,8 +135,13 @@ def _emit_products(
     line: int,
     arguments: Sequence[ir.Value],
     ahead: ir.Value | None = None,
+    blocked: int = 0,
 ) -> None:
-    """The code of `_make_products`; ahead: address of ASKED lines for every TERMS terms."""
+    """The code of `_make_products`; ahead: address of ASKED lines for every TERMS terms.
+
+    blocked: bytes of a block of TERMS terms, if the rows lie in such blocks. Tiles of rows are
+    then side by side in a block, and the next columns are asked for.
+    """
     if not _has_tiles():
         return
     rows, row_stride, columns, column_stride, n_terms, out, out_stride = arguments
@@ -151,13 +164,21 @@ def _emit_products(
             asked = shifted(ahead, k, ASKED)
             for i in range(ASKED):
                 ask_for_line(builder, asked, i)
-        row_base = builder.add(rows, k)
+        if blocked:
+            row_base = builder.add(rows, builder.mul(k, ir.Constant(_i64, blocked // TERMS)))
+        else:
+            row_base = builder.add(rows, k)
         column_base = builder.add(columns, builder.mul(k, ir.Constant(_i64, line // TOGETHER)))
         for r, target in enumerate(row_tiles):
-            place = _pointer(builder, shifted(row_base, row_stride, ROWS * r))
+            if blocked:
+                place = _pointer(builder, builder.add(row_base, ir.Constant(_i64, TERMS * r)))
+            else:
+                place = _pointer(builder, shifted(row_base, row_stride, ROWS * r))
             _call(builder, "llvm.x86.tileloadd64", target, place, row_stride)
         for c in range(n_columns):
             place = _pointer(builder, shifted(column_base, column_stride, c))
+            if blocked:
+                _ask_for_tile(builder, shifted(column_base, column_stride, c), line)
             target = column_tiles[c % len(column_tiles)]
             _call(builder, "llvm.x86.tileloadd64", target, place, column_line)
             for r in range(n_rows):
@@ -169,10 +190,10 @@ def _emit_products(
         _call(builder, "llvm.x86.tilestored64", tile(index), place, out_stride)
 
 
-def _make_products(n_rows: int, n_columns: int, line: int = TERMS) -> Any:
+def _make_products(n_rows: int, n_columns: int, line: int = TERMS, blocked: int = 0) -> Any:
     """Make a function for n_rows by n_columns tiles of sums, at most four.
 
-    line: bytes from one row of a tile of columns to the next.
+    line: bytes from one row of a tile of columns to the next. blocked: see `_emit_products`.
     """
 
     @intrinsic
@@ -187,7 +208,7 @@ def _make_products(n_rows: int, n_columns: int, line: int = TERMS) -> Any:
         signature = types.void(*[types.int64] * 7)
 
         def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            _emit_products(builder, n_rows, n_columns, line, arguments)
+            _emit_products(builder, n_rows, n_columns, line, arguments, blocked=blocked)
             return context.get_dummy_value()
 
         return signature, generate
@@ -201,6 +222,10 @@ products_2x1 = _make_products(2, 1)
 products_1x4 = _make_products(1, 4)
 values_2x2 = _make_products(2, 2, OUTPUTS * TOGETHER)
 """For columns as a cache holds values: (terms / TOGETHER, OUTPUTS, TOGETHER)."""
+weighed_2x2 = _make_products(2, 2, OUTPUTS * TOGETHER, 4 * ROWS * OUTPUTS)
+"""As `values_2x2`, for rows in blocks of the size of 16 by OUTPUTS int32, as `prefill_softmax`
+leaves the halves of weights.
+"""
 
 
 @intrinsic
