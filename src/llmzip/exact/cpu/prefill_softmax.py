@@ -85,6 +85,7 @@ def _scale_block(  # type: ignore[no-untyped-def]
         def body(code: Emitter, row: ir.Value, count: ir.Value | None) -> None:
             code.ask(code.moved(ahead, row, 4 * LINE), 4)
             line = code.moved(block, row, ROW_BYTES)
+            code.ask(builder.add(line, ir.Constant(_i64, BLOCK_BYTES)), 4, to_write=True)
             scores = code.products(code.converted(code.loads(line, INTS)), code.loads(scales))
             code.stores(scores, line)
             if count is not None:

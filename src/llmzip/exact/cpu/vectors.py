@@ -200,9 +200,9 @@ class Emitter:
         with cgutils.for_range(self.builder, n, intp=_i64) as loop:
             yield loop.index
 
-    def ask(self, address: ir.Value, n_lines: int) -> None:
+    def ask(self, address: ir.Value, n_lines: int, to_write: bool = False) -> None:
         """Ask memory for lines, into the first cache; they may lie anywhere."""
-        hints = [ir.Constant(_i32, i) for i in (0, 3, 1)]
+        hints = [ir.Constant(_i32, i) for i in (int(to_write), 3, 1)]
         for line in range(n_lines):
             place = self._pointer(address, LANES * line, _i8)
             self._call("llvm.prefetch.p0", ir.VoidType(), place, *hints)
