@@ -72,16 +72,15 @@ def attend(
     values, value_scales = borrowed((values, value_scales))
     n_kv, _, n_group, d = queries.shape
     n_keys = _whole(start + count, tiles.TERMS)
-    packed_keys = np.empty(n_keys * d // 4, dtype=np.int32)
-    scores = np.empty(n_keys * tiles.ROWS, dtype=np.int32)
-    sums, state = np.empty((ROWS, d), dtype=np.int32), row_state()
+    packed_keys, scores = tiles.lines(n_keys * d // tiles.TERMS), tiles.lines(n_keys)
+    sums, state = tiles.lines(ROWS * d // tiles.ROWS).reshape(ROWS, d), row_state()
     d64, line, per_key = np.int64(d), np.int64(ROW_BYTES), BLOCK_BYTES // tiles.TERMS
     value_stride = np.int64(tiles.ROWS * tiles.TOGETHER)
     k_at, s_at = address_of(packed_keys), address_of(scores)
     tiles.configure(configuration)
     for g in range(n_kv):
         q_first = address_of(queries[g, first])
-        tiles.pack_rows(keys[g, :n_keys].view(np.int32), packed_keys)
+        tiles.pack_rows(keys[g, :n_keys].view(np.int32), packed_keys.reshape(packed_keys.size))
         for r0 in range(0, count * n_group, tiles.ROWS):
             n_rows = min(tiles.ROWS, count * n_group - r0)
             for r in range(n_rows):
@@ -143,7 +142,7 @@ def activate(
     wide_vectors()
     weight, scale, bias, active = borrowed((weight, scale, bias, active))
     n_rows, n_terms, n_out = q.shape[0], np.int64(q.shape[1]), active.shape[1]
-    sums = np.empty((2, ROWS, WIDTH), dtype=np.int32)
+    sums = tiles.lines(2 * ROWS * WIDTH // tiles.ROWS).reshape(2, ROWS, WIDTH)
     line, gate = np.empty(WIDTH, dtype=np.float32), np.empty(WIDTH, dtype=np.float32)
     tiles.configure(configuration)
     for c in range(0, n_out, WIDTH):
@@ -194,7 +193,8 @@ def token_intervals(
     wide_vectors()
     weight, scale, bias = borrowed((weight, scale, bias))
     n_rows, n_terms, n_out = q.shape[0], np.int64(q.shape[1]), scale.size
-    sums, logits = np.empty((ROWS, WIDTH), dtype=np.int32), np.empty(WIDTH, dtype=np.float32)
+    sums = tiles.lines(ROWS * WIDTH // tiles.ROWS).reshape(ROWS, WIDTH)
+    logits = np.empty(WIDTH, dtype=np.float32)
     tops, own = np.full(n_rows, f32(-np.inf)), np.empty(n_rows, dtype=np.float32)
     below, all_ = np.zeros(n_rows, dtype=np.int64), np.zeros(n_rows, dtype=np.int64)
     tiles.configure(configuration)
@@ -242,7 +242,8 @@ def distributions(
     wide_vectors()
     weight, scale, bias, weights = borrowed((weight, scale, bias, weights))
     n_rows, n_terms, n_out = q.shape[0], np.int64(q.shape[1]), scale.size
-    sums, tops = np.empty((ROWS, WIDTH), dtype=np.int32), np.full(n_rows, f32(-np.inf))
+    sums = tiles.lines(ROWS * WIDTH // tiles.ROWS).reshape(ROWS, WIDTH)
+    tops = np.full(n_rows, f32(-np.inf))
     tiles.configure(configuration)
     for c in range(0, n_out, WIDTH):
         last, w_at = min(c + WIDTH, n_out), address_of(weight) + c * n_terms
