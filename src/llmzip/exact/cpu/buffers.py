@@ -55,13 +55,11 @@ class Workspace:
         attention = ATTENTION_ROWS * (shape.n_heads // shape.n_kv_heads)
         n_keys = n_positions + KEY_STEP
         self.configuration = tiles.configuration()
-        tiled = tiles.AVAILABLE
         spare = 2 * tiles.ROWS  # rows that tiles may read beyond the last
         self.stream = Buffer(n_rows * shape.d_model, torch.float32)
         self.q = Buffer(
             (n_rows + spare) * max(shape.d_model, shape.n_heads * shape.d_head), torch.int8
         )
-        self.active = Buffer(n_rows * shape.d_ff if tiled else 0, torch.float32)
         self.scale = Buffer(n_rows, torch.float32)
         self.sums = Buffer(n_rows * max(d_qkv, d_up, 2 * shape.d_model), torch.int32)
         self.queries = Buffer((n_rows * shape.n_heads + spare) * shape.d_head, torch.int8)

@@ -21,15 +21,12 @@ from llmzip.exact.cpu.prefill_softmax import (
     weigh_blocks,
 )
 from llmzip.exact.cpu.product import address_of
-from llmzip.exact.cpu.rows import quantise_row_wide
 from llmzip.exact.cpu.scalars import (
     borrowed,
     f32,
-    gelu_new,
     inlined,
     kernel,
     maximum,
-    silu_gate,
     wide_vectors,
 )
 
@@ -119,56 +116,6 @@ def _scaled(sums: Any, scale: Any, bias: Any, s: Any, line: Any) -> None:
     if bias.size:
         for i in range(line.size):
             line[i] = line[i] + bias[i]
-
-
-@kernel
-def activate(
-    configuration: Any,
-    q: Any,
-    weight: Any,
-    scale: Any,
-    bias: Any,
-    s_in: Any,
-    gated: bool,
-    active: Any,
-    high: Any,
-    low: Any,
-    s_out: Any,
-) -> None:
-    """The linear `up` of q (M, D), its activation, quantised into halves (M, F).
-
-    q has memory for ROWS more behind. active: float32 (M, F).
-    """
-    wide_vectors()
-    weight, scale, bias, active = borrowed((weight, scale, bias, active))
-    n_rows, n_terms, n_out = q.shape[0], np.int64(q.shape[1]), active.shape[1]
-    sums = tiles.lines(2 * ROWS * WIDTH // tiles.ROWS).reshape(2, ROWS, WIDTH)
-    line, gate = np.empty(WIDTH, dtype=np.float32), np.empty(WIDTH, dtype=np.float32)
-    tiles.configure(configuration)
-    for c in range(0, n_out, WIDTH):
-        up, up_at = n_out + c if gated else c, address_of(weight)
-        up_bias = bias[up : up + WIDTH] if bias.size else bias
-        gate_bias = bias[c : c + WIDTH] if bias.size else bias
-        for r0 in range(0, n_rows, ROWS):
-            block, q_at = min(ROWS, n_rows - r0), address_of(q) + r0 * n_terms
-            u_at, g_at = up_at + up * n_terms, up_at + c * n_terms
-            tiles.product_block(q_at, block, n_terms, u_at, address_of(sums[0]), WIDTH)
-            if gated:
-                tiles.product_block(q_at, block, n_terms, g_at, address_of(sums[1]), WIDTH)
-            for r in range(block):
-                target = active[r0 + r, c : c + WIDTH]
-                s = s_in[r0 + r]
-                _scaled(sums[0, r], scale[up : up + WIDTH], up_bias, s, line)
-                if gated:
-                    _scaled(sums[1, r], scale[c : c + WIDTH], gate_bias, s, gate)
-                    for i in range(WIDTH):
-                        target[i] = silu_gate(gate[i], line[i])
-                else:
-                    for i in range(WIDTH):
-                        target[i] = gelu_new(line[i])
-    tiles.release()
-    for row in range(n_rows):
-        s_out[row] = quantise_row_wide(active[row], high[row], low[row])
 
 
 @kernel

@@ -32,7 +32,7 @@ BLOCK = 64
 _i8, _i16, _i32, _i64, _f32 = (*(ir.IntType(n) for n in (8, 16, 32, 64)), ir.FloatType())
 FLOATS, INTS = ir.VectorType(_f32, LANES), ir.VectorType(_i32, LANES)
 _PAIRS, _BYTES = ir.VectorType(_i16, BLOCK // 2), ir.VectorType(_i8, BLOCK)
-_DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
+DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
 _IN_ORDER = [4 * (i % 4) + i // 4 for i in range(LANES)]
 """Undoes the order in which packing within 128-bit parts leaves four vectors."""
 
@@ -45,6 +45,11 @@ def floats(x: Any) -> ir.Value:
 def ints(n: int) -> ir.Value:
     """The same int32 in every place."""
     return ir.Constant(INTS, [ir.Constant(_i32, int(n))] * LANES)
+
+
+def doubles(x: Any) -> ir.Value:
+    """The same float64 in every place."""
+    return ir.Constant(DOUBLES, [ir.Constant(ir.DoubleType(), float(x))] * LANES)
 
 
 class Emitter:
@@ -147,9 +152,20 @@ class Emitter:
 
     def joined(self, high: ir.Value, low: ir.Value, unit: int = 256) -> ir.Value:
         """unit · high + low of int32, as floats rounded once."""
-        builder, units = self.builder, ir.Constant(_DOUBLES, [float(unit)] * LANES)
-        total = builder.fmul(builder.sitofp(high, _DOUBLES), units)
-        return builder.fptrunc(builder.fadd(total, builder.sitofp(low, _DOUBLES)), FLOATS)
+        builder = self.builder
+        total = builder.fmul(builder.sitofp(high, DOUBLES), doubles(unit))
+        return builder.fptrunc(builder.fadd(total, builder.sitofp(low, DOUBLES)), FLOATS)
+
+    def squares(self, vectors: Sequence[ir.Value]) -> list[ir.Value]:
+        """Sums, pair by pair, of squares of four vectors of int16: two vectors of int32."""
+        return [
+            self._call("llvm.x86.avx512.pmaddw.d.512", INTS, pair, pair)
+            for pair in self._pairs(vectors)
+        ]
+
+    def root(self, x: ir.Value) -> ir.Value:
+        """Square roots of 16 float64."""
+        return self._call("llvm.sqrt.v16f64", DOUBLES, x)
 
     def bytes_of(self, vectors: Sequence[ir.Value]) -> ir.Value:
         """Four vectors of integers within int8 as 64 bytes."""
@@ -193,6 +209,25 @@ class Emitter:
         """Which numbers of a vector at `first` are among the first `count`."""
         places = ir.Constant(INTS, list(range(first, first + LANES)))
         return self.builder.icmp_signed("<", places, self.spread(count))
+
+    def variable(self, initial: ir.Value) -> ir.Value:
+        """A variable, for `builder.load` and `builder.store`."""
+        place = cgutils.alloca_once(self.builder, initial.type)
+        self.builder.store(initial, place)
+        return place
+
+    def room(self, kind: ir.Type, value: ir.Value) -> ir.Value:
+        """The address of a vector in memory of its own."""
+        place = cgutils.alloca_once(self.builder, kind)
+        self.builder.store(value, place, align=1)
+        return self.builder.ptrtoint(place, _i64)
+
+    @contextmanager
+    def blocks(self, n: ir.Value) -> Iterator[ir.Value]:
+        """A loop over n numbers, a multiple of BLOCK: where each block begins."""
+        begin, step = ir.Constant(_i64, 0), ir.Constant(_i64, BLOCK)
+        with cgutils.for_range_slice(self.builder, begin, n, step, _i64) as (index, _):
+            yield index
 
     @contextmanager
     def loop(self, n: ir.Value) -> Iterator[ir.Value]:
