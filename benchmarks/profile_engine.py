@@ -25,7 +25,7 @@ import torch
 
 import machine
 from engine_speed import EngineBench
-from llmzip.exact.cpu import attention, head, prefill, prefill_linear, rows
+from llmzip.exact.cpu import attention, head, prefill, prefill_head, prefill_linear, rows
 from llmzip.exact.cpu.step import STAGES
 from llmzip.exact.cpu.team import StepTeam
 from llmzip.exact.gemm import exact_gemm
@@ -42,9 +42,11 @@ KERNELS = (
     (rows, ("gate_quantise", "gelu_quantise")),
     (attention, ("split_heads", "softmax_rows", "mix_heads")),
     (head, ("token_intervals",)),
-    (prefill, ("attend", "token_intervals")),
+    (prefill, ("attend",)),
+    (prefill_head, ("token_intervals",)),
     (prefill_linear, ("project_heads", "close_attention", "feed_forward")),
 )
+TILED = (prefill, prefill_head, prefill_linear)
 REST = "Python between"
 SEARCH = "find tokens"
 
@@ -142,7 +144,7 @@ def _timed_kernels(clock: Clock, model: ExactModel) -> Iterator[None]:
 
 
 def _label(module: ModuleType, name: str, *_: Any) -> str:
-    return f"tiles: {name}" if module in (prefill, prefill_linear) else name
+    return f"tiles: {name}" if module in TILED else name
 
 
 def _product_names(model: ExactModel) -> defaultdict[tuple[int, ...], str]:

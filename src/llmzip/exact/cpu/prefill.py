@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from llmzip.exact.cpu import tiles
-from llmzip.exact.cpu.head import BLOCK, FREQ_UNIT, frequency_sum, weigh
+from llmzip.exact.cpu.head import BLOCK, weigh
 from llmzip.exact.cpu.prefill_softmax import (
     BLOCK_BYTES,
     ROW_BYTES,
@@ -116,62 +116,6 @@ def _scaled(sums: Any, scale: Any, bias: Any, s: Any, line: Any) -> None:
     if bias.size:
         for i in range(line.size):
             line[i] = line[i] + bias[i]
-
-
-@kernel
-def token_intervals(
-    configuration: Any,
-    q: Any,
-    weight: Any,
-    scale: Any,
-    bias: Any,
-    s: Any,
-    tokens: Any,
-    low: Any,
-    freq: Any,
-    total: Any,
-    bits: Any,
-) -> None:
-    """As `head.token_intervals`, from the head's input q (M, D).
-
-    The products are computed twice, once for the largest logit and once for the frequencies:
-    that is faster than to keep them. q has memory for ROWS more behind.
-    """
-    wide_vectors()
-    weight, scale, bias = borrowed((weight, scale, bias))
-    n_rows, n_terms, n_out = q.shape[0], np.int64(q.shape[1]), scale.size
-    sums = tiles.lines(ROWS * WIDTH // tiles.ROWS).reshape(ROWS, WIDTH)
-    logits = np.empty(WIDTH, dtype=np.float32)
-    tops, own = np.full(n_rows, f32(-np.inf)), np.empty(n_rows, dtype=np.float32)
-    below, all_ = np.zeros(n_rows, dtype=np.int64), np.zeros(n_rows, dtype=np.int64)
-    tiles.configure(configuration)
-    for again in range(2):
-        for c in range(0, n_out, WIDTH):
-            last = min(c + WIDTH, n_out)
-            line, w_at = logits[: last - c], address_of(weight) + c * n_terms
-            line_scale, line_bias = scale[c:last], bias[c:last] if bias.size else bias
-            for r0 in range(0, n_rows, ROWS):
-                block, q_at = min(ROWS, n_rows - r0), address_of(q) + r0 * n_terms
-                tiles.product_block(q_at, block, n_terms, w_at, address_of(sums), WIDTH)
-                for r in range(block):
-                    row = r0 + r
-                    _scaled(sums[r], line_scale, line_bias, s[row], line)
-                    if not again:
-                        tops[row] = max(tops[row], maximum(line))
-                        continue
-                    top, at = tops[row], tokens[row] - c
-                    part = frequency_sum(line, top)
-                    all_[row] += part
-                    if at >= line.size:
-                        below[row] += part
-                    elif at >= 0:
-                        below[row] += frequency_sum(line[:at], top)
-                        freq[row], own[row] = frequency_sum(line[at : at + 1], top), line[at]
-    tiles.release()
-    for row in range(n_rows):
-        low[row], total[row] = below[row], all_[row]
-        mass = np.float64(all_[row] - n_out) * FREQ_UNIT
-        bits[row] = np.log2(mass) - np.float64(own[row] - tops[row])
 
 
 @kernel

@@ -26,12 +26,6 @@ TOGETHER = 128
 
 
 @inlined
-def _bias_at(bias: Any, first: int) -> Any:
-    """The address of a linear's bias from an output on; 0 where there is none."""
-    return address_of(bias) + 4 * first if bias.size else np.int64(0)
-
-
-@inlined
 def _normalise_rows(
     x: Any,
     eps: float,
@@ -116,8 +110,8 @@ def feed_forward(
                         sums_at,
                         address_of(up_scale) + 4 * c,
                         address_of(up_scale) + 4 * other,
-                        _bias_at(up_bias, c),
-                        _bias_at(up_bias, other),
+                        passes.bias_at(up_bias, c),
+                        passes.bias_at(up_bias, other),
                         s_at + 4 * r,
                         np.int64(block),
                         out_at,
@@ -127,7 +121,7 @@ def feed_forward(
                     passes.gelu_block(
                         sums_at,
                         address_of(up_scale) + 4 * c,
-                        _bias_at(up_bias, c),
+                        passes.bias_at(up_bias, c),
                         s_at + 4 * r,
                         np.int64(block),
                         out_at,
@@ -156,7 +150,7 @@ def feed_forward(
                 passes.add_wide_block(
                     sums_at,
                     address_of(down_scale) + 4 * c,
-                    _bias_at(down_bias, c),
+                    passes.bias_at(down_bias, c),
                     scales_at + 4 * r,
                     np.int64(min(ROWS, n_rows - r)),
                     address_of(x) + (first + r) * wide + 4 * c,
@@ -203,7 +197,7 @@ def close_attention(
                 passes.add_block(
                     address_of(sums),
                     address_of(scale) + 4 * c,
-                    _bias_at(bias, c),
+                    passes.bias_at(bias, c),
                     scales_at + 4 * r,
                     np.int64(block),
                     address_of(x) + (first + r) * wide + 4 * c,
@@ -256,7 +250,7 @@ def project_heads(
             passes.head_block(
                 sums_at,
                 address_of(scale) + 4 * c,
-                _bias_at(bias, c),
+                passes.bias_at(bias, c),
                 address_of(s) + 4 * r,
                 np.int64(block),
                 address_of(cos) if rotary else none,

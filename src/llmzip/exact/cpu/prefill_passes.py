@@ -10,10 +10,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from llmzip.exact.cpu.product import address_of
 from llmzip.exact.cpu.rows import (
     I8_LIMIT,
     I8_UNIT,
@@ -23,7 +25,15 @@ from llmzip.exact.cpu.rows import (
     STATISTIC_LIMIT,
     STATISTIC_UNIT,
 )
-from llmzip.exact.cpu.scalars import GELU_CUBIC, GELU_LINEAR, LIMIT, MINUS_LOG2_E, ONE, TINY
+from llmzip.exact.cpu.scalars import (
+    GELU_CUBIC,
+    GELU_LINEAR,
+    LIMIT,
+    MINUS_LOG2_E,
+    ONE,
+    TINY,
+    inlined,
+)
 from llmzip.exact.cpu.vectors import (
     BLOCK,
     DOUBLES,
@@ -43,7 +53,7 @@ Vectors = list[ir.Value]
 _f32, _i64 = ir.FloatType(), ir.IntType(64)
 
 
-def _scaled(
+def scaled(
     code: Emitter, sums: Sequence[ir.Value], scale: ir.Value, bias: ir.Value | None, s: ir.Value
 ) -> Vectors:
     """De-quantised sums; scale, bias: addresses for the first of the vectors."""
@@ -55,7 +65,7 @@ def _scaled(
     return [builder.fadd(x, code.load(bias, LANES * i)) for i, x in enumerate(xs)]
 
 
-def _either(
+def either_bias(
     builder: ir.IRBuilder, bias: ir.Value, n_rows: ir.Value, body: Callable[..., None]
 ) -> None:
     """Code for each row with a bias, and without one where its address is 0."""
@@ -103,7 +113,7 @@ def gate_block(  # type: ignore[no-untyped-def]
         def body(code: Emitter, row: ir.Value, biased: bool) -> None:
             factor = code.spread(code.number(s, row))
             gate, up = (
-                _scaled(
+                scaled(
                     code,
                     code.loads(code.moved(sums, row, ROW_BYTES), INTS),
                     scale,
@@ -120,7 +130,7 @@ def gate_block(  # type: ignore[no-untyped-def]
             code.stores(active, code.moved(out, row, ROW_BYTES))
             _note_largest(code, active, largest, row)
 
-        _either(builder, gate_bias, n_rows, body)
+        either_bias(builder, gate_bias, n_rows, body)
         return context.get_dummy_value()
 
     return signature, generate
@@ -137,12 +147,12 @@ def gelu_block(typing, sums, scale, bias, s, n_rows, out, largest):  # type: ign
         def body(code: Emitter, row: ir.Value, biased: bool) -> None:
             factor = code.spread(code.number(s, row))
             line = code.loads(code.moved(sums, row, ROW_BYTES), INTS)
-            xs = _scaled(code, line, scale, bias if biased else None, factor)
+            xs = scaled(code, line, scale, bias if biased else None, factor)
             active = _gelu_new(code, xs)
             code.stores(active, code.moved(out, row, ROW_BYTES))
             _note_largest(code, active, largest, row)
 
-        _either(builder, bias, n_rows, body)
+        either_bias(builder, bias, n_rows, body)
         return context.get_dummy_value()
 
     return signature, generate
@@ -204,7 +214,7 @@ def head_block(  # type: ignore[no-untyped-def]
         def head(rotary: bool, code: Emitter, row: ir.Value, biased: bool) -> None:
             line = code.moved(sums, row, ROW_BYTES)
             factor = code.spread(code.number(s, row))
-            xs = _scaled(code, code.loads(line, INTS), scale, bias if biased else None, factor)
+            xs = scaled(code, code.loads(line, INTS), scale, bias if biased else None, factor)
             if rotary:
                 position = code.load(code.moved(at, row, 8), 0, _i64)
                 xs = _rotated(
@@ -218,9 +228,9 @@ def head_block(  # type: ignore[no-untyped-def]
             turned,
         ):
             with plain:
-                _either(builder, bias, n_rows, partial(head, False))
+                either_bias(builder, bias, n_rows, partial(head, False))
             with turned:
-                _either(builder, bias, n_rows, partial(head, True))
+                either_bias(builder, bias, n_rows, partial(head, True))
         return context.get_dummy_value()
 
     return signature, generate
@@ -270,6 +280,12 @@ def round_block(typing, block, inverses, n_rows, out, stride):  # type: ignore[n
     return signature, generate
 
 
+@inlined
+def bias_at(bias: Any, first: int) -> Any:
+    """The address of a linear's bias from an output on; 0 where there is none."""
+    return address_of(bias) + 4 * first if bias.size else np.int64(0)
+
+
 def _make_add(n_vectors: int, n_halves: int) -> Any:
     """Make a function for blocks of n_vectors of the sums of one integer or of two halves."""
     line_bytes = n_vectors * LINE
@@ -314,7 +330,7 @@ def _make_add(n_vectors: int, n_halves: int) -> Any:
                 code.stores(new, target)
                 _note_largest(code, new, largest, row)
 
-            _either(builder, bias, n_rows, body)
+            either_bias(builder, bias, n_rows, body)
             return context.get_dummy_value()
 
         return signature, generate

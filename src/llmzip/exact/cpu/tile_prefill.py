@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.exact.cache import KVCache
-from llmzip.exact.cpu import prefill, prefill_linear
+from llmzip.exact.cpu import prefill, prefill_head, prefill_linear
 from llmzip.exact.cpu.buffers import BLOCK_ROWS, Workspace
 from llmzip.exact.cpu.packed import PackedModel
 from llmzip.exact.cpu.scalars import f32
@@ -121,7 +121,7 @@ class TilePrefill:
     def intervals(self, hidden: Hidden, tokens: Ids, found: TokenIntervals) -> None:
         """Fill in the intervals of tokens (rows,) in the distributions of `hidden`."""
         head = self._packed.step.head
-        prefill.token_intervals(
+        prefill_head.token_intervals(
             self._work.configuration,
             self._head_input(hidden),
             head.weight[0],

@@ -32,7 +32,7 @@ BLOCK = 64
 _i8, _i16, _i32, _i64, _f32 = (*(ir.IntType(n) for n in (8, 16, 32, 64)), ir.FloatType())
 FLOATS, INTS = ir.VectorType(_f32, LANES), ir.VectorType(_i32, LANES)
 _PAIRS, _BYTES = ir.VectorType(_i16, BLOCK // 2), ir.VectorType(_i8, BLOCK)
-DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
+DOUBLES, WIDE = ir.VectorType(ir.DoubleType(), LANES), ir.VectorType(_i64, LANES)
 _IN_ORDER = [4 * (i % 4) + i // 4 for i in range(LANES)]
 """Undoes the order in which packing within 128-bit parts leaves four vectors."""
 
