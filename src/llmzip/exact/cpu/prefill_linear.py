@@ -56,6 +56,45 @@ def _normalise_rows(
     largest[:] = 0
 
 
+@inlined
+def _activate(
+    gated: bool,
+    scale: Any,
+    bias: Any,
+    n_active: Any,
+    sums: Any,
+    s: Any,
+    done: int,
+    n: int,
+    c: int,
+    r: int,
+    active: Any,
+    active_line: Any,
+    largest: Any,
+) -> None:
+    """The activation of n rows after the first `done` of a block of sums; addresses most."""
+    own, n_rows = sums + done * (4 * PAIR), np.int64(n)
+    out = active + c // WIDTH * active_line + (r + done) * (4 * WIDTH) + c % WIDTH * 4
+    s_at, largest_at = s + 4 * (r + done), largest + (r + done) * tiles.TERMS
+    scale_at = address_of(scale) + 4 * c
+    if gated:
+        passes.gate_rows(
+            own,
+            own + 4 * PAIR * PAIR,
+            scale_at,
+            scale_at + 4 * n_active,
+            passes.bias_at(bias, c),
+            passes.bias_at(bias, n_active + c),
+            s_at,
+            n_rows,
+            out,
+            largest_at,
+        )
+    else:
+        bias_at = passes.bias_at(bias, c)
+        passes.gelu_rows(own, scale_at, bias_at, s_at, n_rows, out, largest_at)
+
+
 @kernel
 def feed_forward(
     configuration: Any,
@@ -86,7 +125,9 @@ def feed_forward(
     sums, squares = tiles.lines(2 * PAIR * WIDTH // ROWS), tiles.lines(2 * ROWS)
     largest = tiles.lines(TOGETHER).view(np.float32)
     inverses, scales = np.empty(TOGETHER, dtype=np.float32), np.empty(TOGETHER, dtype=np.float32)
-    sums_at, gates_at = address_of(sums), address_of(sums) + 4 * PAIR * WIDTH
+    sums_at, buffer, n_matrices = address_of(sums), 4 * PAIR * WIDTH, 2 if gated else 1
+    n_steps = n_matrices * (width // tiles.TERMS)
+    at_once = (PAIR + n_steps - 1) // n_steps
     active_at, halves_at, largest_at = address_of(active), address_of(halves), address_of(largest)
     inverses_at, scales_at = address_of(inverses), address_of(scales)
     active_line, wide = np.int64(4 * TOGETHER * WIDTH), 4 * width
@@ -95,38 +136,56 @@ def feed_forward(
     for first in range(0, x.shape[0], TOGETHER):
         n_rows = min(TOGETHER, x.shape[0] - first)
         q_at, s_at = address_of(q) + first * width, address_of(s) + 4 * first
-        for c in range(0, n_active, WIDTH):
-            other = n_active + c if gated else c
-            for r in range(0, n_rows, PAIR):
-                block, rows_at = min(PAIR, n_rows - r), q_at + r * width
-                out_at = active_at + c // WIDTH * active_line + r * (4 * WIDTH)
-                w_at = address_of(up) + other * width
-                tiles.product_block(rows_at, block, width, w_at, sums_at, WIDTH)
-                if gated:
-                    w_at = address_of(up) + c * width
-                    tiles.product_block(rows_at, block, width, w_at, gates_at, WIDTH)
-                    passes.gate_block(
-                        gates_at,
-                        sums_at,
-                        address_of(up_scale) + 4 * c,
-                        address_of(up_scale) + 4 * other,
-                        passes.bias_at(up_bias, c),
-                        passes.bias_at(up_bias, other),
-                        s_at + 4 * r,
-                        np.int64(block),
-                        out_at,
-                        largest_at + r * tiles.TERMS,
-                    )
-                else:
-                    passes.gelu_block(
-                        sums_at,
-                        address_of(up_scale) + 4 * c,
-                        passes.bias_at(up_bias, c),
-                        s_at + 4 * r,
-                        np.int64(block),
-                        out_at,
-                        largest_at + r * tiles.TERMS,
-                    )
+        n_blocks_here = (n_rows + PAIR - 1) // PAIR
+        n_todo = n_active // PAIR * n_blocks_here
+        for todo in range(n_todo + 1):
+            # the products of a block go on while the sums of the one before are used
+            c, r = todo // n_blocks_here * PAIR, todo % n_blocks_here * PAIR
+            old_c, old_r = (todo - 1) // n_blocks_here * PAIR, (todo - 1) % n_blocks_here * PAIR
+            new_at, old_at = sums_at + todo % 2 * buffer, sums_at + (todo + 1) % 2 * buffer
+            n_left, done = (min(PAIR, n_rows - old_r) if todo else 0), 0
+            if todo < n_todo:
+                for matrix in range(n_matrices):
+                    w_at = address_of(up) + (matrix * n_active + c) * width
+                    tiles.begin_2x2()
+                    for k in range(0, width, tiles.TERMS):
+                        at = q_at + r * width + k
+                        tiles.add_2x2(at, width, w_at + k * ROWS, width * ROWS)
+                        n = min(at_once, n_left - done)
+                        if n > 0:
+                            _activate(
+                                gated,
+                                up_scale,
+                                up_bias,
+                                n_active,
+                                old_at,
+                                s_at,
+                                done,
+                                n,
+                                old_c,
+                                old_r,
+                                active_at,
+                                active_line,
+                                largest_at,
+                            )
+                            done += n
+                    tiles.end_2x2(new_at + matrix * (4 * PAIR * PAIR), np.int64(4 * PAIR))
+            if n_left > done:
+                _activate(
+                    gated,
+                    up_scale,
+                    up_bias,
+                    n_active,
+                    old_at,
+                    s_at,
+                    done,
+                    n_left - done,
+                    old_c,
+                    old_r,
+                    active_at,
+                    active_line,
+                    largest_at,
+                )
         for r in range(0, n_rows, ROWS):
             passes.fold_wide(largest_at + r * tiles.TERMS, inverses_at + 4 * r, scales_at + 4 * r)
             high = halves_at + 2 * r * n_active

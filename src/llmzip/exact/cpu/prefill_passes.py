@@ -93,6 +93,11 @@ def _divided(code: Emitter, xs: Vectors, ts: Vectors) -> Vectors:
     ]
 
 
+def _half_block(code: Emitter, address: ir.Value) -> Vectors:
+    """32 sums."""
+    return [code.load(address, i, INTS) for i in range(0, BLOCK // 2, LANES)]
+
+
 def _gelu_new(code: Emitter, xs: Vectors) -> Vectors:
     builder = code.builder
     zs = [builder.fmul(z, floats(GELU_CUBIC)) for z in code.products(xs, xs)]
@@ -101,10 +106,10 @@ def _gelu_new(code: Emitter, xs: Vectors) -> Vectors:
 
 
 @intrinsic
-def gate_block(  # type: ignore[no-untyped-def]
+def gate_rows(  # type: ignore[no-untyped-def]
     typing, gates, ups, gate_scale, up_scale, gate_bias, up_bias, s, n_rows, out, largest
 ):
-    """silu(gate) · up of two blocks of sums into `out`, a block of floats."""
+    """silu(gate) · up of rows of 32 sums each into `out`, half of a block of floats."""
     signature = types.void(*[types.int64] * 10)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
@@ -115,7 +120,7 @@ def gate_block(  # type: ignore[no-untyped-def]
             gate, up = (
                 scaled(
                     code,
-                    code.loads(code.moved(sums, row, ROW_BYTES), INTS),
+                    _half_block(code, code.moved(sums, row, ROW_BYTES // 2)),
                     scale,
                     bias if biased else None,
                     factor,
@@ -137,8 +142,8 @@ def gate_block(  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def gelu_block(typing, sums, scale, bias, s, n_rows, out, largest):  # type: ignore[no-untyped-def]
-    """gelu_new of a block of sums into `out`, a block of floats."""
+def gelu_rows(typing, sums, scale, bias, s, n_rows, out, largest):  # type: ignore[no-untyped-def]
+    """gelu_new of rows of 32 sums each into `out`, half of a block of floats."""
     signature = types.void(*[types.int64] * 7)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
@@ -146,7 +151,7 @@ def gelu_block(typing, sums, scale, bias, s, n_rows, out, largest):  # type: ign
 
         def body(code: Emitter, row: ir.Value, biased: bool) -> None:
             factor = code.spread(code.number(s, row))
-            line = code.loads(code.moved(sums, row, ROW_BYTES), INTS)
+            line = _half_block(code, code.moved(sums, row, ROW_BYTES // 2))
             xs = scaled(code, line, scale, bias if biased else None, factor)
             active = _gelu_new(code, xs)
             code.stores(active, code.moved(out, row, ROW_BYTES))
