@@ -16,6 +16,7 @@ from llmzip.exact.cpu.prefill_softmax import (
     BLOCK_BYTES,
     ROW_BYTES,
     begin_rows,
+    halve_block,
     row_state,
     scale_block,
     weigh_blocks,
@@ -72,7 +73,7 @@ def attend(
     packed_keys, scores = tiles.lines(n_keys * d // tiles.TERMS), tiles.lines(n_keys)
     sums, state = tiles.lines(ROWS * d // tiles.ROWS).reshape(ROWS, d), row_state()
     d64, line, per_key = np.int64(d), np.int64(ROW_BYTES), BLOCK_BYTES // tiles.TERMS
-    value_stride = np.int64(tiles.ROWS * tiles.TOGETHER)
+    lane = np.int64(tiles.TERMS)
     k_at, s_at = address_of(packed_keys), address_of(scores)
     tiles.configure(configuration)
     for g in range(n_kv):
@@ -96,8 +97,13 @@ def attend(
             weigh_blocks(s_at, value_scales[g], n_rows, longest, state)
             for i in range(0, d, ROWS):
                 v_at = address_of(values[g]) + i * tiles.TOGETHER
-                o_at = address_of(sums) + i * 4
-                tiles.weighed_2x2(s_at, line, v_at, value_stride, np.int64(longest), o_at, 4 * d64)
+                tiles.begin_2x2()
+                for j in range(0, longest, tiles.TERMS):
+                    block, at = s_at + j * per_key, v_at + j * d64
+                    if i == 0:
+                        halve_block(block, n_rows, state, at + tiles.TERMS * d64)
+                    tiles.add_2x2(block, line, lane, at, line, lane)
+                tiles.end_2x2(address_of(sums) + i * 4, 4 * d64)
             for r in range(n_rows):
                 row, member = first + (r0 + r) // n_group, (r0 + r) % n_group
                 high, low, f = sums[r], sums[tiles.ROWS + r], state.factors[r]

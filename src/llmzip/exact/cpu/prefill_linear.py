@@ -127,6 +127,7 @@ def feed_forward(
     inverses, scales = np.empty(TOGETHER, dtype=np.float32), np.empty(TOGETHER, dtype=np.float32)
     sums_at, buffer, n_matrices = address_of(sums), 4 * PAIR * WIDTH, 2 if gated else 1
     n_steps = n_matrices * (width // tiles.TERMS)
+    line = np.int64(tiles.TERMS)
     at_once = (PAIR + n_steps - 1) // n_steps
     active_at, halves_at, largest_at = address_of(active), address_of(halves), address_of(largest)
     inverses_at, scales_at = address_of(inverses), address_of(scales)
@@ -150,7 +151,7 @@ def feed_forward(
                     tiles.begin_2x2()
                     for k in range(0, width, tiles.TERMS):
                         at = q_at + r * width + k
-                        tiles.add_2x2(at, width, w_at + k * ROWS, width * ROWS)
+                        tiles.add_2x2(at, width, width * ROWS, w_at + k * ROWS, line, width * ROWS)
                         n = min(at_once, n_left - done)
                         if n > 0:
                             _activate(

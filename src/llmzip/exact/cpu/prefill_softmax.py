@@ -148,14 +148,17 @@ def _weigh_block(  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def _halve_block(typing, block, n_rows, inverses):  # type: ignore[no-untyped-def]
-    """A block's weights to the int8 halves of rint(weight · inverse)."""
-    signature = types.void(*[types.int64] * 3)
+def _halve_block(typing, block, n_rows, inverses, ahead):  # type: ignore[no-untyped-def]
+    """A block's weights to the int8 halves of rint(weight · inverse). 64 lines at `ahead` are
+    asked for.
+    """
+    signature = types.void(*[types.int64] * 4)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        block, n_rows, inverses = arguments
+        block, n_rows, inverses, ahead = arguments
         code = Emitter(builder)
         with code.loop(n_rows) as row:
+            code.ask(code.moved(ahead, row, 4 * LINE), 4)
             line, factor = (
                 code.moved(block, row, ROW_BYTES),
                 code.spread(code.number(inverses, row)),
@@ -259,7 +262,7 @@ def scale_block(
 
 @inlined
 def weigh_blocks(scores: Any, value_scales: Any, n_rows: int, n_keys: int, state: Any) -> None:
-    """The other passes over all blocks of keys, n_keys in whole blocks: halves and `factors`."""
+    """The second pass over all blocks of keys, n_keys in whole blocks; `inverses`, `factors`."""
     rows = np.int64(n_rows)
     _fold_highest(address_of(state.highest), address_of(state.tops))
     for first in range(0, n_keys, BLOCK):
@@ -281,6 +284,9 @@ def weigh_blocks(scores: Any, value_scales: Any, n_rows: int, n_keys: int, state
         address_of(state.inverses),
         address_of(state.factors),
     )
-    for first in range(0, n_keys, BLOCK):
-        block = scores + first * (BLOCK_BYTES // BLOCK)
-        _halve_block(block, rows, address_of(state.inverses))
+
+
+@inlined
+def halve_block(block: Any, n_rows: int, state: Any, ahead: Any) -> None:
+    """The last pass over a block, given by its address; memory at `ahead` is asked for."""
+    _halve_block(block, np.int64(n_rows), address_of(state.inverses), ahead)

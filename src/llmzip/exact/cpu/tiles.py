@@ -138,14 +138,6 @@ def ask_for_line(builder: ir.IRBuilder, address: ir.Value, index: int) -> None:
     _call(builder, "llvm.prefetch.p0", _pointer(builder, place), *numbers)
 
 
-def _ask_for_tile(builder: ir.IRBuilder, columns: ir.Value, line: int) -> None:
-    """Ask for the tile of the next terms of these columns, into the first cache."""
-    hints = [ir.Constant(_i32, i) for i in (0, 3, 1)]
-    for row in range(ROWS, 2 * ROWS):
-        place = builder.add(columns, ir.Constant(_i64, line * row))
-        _call(builder, "llvm.prefetch.p0", _pointer(builder, place), *hints)
-
-
 def _emit_products(
     builder: ir.IRBuilder,
     n_rows: int,
@@ -153,13 +145,8 @@ def _emit_products(
     line: int,
     arguments: Sequence[ir.Value],
     ahead: ir.Value | None = None,
-    blocked: int = 0,
 ) -> None:
-    """The code of `_make_products`; ahead: address of ASKED lines for every TERMS terms.
-
-    blocked: bytes of a block of TERMS terms, if the rows lie in such blocks. Tiles of rows are
-    then side by side in a block, and the next columns are asked for.
-    """
+    """The code of `_make_products`; ahead: address of ASKED lines for every TERMS terms."""
     if not _has_tiles():
         return
     rows, row_stride, columns, column_stride, n_terms, out, out_stride = arguments
@@ -182,21 +169,13 @@ def _emit_products(
             asked = shifted(ahead, k, ASKED)
             for i in range(ASKED):
                 ask_for_line(builder, asked, i)
-        if blocked:
-            row_base = builder.add(rows, builder.mul(k, ir.Constant(_i64, blocked // TERMS)))
-        else:
-            row_base = builder.add(rows, k)
+        row_base = builder.add(rows, k)
         column_base = builder.add(columns, builder.mul(k, ir.Constant(_i64, line // TOGETHER)))
         for r, target in enumerate(row_tiles):
-            if blocked:
-                place = _pointer(builder, builder.add(row_base, ir.Constant(_i64, TERMS * r)))
-            else:
-                place = _pointer(builder, shifted(row_base, row_stride, ROWS * r))
+            place = _pointer(builder, shifted(row_base, row_stride, ROWS * r))
             _call(builder, "llvm.x86.tileloadd64", target, place, row_stride)
         for c in range(n_columns):
             place = _pointer(builder, shifted(column_base, column_stride, c))
-            if blocked:
-                _ask_for_tile(builder, shifted(column_base, column_stride, c), line)
             target = column_tiles[c % len(column_tiles)]
             _call(builder, "llvm.x86.tileloadd64", target, place, column_line)
             for r in range(n_rows):
@@ -208,10 +187,10 @@ def _emit_products(
         _call(builder, "llvm.x86.tilestored64", tile(index), place, out_stride)
 
 
-def _make_products(n_rows: int, n_columns: int, line: int = TERMS, blocked: int = 0) -> Any:
+def _make_products(n_rows: int, n_columns: int, line: int = TERMS) -> Any:
     """Make a function for n_rows by n_columns tiles of sums, at most four.
 
-    line: bytes from one row of a tile of columns to the next. blocked: see `_emit_products`.
+    line: bytes from one row of a tile of columns to the next.
     """
 
     @intrinsic
@@ -226,7 +205,7 @@ def _make_products(n_rows: int, n_columns: int, line: int = TERMS, blocked: int 
         signature = types.void(*[types.int64] * 7)
 
         def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            _emit_products(builder, n_rows, n_columns, line, arguments, blocked=blocked)
+            _emit_products(builder, n_rows, n_columns, line, arguments)
             return context.get_dummy_value()
 
         return signature, generate
@@ -240,10 +219,6 @@ products_2x1 = _make_products(2, 1)
 products_1x4 = _make_products(1, 4)
 values_2x2 = _make_products(2, 2, OUTPUTS * TOGETHER)
 """For columns as a cache holds values: (terms / TOGETHER, OUTPUTS, TOGETHER)."""
-weighed_2x2 = _make_products(2, 2, OUTPUTS * TOGETHER, 4 * ROWS * OUTPUTS)
-"""As `values_2x2`, for rows in blocks of the size of 16 by OUTPUTS int32, as `prefill_softmax`
-leaves the halves of weights.
-"""
 
 
 @intrinsic
@@ -277,20 +252,21 @@ def begin_2x2(typing):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def add_2x2(typing, rows, row_stride, columns, column_stride):  # type: ignore[no-untyped-def]
-    """Add the products of TERMS terms; see `_make_products`.
+def add_2x2(  # type: ignore[no-untyped-def]
+    typing, rows, row_stride, rows_apart, columns, column_line, columns_apart
+):
+    """Add the products of TERMS terms. Between two of these other work can go on meanwhile.
 
-    Between two of these other work can go on at the same time.
+    rows_apart: bytes from the first 16 rows to the others; columns_apart likewise.
+    column_line: bytes from one row of a tile of columns to the next.
     """
-    signature = types.void(*[types.int64] * 4)
+    signature = types.void(*[types.int64] * 6)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         if not _has_tiles():
             return context.get_dummy_value()
-        rows, row_stride, columns, column_stride = arguments
-        line, sixteen = ir.Constant(_i64, TERMS), ir.Constant(_i64, ROWS)
-        below = builder.add(rows, builder.mul(row_stride, sixteen))
-        beside = builder.add(columns, column_stride)
+        rows, row_stride, rows_apart, columns, line, columns_apart = arguments
+        below, beside = builder.add(rows, rows_apart), builder.add(columns, columns_apart)
         places = [(rows, row_stride), (below, row_stride), (columns, line), (beside, line)]
         for index, (place, stride) in enumerate(places):
             target = ir.Constant(_i8, 4 + index)
