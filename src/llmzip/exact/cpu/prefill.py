@@ -26,6 +26,7 @@ from llmzip.exact.cpu.scalars import (
     borrowed,
     f32,
     inlined,
+    keep,
     kernel,
     maximum,
     wide_vectors,
@@ -111,6 +112,7 @@ def attend(
                 for i in range(d):
                     target[i] = f32(np.int64(high[i]) * 256 + np.int64(low[i])) * f
     tiles.release()
+    keep((packed_keys, scores))
 
 
 @inlined

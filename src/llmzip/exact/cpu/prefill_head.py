@@ -98,37 +98,44 @@ def _counted(counts: Any) -> Any:
     return total
 
 
-@kernel
-def _find_tops(q: Any, weight: Any, scale: Any, bias: Any, s: Any, tops: Any) -> None:
-    """The highest logit of each row."""
-    wide_vectors()
-    weight, scale, bias, q = borrowed((weight, scale, bias, q))
-    n_rows, n_terms, n_out = q.shape[0], np.int64(q.shape[1]), scale.size
-    sums, line = tiles.lines(PAIR * BLOCK // ROWS).reshape(PAIR, BLOCK), np.empty(BLOCK, np.float32)
-    highest = np.full((n_rows, LANES), f32(-np.inf))
-    tops[:] = f32(-np.inf)
-    for c in range(0, n_out, BLOCK):
-        width, w_at = min(BLOCK, n_out - c), address_of(weight) + c * n_terms
-        own_scale, own_bias = scale[c : c + width], bias[c : c + width] if bias.size else bias
-        for r in range(0, n_rows, PAIR):
-            block, q_at = min(PAIR, n_rows - r), address_of(q) + r * n_terms
-            tiles.product_block(q_at, block, n_terms, w_at, address_of(sums), BLOCK)
-            if width == BLOCK:
-                _highest_block(
-                    address_of(sums),
-                    address_of(own_scale),
-                    bias_at(bias, c),
-                    address_of(s) + 4 * r,
-                    np.int64(block),
-                    address_of(highest) + r * LINE,
-                )
-                continue
-            for i in range(block):
-                _logits(sums[i], own_scale, own_bias, s[r + i], line[:width])
-                tops[r + i] = maximum(line[:width])
-    for row in range(n_rows):
-        top = maximum(highest[row])
-        tops[row] = max(tops[row], top if bias.size else top * s[row])
+@inlined
+def _note_own(
+    sums: Any, linear: Any, s: Any, tokens: Any, tops: Any, c: int, r: int, line: Any, found: Any
+) -> None:
+    """Of a block's rows whose token is among its outputs: low, freq and logit."""
+    scale, bias = linear
+    low, freq, own, counts = found
+    for row in range(r, min(r + PAIR, tokens.size)):
+        at = tokens[row] - c
+        if 0 <= at < line.size:
+            last = c + line.size
+            _logits(sums[row - r], scale[c:last], bias[c:last] if bias.size else bias, s[row], line)
+            own[row], freq[row] = line[at], frequency_sum(line[at : at + 1], tops[row])
+            low[row] = _counted(counts[row]) + c + frequency_sum(line[:at], tops[row])
+
+
+@inlined
+def _use_rows(
+    again: int,
+    sums: Any,
+    linear: Any,
+    s: Any,
+    tops: Any,
+    highest: Any,
+    counts: Any,
+    c: int,
+    row: int,
+    n: int,
+) -> None:
+    """The first or second pass over n rows of a block's sums, from an address on."""
+    scale, bias = linear
+    scale_at, own_bias, s_at = address_of(scale) + 4 * c, bias_at(bias, c), address_of(s) + 4 * row
+    if again:
+        tops_at, counts_at = address_of(tops) + 4 * row, address_of(counts) + row * 2 * LINE
+        _count_block(sums, scale_at, own_bias, s_at, np.int64(n), tops_at, counts_at)
+    else:
+        highest_at = address_of(highest) + row * LINE
+        _highest_block(sums, scale_at, own_bias, s_at, np.int64(n), highest_at)
 
 
 @kernel
@@ -151,39 +158,68 @@ def token_intervals(
     """
     wide_vectors()
     weight, scale, bias, q = borrowed((weight, scale, bias, q))
+    linear = (scale, bias)
     n_rows, n_terms, n_out = q.shape[0], np.int64(q.shape[1]), scale.size
-    sums, line = tiles.lines(PAIR * BLOCK // ROWS).reshape(PAIR, BLOCK), np.empty(BLOCK, np.float32)
+    sums = tiles.lines(2 * PAIR * BLOCK // ROWS).reshape(2, PAIR, BLOCK)
+    line = np.empty(BLOCK, dtype=np.float32)
     tops, own = np.empty(n_rows, dtype=np.float32), np.empty(n_rows, dtype=np.float32)
+    highest = np.full((n_rows, LANES), f32(-np.inf))
     counts, rest = np.zeros((n_rows, LANES), dtype=np.int64), np.zeros(n_rows, dtype=np.int64)
+    n_groups, width = (n_rows + PAIR - 1) // PAIR, n_out % BLOCK
+    n_todo, whole = n_out // BLOCK * n_groups, n_out - width
+    at_once = (PAIR * tiles.TERMS - 1) // (2 * n_terms) + 1
+    tile_line, apart = np.int64(tiles.TERMS), ROWS * n_terms
     tiles.configure(configuration)
-    _find_tops(q, weight, scale, bias, s, tops)
-    for c in range(0, n_out, BLOCK):
-        width, w_at = min(BLOCK, n_out - c), address_of(weight) + c * n_terms
-        own_scale, own_bias = scale[c : c + width], bias[c : c + width] if bias.size else bias
-        for r in range(0, n_rows, PAIR):
-            block, q_at = min(PAIR, n_rows - r), address_of(q) + r * n_terms
-            tiles.product_block(q_at, block, n_terms, w_at, address_of(sums), BLOCK)
-            for row in range(r, r + block):
-                at = tokens[row] - c
-                here = 0 <= at < width
-                if here or width < BLOCK:
-                    _logits(sums[row - r], own_scale, own_bias, s[row], line[:width])
-                if here:
-                    below = frequency_sum(line[:at], tops[row])
-                    low[row] = _counted(counts[row]) + c + below
-                    freq[row], own[row] = frequency_sum(line[at : at + 1], tops[row]), line[at]
-                if width < BLOCK:
-                    rest[row] = frequency_sum(line[:width], tops[row]) - width
-            if width == BLOCK:
-                _count_block(
-                    address_of(sums),
-                    address_of(own_scale),
-                    bias_at(bias, c),
-                    address_of(s) + 4 * r,
-                    np.int64(block),
-                    address_of(tops) + 4 * r,
-                    address_of(counts) + r * 2 * LINE,
-                )
+    for again in range(2):
+        for todo in range(n_todo + 1):
+            # the products of a block go on while the sums of the one before are used
+            c, r = todo // n_groups * BLOCK, todo % n_groups * PAIR
+            old_c, old_r = (todo - 1) // n_groups * BLOCK, (todo - 1) % n_groups * PAIR
+            old, old_at = sums[(todo + 1) % 2], address_of(sums[(todo + 1) % 2])
+            n_left, done = (min(PAIR, n_rows - old_r) if todo else 0), 0
+            if again and todo:
+                found = (low, freq, own, counts)
+                _note_own(old, linear, s, tokens, tops, old_c, old_r, line, found)
+            # meanwhile memory is asked for a share of the next outputs' weights
+            next_at = address_of(weight) + (c + BLOCK) * n_terms + todo % n_groups * 4 * n_terms
+            if todo < n_todo:
+                for half in range(0, BLOCK, PAIR):
+                    w_at = address_of(weight) + (c + half) * n_terms
+                    tiles.begin_2x2()
+                    for k in range(0, n_terms, tiles.TERMS):
+                        at = address_of(q) + r * n_terms + k
+                        tiles.add_2x2(at, n_terms, apart, w_at + k * ROWS, tile_line, apart)
+                        if half == 0:
+                            tiles.ask_for_lines(next_at + k * 4)
+                        n = min(at_once, n_left - done)
+                        if n > 0:
+                            row, from_at = old_r + done, old_at + done * ROW_BYTES
+                            _use_rows(
+                                again, from_at, linear, s, tops, highest, counts, old_c, row, n
+                            )
+                            done += n
+                    tiles.end_2x2(address_of(sums[todo % 2]) + 4 * half, np.int64(ROW_BYTES))
+            if n_left > done:
+                row, from_at, n = old_r + done, old_at + done * ROW_BYTES, n_left - done
+                _use_rows(again, from_at, linear, s, tops, highest, counts, old_c, row, n)
+        if not again:
+            for row in range(n_rows):
+                top = maximum(highest[row])
+                tops[row] = top if bias.size else top * s[row]
+        if width:
+            w_at, found = address_of(weight) + whole * n_terms, (low, freq, own, counts)
+            own_scale, own_bias = scale[whole:], bias[whole:] if bias.size else bias
+            for r in range(0, n_rows, PAIR):
+                block, q_at = min(PAIR, n_rows - r), address_of(q) + r * n_terms
+                tiles.product_block(q_at, block, n_terms, w_at, address_of(sums), BLOCK)
+                if again:
+                    _note_own(sums[0], linear, s, tokens, tops, whole, r, line[:width], found)
+                for row in range(r, r + block):
+                    _logits(sums[0, row - r], own_scale, own_bias, s[row], line[:width])
+                    if again:
+                        rest[row] = frequency_sum(line[:width], tops[row]) - width
+                    else:
+                        tops[row] = max(tops[row], maximum(line[:width]))
     tiles.release()
     for row in range(n_rows):
         counted = _counted(counts[row]) + rest[row]

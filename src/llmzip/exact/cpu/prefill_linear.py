@@ -14,7 +14,7 @@ from llmzip.exact.cpu import tiles
 from llmzip.exact.cpu.attention import put_value
 from llmzip.exact.cpu.product import address_of
 from llmzip.exact.cpu.rows import quantise_row
-from llmzip.exact.cpu.scalars import borrowed, inlined, kernel, wide_vectors
+from llmzip.exact.cpu.scalars import borrowed, inlined, keep, kernel, wide_vectors
 
 ROWS = tiles.ROWS
 PAIR = 2 * ROWS
@@ -145,6 +145,7 @@ def feed_forward(
             old_c, old_r = (todo - 1) // n_blocks_here * PAIR, (todo - 1) % n_blocks_here * PAIR
             new_at, old_at = sums_at + todo % 2 * buffer, sums_at + (todo + 1) % 2 * buffer
             n_left, done = (min(PAIR, n_rows - old_r) if todo else 0), 0
+            next_at = address_of(up) + (c + PAIR) * width + todo % n_blocks_here * 8 * width
             if todo < n_todo:
                 for matrix in range(n_matrices):
                     w_at = address_of(up) + (matrix * n_active + c) * width
@@ -152,6 +153,9 @@ def feed_forward(
                     for k in range(0, width, tiles.TERMS):
                         at = q_at + r * width + k
                         tiles.add_2x2(at, width, width * ROWS, w_at + k * ROWS, line, width * ROWS)
+                        ahead = next_at + k * 8 + matrix * n_active * width
+                        tiles.ask_for_lines(ahead)
+                        tiles.ask_for_lines(ahead + 256)
                         n = min(at_once, n_left - done)
                         if n > 0:
                             _activate(
@@ -204,9 +208,12 @@ def feed_forward(
             w_at = address_of(down) + c * n_active
             for r in range(0, n_rows, ROWS):
                 rows_at = halves_at + 2 * r * n_active
-                tiles.products_2x2(
-                    rows_at, n_active, w_at, ROWS * n_active, n_active, sums_at, np.int64(4 * PAIR)
-                )
+                tiles.begin_2x2()
+                for k in range(0, n_active, tiles.TERMS):
+                    at, half = rows_at + k, n_active * ROWS
+                    tiles.add_2x2(at, n_active, half, w_at + k * ROWS, line, half)
+                    tiles.ask_for_lines(w_at + PAIR * n_active + r // ROWS * 4 * n_active + k * 4)
+                tiles.end_2x2(sums_at, np.int64(4 * PAIR))
                 passes.add_wide_block(
                     sums_at,
                     address_of(down_scale) + 4 * c,
@@ -219,6 +226,7 @@ def feed_forward(
                 )
         _normalise_rows(x, eps, largest, squares, scales, q, s, first, n_rows)
     tiles.release()
+    keep((active, halves, sums, inverses))
 
 
 @kernel
@@ -346,3 +354,4 @@ def project_heads(
                     value_scales[lane, g, position] = scales[i]
                     put_value(taken[i], values[lane, g], position)
     tiles.release()
+    keep((sums, taken))
