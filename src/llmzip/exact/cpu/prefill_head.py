@@ -176,7 +176,8 @@ def token_intervals(
             c, r = todo // n_groups * BLOCK, todo % n_groups * PAIR
             old_c, old_r = (todo - 1) // n_groups * BLOCK, (todo - 1) % n_groups * PAIR
             old, old_at = sums[(todo + 1) % 2], address_of(sums[(todo + 1) % 2])
-            n_left, done = (min(PAIR, n_rows - old_r) if todo else 0), 0
+            n_left = min(PAIR, n_rows - old_r) if todo else 0
+            done: Any = 0
             if again and todo:
                 found = (low, freq, own, counts)
                 _note_own(old, linear, s, tokens, tops, old_c, old_r, line, found)

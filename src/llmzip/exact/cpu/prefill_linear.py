@@ -12,6 +12,7 @@ import numpy as np
 from llmzip.exact.cpu import prefill_passes as passes
 from llmzip.exact.cpu import tiles
 from llmzip.exact.cpu.attention import put_value
+from llmzip.exact.cpu.buffers import TOGETHER
 from llmzip.exact.cpu.product import address_of
 from llmzip.exact.cpu.rows import quantise_row
 from llmzip.exact.cpu.scalars import borrowed, inlined, keep, kernel, wide_vectors
@@ -21,8 +22,6 @@ PAIR = 2 * ROWS
 """Rows of a block of sums, or outputs."""
 WIDTH = tiles.OUTPUTS
 """Outputs of a block of sums."""
-TOGETHER = 128
-"""Rows that go through a feed-forward together, so that they stay in the second cache."""
 
 
 @inlined
@@ -106,13 +105,16 @@ def feed_forward(
     down_scale: Any,
     down_bias: Any,
     eps: float,
+    active: Any,
+    halves: Any,
     x: Any,
     q: Any,
     s: Any,
 ) -> None:
     """Up, activation, down, and the next norm, of q with scales s, in place; x takes the sum.
 
-    up, down: packed weights. q has memory for PAIR rows more behind.
+    up, down: packed weights. q has memory for PAIR rows more behind. Scratch: active, float32
+    (TOGETHER, F), and halves, int8 (2 TOGETHER, F).
     """
     wide_vectors()
     up, up_scale, up_bias = borrowed((up, up_scale, up_bias))
@@ -120,8 +122,6 @@ def feed_forward(
     x, q = borrowed((x, q))
     n_active = np.int64(up_scale.size // 2 if gated else up_scale.size)
     width, n_blocks = np.int64(x.shape[1]), n_active // WIDTH
-    active = tiles.lines(TOGETHER * n_active // ROWS)
-    halves = tiles.lines(2 * TOGETHER * n_active // tiles.TERMS)
     sums, squares = tiles.lines(2 * PAIR * WIDTH // ROWS), tiles.lines(2 * ROWS)
     largest = tiles.lines(TOGETHER).view(np.float32)
     inverses, scales = np.empty(TOGETHER, dtype=np.float32), np.empty(TOGETHER, dtype=np.float32)
@@ -144,7 +144,8 @@ def feed_forward(
             c, r = todo // n_blocks_here * PAIR, todo % n_blocks_here * PAIR
             old_c, old_r = (todo - 1) // n_blocks_here * PAIR, (todo - 1) % n_blocks_here * PAIR
             new_at, old_at = sums_at + todo % 2 * buffer, sums_at + (todo + 1) % 2 * buffer
-            n_left, done = (min(PAIR, n_rows - old_r) if todo else 0), 0
+            n_left = min(PAIR, n_rows - old_r) if todo else 0
+            done: Any = 0
             next_at = address_of(up) + (c + PAIR) * width + todo % n_blocks_here * 8 * width
             if todo < n_todo:
                 for matrix in range(n_matrices):
@@ -226,7 +227,7 @@ def feed_forward(
                 )
         _normalise_rows(x, eps, largest, squares, scales, q, s, first, n_rows)
     tiles.release()
-    keep((active, halves, sums, inverses))
+    keep((sums, inverses))
 
 
 @kernel

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -33,6 +33,14 @@ _COUNTING = f32(WHOLE * SUM_UNIT)
 """A weight added to this is rounded to SUM_BITS of fraction, ties to even."""
 _COUNTING_BITS = int(_COUNTING.view(np.int32))
 _VECTORS = range(0, BLOCK, LANES)
+_FLUSH = 0x8000
+"""The bit of the processor's floating-point state that makes subnormal results 0."""
+CALM = f32(2.0**60)
+"""Rows whose scales are below may be weighed with `small_as_zero`.
+
+A score that far below the others changes no bit of its weight; a weight times a scale that is
+subnormal, below the least top(x) by 2^26, is rounded to 0 in 16 bits.
+"""
 _i32, _i64 = ir.IntType(32), ir.IntType(64)
 
 
@@ -142,6 +150,30 @@ def _weigh_block(  # type: ignore[no-untyped-def]
             code.store(builder.add(code.load(place, 0, INTS), sums), place)
 
         _for_rows(builder, n_rows, first, seen, body)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def small_as_zero(typing, on):  # type: ignore[no-untyped-def]
+    """Let this thread's operations give 0 for subnormal results, which take 100 times as long."""
+    signature = types.void(types.boolean)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        place = cgutils.alloca_once(builder, _i32)
+        pointer = builder.bitcast(place, ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type])
+        read, write = (
+            cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.sse.{name}mxcsr")
+            for name in ("st", "ld")
+        )
+        builder.call(read, [pointer])
+        state, bit = builder.load(place), ir.Constant(_i32, _FLUSH)
+        unset = builder.and_(state, ir.Constant(_i32, ~_FLUSH))
+        wanted = builder.select(arguments[0], builder.or_(state, bit), unset)
+        builder.store(wanted, place)
+        builder.call(write, [pointer])
         return context.get_dummy_value()
 
     return signature, generate
@@ -261,10 +293,20 @@ def scale_block(
 
 
 @inlined
+def is_calm(n_rows: int, state: Any) -> bool:
+    """May the rows be weighed with `small_as_zero`?"""
+    most = f32(0)
+    for r in range(n_rows):
+        most = max(most, state.q_scales[r])
+    return bool(most < CALM)
+
+
+@inlined
 def weigh_blocks(scores: Any, value_scales: Any, n_rows: int, n_keys: int, state: Any) -> None:
     """The second pass over all blocks of keys, n_keys in whole blocks; `inverses`, `factors`."""
-    rows = np.int64(n_rows)
+    rows, calm = np.int64(n_rows), is_calm(n_rows, state)
     _fold_highest(address_of(state.highest), address_of(state.tops))
+    small_as_zero(calm)
     for first in range(0, n_keys, BLOCK):
         _weigh_block(
             scores + first * (BLOCK_BYTES // BLOCK),
@@ -277,6 +319,7 @@ def weigh_blocks(scores: Any, value_scales: Any, n_rows: int, n_keys: int, state
             address_of(state.counts),
             address_of(state.largest),
         )
+    small_as_zero(False)
     _fold_weights(
         address_of(state.counts),
         address_of(state.largest),
@@ -289,4 +332,6 @@ def weigh_blocks(scores: Any, value_scales: Any, n_rows: int, n_keys: int, state
 @inlined
 def halve_block(block: Any, n_rows: int, state: Any, ahead: Any) -> None:
     """The last pass over a block, given by its address; memory at `ahead` is asked for."""
+    small_as_zero(True)  # integers come of it, whatever the scales
     _halve_block(block, np.int64(n_rows), address_of(state.inverses), ahead)
+    small_as_zero(False)

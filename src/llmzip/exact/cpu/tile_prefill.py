@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from llmzip.exact.cache import KVCache
 from llmzip.exact.cpu import prefill, prefill_head, prefill_linear
-from llmzip.exact.cpu.buffers import BLOCK_ROWS, Workspace
+from llmzip.exact.cpu.buffers import BLOCK_ROWS, TOGETHER, Workspace
 from llmzip.exact.cpu.packed import PackedModel
 from llmzip.exact.cpu.scalars import f32
 from llmzip.exact.distribution import TokenIntervals
@@ -104,6 +104,8 @@ class TilePrefill:
             down.scale[index],
             down.bias[index],
             self._shape.eps,
+            self._work.active.array(TOGETHER, self._shape.d_ff),
+            self._work.halves.array(2 * TOGETHER, self._shape.d_ff),
             *self._stream(n_rows),
         )
 
