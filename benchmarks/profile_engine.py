@@ -25,7 +25,15 @@ import torch
 
 import machine
 from engine_speed import EngineBench
-from llmzip.exact.cpu import attention, head, prefill, prefill_head, prefill_linear, rows
+from llmzip.exact.cpu import (
+    attention,
+    head,
+    prefill,
+    prefill_feed_forward,
+    prefill_head,
+    prefill_linear,
+    rows,
+)
 from llmzip.exact.cpu.step import STAGES
 from llmzip.exact.cpu.team import StepTeam
 from llmzip.exact.gemm import exact_gemm
@@ -44,9 +52,10 @@ KERNELS = (
     (head, ("token_intervals",)),
     (prefill, ("attend",)),
     (prefill_head, ("token_intervals",)),
-    (prefill_linear, ("project_heads", "close_attention", "feed_forward")),
+    (prefill_linear, ("project_heads", "close_attention")),
+    (prefill_feed_forward, ("feed_forward",)),
 )
-TILED = (prefill, prefill_head, prefill_linear)
+TILED = (prefill, prefill_feed_forward, prefill_head, prefill_linear)
 REST = "Python between"
 SEARCH = "find tokens"
 

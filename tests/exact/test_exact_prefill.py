@@ -10,7 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from llmzip.exact.cpu import attention, head, prefill, prefill_head, prefill_linear, rows, tiles
+from llmzip.exact.cpu import (
+    attention,
+    head,
+    prefill,
+    prefill_feed_forward,
+    prefill_head,
+    prefill_linear,
+    rows,
+    tiles,
+)
 from llmzip.exact.cpu.buffers import TOGETHER
 
 pytestmark = pytest.mark.skipif(not tiles.AVAILABLE, reason="the processor has no AMX tiles")
@@ -84,7 +93,7 @@ def test_feed_forward(
     sums = product(high, down), product(low, down)
     rest = down_scale, down_bias, wanted_s, wanted_x, EPS, wanted_q, wanted_s
     rows.add_normalise_wide(*sums, *rest)
-    prefill_linear.feed_forward(
+    prefill_feed_forward.feed_forward(
         tiles.configuration(),
         gated,
         packed(up),

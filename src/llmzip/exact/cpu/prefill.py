@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from llmzip.exact.cpu import tiles
+from llmzip.exact.cpu import tile_steps, tiles
 from llmzip.exact.cpu.head import BLOCK, weigh
 from llmzip.exact.cpu.prefill_softmax import (
     BLOCK_BYTES,
@@ -98,13 +98,13 @@ def attend(
             weigh_blocks(s_at, value_scales[g], n_rows, longest, state)
             for i in range(0, d, ROWS):
                 v_at = address_of(values[g]) + i * tiles.TOGETHER
-                tiles.begin_2x2()
+                tile_steps.begin_2x2()
                 for j in range(0, longest, tiles.TERMS):
                     block, at = s_at + j * per_key, v_at + j * d64
                     if i == 0:
                         halve_block(block, n_rows, state, at + tiles.TERMS * d64)
-                    tiles.add_2x2(block, line, lane, at, line, lane)
-                tiles.end_2x2(address_of(sums) + i * 4, 4 * d64)
+                    tile_steps.add_2x2(block, line, lane, at, line, lane)
+                tile_steps.end_2x2(address_of(sums) + i * 4, 4 * d64)
             for r in range(n_rows):
                 row, member = first + (r0 + r) // n_group, (r0 + r) % n_group
                 high, low, f = sums[r], sums[tiles.ROWS + r], state.factors[r]

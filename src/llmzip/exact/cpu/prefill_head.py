@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from llmzip.exact.cpu import tiles
+from llmzip.exact.cpu import tile_steps, tiles
 from llmzip.exact.cpu.head import FREQ_UNIT, frequency_sum
 from llmzip.exact.cpu.prefill_passes import ROW_BYTES, ROWS, bias_at, either_bias, scaled
 from llmzip.exact.cpu.product import address_of
@@ -186,10 +186,10 @@ def token_intervals(
             if todo < n_todo:
                 for half in range(0, BLOCK, PAIR):
                     w_at = address_of(weight) + (c + half) * n_terms
-                    tiles.begin_2x2()
+                    tile_steps.begin_2x2()
                     for k in range(0, n_terms, tiles.TERMS):
                         at = address_of(q) + r * n_terms + k
-                        tiles.add_2x2(at, n_terms, apart, w_at + k * ROWS, tile_line, apart)
+                        tile_steps.add_2x2(at, n_terms, apart, w_at + k * ROWS, tile_line, apart)
                         if half == 0:
                             tiles.ask_for_lines(next_at + k * 4)
                         n = min(at_once, n_left - done)
@@ -199,7 +199,7 @@ def token_intervals(
                                 again, from_at, linear, s, tops, highest, counts, old_c, row, n
                             )
                             done += n
-                    tiles.end_2x2(address_of(sums[todo % 2]) + 4 * half, np.int64(ROW_BYTES))
+                    tile_steps.end_2x2(address_of(sums[todo % 2]) + 4 * half, np.int64(ROW_BYTES))
             if n_left > done:
                 row, from_at, n = old_r + done, old_at + done * ROW_BYTES, n_left - done
                 _use_rows(again, from_at, linear, s, tops, highest, counts, old_c, row, n)

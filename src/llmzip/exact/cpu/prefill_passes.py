@@ -26,11 +26,6 @@ from llmzip.exact.cpu.rows import (
     STATISTIC_UNIT,
 )
 from llmzip.exact.cpu.scalars import (
-    GELU_CUBIC,
-    GELU_LINEAR,
-    LIMIT,
-    MINUS_LOG2_E,
-    ONE,
     TINY,
     inlined,
 )
@@ -77,90 +72,11 @@ def either_bias(
             body(code, row, True)
 
 
-def _note_largest(code: Emitter, xs: Vectors, largest: ir.Value, row: ir.Value) -> None:
+def note_largest(code: Emitter, xs: Vectors, largest: ir.Value, row: ir.Value) -> None:
+    """Keep the largest magnitudes of a row's vectors, place by place."""
     place = code.moved(largest, row, LINE)
     most = code.highest([code.magnitude(x) for x in xs])
     code.store(code.higher(most, code.load(place)), place)
-
-
-def _divided(code: Emitter, xs: Vectors, ts: Vectors) -> Vectors:
-    """x / (exp2(t) + 1)."""
-    builder = code.builder
-    powers = code.exp2([code.lower(t, floats(LIMIT)) for t in ts])
-    return [
-        builder.fdiv(x, builder.fadd(power, floats(ONE)))
-        for x, power in zip(xs, powers, strict=True)
-    ]
-
-
-def _half_block(code: Emitter, address: ir.Value) -> Vectors:
-    """32 sums."""
-    return [code.load(address, i, INTS) for i in range(0, BLOCK // 2, LANES)]
-
-
-def _gelu_new(code: Emitter, xs: Vectors) -> Vectors:
-    builder = code.builder
-    zs = [builder.fmul(z, floats(GELU_CUBIC)) for z in code.products(xs, xs)]
-    zs = code.products([builder.fadd(z, floats(GELU_LINEAR)) for z in zs], xs)
-    return _divided(code, xs, zs)
-
-
-@intrinsic
-def gate_rows(  # type: ignore[no-untyped-def]
-    typing, gates, ups, gate_scale, up_scale, gate_bias, up_bias, s, n_rows, out, largest
-):
-    """silu(gate) · up of rows of 32 sums each into `out`, half of a block of floats."""
-    signature = types.void(*[types.int64] * 10)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        gates, ups, gate_scale, up_scale, gate_bias, up_bias, s, n_rows, out, largest = arguments
-
-        def body(code: Emitter, row: ir.Value, biased: bool) -> None:
-            factor = code.spread(code.number(s, row))
-            gate, up = (
-                scaled(
-                    code,
-                    _half_block(code, code.moved(sums, row, ROW_BYTES // 2)),
-                    scale,
-                    bias if biased else None,
-                    factor,
-                )
-                for sums, scale, bias in (
-                    (gates, gate_scale, gate_bias),
-                    (ups, up_scale, up_bias),
-                )
-            )
-            powers = [builder.fmul(x, floats(MINUS_LOG2_E)) for x in gate]
-            active = code.products(_divided(code, gate, powers), up)
-            code.stores(active, code.moved(out, row, ROW_BYTES))
-            _note_largest(code, active, largest, row)
-
-        either_bias(builder, gate_bias, n_rows, body)
-        return context.get_dummy_value()
-
-    return signature, generate
-
-
-@intrinsic
-def gelu_rows(typing, sums, scale, bias, s, n_rows, out, largest):  # type: ignore[no-untyped-def]
-    """gelu_new of rows of 32 sums each into `out`, half of a block of floats."""
-    signature = types.void(*[types.int64] * 7)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        sums, scale, bias, s, n_rows, out, largest = arguments
-
-        def body(code: Emitter, row: ir.Value, biased: bool) -> None:
-            factor = code.spread(code.number(s, row))
-            line = _half_block(code, code.moved(sums, row, ROW_BYTES // 2))
-            xs = scaled(code, line, scale, bias if biased else None, factor)
-            active = _gelu_new(code, xs)
-            code.stores(active, code.moved(out, row, ROW_BYTES))
-            _note_largest(code, active, largest, row)
-
-        either_bias(builder, bias, n_rows, body)
-        return context.get_dummy_value()
-
-    return signature, generate
 
 
 @intrinsic
@@ -226,7 +142,7 @@ def head_block(  # type: ignore[no-untyped-def]
                     code, xs, *(code.moved(t, position, ROW_BYTES // 2) for t in (cos, sin))
                 )
             code.stores(xs, line)
-            _note_largest(code, xs, largest, row)
+            note_largest(code, xs, largest, row)
 
         with builder.if_else(builder.icmp_signed("==", cos, ir.Constant(_i64, 0))) as (
             plain,
@@ -333,7 +249,7 @@ def _make_add(n_vectors: int, n_halves: int) -> Any:
                     for i, y in zip(places, added, strict=True)
                 ]
                 code.stores(new, target)
-                _note_largest(code, new, largest, row)
+                note_largest(code, new, largest, row)
 
             either_bias(builder, bias, n_rows, body)
             return context.get_dummy_value()

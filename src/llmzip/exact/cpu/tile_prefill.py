@@ -1,4 +1,5 @@
-"""The engine's prefill where there are tiles: the kernels of `prefill` and `prefill_linear`."""
+"""The engine's prefill where there are tiles: the kernels of `prefill`, `prefill_linear`,
+`prefill_feed_forward` and `prefill_head`."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.exact.cache import KVCache
-from llmzip.exact.cpu import prefill, prefill_head, prefill_linear
+from llmzip.exact.cpu import prefill, prefill_feed_forward, prefill_head, prefill_linear
 from llmzip.exact.cpu.buffers import BLOCK_ROWS, TOGETHER, Workspace
 from llmzip.exact.cpu.packed import PackedModel
 from llmzip.exact.cpu.scalars import f32
@@ -94,7 +95,7 @@ class TilePrefill:
 
     def _feed_forward(self, index: int, n_rows: int) -> None:
         up, down = self._packed.step.up, self._packed.step.down
-        prefill_linear.feed_forward(
+        prefill_feed_forward.feed_forward(
             self._work.configuration,
             self._shape.gated,
             up.weight[index],
