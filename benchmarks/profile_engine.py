@@ -25,7 +25,15 @@ import torch
 
 import machine
 from engine_speed import EngineBench
-from llmzip.exact.cpu import attention, head, prefill, rows
+from llmzip.exact.cpu import (
+    attention,
+    head,
+    prefill,
+    prefill_feed_forward,
+    prefill_head,
+    prefill_linear,
+    rows,
+)
 from llmzip.exact.cpu.step import STAGES
 from llmzip.exact.cpu.team import StepTeam
 from llmzip.exact.gemm import exact_gemm
@@ -42,8 +50,12 @@ KERNELS = (
     (rows, ("gate_quantise", "gelu_quantise")),
     (attention, ("split_heads", "softmax_rows", "mix_heads")),
     (head, ("token_intervals",)),
-    (prefill, ("attend", "activate", "token_intervals")),
+    (prefill, ("attend",)),
+    (prefill_head, ("token_intervals",)),
+    (prefill_linear, ("project_heads", "close_attention")),
+    (prefill_feed_forward, ("feed_forward",)),
 )
+TILED = (prefill, prefill_feed_forward, prefill_head, prefill_linear)
 REST = "Python between"
 SEARCH = "find tokens"
 
@@ -141,7 +153,7 @@ def _timed_kernels(clock: Clock, model: ExactModel) -> Iterator[None]:
 
 
 def _label(module: ModuleType, name: str, *_: Any) -> str:
-    return f"tiles: {name}" if module is prefill else name
+    return f"tiles: {name}" if module in TILED else name
 
 
 def _product_names(model: ExactModel) -> defaultdict[tuple[int, ...], str]:

@@ -17,6 +17,8 @@ BLOCK_ROWS = 512
 """Rows of one forward pass: enough to fill the int8 units, few enough to stay in cache."""
 ATTENTION_ROWS = 128
 """Positions whose attention is computed at once in prefill."""
+TOGETHER = 128
+"""Rows that go through a feed-forward in tiles together, so that they stay in the second cache."""
 HEAD_ROWS = 256
 """Rows whose vocabulary-wide sums are held at once."""
 KEY_STEP = 64
@@ -55,13 +57,12 @@ class Workspace:
         attention = ATTENTION_ROWS * (shape.n_heads // shape.n_kv_heads)
         n_keys = n_positions + KEY_STEP
         self.configuration = tiles.configuration()
-        tiled = tiles.AVAILABLE
         spare = 2 * tiles.ROWS  # rows that tiles may read beyond the last
         self.stream = Buffer(n_rows * shape.d_model, torch.float32)
         self.q = Buffer(
             (n_rows + spare) * max(shape.d_model, shape.n_heads * shape.d_head), torch.int8
         )
-        self.active = Buffer(n_rows * shape.d_ff if tiled else 0, torch.float32)
+        self.active = Buffer(TOGETHER * shape.d_ff if tiles.AVAILABLE else 0, torch.float32)
         self.scale = Buffer(n_rows, torch.float32)
         self.sums = Buffer(n_rows * max(d_qkv, d_up, 2 * shape.d_model), torch.int32)
         self.queries = Buffer((n_rows * shape.n_heads + spare) * shape.d_head, torch.int8)

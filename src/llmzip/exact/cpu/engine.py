@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from llmzip.exact.cache import KVCache
-from llmzip.exact.cpu import attention, head, prefill, rows, tiles
+from llmzip.exact.cpu import attention, head, rows, tiles
 from llmzip.exact.cpu.buffers import (
     ATTENTION_ROWS,
     BLOCK_ROWS,
@@ -23,6 +23,7 @@ from llmzip.exact.cpu.packed import packed_model
 from llmzip.exact.cpu.scalars import f32
 from llmzip.exact.cpu.step import fits
 from llmzip.exact.cpu.team import StepTeam
+from llmzip.exact.cpu.tile_prefill import TilePrefill
 from llmzip.exact.distribution import Distributions, TokenIntervals
 from llmzip.exact.gemm import exact_gemm
 from llmzip.exact.hidden import Hidden
@@ -58,8 +59,9 @@ class CpuEngine:
         self._team: StepTeam | None = None
         self._model = model
         self._weights = np.empty(0, dtype=np.float32)
-        tiled = tiles.AVAILABLE and fits(model.shape)
-        self._packed = packed_model(model) if tiled else None
+        self._tiles: TilePrefill | None = None
+        if tiles.AVAILABLE and fits(model.shape):
+            self._tiles = TilePrefill(packed_model(model), self._work)
 
     @property
     def head_bias(self) -> Bias | None:
@@ -70,7 +72,7 @@ class CpuEngine:
         """Make a KV cache; its positions are rounded up to the step of prefill attention."""
         n_positions = -(-n_positions // KEY_STEP) * KEY_STEP
         plain = KVCache.allocate(self.shape, n_lanes, n_positions, self.device)
-        return CpuCache.of(plain, tiles.TOGETHER if self._packed is not None else 1)
+        return CpuCache.of(plain, tiles.TOGETHER if self._tiles is not None else 1)
 
     def forward(self, ids: Ids, lanes: Ids, starts: Ids, cache: KVCache) -> Hidden:
         """As `Reference.forward`, for arrays with B · T at most `max_rows`.
@@ -80,18 +82,20 @@ class CpuEngine:
         B, T = ids.shape
         at = (starts[:, None] + np.arange(T)).reshape(-1)
         row_lanes = np.repeat(lanes, T)
-        by_blocks = T > FEW_ROWS or self._packed is not None
         self._embed(ids.reshape(-1), at)
         for index, layer in enumerate(self.model.layers):
+            if self._tiles is not None:
+                self._tiles.layer(index, lanes, starts, at, cache)
+                continue
             kv = _LayerCache(cache, index)
             self._split_heads(layer["qkv"], row_lanes, at, kv)
-            if by_blocks:
+            if T > FEW_ROWS:
                 for b in range(B):
                     self._prefill_attention(B * T, b * T, T, int(lanes[b]), int(starts[b]), kv)
             else:
                 self._step_attention(B * T, row_lanes, at, kv)
             self._close_attention(layer["out"], B * T)
-            self._feed_forward(index, layer["up"], layer["down"], B * T)
+            self._feed_forward(layer["up"], layer["down"], B * T)
         work = self._work
         return Hidden(work.q.tensor(B * T, self.shape.d_model), work.scale.tensor(B * T))
 
@@ -99,8 +103,8 @@ class CpuEngine:
         """The intervals of the next tokens (rows,) in the distributions of `hidden`."""
         found = TokenIntervals.empty(len(tokens))
         linear = self.model.head
-        if self._packed is not None:
-            self._tile_intervals(hidden, tokens, found)
+        if self._tiles is not None:
+            self._tiles.intervals(hidden, tokens, found)
             return found
         for first in range(0, len(tokens), HEAD_ROWS):
             part = slice(first, min(first + HEAD_ROWS, len(tokens)))
@@ -117,25 +121,6 @@ class CpuEngine:
             )
         return found
 
-    def _tile_intervals(self, hidden: Hidden, tokens: Ids, found: TokenIntervals) -> None:
-        assert self._packed is not None
-        linear = self.model.head
-        q = self._work.head_q.array(len(tokens), self.shape.d_model)
-        q[:] = hidden.q.numpy()  # there, tiles may read beyond the last row
-        prefill.token_intervals(
-            self._work.configuration,
-            q,
-            self._packed.step.head.weight[0],
-            linear.scale,
-            linear.bias,
-            hidden.scale.numpy(),
-            tokens,
-            found.low,
-            found.freq,
-            found.total,
-            found.bits,
-        )
-
     def distributions(self, hidden: Hidden, bias: Bias | None = None) -> Distributions:
         """The distributions of `hidden`, ready to be searched until the next are asked for."""
         n_rows, vocabulary = len(hidden.scale), self.shape.vocab_size
@@ -145,8 +130,8 @@ class CpuEngine:
         blocks = np.empty((n_rows, -(-vocabulary // head.BLOCK)), dtype=np.int64)
         linear = self.model.head
         own_bias = linear.bias if bias is None else bias
-        if self._packed is not None:
-            self._tile_distributions(hidden, own_bias, weights, blocks)
+        if self._tiles is not None:
+            self._tiles.distributions(hidden, own_bias, weights, blocks)
             return CpuDistributions(weights, blocks)
         for first in range(0, n_rows, HEAD_ROWS):
             part = slice(first, min(first + HEAD_ROWS, n_rows))
@@ -155,25 +140,6 @@ class CpuEngine:
             head.block_sums(sums, linear.scale, own_bias, scale, weights[part], blocks[part])
         return CpuDistributions(weights, blocks)
 
-    def _tile_distributions(
-        self, hidden: Hidden, bias: Bias, weights: Bias, blocks: NDArray[np.int64]
-    ) -> None:
-        assert self._packed is not None
-        for first in range(0, len(weights), BLOCK_ROWS):
-            part = slice(first, min(first + BLOCK_ROWS, len(weights)))
-            q = self._work.head_q.array(part.stop - first, self.shape.d_model)
-            q[:] = hidden.q[part].numpy()  # there, tiles may read beyond the last row
-            prefill.distributions(
-                self._work.configuration,
-                q,
-                self._packed.step.head.weight[0],
-                self.model.head.scale,
-                bias,
-                hidden.scale[part].numpy(),
-                weights[part],
-                blocks[part],
-            )
-
     def step(
         self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache, bias: Bias | None = None
     ) -> Distributions:
@@ -181,9 +147,7 @@ class CpuEngine:
         if not fits(self.shape):
             return self.distributions(self._forward_parts(ids[:, None], lanes, at, cache), bias)
         if self._team is None:
-            self._team = StepTeam(
-                self.shape, self._packed or packed_model(self._model), self.step_threads
-            )
+            self._team = StepTeam(self.shape, packed_model(self._model), self.step_threads)
         work = self._team.run(ids, lanes, at, cache, bias)
         rows = slice(0, len(ids))
         return CpuDistributions(work.logits[rows], work.blocks[rows])
@@ -266,31 +230,10 @@ class CpuEngine:
         self, n_rows: int, first: int, count: int, lane: int, start: int, kv: _LayerCache
     ) -> None:
         """Attention of rows first … first + count - 1, positions start … of one lane."""
-        if self._packed is not None:
-            self._tile_attention(n_rows, first, count, lane, start, kv)
-            return
         for offset in range(0, count, ATTENTION_ROWS):
             block = min(ATTENTION_ROWS, count - offset)
             for group in range(self.shape.n_kv_heads):
                 self._prefill_block(n_rows, first + offset, block, lane, start + offset, group, kv)
-
-    def _tile_attention(
-        self, n_rows: int, first: int, count: int, lane: int, start: int, kv: _LayerCache
-    ) -> None:
-        work, query_shape = self._work, self._query_shape(n_rows)
-        prefill.attend(
-            work.configuration,
-            work.queries.array(*query_shape),
-            work.query_scales.array(*query_shape[:3]),
-            kv.keys[lane].numpy(),
-            kv.key_scales[lane],
-            kv.values[lane].numpy(),
-            kv.value_scales[lane],
-            first,
-            count,
-            start,
-            work.mixed.array(n_rows, self.shape.n_heads, self.shape.d_head),
-        )
 
     def _prefill_block(
         self, n_rows: int, row: int, block: int, lane: int, start: int, group: int, kv: _LayerCache
@@ -328,37 +271,16 @@ class CpuEngine:
         sums = self._sums(work.q.tensor(n_rows, width), linear)
         rows.add_normalise(sums, *self._stream_arguments(linear, n_rows))
 
-    def _feed_forward(self, index: int, up: LinearView, down: LinearView, n_rows: int) -> None:
+    def _feed_forward(self, up: LinearView, down: LinearView, n_rows: int) -> None:
         """Activation, down projection, residual, next norm."""
         work, d_ff = self._work, self.shape.d_ff
         scale = work.scale.array(n_rows)
         high, low = work.halves.array(2, n_rows, d_ff)
-        if self._packed is not None:
-            self._tile_activation(index, up, high, low)
-        else:
-            sums = self._sums(work.q.tensor(n_rows, self.shape.d_model), up)
-            quantise = rows.gate_quantise if self.shape.gated else rows.gelu_quantise
-            quantise(sums, up.scale, up.bias, scale, high, low, scale)
+        sums = self._sums(work.q.tensor(n_rows, self.shape.d_model), up)
+        quantise = rows.gate_quantise if self.shape.gated else rows.gelu_quantise
+        quantise(sums, up.scale, up.bias, scale, high, low, scale)
         sums = self._sums(work.halves.tensor(2 * n_rows, d_ff), down)
         rows.add_normalise_wide(sums[:n_rows], sums[n_rows:], *self._stream_arguments(down, n_rows))
-
-    def _tile_activation(self, index: int, up: LinearView, high: Array, low: Array) -> None:
-        assert self._packed is not None
-        work, (n_rows, d_ff) = self._work, high.shape
-        scale = work.scale.array(n_rows)
-        prefill.activate(
-            work.configuration,
-            work.q.array(n_rows, self.shape.d_model),
-            self._packed.step.up.weight[index],
-            up.scale,
-            up.bias,
-            scale,
-            self.shape.gated,
-            work.active.array(n_rows, d_ff),
-            high,
-            low,
-            scale,
-        )
 
     def _stream_arguments(self, linear: LinearView, n_rows: int) -> tuple[object, ...]:
         """What the residual kernels take after the sums; the row scales are replaced in place."""

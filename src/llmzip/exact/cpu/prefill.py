@@ -10,22 +10,25 @@ from typing import Any
 
 import numpy as np
 
-from llmzip.exact.cpu import tiles
-from llmzip.exact.cpu.attention import softmax_row
-from llmzip.exact.cpu.head import BLOCK, FREQ_UNIT, frequency_sum, weigh
+from llmzip.exact.cpu import tile_steps, tiles
+from llmzip.exact.cpu.head import BLOCK, weigh
+from llmzip.exact.cpu.prefill_softmax import (
+    BLOCK_BYTES,
+    ROW_BYTES,
+    begin_rows,
+    halve_block,
+    row_state,
+    scale_block,
+    weigh_blocks,
+)
 from llmzip.exact.cpu.product import address_of
-from llmzip.exact.cpu.rows import quantise_row_wide
 from llmzip.exact.cpu.scalars import (
     borrowed,
     f32,
-    gelu_new,
-    high_byte,
     inlined,
+    keep,
     kernel,
-    low_byte,
     maximum,
-    rounded_bits,
-    silu_gate,
     wide_vectors,
 )
 
@@ -40,23 +43,6 @@ PAD = 16
 @inlined
 def _whole(n: int, step: int) -> int:
     return (n + step - 1) // step * step
-
-
-@inlined
-def _weigh_row(
-    scores: Any, key_scales: Any, value_scales: Any, q_scale: Any, work: Any, high: Any, low: Any
-) -> Any:
-    """The halves of a row's weights, zero beyond the keys that `work` has room for: the factor."""
-    wide_vectors()
-    seen = work.size
-    inverse, factor = softmax_row(scores[:seen], key_scales, value_scales, q_scale, work)
-    for j in range(seen):
-        bits = rounded_bits(work[j] * inverse)
-        high[j] = high_byte(bits)
-        low[j] = low_byte(bits)
-    high[seen:] = 0
-    low[seen:] = 0
-    return factor
 
 
 @kernel
@@ -85,55 +71,48 @@ def attend(
     values, value_scales = borrowed((values, value_scales))
     n_kv, _, n_group, d = queries.shape
     n_keys = _whole(start + count, tiles.TERMS)
-    packed_keys = np.empty(n_keys * d // 4, dtype=np.int32)
-    scores = np.empty((tiles.ROWS, n_keys + PAD), dtype=np.int32)
-    halves = np.empty((ROWS, n_keys + 4 * PAD), dtype=np.int8)
-    sums, work = np.empty((ROWS, d), dtype=np.int32), np.empty(n_keys, dtype=np.float32)
-    factors = np.empty(tiles.ROWS, dtype=np.float32)
-    d64, score_line, half_line = np.int64(d), np.int64(4 * (n_keys + PAD)), halves.shape[1]
-    value_stride = np.int64(tiles.ROWS * tiles.TOGETHER)
+    packed_keys, scores = tiles.lines(n_keys * d // tiles.TERMS), tiles.lines(n_keys)
+    sums, state = tiles.lines(ROWS * d // tiles.ROWS).reshape(ROWS, d), row_state()
+    d64, line, per_key = np.int64(d), np.int64(ROW_BYTES), BLOCK_BYTES // tiles.TERMS
+    lane = np.int64(tiles.TERMS)
+    k_at, s_at = address_of(packed_keys), address_of(scores)
     tiles.configure(configuration)
     for g in range(n_kv):
         q_first = address_of(queries[g, first])
-        tiles.pack_rows(keys[g, :n_keys].view(np.int32), packed_keys)
+        tiles.pack_rows(keys[g, :n_keys].view(np.int32), packed_keys.reshape(packed_keys.size))
         for r0 in range(0, count * n_group, tiles.ROWS):
             n_rows = min(tiles.ROWS, count * n_group - r0)
+            for r in range(n_rows):
+                row, member = (r0 + r) // n_group, (r0 + r) % n_group
+                state.seen[r] = start + row + 1
+                state.q_scales[r] = query_scales[g, first + row, member]
+            begin_rows(state)
             longest = _whole(start + (r0 + n_rows - 1) // n_group + 1, tiles.TERMS)
             q_at = q_first + r0 * d64
             for j in range(0, longest, tiles.TERMS):
-                k_at, s_at = address_of(packed_keys) + j * d64, address_of(scores) + j * 4
-                tiles.products_1x4(q_at, d64, k_at, 16 * d64, d64, s_at, score_line)
-            for r in range(n_rows):
-                row, member = first + (r0 + r) // n_group, (r0 + r) % n_group
-                seen = start + (r0 + r) // n_group + 1
-                factors[r] = _weigh_row(
-                    scores[r],
-                    key_scales[g, :seen],
-                    value_scales[g, :seen],
-                    query_scales[g, row, member],
-                    work[:seen],
-                    halves[r, :longest],
-                    halves[tiles.ROWS + r, :longest],
+                at = k_at + j * d64
+                tiles.products_1x4(q_at, d64, at, 16 * d64, d64, s_at + j * per_key, line)
+                scale_block(
+                    s_at + j * per_key, key_scales[g], n_rows, j, state, at + tiles.TERMS * d64
                 )
+            weigh_blocks(s_at, value_scales[g], n_rows, longest, state)
             for i in range(0, d, ROWS):
                 v_at = address_of(values[g]) + i * tiles.TOGETHER
-                o_at = address_of(sums) + i * 4
-                tiles.values_2x2(
-                    address_of(halves),
-                    np.int64(half_line),
-                    v_at,
-                    value_stride,
-                    np.int64(longest),
-                    o_at,
-                    4 * d64,
-                )
+                tile_steps.begin_2x2()
+                for j in range(0, longest, tiles.TERMS):
+                    block, at = s_at + j * per_key, v_at + j * d64
+                    if i == 0:
+                        halve_block(block, n_rows, state, at + tiles.TERMS * d64)
+                    tile_steps.add_2x2(block, line, lane, at, line, lane)
+                tile_steps.end_2x2(address_of(sums) + i * 4, 4 * d64)
             for r in range(n_rows):
                 row, member = first + (r0 + r) // n_group, (r0 + r) % n_group
-                high, low, f = sums[r], sums[tiles.ROWS + r], factors[r]
+                high, low, f = sums[r], sums[tiles.ROWS + r], state.factors[r]
                 target = mixed[row, g * n_group + member]
                 for i in range(d):
                     target[i] = f32(np.int64(high[i]) * 256 + np.int64(low[i])) * f
     tiles.release()
+    keep((packed_keys, scores))
 
 
 @inlined
@@ -145,111 +124,6 @@ def _scaled(sums: Any, scale: Any, bias: Any, s: Any, line: Any) -> None:
     if bias.size:
         for i in range(line.size):
             line[i] = line[i] + bias[i]
-
-
-@kernel
-def activate(
-    configuration: Any,
-    q: Any,
-    weight: Any,
-    scale: Any,
-    bias: Any,
-    s_in: Any,
-    gated: bool,
-    active: Any,
-    high: Any,
-    low: Any,
-    s_out: Any,
-) -> None:
-    """The linear `up` of q (M, D), its activation, quantised into halves (M, F).
-
-    q has memory for ROWS more behind. active: float32 (M, F).
-    """
-    wide_vectors()
-    weight, scale, bias, active = borrowed((weight, scale, bias, active))
-    n_rows, n_terms, n_out = q.shape[0], np.int64(q.shape[1]), active.shape[1]
-    sums = np.empty((2, ROWS, WIDTH), dtype=np.int32)
-    line, gate = np.empty(WIDTH, dtype=np.float32), np.empty(WIDTH, dtype=np.float32)
-    tiles.configure(configuration)
-    for c in range(0, n_out, WIDTH):
-        up, up_at = n_out + c if gated else c, address_of(weight)
-        up_bias = bias[up : up + WIDTH] if bias.size else bias
-        gate_bias = bias[c : c + WIDTH] if bias.size else bias
-        for r0 in range(0, n_rows, ROWS):
-            block, q_at = min(ROWS, n_rows - r0), address_of(q) + r0 * n_terms
-            u_at, g_at = up_at + up * n_terms, up_at + c * n_terms
-            tiles.product_block(q_at, block, n_terms, u_at, address_of(sums[0]), WIDTH)
-            if gated:
-                tiles.product_block(q_at, block, n_terms, g_at, address_of(sums[1]), WIDTH)
-            for r in range(block):
-                target = active[r0 + r, c : c + WIDTH]
-                s = s_in[r0 + r]
-                _scaled(sums[0, r], scale[up : up + WIDTH], up_bias, s, line)
-                if gated:
-                    _scaled(sums[1, r], scale[c : c + WIDTH], gate_bias, s, gate)
-                    for i in range(WIDTH):
-                        target[i] = silu_gate(gate[i], line[i])
-                else:
-                    for i in range(WIDTH):
-                        target[i] = gelu_new(line[i])
-    tiles.release()
-    for row in range(n_rows):
-        s_out[row] = quantise_row_wide(active[row], high[row], low[row])
-
-
-@kernel
-def token_intervals(
-    configuration: Any,
-    q: Any,
-    weight: Any,
-    scale: Any,
-    bias: Any,
-    s: Any,
-    tokens: Any,
-    low: Any,
-    freq: Any,
-    total: Any,
-    bits: Any,
-) -> None:
-    """As `head.token_intervals`, from the head's input q (M, D).
-
-    The products are computed twice, once for the largest logit and once for the frequencies:
-    that is faster than to keep them. q has memory for ROWS more behind.
-    """
-    wide_vectors()
-    weight, scale, bias = borrowed((weight, scale, bias))
-    n_rows, n_terms, n_out = q.shape[0], np.int64(q.shape[1]), scale.size
-    sums, logits = np.empty((ROWS, WIDTH), dtype=np.int32), np.empty(WIDTH, dtype=np.float32)
-    tops, own = np.full(n_rows, f32(-np.inf)), np.empty(n_rows, dtype=np.float32)
-    below, all_ = np.zeros(n_rows, dtype=np.int64), np.zeros(n_rows, dtype=np.int64)
-    tiles.configure(configuration)
-    for again in range(2):
-        for c in range(0, n_out, WIDTH):
-            last = min(c + WIDTH, n_out)
-            line, w_at = logits[: last - c], address_of(weight) + c * n_terms
-            line_scale, line_bias = scale[c:last], bias[c:last] if bias.size else bias
-            for r0 in range(0, n_rows, ROWS):
-                block, q_at = min(ROWS, n_rows - r0), address_of(q) + r0 * n_terms
-                tiles.product_block(q_at, block, n_terms, w_at, address_of(sums), WIDTH)
-                for r in range(block):
-                    row = r0 + r
-                    _scaled(sums[r], line_scale, line_bias, s[row], line)
-                    if not again:
-                        tops[row] = max(tops[row], maximum(line))
-                        continue
-                    top, at = tops[row], tokens[row] - c
-                    part = frequency_sum(line, top)
-                    all_[row] += part
-                    if at >= line.size:
-                        below[row] += part
-                    elif at >= 0:
-                        below[row] += frequency_sum(line[:at], top)
-                        freq[row], own[row] = frequency_sum(line[at : at + 1], top), line[at]
-    tiles.release()
-    for row in range(n_rows):
-        low[row], total[row] = below[row], all_[row]
-        mass = np.float64(all_[row] - n_out) * FREQ_UNIT
-        bits[row] = np.log2(mass) - np.float64(own[row] - tops[row])
 
 
 @kernel
@@ -267,7 +141,8 @@ def distributions(
     wide_vectors()
     weight, scale, bias, weights = borrowed((weight, scale, bias, weights))
     n_rows, n_terms, n_out = q.shape[0], np.int64(q.shape[1]), scale.size
-    sums, tops = np.empty((ROWS, WIDTH), dtype=np.int32), np.full(n_rows, f32(-np.inf))
+    sums = tiles.lines(ROWS * WIDTH // tiles.ROWS).reshape(ROWS, WIDTH)
+    tops = np.full(n_rows, f32(-np.inf))
     tiles.configure(configuration)
     for c in range(0, n_out, WIDTH):
         last, w_at = min(c + WIDTH, n_out), address_of(weight) + c * n_terms

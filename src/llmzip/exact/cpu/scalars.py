@@ -88,6 +88,17 @@ def borrowed(typing, arrays):  # type: ignore[no-untyped-def]
     return signature, generate
 
 
+@intrinsic
+def keep(typing, arrays):  # type: ignore[no-untyped-def]
+    """Use arrays (a tuple), so that until here the memory at their addresses is not given back."""
+    signature = types.void(arrays)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
 def _uncounted(context: Any, builder: Any, kind: Any, value: Any) -> Any:
     if isinstance(kind, types.Array):
         array = cgutils.create_struct_proxy(kind)(context, builder, value=value)

@@ -5,12 +5,14 @@ A tile register holds 16 rows of 64 bytes. The second operand of a product lies 
 4 k + 3 of each output. Sums of integers have no order, so the results are those of any other
 loop. Tiles may be used where `AVAILABLE` says so, between `configure` and `release`.
 
-Addresses are int64 and need no alignment; strides are in bytes.
+Addresses are int64, strides are in bytes. Both need no alignment, but rows of tiles that are not
+lines of memory are read and written at half the speed: see `aligned_bytes` and `lines`.
 """
 
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import platform
 import sys
@@ -71,6 +73,22 @@ def configuration() -> NDArray[np.uint8]:
     whole[16:32:2] = TERMS
     whole[48:56] = ROWS
     return whole
+
+
+def aligned_bytes(*shape: int) -> NDArray[np.int8]:
+    """Memory for int8 that begins where a line of memory does."""
+    size = math.prod(shape)
+    memory = np.empty(size + TERMS, dtype=np.int8)
+    first = -memory.ctypes.data % TERMS
+    return memory[first : first + size].reshape(shape)
+
+
+@inlined
+def lines(n: int) -> Any:
+    """Memory for n lines of 16 int32, within a kernel."""
+    memory = np.empty((n + 1) * ROWS, dtype=np.int32)
+    first = -np.int64(memory.ctypes.data) % TERMS // TOGETHER
+    return memory[first : first + n * ROWS].reshape(n, ROWS)
 
 
 def _call(builder: ir.IRBuilder, name: str, *arguments: ir.Value) -> None:

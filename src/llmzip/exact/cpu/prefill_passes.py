@@ -1,0 +1,320 @@
+"""Passes of prefill over blocks of sums: 64 outputs of some rows, in hand-made vectors.
+
+What a row needs of all its outputs, its largest magnitude, is kept in a vector for each row and
+folded for 16 rows together. See `rows` for the arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from llmzip.exact.cpu.product import address_of
+from llmzip.exact.cpu.rows import (
+    I8_LIMIT,
+    I8_UNIT,
+    I8_UNIT_64,
+    I16_LIMIT,
+    I16_UNIT,
+    STATISTIC_LIMIT,
+    STATISTIC_UNIT,
+)
+from llmzip.exact.cpu.scalars import (
+    TINY,
+    inlined,
+)
+from llmzip.exact.cpu.vectors import (
+    BLOCK,
+    DOUBLES,
+    FLOATS,
+    INTS,
+    LANES,
+    LINE,
+    Emitter,
+    doubles,
+    floats,
+)
+
+ROWS = 16
+"""Rows whose vectors are folded together."""
+ROW_BYTES = 4 * BLOCK
+Vectors = list[ir.Value]
+_f32, _i64 = ir.FloatType(), ir.IntType(64)
+
+
+def scaled(
+    code: Emitter, sums: Sequence[ir.Value], scale: ir.Value, bias: ir.Value | None, s: ir.Value
+) -> Vectors:
+    """De-quantised sums; scale, bias: addresses for the first of the vectors."""
+    builder = code.builder
+    own = [code.load(scale, LANES * i) for i in range(len(sums))]
+    xs = [builder.fmul(x, s) for x in code.products(code.converted(sums), own)]
+    if bias is None:
+        return xs
+    return [builder.fadd(x, code.load(bias, LANES * i)) for i, x in enumerate(xs)]
+
+
+def either_bias(
+    builder: ir.IRBuilder, bias: ir.Value, n_rows: ir.Value, body: Callable[..., None]
+) -> None:
+    """Code for each row with a bias, and without one where its address is 0."""
+    code = Emitter(builder)
+    with builder.if_else(builder.icmp_signed("==", bias, ir.Constant(_i64, 0))) as (none, some):
+        with none, code.loop(n_rows) as row:
+            body(code, row, False)
+        with some, code.loop(n_rows) as row:
+            body(code, row, True)
+
+
+def note_largest(code: Emitter, xs: Vectors, largest: ir.Value, row: ir.Value) -> None:
+    """Keep the largest magnitudes of a row's vectors, place by place."""
+    place = code.moved(largest, row, LINE)
+    most = code.highest([code.magnitude(x) for x in xs])
+    code.store(code.higher(most, code.load(place)), place)
+
+
+@intrinsic
+def fold_wide(typing, largest, inverses, scales):  # type: ignore[no-untyped-def]
+    """What 16 rows are multiplied by to be integers of 16 bits, and the integers' scales."""
+    signature = types.void(*[types.int64] * 3)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        largest, inverses, scales = arguments
+        code = Emitter(builder)
+        top = _tops(code, largest)
+        code.store(builder.fdiv(floats(I16_LIMIT), top), inverses)
+        code.store(builder.fmul(top, floats(I16_UNIT)), scales)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def _tops(code: Emitter, largest: ir.Value) -> ir.Value:
+    rows = [code.load(largest, LANES * row) for row in range(ROWS)]
+    return code.higher(code.folded(rows, code.higher), floats(TINY))
+
+
+@intrinsic
+def halve_block(  # type: ignore[no-untyped-def]
+    typing, block, inverses, n_rows, high, low, stride
+):
+    """The int8 halves of a block of floats times its rows' inverses; rows `stride` apart."""
+    signature = types.void(*[types.int64] * 6)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        block, inverses, n_rows, high, low, stride = arguments
+        code = Emitter(builder)
+        with code.loop(n_rows) as row:
+            factor = code.spread(code.number(inverses, row))
+            line = code.loads(code.moved(block, row, ROW_BYTES))
+            halves = code.halves([code.rounded(builder.fmul(x, factor)) for x in line])
+            shift = builder.mul(row, stride)
+            for half, place in zip(halves, (high, low), strict=True):
+                code.store(half, builder.add(place, shift))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def head_block(  # type: ignore[no-untyped-def]
+    typing, sums, scale, bias, s, n_rows, cos, sin, at, largest
+):
+    """A head's float32 values in place of its sums, rotated for positions `at` if cos is not 0."""
+    signature = types.void(*[types.int64] * 9)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        sums, scale, bias, s, n_rows, cos, sin, at, largest = arguments
+
+        def head(rotary: bool, code: Emitter, row: ir.Value, biased: bool) -> None:
+            line = code.moved(sums, row, ROW_BYTES)
+            factor = code.spread(code.number(s, row))
+            xs = scaled(code, code.loads(line, INTS), scale, bias if biased else None, factor)
+            if rotary:
+                position = code.load(code.moved(at, row, 8), 0, _i64)
+                xs = _rotated(
+                    code, xs, *(code.moved(t, position, ROW_BYTES // 2) for t in (cos, sin))
+                )
+            code.stores(xs, line)
+            note_largest(code, xs, largest, row)
+
+        with builder.if_else(builder.icmp_signed("==", cos, ir.Constant(_i64, 0))) as (
+            plain,
+            turned,
+        ):
+            with plain:
+                either_bias(builder, bias, n_rows, partial(head, False))
+            with turned:
+                either_bias(builder, bias, n_rows, partial(head, True))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def _rotated(code: Emitter, xs: Vectors, cos: ir.Value, sin: ir.Value) -> Vectors:
+    """See `Reference._rotate`: tables for 32 pairs."""
+    builder, (first, second) = code.builder, (xs[:2], xs[2:])
+    cosines, sines = ([code.load(table, LANES * i) for i in range(2)] for table in (cos, sin))
+    straight, crossed = code.products(first, cosines), code.products(second, sines)
+    turned = [builder.fsub(a, b) for a, b in zip(straight, crossed, strict=True)]
+    straight, crossed = code.products(second, cosines), code.products(first, sines)
+    return turned + [builder.fadd(a, b) for a, b in zip(straight, crossed, strict=True)]
+
+
+@intrinsic
+def fold_narrow(typing, largest, inverses, scales):  # type: ignore[no-untyped-def]
+    """As `fold_wide`, for integers of 8 bits."""
+    signature = types.void(*[types.int64] * 3)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        largest, inverses, scales = arguments
+        code = Emitter(builder)
+        top = _tops(code, largest)
+        code.store(builder.fdiv(floats(I8_LIMIT), top), inverses)
+        code.store(builder.fmul(top, floats(I8_UNIT)), scales)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def round_block(typing, block, inverses, n_rows, out, stride):  # type: ignore[no-untyped-def]
+    """A block of floats times its rows' inverses as int8, rows `stride` apart."""
+    signature = types.void(*[types.int64] * 5)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        block, inverses, n_rows, out, stride = arguments
+        code = Emitter(builder)
+        with code.loop(n_rows) as row:
+            factor = code.spread(code.number(inverses, row))
+            line = code.loads(code.moved(block, row, ROW_BYTES))
+            whole = code.bytes_of([code.rounded(builder.fmul(x, factor)) for x in line])
+            code.store(whole, builder.add(out, builder.mul(row, stride)))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@inlined
+def bias_at(bias: Any, first: int) -> Any:
+    """The address of a linear's bias from an output on; 0 where there is none."""
+    return address_of(bias) + 4 * first if bias.size else np.int64(0)
+
+
+def _make_add(n_vectors: int, n_halves: int) -> Any:
+    """Make a function for blocks of n_vectors of the sums of one integer or of two halves."""
+    line_bytes = n_vectors * LINE
+
+    @intrinsic
+    def add(  # type: ignore[no-untyped-def]
+        typing, sums, scale, bias, s, n_rows, x, stride, largest
+    ):
+        """x += de-quantised sums, rows of x being `stride` bytes apart."""
+        signature = types.void(*[types.int64] * 8)
+
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            sums, scale, bias, s, n_rows, x, stride, largest = arguments
+            places = [LANES * i for i in range(n_vectors)]
+
+            def body(code: Emitter, row: ir.Value, biased: bool) -> None:
+                factor = code.spread(code.number(s, row))
+                line = code.moved(sums, row, line_bytes)
+                totals = [code.load(line, i, INTS) for i in places]
+                if n_halves == 2:
+                    low = builder.add(line, ir.Constant(_i64, ROWS * line_bytes))
+                    totals = [
+                        code.joined(high, code.load(low, i, INTS))
+                        for i, high in zip(places, totals, strict=True)
+                    ]
+                else:
+                    totals = code.converted(totals)
+                added = [
+                    builder.fmul(builder.fmul(total, code.load(scale, i)), factor)
+                    for i, total in zip(places, totals, strict=True)
+                ]
+                if biased:
+                    added = [
+                        builder.fadd(y, code.load(bias, i))
+                        for i, y in zip(places, added, strict=True)
+                    ]
+                target = builder.add(x, builder.mul(row, stride))
+                new = [
+                    builder.fadd(code.load(target, i), y)
+                    for i, y in zip(places, added, strict=True)
+                ]
+                code.stores(new, target)
+                note_largest(code, new, largest, row)
+
+            either_bias(builder, bias, n_rows, body)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return add
+
+
+add_block = _make_add(4, 1)
+"""For 64 outputs."""
+add_wide_block = _make_add(2, 2)
+"""For 32 outputs of 16 rows, high halves and below them low ones."""
+
+
+@intrinsic
+def normalise_rows(  # type: ignore[no-untyped-def]
+    typing, x, n_rows, width, eps, largest, squares, q, scales
+):
+    """Norms of up to 16 rows of floats, one after the other: int8 into q, 16 scales.
+
+    squares: memory for 16 vectors of float64. `largest` is that of the rows.
+    """
+    wide = types.int64
+    signature = types.void(wide, wide, wide, types.float64, wide, wide, wide, wide)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        x, n_rows, width, eps, largest, squares, q, scales = arguments
+        code = Emitter(builder)
+        top = _tops(code, largest)
+        fine = builder.fdiv(floats(STATISTIC_LIMIT), top)
+        coarse = builder.fdiv(floats(I8_LIMIT), top)
+        places = [code.room(FLOATS, value) for value in (fine, coarse)]
+        with code.loop(n_rows) as row:
+            first = builder.mul(row, width)
+            source, target = code.moved(x, first), builder.add(q, first)
+            factors = [code.spread(code.number(place, row)) for place in places]
+            total = code.variable(doubles(0.0))
+            with code.blocks(width) as index:
+                line = code.loads(code.moved(source, index))
+                fines, coarses = (
+                    [code.rounded(builder.fmul(value, factor)) for value in line]
+                    for factor in factors
+                )
+                code.store(code.bytes_of(coarses), builder.add(target, index))
+                sums = [builder.sitofp(part, DOUBLES) for part in code.squares(fines)]
+                both = builder.fadd(*sums)
+                builder.store(builder.fadd(builder.load(total), both), total)
+            code.store(builder.load(total), code.moved(squares, row, 2 * LINE))
+        rows = [code.load(squares, 2 * LANES * row, DOUBLES) for row in range(ROWS)]
+        square_sums = code.folded(rows, builder.fadd)  # integers below 2^53: in any order
+        code.store(_scales(code, square_sums, top, width, eps), scales)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def _scales(
+    code: Emitter, squares: ir.Value, top: ir.Value, width: ir.Value, eps: ir.Value
+) -> ir.Value:
+    builder = code.builder
+    tops = builder.fpext(top, DOUBLES)
+    unit = builder.fmul(tops, doubles(STATISTIC_UNIT))
+    share = builder.fdiv(doubles(1.0), code.spread(builder.sitofp(width, ir.DoubleType())))
+    mean = builder.fmul(builder.fmul(squares, builder.fmul(unit, unit)), share)
+    root = code.root(builder.fadd(mean, code.spread(eps)))
+    wide = builder.fdiv(builder.fmul(tops, doubles(I8_UNIT_64)), root)
+    return builder.fptrunc(wide, FLOATS)

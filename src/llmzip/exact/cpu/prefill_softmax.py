@@ -1,0 +1,337 @@
+"""The softmax of prefill for 16 rows at once, a block of 64 keys after the other.
+
+Scores of a block lie together, 16 rows of 64 int32, and become in place: floats times the keys'
+scales; weights times the values' scales; and the weights' halves, 64 high bytes and 64 low ones
+at the beginning of each row. What a row needs meanwhile is kept in vectors, and these are folded
+for all rows together: row by row, each would wait for its own results longer than it computes.
+See `attention.softmax_row` for the arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from llmzip.exact.cpu.attention import SUM_UNIT
+from llmzip.exact.cpu.product import address_of
+from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT
+from llmzip.exact.cpu.scalars import TINY, WHOLE, f32, inlined
+from llmzip.exact.cpu.vectors import BLOCK, INTS, LANES, LINE, Emitter, floats, ints
+
+ROWS = 16
+"""Rows of a block."""
+ROW_BYTES = 4 * BLOCK
+BLOCK_BYTES = ROWS * ROW_BYTES
+
+_COUNTING = f32(WHOLE * SUM_UNIT)
+"""A weight added to this is rounded to SUM_BITS of fraction, ties to even."""
+_COUNTING_BITS = int(_COUNTING.view(np.int32))
+_VECTORS = range(0, BLOCK, LANES)
+_FLUSH = 0x8000
+"""The bit of the processor's floating-point state that makes subnormal results 0."""
+CALM = f32(2.0**60)
+"""Rows whose scales are below may be weighed with `small_as_zero`.
+
+A score that far below the others changes no bit of its weight; a weight times a scale that is
+subnormal, below the least top(x) by 2^26, is rounded to 0 in 16 bits.
+"""
+_i32, _i64 = ir.IntType(32), ir.IntType(64)
+
+
+class RowState(NamedTuple):
+    """What 16 rows keep from block to block."""
+
+    seen: NDArray[np.int32]  # (16,): how many keys are in view
+    q_scales: NDArray[np.float32]  # (16,)
+    highest: NDArray[np.float32]  # (16, 16): of the scores, for each place of a vector
+    tops: NDArray[np.float32]  # (16,): of the scores
+    largest: NDArray[np.float32]  # (16, 16): of the weights
+    counts: NDArray[np.int32]  # (16, 16): the weights' sums
+    inverses: NDArray[np.float32]  # (16,)
+    factors: NDArray[np.float32]  # (16,)
+
+
+Rows = Callable[[Emitter, ir.Value, "ir.Value | None"], None]
+
+
+def _for_rows(
+    builder: ir.IRBuilder, n_rows: ir.Value, first: ir.Value, seen: ir.Value, body: Rows
+) -> None:
+    """Code for each row of a block whose keys begin with number `first`.
+
+    `body` takes the row, and how many keys of the block it sees: None where all rows see all.
+    """
+    code = Emitter(builder)
+    least = builder.sext(code.load(seen, 0, _i32), _i64)  # no row sees fewer than the first
+    end = builder.add(first, ir.Constant(_i64, BLOCK))
+    with builder.if_else(builder.icmp_signed("<=", end, least)) as (whole, cut):
+        with whole, code.loop(n_rows) as row:
+            body(code, row, None)
+        with cut, code.loop(n_rows) as row:
+            count = builder.sub(code.number(seen, row, _i32), builder.trunc(first, _i32))
+            body(code, row, count)
+
+
+@intrinsic
+def _scale_block(  # type: ignore[no-untyped-def]
+    typing, block, scales, n_rows, first, seen, highest, ahead
+):
+    """A block's scores times scales; the highest of those in view. 64 lines at `ahead` are
+    asked for.
+    """
+    signature = types.void(*[types.int64] * 7)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        block, scales, n_rows, first, seen, highest, ahead = arguments
+
+        def body(code: Emitter, row: ir.Value, count: ir.Value | None) -> None:
+            code.ask(code.moved(ahead, row, 4 * LINE), 4)
+            line = code.moved(block, row, ROW_BYTES)
+            code.ask(builder.add(line, ir.Constant(_i64, BLOCK_BYTES)), 4, to_write=True)
+            scores = code.products(code.converted(code.loads(line, INTS)), code.loads(scales))
+            code.stores(scores, line)
+            if count is not None:
+                scores = [
+                    builder.select(code.inside(i, count), score, floats(-np.inf))
+                    for i, score in zip(_VECTORS, scores, strict=True)
+                ]
+            place = code.moved(highest, row, LINE)
+            code.store(code.higher(code.highest(scores), code.load(place)), place)
+
+        _for_rows(builder, n_rows, first, seen, body)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def _weigh_block(  # type: ignore[no-untyped-def]
+    typing, block, scales, n_rows, first, seen, tops, q_scales, counts, largest
+):
+    """A block's scaled scores to weights times `scales`, zero where a key is not in view.
+
+    Each weight adds _COUNTING_BITS more than its units to `counts`.
+    """
+    signature = types.void(*[types.int64] * 9)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        block, scales, n_rows, first, seen, tops, q_scales, counts, largest = arguments
+
+        def body(code: Emitter, row: ir.Value, count: ir.Value | None) -> None:
+            line = code.moved(block, row, ROW_BYTES)
+            top, factor = (code.spread(code.number(at, row)) for at in (tops, q_scales))
+            scores = [builder.fsub(score, top) for score in code.loads(line)]
+            weights = code.exp2([builder.fmul(score, factor) for score in scores])
+            units = [
+                builder.bitcast(builder.fadd(weight, floats(_COUNTING)), INTS) for weight in weights
+            ]
+            weights = code.products(weights, code.loads(scales))
+            if count is not None:
+                inside = [code.inside(i, count) for i in _VECTORS]
+                units = [
+                    builder.select(i, x, ints(_COUNTING_BITS))
+                    for i, x in zip(inside, units, strict=True)
+                ]
+                weights = [
+                    builder.select(i, x, floats(0.0)) for i, x in zip(inside, weights, strict=True)
+                ]
+            code.stores(weights, line)
+            place = code.moved(largest, row, LINE)
+            code.store(code.higher(code.highest(weights), code.load(place)), place)
+            place = code.moved(counts, row, LINE)
+            a, b, c, d = units
+            sums = builder.add(builder.add(a, b), builder.add(c, d))
+            code.store(builder.add(code.load(place, 0, INTS), sums), place)
+
+        _for_rows(builder, n_rows, first, seen, body)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def small_as_zero(typing, on):  # type: ignore[no-untyped-def]
+    """Let this thread's operations give 0 for subnormal results, which take 100 times as long."""
+    signature = types.void(types.boolean)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        place = cgutils.alloca_once(builder, _i32)
+        pointer = builder.bitcast(place, ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type])
+        read, write = (
+            cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.sse.{name}mxcsr")
+            for name in ("st", "ld")
+        )
+        builder.call(read, [pointer])
+        state, bit = builder.load(place), ir.Constant(_i32, _FLUSH)
+        unset = builder.and_(state, ir.Constant(_i32, ~_FLUSH))
+        wanted = builder.select(arguments[0], builder.or_(state, bit), unset)
+        builder.store(wanted, place)
+        builder.call(write, [pointer])
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def _halve_block(typing, block, n_rows, inverses, ahead):  # type: ignore[no-untyped-def]
+    """A block's weights to the int8 halves of rint(weight · inverse). 64 lines at `ahead` are
+    asked for.
+    """
+    signature = types.void(*[types.int64] * 4)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        block, n_rows, inverses, ahead = arguments
+        code = Emitter(builder)
+        with code.loop(n_rows) as row:
+            code.ask(code.moved(ahead, row, 4 * LINE), 4)
+            line, factor = (
+                code.moved(block, row, ROW_BYTES),
+                code.spread(code.number(inverses, row)),
+            )
+            scaled = [builder.fmul(weight, factor) for weight in code.loads(line)]
+            for i, half in enumerate(code.halves([code.rounded(x) for x in scaled])):
+                code.store(half, line, LANES * i)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def _rows_of(code: Emitter, address: ir.Value, kind: ir.Type) -> list[ir.Value]:
+    return [code.load(address, LANES * row, kind) for row in range(ROWS)]
+
+
+@intrinsic
+def _fold_highest(typing, highest, tops):  # type: ignore[no-untyped-def]
+    """The highest score of each row."""
+    signature = types.void(*[types.int64] * 2)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        highest, tops = arguments
+        code = Emitter(builder)
+        vectors = [code.load(highest, LANES * row) for row in range(ROWS)]
+        code.store(code.folded(vectors, code.higher), tops)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def _fold_weights(  # type: ignore[no-untyped-def]
+    typing, counts, largest, n_vectors, inverses, factors
+):
+    """What each row's weights are multiplied by to be integers, and what undoes it.
+
+    n_vectors: how many vectors of weights were added to `counts`, less than 2^14.
+    """
+    signature = types.void(*[types.int64] * 5)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        counts, largest, n_vectors, inverses, factors = arguments
+        code = Emitter(builder)
+        most = code.folded([code.load(largest, LANES * row) for row in range(ROWS)], code.higher)
+        most = code.higher(most, floats(TINY))
+        code.store(builder.fdiv(floats(I16_LIMIT), most), inverses)
+        surplus = builder.mul(builder.trunc(n_vectors, _i32), ir.Constant(_i32, _COUNTING_BITS))
+        surpluses = code.spread(surplus)  # modulo 2^32, as the counts are
+        sums = [builder.sub(code.load(counts, LANES * row, INTS), surpluses) for row in range(ROWS)]
+        high = code.folded([builder.lshr(x, ints(16)) for x in sums], builder.add)
+        low = code.folded([builder.and_(x, ints(0xFFFF)) for x in sums], builder.add)
+        total = builder.fmul(code.joined(high, low, 1 << 16), floats(SUM_UNIT))
+        code.store(builder.fdiv(builder.fmul(most, floats(I16_UNIT)), total), factors)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@inlined
+def row_state() -> Any:
+    """Make a `RowState`."""
+    return RowState(
+        np.zeros(ROWS, dtype=np.int32),
+        np.zeros(ROWS, dtype=np.float32),
+        np.empty((ROWS, LANES), dtype=np.float32),
+        np.empty(ROWS, dtype=np.float32),
+        np.empty((ROWS, LANES), dtype=np.float32),
+        np.empty((ROWS, LANES), dtype=np.int32),
+        np.empty(ROWS, dtype=np.float32),
+        np.empty(ROWS, dtype=np.float32),
+    )
+
+
+@inlined
+def begin_rows(state: Any) -> None:
+    """Forget what was, for rows whose `seen` and `q_scales` are there."""
+    state.highest[:] = f32(-np.inf)
+    state.largest[:] = 0
+    state.counts[:] = 0
+
+
+@inlined
+def scale_block(
+    block: Any, key_scales: Any, n_rows: int, first: int, state: Any, ahead: Any
+) -> None:
+    """The first pass over the keys from `first` on; memory at `ahead` is asked for.
+
+    block: an address. key_scales: of all keys. The scores of rows beyond n_rows stay as they are.
+    """
+    _scale_block(
+        block,
+        address_of(key_scales) + 4 * first,
+        np.int64(n_rows),
+        np.int64(first),
+        address_of(state.seen),
+        address_of(state.highest),
+        ahead,
+    )
+
+
+@inlined
+def is_calm(n_rows: int, state: Any) -> bool:
+    """May the rows be weighed with `small_as_zero`?"""
+    most = f32(0)
+    for r in range(n_rows):
+        most = max(most, state.q_scales[r])
+    return bool(most < CALM)
+
+
+@inlined
+def weigh_blocks(scores: Any, value_scales: Any, n_rows: int, n_keys: int, state: Any) -> None:
+    """The second pass over all blocks of keys, n_keys in whole blocks; `inverses`, `factors`."""
+    rows, calm = np.int64(n_rows), is_calm(n_rows, state)
+    _fold_highest(address_of(state.highest), address_of(state.tops))
+    small_as_zero(calm)
+    for first in range(0, n_keys, BLOCK):
+        _weigh_block(
+            scores + first * (BLOCK_BYTES // BLOCK),
+            address_of(value_scales) + 4 * first,
+            rows,
+            np.int64(first),
+            address_of(state.seen),
+            address_of(state.tops),
+            address_of(state.q_scales),
+            address_of(state.counts),
+            address_of(state.largest),
+        )
+    small_as_zero(False)
+    _fold_weights(
+        address_of(state.counts),
+        address_of(state.largest),
+        np.int64(n_keys // LANES),
+        address_of(state.inverses),
+        address_of(state.factors),
+    )
+
+
+@inlined
+def halve_block(block: Any, n_rows: int, state: Any, ahead: Any) -> None:
+    """The last pass over a block, given by its address; memory at `ahead` is asked for."""
+    small_as_zero(True)  # integers come of it, whatever the scales
+    _halve_block(block, np.int64(n_rows), address_of(state.inverses), ahead)
+    small_as_zero(False)

@@ -1,0 +1,158 @@
+"""The engine's prefill where there are tiles: the kernels of `prefill`, `prefill_linear`,
+`prefill_feed_forward` and `prefill_head`."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmzip.exact.cache import KVCache
+from llmzip.exact.cpu import prefill, prefill_feed_forward, prefill_head, prefill_linear
+from llmzip.exact.cpu.buffers import BLOCK_ROWS, TOGETHER, Workspace
+from llmzip.exact.cpu.packed import PackedModel
+from llmzip.exact.cpu.scalars import f32
+from llmzip.exact.distribution import TokenIntervals
+from llmzip.exact.hidden import Hidden
+from llmzip.exact.reference import score_scale
+
+Ids = NDArray[np.int64]
+Bias = NDArray[np.float32]
+
+
+class TilePrefill:
+    """A packed model and the buffers to run blocks of rows in."""
+
+    def __init__(self, packed: PackedModel, work: Workspace) -> None:
+        self._packed, self._work = packed, work
+        self._shape = packed.model.shape
+
+    def layer(self, index: int, lanes: Ids, starts: Ids, at: Ids, cache: KVCache) -> None:
+        """A layer over rows of the stream: as many for each lane, lane after lane.
+
+        at: the rows' positions; starts: those of each lane's first.
+        """
+        self._project(index, np.repeat(lanes, len(at) // len(lanes)), at, cache)
+        self._attend(index, lanes, starts, len(at), cache)
+        self._close_attention(index, len(at))
+        self._feed_forward(index, len(at))
+
+    def _queries(self, n_rows: int) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
+        """Where queries and their scales go."""
+        s, work = self._shape, self._work
+        shape = s.n_kv_heads, n_rows, s.n_heads // s.n_kv_heads
+        return work.queries.array(*shape, s.d_head), work.query_scales.array(*shape)
+
+    def _project(self, index: int, lanes: Ids, at: Ids, cache: KVCache) -> None:
+        work, step, n_rows = self._work, self._packed.step, len(at)
+        prefill_linear.project_heads(
+            work.configuration,
+            work.q.array(n_rows, self._shape.d_model),
+            work.scale.array(n_rows),
+            step.qkv.weight[index],
+            step.qkv.scale[index],
+            step.qkv.bias[index],
+            lanes,
+            at,
+            step.cos,
+            step.sin,
+            f32(score_scale(self._shape.d_head)),
+            *self._queries(n_rows),
+            cache.keys[index].numpy(),
+            cache.key_scales[index].numpy(),
+            cache.values[index].numpy(),
+            cache.value_scales[index].numpy(),
+        )
+
+    def _attend(self, index: int, lanes: Ids, starts: Ids, n_rows: int, cache: KVCache) -> None:
+        work, count = self._work, n_rows // len(lanes)
+        queries = self._queries(n_rows)
+        mixed = work.mixed.array(n_rows, self._shape.n_heads, self._shape.d_head)
+        for i, (lane, start) in enumerate(zip(lanes.tolist(), starts.tolist(), strict=True)):
+            prefill.attend(
+                work.configuration,
+                *queries,
+                cache.keys[index, lane].numpy(),
+                cache.key_scales[index, lane].numpy(),
+                cache.values[index, lane].numpy(),
+                cache.value_scales[index, lane].numpy(),
+                i * count,
+                count,
+                start,
+                mixed,
+            )
+
+    def _close_attention(self, index: int, n_rows: int) -> None:
+        work, out = self._work, self._packed.step.out
+        prefill_linear.close_attention(
+            work.configuration,
+            work.mixed.array(n_rows, self._shape.n_heads * self._shape.d_head),
+            out.weight[index],
+            out.scale[index],
+            out.bias[index],
+            self._shape.eps,
+            *self._stream(n_rows),
+        )
+
+    def _feed_forward(self, index: int, n_rows: int) -> None:
+        up, down = self._packed.step.up, self._packed.step.down
+        prefill_feed_forward.feed_forward(
+            self._work.configuration,
+            self._shape.gated,
+            up.weight[index],
+            up.scale[index],
+            up.bias[index],
+            down.weight[index],
+            down.scale[index],
+            down.bias[index],
+            self._shape.eps,
+            self._work.active.array(TOGETHER, self._shape.d_ff),
+            self._work.halves.array(2 * TOGETHER, self._shape.d_ff),
+            *self._stream(n_rows),
+        )
+
+    def _stream(self, n_rows: int) -> tuple[NDArray[np.generic], ...]:
+        """The stream, and what its norm leaves for the next linear: integers and their scales."""
+        work, width = self._work, self._shape.d_model
+        arrays = work.stream.array(n_rows, width), work.q.array(n_rows, width)
+        return *arrays, work.scale.array(n_rows)
+
+    def _head_input(self, hidden: Hidden) -> NDArray[np.generic]:
+        q = self._work.head_q.array(len(hidden.q), self._shape.d_model)
+        q[:] = hidden.q.numpy()  # there, tiles may read beyond the last row
+        return q
+
+    def intervals(self, hidden: Hidden, tokens: Ids, found: TokenIntervals) -> None:
+        """Fill in the intervals of tokens (rows,) in the distributions of `hidden`."""
+        head = self._packed.step.head
+        prefill_head.token_intervals(
+            self._work.configuration,
+            self._head_input(hidden),
+            head.weight[0],
+            head.scale[0],
+            head.bias[0],
+            hidden.scale.numpy(),
+            tokens,
+            found.low,
+            found.freq,
+            found.total,
+            found.bits,
+        )
+
+    def distributions(
+        self, hidden: Hidden, bias: Bias, weights: Bias, blocks: NDArray[np.int64]
+    ) -> None:
+        """Weights (rows, V) and their frequencies' sums by blocks, of `hidden` with a bias."""
+        head = self._packed.step.head
+        for first in range(0, len(weights), BLOCK_ROWS):
+            part = slice(first, min(first + BLOCK_ROWS, len(weights)))
+            own = Hidden(hidden.q[part], hidden.scale[part])
+            prefill.distributions(
+                self._work.configuration,
+                self._head_input(own),
+                head.weight[0],
+                head.scale[0],
+                bias,
+                own.scale.numpy(),
+                weights[part],
+                blocks[part],
+            )

@@ -1,0 +1,248 @@
+"""Vectors of 16 numbers in LLVM's own terms, for passes that its vectoriser does not find.
+
+An `Emitter` writes the code of such a pass. Its floats are rounded once by each operation, as
+everywhere; some of it needs AVX-512, which every processor with tiles has. What takes a list
+works on vectors side by side: each alone would wait for its own results.
+
+Addresses are int64 and need no alignment; offsets are in numbers of 4 bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils
+
+from llmzip.exact import arith
+from llmzip.exact.cpu.scalars import WHOLE
+
+Join = Callable[[ir.Value, ir.Value], ir.Value]
+
+LANES = 16
+"""Numbers of a vector."""
+LINE = 4 * LANES
+"""Bytes of a vector, and of a line of memory."""
+BLOCK = 64
+"""Numbers that are taken together: as many as a line has bytes."""
+
+_i8, _i16, _i32, _i64, _f32 = (*(ir.IntType(n) for n in (8, 16, 32, 64)), ir.FloatType())
+FLOATS, INTS = ir.VectorType(_f32, LANES), ir.VectorType(_i32, LANES)
+_PAIRS, _BYTES = ir.VectorType(_i16, BLOCK // 2), ir.VectorType(_i8, BLOCK)
+DOUBLES, WIDE = ir.VectorType(ir.DoubleType(), LANES), ir.VectorType(_i64, LANES)
+_IN_ORDER = [4 * (i % 4) + i // 4 for i in range(LANES)]
+"""Undoes the order in which packing within 128-bit parts leaves four vectors."""
+
+
+def floats(x: Any) -> ir.Value:
+    """The same float32 in every place."""
+    return ir.Constant(FLOATS, [ir.Constant(_f32, float(x))] * LANES)
+
+
+def ints(n: int) -> ir.Value:
+    """The same int32 in every place."""
+    return ir.Constant(INTS, [ir.Constant(_i32, int(n))] * LANES)
+
+
+def doubles(x: Any) -> ir.Value:
+    """The same float64 in every place."""
+    return ir.Constant(DOUBLES, [ir.Constant(ir.DoubleType(), float(x))] * LANES)
+
+
+class Emitter:
+    """Writes operations on vectors into a function that is being compiled."""
+
+    def __init__(self, builder: ir.IRBuilder) -> None:
+        self.builder = builder
+
+    def _pointer(self, address: ir.Value, offset: int, kind: ir.Type) -> ir.Value:
+        place = self.builder.add(address, ir.Constant(_i64, 4 * offset))
+        return self.builder.inttoptr(place, kind.as_pointer())
+
+    def load(self, address: ir.Value, offset: int = 0, kind: ir.Type = FLOATS) -> ir.Value:
+        """The vector at `offset` numbers after an address."""
+        return self.builder.load(self._pointer(address, offset, kind), align=1)
+
+    def loads(self, address: ir.Value, kind: ir.Type = FLOATS) -> list[ir.Value]:
+        """The four vectors of a block."""
+        return [self.load(address, i, kind) for i in range(0, BLOCK, LANES)]
+
+    def store(self, value: ir.Value, address: ir.Value, offset: int = 0) -> None:
+        """Put a vector to memory."""
+        self.builder.store(value, self._pointer(address, offset, value.type), align=1)
+
+    def stores(self, values: Sequence[ir.Value], address: ir.Value) -> None:
+        """Put vectors to memory, one after the other."""
+        for i, value in enumerate(values):
+            self.store(value, address, LANES * i)
+
+    def moved(self, address: ir.Value, index: ir.Value, size: int = 4) -> ir.Value:
+        """The address of number `index`, each of `size` bytes."""
+        return self.builder.add(address, self.builder.mul(index, ir.Constant(_i64, size)))
+
+    def number(self, address: ir.Value, index: ir.Value, kind: ir.Type = _f32) -> ir.Value:
+        """Number `index` after an address."""
+        return self.load(self.moved(address, index), 0, kind)
+
+    def spread(self, scalar: ir.Value) -> ir.Value:
+        """A number in every place."""
+        kind = ir.VectorType(scalar.type, LANES)
+        one = self.builder.insert_element(
+            ir.Constant(kind, ir.Undefined), scalar, ir.Constant(_i32, 0)
+        )
+        return self.builder.shuffle_vector(one, one, ir.Constant(INTS, [0] * LANES))
+
+    def higher(self, a: ir.Value, b: ir.Value) -> ir.Value:
+        """The larger floats of two."""
+        return self.builder.select(self.builder.fcmp_ordered(">", a, b), a, b)
+
+    def highest(self, vectors: Sequence[ir.Value]) -> ir.Value:
+        """The largest floats of several vectors, as a tree."""
+        if len(vectors) == 1:
+            return vectors[0]
+        middle = len(vectors) // 2
+        return self.higher(self.highest(vectors[:middle]), self.highest(vectors[middle:]))
+
+    def lower(self, a: ir.Value, b: ir.Value) -> ir.Value:
+        """The smaller floats of two."""
+        return self.builder.select(self.builder.fcmp_ordered("<", a, b), a, b)
+
+    def magnitude(self, x: ir.Value) -> ir.Value:
+        """Floats without their signs."""
+        bits = self.builder.and_(self.builder.bitcast(x, INTS), ints(0x7FFFFFFF))
+        return self.builder.bitcast(bits, FLOATS)
+
+    def products(self, xs: Sequence[ir.Value], factors: Sequence[ir.Value]) -> list[ir.Value]:
+        """Floats times floats."""
+        return [self.builder.fmul(x, y) for x, y in zip(xs, factors, strict=True)]
+
+    def converted(self, sums: Sequence[ir.Value]) -> list[ir.Value]:
+        """int32 as floats."""
+        return [self.builder.sitofp(x, FLOATS) for x in sums]
+
+    def exp2(self, ts: Sequence[ir.Value], units: int = 0) -> list[ir.Value]:
+        """See `scalars.exp2_below`; times 2^units, units even, by the same operations."""
+        builder, whole = self.builder, floats(WHOLE + np.float32(units))
+        ts = [self.higher(t, floats(-arith.EXP2_LIMIT)) for t in ts]
+        shifted = [builder.fadd(t, whole) for t in ts]
+        wholes = [builder.fsub(x, whole) for x in shifted]
+        fs = [builder.fsub(t, w) for t, w in zip(ts, wholes, strict=True)]
+        first, *rest = (floats(np.float32(c)) for c in arith.EXP2_COEFFICIENTS)
+        ps = [first for _ in ts]
+        for c in rest:
+            ps = [builder.fadd(p, c) for p in self.products(ps, fs)]
+        powers = [builder.shl(builder.bitcast(x, INTS), ints(23)) for x in shifted]
+        bits = [builder.bitcast(p, INTS) for p in ps]
+        sums = [builder.add(p, power) for p, power in zip(bits, powers, strict=True)]
+        return [builder.bitcast(x, FLOATS) for x in sums]
+
+    def rounded(self, x: ir.Value) -> ir.Value:
+        """rint(x) as int32."""
+        return self._call(
+            "llvm.x86.avx512.mask.cvtps2dq.512",
+            INTS,
+            x,
+            ints(0),
+            ir.Constant(_i16, -1),
+            ir.Constant(_i32, 4),  # to the nearest, as the processor is set
+        )
+
+    def joined(self, high: ir.Value, low: ir.Value, unit: int = 256) -> ir.Value:
+        """unit · high + low of int32, as floats rounded once."""
+        builder = self.builder
+        total = builder.fmul(builder.sitofp(high, DOUBLES), doubles(unit))
+        return builder.fptrunc(builder.fadd(total, builder.sitofp(low, DOUBLES)), FLOATS)
+
+    def squares(self, vectors: Sequence[ir.Value]) -> list[ir.Value]:
+        """Sums, pair by pair, of squares of four vectors of int16: two vectors of int32."""
+        return [
+            self._call("llvm.x86.avx512.pmaddw.d.512", INTS, pair, pair)
+            for pair in self._pairs(vectors)
+        ]
+
+    def root(self, x: ir.Value) -> ir.Value:
+        """Square roots of 16 float64."""
+        return self._call("llvm.sqrt.v16f64", DOUBLES, x)
+
+    def bytes_of(self, vectors: Sequence[ir.Value]) -> ir.Value:
+        """Four vectors of integers within int8 as 64 bytes."""
+        return self._packed("packsswb", *self._pairs(vectors))
+
+    def halves(self, vectors: Sequence[ir.Value]) -> tuple[ir.Value, ir.Value]:
+        """Four vectors of integers up to 32,639 as 64 high and 64 low bytes.
+
+        See `arith.split_halves`.
+        """
+        builder, pairs = self.builder, self._pairs(vectors)
+        half, byte, shift = (ir.Constant(_PAIRS, [n] * (BLOCK // 2)) for n in (128, 255, 8))
+        high = [builder.ashr(builder.add(pair, half), shift) for pair in pairs]
+        low = [builder.and_(pair, byte) for pair in pairs]
+        return self._packed("packsswb", *high), self._packed("packuswb", *low)
+
+    def _pairs(self, vectors: Sequence[ir.Value]) -> list[ir.Value]:
+        return [
+            self._call("llvm.x86.avx512.packssdw.512", _PAIRS, a, b)
+            for a, b in zip(vectors[::2], vectors[1::2], strict=True)
+        ]
+
+    def _packed(self, name: str, a: ir.Value, b: ir.Value) -> ir.Value:
+        packed = self.builder.bitcast(self._call(f"llvm.x86.avx512.{name}.512", _BYTES, a, b), INTS)
+        order = ir.Constant(INTS, _IN_ORDER)
+        return self.builder.bitcast(self.builder.shuffle_vector(packed, packed, order), _BYTES)
+
+    def folded(self, rows: Sequence[ir.Value], join: Join) -> ir.Value:
+        """The numbers of each of 16 vectors joined into one: a vector of these, in order."""
+        vectors, builder = list(rows), self.builder
+        for bit in (1, 2, 4, 8):
+            own = [i + (LANES if i & bit else 0) for i in range(LANES)]
+            orders = [ir.Constant(INTS, order) for order in (own, [i ^ bit for i in own])]
+            vectors = [
+                join(*(builder.shuffle_vector(a, b, order) for order in orders))
+                for a, b in zip(vectors[::2], vectors[1::2], strict=True)
+            ]
+        return vectors[0]
+
+    def inside(self, first: int, count: ir.Value) -> ir.Value:
+        """Which numbers of a vector at `first` are among the first `count`."""
+        places = ir.Constant(INTS, list(range(first, first + LANES)))
+        return self.builder.icmp_signed("<", places, self.spread(count))
+
+    def variable(self, initial: ir.Value) -> ir.Value:
+        """A variable, for `builder.load` and `builder.store`."""
+        place = cgutils.alloca_once(self.builder, initial.type)
+        self.builder.store(initial, place)
+        return place
+
+    def room(self, kind: ir.Type, value: ir.Value) -> ir.Value:
+        """The address of a vector in memory of its own."""
+        place = cgutils.alloca_once(self.builder, kind)
+        self.builder.store(value, place, align=1)
+        return self.builder.ptrtoint(place, _i64)
+
+    @contextmanager
+    def blocks(self, n: ir.Value) -> Iterator[ir.Value]:
+        """A loop over n numbers, a multiple of BLOCK: where each block begins."""
+        begin, step = ir.Constant(_i64, 0), ir.Constant(_i64, BLOCK)
+        with cgutils.for_range_slice(self.builder, begin, n, step, _i64) as (index, _):
+            yield index
+
+    @contextmanager
+    def loop(self, n: ir.Value) -> Iterator[ir.Value]:
+        """A loop from 0 to n - 1."""
+        with cgutils.for_range(self.builder, n, intp=_i64) as loop:
+            yield loop.index
+
+    def ask(self, address: ir.Value, n_lines: int, to_write: bool = False) -> None:
+        """Ask memory for lines, into the first cache; they may lie anywhere."""
+        hints = [ir.Constant(_i32, i) for i in (int(to_write), 3, 1)]
+        for line in range(n_lines):
+            place = self._pointer(address, LANES * line, _i8)
+            self._call("llvm.prefetch.p0", ir.VoidType(), place, *hints)
+
+    def _call(self, name: str, result: ir.Type, *arguments: ir.Value) -> ir.Value:
+        kind = ir.FunctionType(result, [argument.type for argument in arguments])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
+        return self.builder.call(function, arguments)

@@ -1,0 +1,255 @@
+"""Kernels of prefill in tiles against the plain ones, for random and extreme numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from llmzip.exact.cpu import (
+    attention,
+    head,
+    prefill,
+    prefill_feed_forward,
+    prefill_head,
+    prefill_linear,
+    rows,
+    tiles,
+)
+from llmzip.exact.cpu.buffers import TOGETHER
+
+pytestmark = pytest.mark.skipif(not tiles.AVAILABLE, reason="the processor has no AMX tiles")
+
+EPS = 1e-5
+SPARE = 2 * tiles.ROWS
+Array = NDArray[Any]
+
+seeds = st.integers(0, 1 << 32)
+powers = st.sampled_from([-30, -12, -3, 0, 3, 12])
+
+
+def int8(rng: np.random.Generator, *shape: int, extreme: bool = False) -> Array:
+    """Random integers within ± 127, all at the limits if extreme; whole lines of memory."""
+    numbers = tiles.aligned_bytes(*shape)
+    numbers[:] = rng.choice([-127, 127], shape) if extreme else rng.integers(-127, 128, shape)
+    return numbers
+
+
+def rows_of(rng: np.random.Generator, n_rows: int, width: int, extreme: bool) -> Array:
+    """As int8, with memory for more rows behind."""
+    return int8(rng, n_rows + SPARE, width, extreme=extreme)[:n_rows]
+
+
+def scales(rng: np.random.Generator, *shape: int, power: int = 0) -> Array:
+    return ((rng.random(shape) + 0.1) * 10.0**power).astype(np.float32)
+
+
+def packed(weight: Array) -> Array:
+    n_out, n_in = weight.shape
+    out = tiles.aligned_bytes(-(-n_out // tiles.OUTPUTS) * tiles.OUTPUTS, n_in)
+    tiles.pack_rows(weight.view(np.int32), out.reshape(-1).view(np.int32))
+    return out
+
+
+def product(a: Array, weight: Array) -> Array:
+    return (a.astype(np.int64) @ weight.astype(np.int64).T).astype(np.int32)
+
+
+def bias_of(rng: np.random.Generator, n_out: int, biased: bool) -> Array:
+    return (rng.standard_normal(n_out) if biased else np.empty(0)).astype(np.float32)
+
+
+def same(a: Array, b: Array) -> bool:
+    return bool((a == b).all())
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=seeds,
+    n_rows=st.sampled_from([1, 15, 33, TOGETHER + 17]),
+    gated=st.booleans(),
+    biased=st.booleans(),
+    extreme=st.booleans(),
+    power=powers,
+)
+def test_feed_forward(
+    seed: int, n_rows: int, gated: bool, biased: bool, extreme: bool, power: int
+) -> None:
+    rng, d, f = np.random.default_rng(seed), 128, 192
+    n_up = 2 * f if gated else f
+    q, s = rows_of(rng, n_rows, d, extreme), scales(rng, n_rows, power=power)
+    up, down = int8(rng, n_up, d), int8(rng, d, f, extreme=extreme)
+    up_scale, down_scale = scales(rng, n_up, power=-3), scales(rng, d, power=-3)
+    up_bias, down_bias = bias_of(rng, n_up, biased), bias_of(rng, d, biased)
+    x = rng.standard_normal((n_rows, d)).astype(np.float32)
+    high, low = np.empty((2, n_rows, f), dtype=np.int8)
+    wanted_x, wanted_q, wanted_s = x.copy(), np.empty_like(q), s.copy()
+    quantise = rows.gate_quantise if gated else rows.gelu_quantise
+    quantise(product(q, up), up_scale, up_bias, wanted_s, high, low, wanted_s)
+    sums = product(high, down), product(low, down)
+    rest = down_scale, down_bias, wanted_s, wanted_x, EPS, wanted_q, wanted_s
+    rows.add_normalise_wide(*sums, *rest)
+    prefill_feed_forward.feed_forward(
+        tiles.configuration(),
+        gated,
+        packed(up),
+        up_scale,
+        up_bias,
+        packed(down),
+        down_scale,
+        down_bias,
+        EPS,
+        np.empty((TOGETHER, f), dtype=np.float32),
+        tiles.aligned_bytes(2 * TOGETHER, f),
+        x,
+        q,
+        s,
+    )
+    assert same(x, wanted_x)
+    assert same(q, wanted_q)
+    assert same(s, wanted_s)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=seeds,
+    n_rows=st.sampled_from([1, 16, 40, TOGETHER + 1]),
+    biased=st.booleans(),
+    extreme=st.booleans(),
+    power=powers,
+)
+def test_close_attention(seed: int, n_rows: int, biased: bool, extreme: bool, power: int) -> None:
+    rng, width, d = np.random.default_rng(seed), 192, 128
+    mixed = (rng.standard_normal((n_rows, width)) * 10.0**power).astype(np.float32)
+    mixed[: n_rows // 3] = 0
+    weight, scale = int8(rng, d, width, extreme=extreme), scales(rng, d, power=-3)
+    bias, x = bias_of(rng, d, biased), rng.standard_normal((n_rows, d)).astype(np.float32)
+    taken, s = np.empty((n_rows, width), dtype=np.int8), np.empty(n_rows, dtype=np.float32)
+    wanted_x, wanted_q = x.copy(), np.empty((n_rows, d), dtype=np.int8)
+    rows.quantise_rows(mixed, taken, s)
+    rows.add_normalise(product(taken, weight), scale, bias, s, wanted_x, EPS, wanted_q, s)
+    q, own_s = np.empty_like(wanted_q), np.empty_like(s)
+    arguments = mixed, packed(weight), scale, bias, EPS, x, q, own_s
+    prefill_linear.close_attention(tiles.configuration(), *arguments)
+    assert same(x, wanted_x)
+    assert same(q, wanted_q)
+    assert same(own_s, s)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=seeds, rotary=st.booleans(), biased=st.booleans(), extreme=st.booleans(), power=powers)
+def test_project_heads(seed: int, rotary: bool, biased: bool, extreme: bool, power: int) -> None:
+    rng, d, n_kv, n_group, n_rows = np.random.default_rng(seed), 128, 2, 3, 37
+    n_out, n_positions = 64 * n_kv * (n_group + 2), 128
+    q, s = rows_of(rng, n_rows, d, extreme), scales(rng, n_rows, power=power)
+    weight, scale = int8(rng, n_out, d, extreme=extreme), scales(rng, n_out, power=-3)
+    bias = bias_of(rng, n_out, biased)
+    lanes, at = np.array([1] * 20 + [0] * 17), np.r_[60:80, 3:20]
+    cos, sin = rng.standard_normal((2, n_positions if rotary else 0, 32)).astype(np.float32)
+
+    def empty(together: int) -> tuple[Array, ...]:
+        return (
+            np.zeros((n_kv, n_rows, n_group, 64), dtype=np.int8),
+            np.zeros((n_kv, n_rows, n_group), dtype=np.float32),
+            np.zeros((2, n_kv, n_positions, 64), dtype=np.int8),
+            np.zeros((2, n_kv, n_positions), dtype=np.float32),
+            np.zeros((2, n_kv, n_positions // together, 64, together), dtype=np.int8),
+            np.zeros((2, n_kv, n_positions), dtype=np.float32),
+        )
+
+    wanted, found = empty(4), empty(4)
+    rest, unit = (lanes, at, cos, sin), np.float32(0.18)
+    attention.split_heads(product(q, weight), scale, bias, s, *rest, unit, *wanted)
+    own = q, s, packed(weight), scale, bias
+    prefill_linear.project_heads(tiles.configuration(), *own, *rest, unit, *found)
+    assert all(same(a, b) for a, b in zip(wanted, found, strict=True))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=seeds,
+    first_count_start=st.sampled_from([(0, 1, 0), (3, 40, 0), (0, 17, 130), (1, 5, 59)]),
+    n_group=st.sampled_from([1, 3, 9]),
+    power=st.sampled_from([-40, -8, -6, -4, -3, -1, 3, 25]),
+    value_power=st.sampled_from([-32, -20, 0, 25]),
+)
+def test_attend(
+    seed: int,
+    first_count_start: tuple[int, int, int],
+    n_group: int,
+    power: int,
+    value_power: int,
+) -> None:
+    """From weights that are all alike to such that only one is not 0, and subnormal ones."""
+    first, count, start = first_count_start
+    rng, n_kv, n_rows, n_positions = np.random.default_rng(seed), 2, first + count, 192
+    queries = int8(rng, n_kv * n_rows * n_group + SPARE, 64)
+    queries = queries[: n_kv * n_rows * n_group].reshape(n_kv, n_rows, n_group, 64)
+    query_scales = scales(rng, n_kv, n_rows, n_group, power=power)
+    keys, values = int8(rng, n_kv, n_positions, 64), int8(rng, n_kv, n_positions, 64)
+    key_scales = scales(rng, n_kv, n_positions)
+    value_scales = scales(rng, n_kv, n_positions, power=value_power)
+    wanted, found = np.zeros((2, n_rows, n_kv * n_group, 64), dtype=np.float32)
+    n_keys, m = start + count, count * n_group
+    for g in range(n_kv):
+        own = queries[g, first:].reshape(m, 64)
+        high, low = np.empty((2, m, n_keys), dtype=np.int8)
+        factor = np.empty(m, dtype=np.float32)
+        attention.softmax_rows(
+            product(own, keys[g, :n_keys]),
+            query_scales[g, first:],
+            key_scales[g, :n_keys],
+            value_scales[g, :n_keys],
+            start,
+            high,
+            low,
+            factor,
+        )
+        sums = (product(half, values[g, :n_keys].T) for half in (high, low))
+        attention.mix_heads(*sums, factor, g, wanted[first:])
+    together = values.reshape(n_kv, n_positions // 4, 4, 64).swapaxes(2, 3).copy()
+    prefill.attend(
+        tiles.configuration(),
+        queries,
+        query_scales,
+        keys,
+        key_scales,
+        together,
+        value_scales,
+        first,
+        count,
+        start,
+        found,
+    )
+    assert same(found, wanted)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    seed=seeds,
+    n_rows=st.sampled_from([1, 16, 33]),
+    n_out=st.sampled_from([5, 64, 1041, 1536]),
+    biased=st.booleans(),
+    extreme=st.booleans(),
+    power=st.sampled_from([-30, -6, -4, -3, -2, 3]),
+)
+def test_token_intervals(
+    seed: int, n_rows: int, n_out: int, biased: bool, extreme: bool, power: int
+) -> None:
+    rng, d = np.random.default_rng(seed), 128
+    q, s = rows_of(rng, n_rows, d, extreme), scales(rng, n_rows, power=power)
+    weight, scale = int8(rng, n_out, d, extreme=extreme), scales(rng, n_out)
+    bias, tokens = bias_of(rng, n_out, biased), rng.integers(0, n_out, n_rows)
+
+    def empty() -> tuple[Array, ...]:
+        return *np.zeros((3, n_rows), dtype=np.uint64), np.zeros(n_rows)
+
+    wanted, found = empty(), empty()
+    head.token_intervals(product(q, weight), scale, bias, s, tokens, *wanted)
+    arguments = q, packed(weight), scale, bias, s, tokens
+    prefill_head.token_intervals(tiles.configuration(), *arguments, *found)
+    assert all(same(a, b) for a, b in zip(wanted, found, strict=True))
