@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from llmzip.exact.aligned import LINE_BYTES
 from llmzip.exact.cpu import tiles
 from llmzip.exact.cpu.attention import SUM_UNIT
 from llmzip.exact.cpu.product import address_of
@@ -35,6 +36,32 @@ class TileScratch(NamedTuple):
     factors: NDArray[np.float32]  # (MEMBERS,)
     total: NDArray[np.int64]  # (1,): the weights' sum
     mixed: NDArray[np.int32]  # (16, 64)
+
+
+@inlined
+def _lines(n_bytes: int) -> Any:
+    """Memory that begins with a line of the cache."""
+    memory = np.empty(n_bytes + LINE_BYTES, dtype=np.int8)
+    begin = -address_of(memory) % LINE_BYTES
+    return memory[begin : begin + n_bytes]
+
+
+@inlined
+def make_scratch(n_keys: int, d: int) -> Any:
+    """Scratch for up to n_keys keys, a multiple of tiles.TERMS."""
+    scores, halves = _lines(4 * MEMBERS * n_keys), _lines(tiles.ROWS * n_keys)
+    queries, sums = _lines(4 * tiles.ROWS * tiles.ROWS), _lines(4 * BLOCK * tiles.ROWS)
+    queries[:] = 0
+    return TileScratch(
+        queries.view(np.int32).reshape(tiles.ROWS, tiles.ROWS),
+        sums.view(np.int32).reshape(BLOCK, tiles.ROWS),
+        scores.view(np.int32).reshape(MEMBERS, n_keys),
+        _lines(4 * n_keys).view(np.float32),
+        halves.reshape(tiles.ROWS, n_keys),
+        np.empty(MEMBERS, dtype=np.float32),
+        np.empty(1, dtype=np.int64),
+        _lines(4 * tiles.ROWS * d).view(np.int32).reshape(tiles.ROWS, d),
+    )
 
 
 @kernel

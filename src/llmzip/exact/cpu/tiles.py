@@ -127,8 +127,9 @@ def _emit_products(
     line: int,
     arguments: Sequence[ir.Value],
     ahead: ir.Value | None = None,
+    n_asked: int = ASKED,
 ) -> None:
-    """The code of `_make_products`; ahead: address of ASKED lines for every TERMS terms."""
+    """The code of `_make_products`; ahead: address of n_asked lines for every TERMS terms."""
     if not _has_tiles():
         return
     rows, row_stride, columns, column_stride, n_terms, out, out_stride = arguments
@@ -148,8 +149,8 @@ def _emit_products(
     column_line = ir.Constant(_i64, line)
     with cgutils.for_range_slice(builder, begin, n_terms, step, _i64) as (k, _):
         if ahead is not None:
-            asked = shifted(ahead, k, ASKED)
-            for i in range(ASKED):
+            asked = shifted(ahead, k, n_asked)
+            for i in range(n_asked):
                 ask_for_line(builder, asked, i)
         row_base = builder.add(rows, k)
         column_base = builder.add(columns, builder.mul(k, ir.Constant(_i64, line // TOGETHER)))
@@ -201,6 +202,35 @@ products_2x1 = _make_products(2, 1)
 products_1x4 = _make_products(1, 4)
 values_2x2 = _make_products(2, 2, OUTPUTS * TOGETHER)
 """For columns as a cache holds values: (terms / TOGETHER, OUTPUTS, TOGETHER)."""
+
+
+def _make_asking(n_rows: int, n_columns: int, n_asked: int) -> Any:
+    """As `_make_products`; meanwhile n_asked lines at `ahead` are asked for with TERMS terms."""
+
+    @intrinsic
+    def products(  # type: ignore[no-untyped-def]
+        typing, rows, row_stride, columns, column_stride, n_terms, out, out_stride, ahead
+    ):
+        signature = types.void(*[types.int64] * 8)
+
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            shape = n_rows, n_columns
+            _emit_products(builder, *shape, TERMS, arguments[:-1], arguments[-1], n_asked)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return products
+
+
+ASKED_ALL, ASKED_HALF, ASKED_QUARTER = 32, 16, 8
+"""Of the lines that two tiles of weights have."""
+all_2x2 = _make_asking(2, 2, ASKED_ALL)
+all_1x2 = _make_asking(1, 2, ASKED_ALL)
+half_2x2 = _make_asking(2, 2, ASKED_HALF)
+half_1x2 = _make_asking(1, 2, ASKED_HALF)
+quarter_2x2 = _make_asking(2, 2, ASKED_QUARTER)
+quarter_1x2 = _make_asking(1, 2, ASKED_QUARTER)
 
 
 @intrinsic
