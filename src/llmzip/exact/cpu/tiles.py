@@ -37,7 +37,7 @@ OUTPUTS = 64
 
 TOGETHER = 4
 """Terms of an output that lie together."""
-ASKED = 16
+ASKED = 32
 """Lines of memory that are asked for ahead in the course of a tile's terms."""
 
 _ARCH_PRCTL, _ARCH_REQ_XCOMP_PERM, _XTILEDATA = 158, 0x1023, 18
@@ -204,7 +204,7 @@ values_2x2 = _make_products(2, 2, OUTPUTS * TOGETHER)
 """For columns as a cache holds values: (terms / TOGETHER, OUTPUTS, TOGETHER)."""
 
 
-def _make_asking(n_rows: int, n_columns: int, n_asked: int) -> Any:
+def _make_asking(n_rows: int, n_columns: int, n_asked: int, line: int = TERMS) -> Any:
     """As `_make_products`; meanwhile n_asked lines at `ahead` are asked for with TERMS terms."""
 
     @intrinsic
@@ -214,8 +214,8 @@ def _make_asking(n_rows: int, n_columns: int, n_asked: int) -> Any:
         signature = types.void(*[types.int64] * 8)
 
         def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            shape = n_rows, n_columns
-            _emit_products(builder, *shape, TERMS, arguments[:-1], arguments[-1], n_asked)
+            shape = n_rows, n_columns, line
+            _emit_products(builder, *shape, arguments[:-1], arguments[-1], n_asked)
             return context.get_dummy_value()
 
         return signature, generate
@@ -233,20 +233,7 @@ quarter_2x2 = _make_asking(2, 2, ASKED_QUARTER)
 quarter_1x2 = _make_asking(1, 2, ASKED_QUARTER)
 
 
-@intrinsic
-def values_1x4(  # type: ignore[no-untyped-def]
-    typing, rows, row_stride, columns, column_stride, n_terms, out, out_stride, ahead
-):
-    """As `values_2x2` of other shape; meanwhile memory at `ahead` is asked for, ASKED lines
-    for every TERMS terms.
-    """
-    signature = types.void(*[types.int64] * 8)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        _emit_products(builder, 1, 4, OUTPUTS * TOGETHER, arguments[:-1], arguments[-1])
-        return context.get_dummy_value()
-
-    return signature, generate
+values_1x4 = _make_asking(1, 4, ASKED, OUTPUTS * TOGETHER)
 
 
 @inlined
