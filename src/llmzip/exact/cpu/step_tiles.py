@@ -1,7 +1,7 @@
 """Attention of a decoding step in tiles: a KV head for up to MEMBERS queries at once.
 
-Computing a head takes about as long as memory takes to bring the next one. So with each part of
-the work goes the asking for a part of what comes next.
+Memory takes longer to bring a head than computing it takes. So with each part of the work goes
+the asking for a part of what comes next.
 """
 
 from __future__ import annotations
@@ -114,8 +114,7 @@ def attend_tiled(
 def _ahead(next_at: Any, n_keys: int, line: int) -> Any:
     """The address of a line of what comes next: first the values, then the keys.
 
-    In this order, one after another, memory brings a fifth more of them in the same time than
-    in pieces of both.
+    Memory brings them faster one after another than in pieces of both in turn.
     """
     if line < n_keys:
         return next_at[1] + line * LINE_BYTES
