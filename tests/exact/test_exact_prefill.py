@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from llmzip.exact.aligned import aligned_zeros
 from llmzip.exact.cpu import (
     attention,
     head,
@@ -34,7 +35,7 @@ powers = st.sampled_from([-30, -12, -3, 0, 3, 12])
 
 def int8(rng: np.random.Generator, *shape: int, extreme: bool = False) -> Array:
     """Random integers within ± 127, all at the limits if extreme; whole lines of memory."""
-    numbers = tiles.aligned_bytes(*shape)
+    numbers = aligned_zeros(shape, np.int8)
     numbers[:] = rng.choice([-127, 127], shape) if extreme else rng.integers(-127, 128, shape)
     return numbers
 
@@ -50,7 +51,7 @@ def scales(rng: np.random.Generator, *shape: int, power: int = 0) -> Array:
 
 def packed(weight: Array) -> Array:
     n_out, n_in = weight.shape
-    out = tiles.aligned_bytes(-(-n_out // tiles.OUTPUTS) * tiles.OUTPUTS, n_in)
+    out = aligned_zeros((-(-n_out // tiles.OUTPUTS) * tiles.OUTPUTS, n_in), np.int8)
     tiles.pack_rows(weight.view(np.int32), out.reshape(-1).view(np.int32))
     return out
 
@@ -104,7 +105,7 @@ def test_feed_forward(
         down_bias,
         EPS,
         np.empty((TOGETHER, f), dtype=np.float32),
-        tiles.aligned_bytes(2 * TOGETHER, f),
+        aligned_zeros((2 * TOGETHER, f), np.int8),
         x,
         q,
         s,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import numba
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -12,11 +14,13 @@ from test_exact_step import SHAPES, WIDE, assert_steps_agree
 from exact_models import CPU, Recipe, exact_model, random_ids
 from llmzip.exact.cpu import tiles
 from llmzip.exact.cpu.engine import CpuEngine
+from llmzip.exact.cpu.product import PADDED_ROWS, StepLinear, product
 from llmzip.exact.distribution import Engine
 from llmzip.exact.torch_engine import TorchEngine
 
 pytestmark = pytest.mark.skipif(not tiles.AVAILABLE, reason="the processor has no AMX tiles")
 
+N_TERMS, N_OUTPUTS = 192, 128
 GROUPED = replace(WIDE, n_heads=9, n_kv_heads=1)  # more queries in a group than a tile has rows
 
 
@@ -51,3 +55,35 @@ def test_a_step_with_and_without_tiles(
     monkeypatch.setattr(tiles, "AVAILABLE", tiled)
     depths = [5, 0, 97, 64, 31, 16, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13]
     assert_steps_agree(recipe, depths, list(range(18)), 2)
+
+
+@numba.njit(nogil=True)  # type: ignore[untyped-decorator]
+def product_in_tiles(configuration: Any, a: Any, n_rows: int, linear: Any, out: Any) -> None:
+    tiles.configure(configuration)
+    product(True, a, n_rows, linear, 0, 0, out.shape[1], 0, out)
+    tiles.release()
+
+
+def packed(weight: NDArray[np.int8]) -> StepLinear:
+    tiled = np.empty((1, *weight.shape), dtype=np.int8)
+    tiles.pack_rows(weight.view(np.int32), tiled.reshape(-1).view(np.int32))
+    none = np.empty((1, 0), dtype=np.int32)
+    scale = np.ones((1, len(weight)), dtype=np.float32)
+    return StepLinear(tiled, none, scale, scale[:, :0].copy())
+
+
+@pytest.mark.parametrize(("low", "high"), [(-128, 127), (-128, -128), (127, 127)])
+def test_products_that_ask_for_weights_are_exact_for_any_number_of_rows(
+    low: int, high: int
+) -> None:
+    """However many tiles of rows share the asking, and though it goes beyond all weights."""
+    random = np.random.default_rng(5)
+    weight = random.integers(low, high, (N_OUTPUTS, N_TERMS), dtype=np.int8, endpoint=True)
+    linear = packed(weight)
+    for n_rows in (1, 16, 17, 32, 33, 48, 64, 65, 96, 97, 100, 128, 129, 200):
+        padded = -(-n_rows // PADDED_ROWS) * PADDED_ROWS
+        a = random.integers(low, high, (padded, N_TERMS), dtype=np.int8, endpoint=True)
+        out = np.zeros((padded, N_OUTPUTS), dtype=np.int32)
+        product_in_tiles(tiles.configuration(), a, n_rows, linear, out)
+        wanted = a[:n_rows].astype(np.int32) @ weight.astype(np.int32).T
+        assert (out[:n_rows] == wanted).all()

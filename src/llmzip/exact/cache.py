@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from llmzip.exact.aligned import aligned_zeros
 from llmzip.exact.model import ModelShape
 
 
@@ -42,7 +43,7 @@ class KVCache:
                 return torch.zeros(*size, *extra, dtype=dtype, device=device)
             # numpy asks for huge pages: reading a cache by small ones costs twice the time
             kind = np.int8 if dtype == torch.int8 else np.float32
-            return torch.from_numpy(np.zeros((*size, *extra), dtype=kind))
+            return torch.from_numpy(aligned_zeros((*size, *extra), kind))
 
         return cls(
             zeros(shape.d_head, dtype=torch.int8),

@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
+from llmzip.exact.aligned import aligned_zeros
 from llmzip.exact.cpu import simd, tiles
 from llmzip.exact.cpu.buffers import LinearView, ModelView
 from llmzip.exact.cpu.product import StepLinear
@@ -75,7 +76,7 @@ def _step_linear(linears: Sequence[LinearView]) -> StepLinear:
         return StepLinear(np.stack(rows), np.stack(corrections), scale, bias)
     n_out, n_in = rows[0].shape
     n_out = -(-n_out // tiles.OUTPUTS) * tiles.OUTPUTS
-    weights = tiles.aligned_bytes(len(rows), n_out, n_in)
+    weights = aligned_zeros((len(rows), n_out, n_in), np.int8)
     for source, target in zip(rows, weights, strict=True):
         tiles.pack_rows(source.view(np.int32), target.reshape(-1).view(np.int32))
     return StepLinear(weights, np.empty((len(rows), 0), dtype=np.int32), scale, bias)

@@ -73,17 +73,53 @@ def product(
 def _product_tiled(
     a: Any, n_rows: int, linear: Any, layer: int, first: int, last: int, shift: int, out: Any
 ) -> None:
+    """The weights of OUTPUTS outputs are all asked for in the course of the OUTPUTS before."""
     n_inner, stride = np.int64(a.shape[1]), np.int64(out.shape[1] * 4)
-    weight, out_at = address_of(linear.weight[layer]), address_of(out) - shift * 4
-    tile_stride = np.int64(tiles.ROWS * n_inner)
+    weight, out_at, a_at = address_of(linear.weight[layer]), address_of(out), address_of(a)
+    n_bytes = OUTPUTS * n_inner
+    n_blocks = (n_rows + 2 * tiles.ROWS - 1) // (2 * tiles.ROWS)
+    n_asking = 1 if n_blocks == 1 else 2 if n_blocks < 4 else 4
     for n in range(first, last, OUTPUTS):
-        w_at = weight + n * n_inner
-        for row in range(0, n_rows, 2 * tiles.ROWS):
-            x_at, y_at = address_of(a) + row * n_inner, out_at + n * 4 + row * stride
-            if n_rows - row > tiles.ROWS:
-                tiles.products_2x2(x_at, n_inner, w_at, tile_stride, n_inner, y_at, stride)
-            else:
-                tiles.products_1x2(x_at, n_inner, w_at, tile_stride, n_inner, y_at, stride)
+        w_at, n_at = weight + n * n_inner, out_at + (n - shift) * 4
+        for block in range(n_blocks):
+            row = block * 2 * tiles.ROWS
+            two = n_rows - row > tiles.ROWS
+            ahead = w_at + n_bytes + block * (n_bytes // n_asking)
+            _block(
+                two,
+                n_asking if block < n_asking else 0,
+                n_inner,
+                stride,
+                a_at + row * n_inner,
+                w_at,
+                n_at + row * stride,
+                ahead,
+            )
+
+
+@inlined
+def _block(
+    two: bool, n_asking: int, n_inner: Any, stride: Any, x_at: Any, w_at: Any, y_at: Any, ahead: Any
+) -> None:
+    """One or two tiles of rows with two of weights; an n_asking-th of as many is asked for."""
+    far = np.int64(tiles.ROWS * n_inner)
+    if two:
+        if n_asking == 0:
+            tiles.products_2x2(x_at, n_inner, w_at, far, n_inner, y_at, stride)
+        elif n_asking == 1:
+            tiles.all_2x2(x_at, n_inner, w_at, far, n_inner, y_at, stride, ahead)
+        elif n_asking == 2:
+            tiles.half_2x2(x_at, n_inner, w_at, far, n_inner, y_at, stride, ahead)
+        else:
+            tiles.quarter_2x2(x_at, n_inner, w_at, far, n_inner, y_at, stride, ahead)
+    elif n_asking == 0:
+        tiles.products_1x2(x_at, n_inner, w_at, far, n_inner, y_at, stride)
+    elif n_asking == 1:
+        tiles.all_1x2(x_at, n_inner, w_at, far, n_inner, y_at, stride, ahead)
+    elif n_asking == 2:
+        tiles.half_1x2(x_at, n_inner, w_at, far, n_inner, y_at, stride, ahead)
+    else:
+        tiles.quarter_1x2(x_at, n_inner, w_at, far, n_inner, y_at, stride, ahead)
 
 
 @kernel

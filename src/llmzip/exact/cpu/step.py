@@ -27,7 +27,7 @@ from llmzip.exact.cpu.rows import (
 )
 from llmzip.exact.cpu.scalars import borrowed, f32, inlined, kernel, maximum, wide_vectors
 from llmzip.exact.cpu.step_attention import attend_group
-from llmzip.exact.cpu.step_tiles import MEMBERS, TileScratch
+from llmzip.exact.cpu.step_tiles import make_scratch
 from llmzip.exact.model import ModelShape
 
 STAGES = (
@@ -95,7 +95,7 @@ class StepCache(NamedTuple):
 class StepWork(NamedTuple):
     """What the threads share during a step; rows are padded to a multiple of PADDED_ROWS."""
 
-    barrier: NDArray[np.int64]  # (1,), zero before a step
+    barrier: NDArray[np.int64]  # zero before a step; the first counts, the rest keeps others off
     stream: NDArray[np.float32]  # (rows, d_model)
     q: NDArray[np.int8]  # (rows, d_model)
     mixed: NDArray[np.float32]  # (rows, heads, d_head)
@@ -292,16 +292,7 @@ def step(
     model, cache, work = borrowed(model), borrowed(cache), borrowed(work)
     n_rows, d, n_keys = ids.size, cache.keys.shape[4], cache.keys.shape[3] + simd.BYTES
     n_group = work.mixed.shape[1] // cache.keys.shape[2]
-    tile_scratch = TileScratch(
-        np.zeros((tiles.ROWS, tiles.ROWS), dtype=np.int32),
-        np.empty((2 * tiles.ROWS, tiles.ROWS), dtype=np.int32),
-        np.empty((MEMBERS, n_keys), dtype=np.int32),
-        np.empty(n_keys, dtype=np.float32),
-        np.empty((tiles.ROWS, n_keys), dtype=np.int8),
-        np.empty(MEMBERS, dtype=np.float32),
-        np.empty(1, dtype=np.int64),
-        np.empty((tiles.ROWS, d), dtype=np.int32),
-    )
+    tile_scratch = make_scratch(n_keys, d)
     own_scratch = (
         np.empty(d, dtype=np.float32),
         np.empty(d, dtype=np.float32),

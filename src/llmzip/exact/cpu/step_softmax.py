@@ -22,8 +22,8 @@ from llmzip.exact.cpu.tiles import ask_for_line
 
 KEYS = 16
 """Keys of a vector; rows have memory for whole ones."""
-WEIGH_ASKED = 4
-HALVE_ASKED = 3
+WEIGH_ASKED = 3
+HALVE_ASKED = 1
 """Lines that are asked for with a vector."""
 
 _i32, _i64, _f32 = ir.IntType(32), ir.IntType(64), ir.FloatType()

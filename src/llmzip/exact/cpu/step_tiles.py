@@ -1,7 +1,7 @@
 """Attention of a decoding step in tiles: a KV head for up to MEMBERS queries at once.
 
-Computing a head takes about as long as memory takes to bring the next one. So with each part of
-the work goes the asking for a part of what comes next.
+Memory takes longer to bring a head than computing it takes. So with each part of the work goes
+the asking for a part of what comes next.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from llmzip.exact.aligned import LINE_BYTES
 from llmzip.exact.cpu import tiles
 from llmzip.exact.cpu.attention import SUM_UNIT
 from llmzip.exact.cpu.product import address_of
@@ -22,6 +23,10 @@ MEMBERS = tiles.ROWS // 2
 """Queries of a group whose two halves fit a tile's rows."""
 BLOCK = 2 * tiles.ROWS
 """Keys of one product with the queries; a divisor of TERMS."""
+BLOCK_ASKED = 24
+"""Lines that are asked for with such a product."""
+ASKING = 3
+"""Members of a group that ask: with their numbers of lines, all that comes next is asked for."""
 
 
 class TileScratch(NamedTuple):
@@ -35,6 +40,32 @@ class TileScratch(NamedTuple):
     factors: NDArray[np.float32]  # (MEMBERS,)
     total: NDArray[np.int64]  # (1,): the weights' sum
     mixed: NDArray[np.int32]  # (16, 64)
+
+
+@inlined
+def lines(n_bytes: int) -> Any:
+    """Memory that begins with a line of the cache."""
+    memory = np.empty(n_bytes + LINE_BYTES, dtype=np.int8)
+    begin = -address_of(memory) % LINE_BYTES
+    return memory[begin : begin + n_bytes]
+
+
+@inlined
+def make_scratch(n_keys: int, d: int) -> Any:
+    """Scratch for up to n_keys keys, a multiple of tiles.TERMS."""
+    scores, halves = lines(4 * MEMBERS * n_keys), lines(tiles.ROWS * n_keys)
+    queries, sums = lines(4 * tiles.ROWS * tiles.ROWS), lines(4 * BLOCK * tiles.ROWS)
+    queries[:] = 0
+    return TileScratch(
+        queries.view(np.int32).reshape(tiles.ROWS, tiles.ROWS),
+        sums.view(np.int32).reshape(BLOCK, tiles.ROWS),
+        scores.view(np.int32).reshape(MEMBERS, n_keys),
+        lines(4 * n_keys).view(np.float32),
+        halves.reshape(tiles.ROWS, n_keys),
+        np.empty(MEMBERS, dtype=np.float32),
+        np.empty(1, dtype=np.int64),
+        lines(4 * tiles.ROWS * d).view(np.int32).reshape(tiles.ROWS, d),
+    )
 
 
 @kernel
@@ -54,9 +85,14 @@ def attend_tiled(
         fours = queries[member].view(np.int32)
         for k in range(fours.size):
             scratch.queries[k, member] = fours[k]
-    _fill_scores(n_group, address_of(keys), next_at[1], d, padded, scratch)
+    _fill_scores(n_group, address_of(keys), next_at, d, padded, scratch)
+    asked = padded // BLOCK * BLOCK_ASKED
     for member in range(n_group):
-        _weigh(member, key_scales, value_scales, query_scales[member], padded, next_at, scratch)
+        _weigh(
+            member, key_scales, value_scales, query_scales[member], padded, next_at, asked, scratch
+        )
+        if member < ASKING:
+            asked += padded // KEYS * (WEIGH_ASKED + HALVE_ASKED)
     tiles.values_1x4(
         address_of(scratch.halves),
         np.int64(scratch.halves.shape[1]),
@@ -65,7 +101,7 @@ def attend_tiled(
         np.int64(padded),
         address_of(scratch.mixed),
         4 * d,
-        next_at[0] + (padded - padded // 4) * d,
+        _ahead(next_at, padded, asked),
     )
     for member in range(n_group):
         high_sums, low_sums = scratch.mixed[member], scratch.mixed[MEMBERS + member]
@@ -75,14 +111,28 @@ def attend_tiled(
 
 
 @inlined
-def _fill_scores(n_group: int, keys_at: Any, ahead: Any, d: Any, n_keys: int, scratch: Any) -> None:
-    """scores[m, j] = query m · key j; half as many lines at `ahead` are asked for."""
+def _ahead(next_at: Any, n_keys: int, line: int) -> Any:
+    """The address of a line of what comes next: first the values, then the keys.
+
+    Memory brings them faster one after another than in pieces of both in turn.
+    """
+    if line < n_keys:
+        return next_at[1] + line * LINE_BYTES
+    return next_at[0] + (line - n_keys) * LINE_BYTES
+
+
+@inlined
+def _fill_scores(
+    n_group: int, keys_at: Any, next_at: Any, d: Any, n_keys: int, scratch: Any
+) -> None:
+    """scores[m, j] = query m · key j; the first lines of what comes next are asked for."""
     zero, line = np.int64(0), np.int64(4 * tiles.ROWS)
     queries_at, sums_at = address_of(scratch.queries), address_of(scratch.sums)
     scores_at, score_line = address_of(scratch.scores), np.int64(4 * scratch.scores.shape[1])
     for j in range(0, n_keys, BLOCK):
-        for four in range(0, BLOCK // 2, 4):
-            tiles.ask_for_lines(ahead + (j // 2 + four) * d)
+        ahead = _ahead(next_at, n_keys, j // BLOCK * BLOCK_ASKED)
+        for four in range(0, BLOCK_ASKED, 4):
+            tiles.ask_for_lines(ahead + four * LINE_BYTES)
         tiles.products_2x1(keys_at + j * d, d, queries_at, zero, d, sums_at, line)
         for member in range(0, n_group, 4):
             for half in range(0, BLOCK, tiles.ROWS):
@@ -99,23 +149,25 @@ def _weigh(
     q_scale: Any,
     padded: int,
     next_at: Any,
+    asked: int,
     scratch: Any,
 ) -> None:
     """A query's scores to the halves of its weights, with zeros behind, and their factor.
 
-    Meanwhile memory is asked for keys, scales, and the second half of the values.
+    Meanwhile memory is asked for scales, and for what comes next from line number `asked` on.
     """
     wide_vectors()
     n_keys, work_at = np.int64(key_scales.size), address_of(scratch.weights)
     scores_at, scales_at = address_of(scratch.scores[member]), address_of(key_scales)
-    own = padded // KEYS * 64 * member  # the first members ask for what there is
     top = scale_scores(scores_at, scales_at, n_keys, work_at, next_at[2 + member % 2])
-    total_at, ahead = address_of(scratch.total), next_at[0] + own * WEIGH_ASKED
+    total_at, ahead, after = address_of(scratch.total), work_at, work_at
+    if member < ASKING:  # the others ask for what is there
+        ahead = _ahead(next_at, padded, asked)
+        after = _ahead(next_at, padded, asked + padded // KEYS * WEIGH_ASKED)
     bits = weigh(work_at, address_of(value_scales), n_keys, top, q_scale, total_at, ahead)
     most = max(i32(bits).view(np.float32), TINY)
     scratch.factors[member] = (most * I16_UNIT) / (f32(scratch.total[0]) * SUM_UNIT)
     high, low = scratch.halves[member], scratch.halves[MEMBERS + member]
-    ahead = next_at[1] + padded * 32 + own * HALVE_ASKED
-    halve(work_at, n_keys, I16_LIMIT / most, address_of(high), address_of(low), ahead)
+    halve(work_at, n_keys, I16_LIMIT / most, address_of(high), address_of(low), after)
     high[n_keys:padded] = 0
     low[n_keys:padded] = 0

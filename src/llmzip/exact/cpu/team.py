@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from llmzip.exact.aligned import LINE_BYTES, aligned_zeros
 from llmzip.exact.cache import KVCache
 from llmzip.exact.cpu import tiles
 from llmzip.exact.cpu.head import BLOCK
@@ -88,18 +89,24 @@ def _step_work(shape: ModelShape, n_rows: int, n_threads: int) -> StepWork:
         width + 2 * shape.n_kv_heads * shape.d_head, shape.d_ff * (1 + shape.gated), shape.d_model
     )
     return StepWork(
-        barrier=np.zeros(1, dtype=np.int64),
-        stream=np.zeros((rows, shape.d_model), dtype=np.float32),
-        q=np.zeros((rows, shape.d_model), dtype=np.int8),
-        mixed=np.zeros((rows, shape.n_heads, shape.d_head), dtype=np.float32),
-        mixed_q=np.zeros((rows, width), dtype=np.int8),
-        scale=np.zeros(rows, dtype=np.float32),
-        sums=np.zeros(rows * widest, dtype=np.int32),
-        halves=np.zeros((2 * rows, shape.d_ff), dtype=np.int8),
-        half_sums=np.zeros((2 * rows, shape.d_model), dtype=np.int32),
-        thread_tops=np.zeros((n_threads, rows), dtype=np.float32),
-        logits=np.zeros((rows, shape.vocab_size), dtype=np.float32),
-        blocks=np.zeros((rows, -(-shape.vocab_size // BLOCK)), dtype=np.int64),
+        barrier=aligned_zeros((LINE_BYTES // 8,), np.int64),
+        stream=aligned_zeros((rows, shape.d_model), np.float32),
+        q=aligned_zeros((rows, shape.d_model), np.int8),
+        mixed=aligned_zeros((rows, shape.n_heads, shape.d_head), np.float32),
+        mixed_q=aligned_zeros((rows, width), np.int8),
+        scale=aligned_zeros((rows,), np.float32),
+        sums=aligned_zeros((rows * widest,), np.int32),
+        halves=aligned_zeros((2 * rows, shape.d_ff), np.int8),
+        half_sums=aligned_zeros((2 * rows, shape.d_model), np.int32),
+        thread_tops=aligned_zeros((n_threads, rows), np.float32),
+        logits=aligned_zeros((rows, shape.vocab_size), np.float32),
+        blocks=aligned_zeros((rows, -(-shape.vocab_size // BLOCK)), np.int64),
         configuration=tiles.configuration(),
-        ticks=np.zeros((n_threads, len(STAGES) + 2), dtype=np.int64),
+        ticks=_own_lines(n_threads, len(STAGES) + 2),
     )
+
+
+def _own_lines(n_threads: int, size: int) -> NDArray[np.int64]:
+    """Zeros (n_threads, size), no line of the cache being shared by two threads."""
+    step = LINE_BYTES // 8
+    return aligned_zeros((n_threads, -(-size // step) * step), np.int64)[:, :size]

@@ -6,13 +6,12 @@ A tile register holds 16 rows of 64 bytes. The second operand of a product lies 
 loop. Tiles may be used where `AVAILABLE` says so, between `configure` and `release`.
 
 Addresses are int64, strides are in bytes. Both need no alignment, but rows of tiles that are not
-lines of memory are read and written at half the speed: see `aligned_bytes` and `lines`.
+lines of memory are read and written at half the speed: see `aligned` and `lines`.
 """
 
 from __future__ import annotations
 
 import ctypes
-import math
 import os
 import platform
 import sys
@@ -39,7 +38,7 @@ OUTPUTS = 64
 
 TOGETHER = 4
 """Terms of an output that lie together."""
-ASKED = 16
+ASKED = 32
 """Lines of memory that are asked for ahead in the course of a tile's terms."""
 
 _ARCH_PRCTL, _ARCH_REQ_XCOMP_PERM, _XTILEDATA = 158, 0x1023, 18
@@ -73,14 +72,6 @@ def configuration() -> NDArray[np.uint8]:
     whole[16:32:2] = TERMS
     whole[48:56] = ROWS
     return whole
-
-
-def aligned_bytes(*shape: int) -> NDArray[np.int8]:
-    """Memory for int8 that begins where a line of memory does."""
-    size = math.prod(shape)
-    memory = np.empty(size + TERMS, dtype=np.int8)
-    first = -memory.ctypes.data % TERMS
-    return memory[first : first + size].reshape(shape)
 
 
 @inlined
@@ -145,8 +136,9 @@ def _emit_products(
     line: int,
     arguments: Sequence[ir.Value],
     ahead: ir.Value | None = None,
+    n_asked: int = ASKED,
 ) -> None:
-    """The code of `_make_products`; ahead: address of ASKED lines for every TERMS terms."""
+    """The code of `_make_products`; ahead: address of n_asked lines for every TERMS terms."""
     if not _has_tiles():
         return
     rows, row_stride, columns, column_stride, n_terms, out, out_stride = arguments
@@ -166,8 +158,8 @@ def _emit_products(
     column_line = ir.Constant(_i64, line)
     with cgutils.for_range_slice(builder, begin, n_terms, step, _i64) as (k, _):
         if ahead is not None:
-            asked = shifted(ahead, k, ASKED)
-            for i in range(ASKED):
+            asked = shifted(ahead, k, n_asked)
+            for i in range(n_asked):
                 ask_for_line(builder, asked, i)
         row_base = builder.add(rows, k)
         column_base = builder.add(columns, builder.mul(k, ir.Constant(_i64, line // TOGETHER)))
@@ -221,20 +213,36 @@ values_2x2 = _make_products(2, 2, OUTPUTS * TOGETHER)
 """For columns as a cache holds values: (terms / TOGETHER, OUTPUTS, TOGETHER)."""
 
 
-@intrinsic
-def values_1x4(  # type: ignore[no-untyped-def]
-    typing, rows, row_stride, columns, column_stride, n_terms, out, out_stride, ahead
-):
-    """As `values_2x2` of other shape; meanwhile memory at `ahead` is asked for, ASKED lines
-    for every TERMS terms.
-    """
-    signature = types.void(*[types.int64] * 8)
+def _make_asking(n_rows: int, n_columns: int, n_asked: int, line: int = TERMS) -> Any:
+    """As `_make_products`; meanwhile n_asked lines at `ahead` are asked for with TERMS terms."""
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        _emit_products(builder, 1, 4, OUTPUTS * TOGETHER, arguments[:-1], arguments[-1])
-        return context.get_dummy_value()
+    @intrinsic
+    def products(  # type: ignore[no-untyped-def]
+        typing, rows, row_stride, columns, column_stride, n_terms, out, out_stride, ahead
+    ):
+        signature = types.void(*[types.int64] * 8)
 
-    return signature, generate
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            shape = n_rows, n_columns, line
+            _emit_products(builder, *shape, arguments[:-1], arguments[-1], n_asked)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return products
+
+
+ASKED_ALL, ASKED_HALF, ASKED_QUARTER = 32, 16, 8
+"""Of the lines that two tiles of weights have."""
+all_2x2 = _make_asking(2, 2, ASKED_ALL)
+all_1x2 = _make_asking(1, 2, ASKED_ALL)
+half_2x2 = _make_asking(2, 2, ASKED_HALF)
+half_1x2 = _make_asking(1, 2, ASKED_HALF)
+quarter_2x2 = _make_asking(2, 2, ASKED_QUARTER)
+quarter_1x2 = _make_asking(1, 2, ASKED_QUARTER)
+
+
+values_1x4 = _make_asking(1, 4, ASKED, OUTPUTS * TOGETHER)
 
 
 @inlined
