@@ -10,15 +10,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import machine
 from llmzip.api import DEFAULT_LEVEL
 from llmzip.codec.levels import FROZEN_LEVEL, LEVELS
 from llmzip.errors import LlmzipError
-from llmzip.models import DEFAULT_MODEL, open_exact
+from llmzip.models import open_exact
 from measure import Result, RoundTripError, measure
 from neural import LlmzipCodec, Settings
+from script_options import numbers, script_parser
 from table import markdown_table
 
 
@@ -98,19 +98,10 @@ def chunk_tokens_of(data: bytes, model: str) -> int:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the options."""
-    parser = argparse.ArgumentParser(prog="benchmarks/adaptation.py", description=__doc__)
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    parser.add_argument("--sizes", type=_sizes, metavar="BYTES,...", help="of prefixes")
+    parser = script_parser("adaptation.py", __doc__)
+    parser.add_argument("--sizes", type=numbers, metavar="BYTES,...", help="of prefixes")
     parser.add_argument("--repeat", type=int, default=1, help="runs of which the median is taken")
-    parser.add_argument("--model", default=DEFAULT_MODEL)
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--markdown", type=Path, metavar="OUT")
     return parser.parse_args(arguments)
-
-
-def _sizes(text: str) -> list[int]:
-    return [int(size) for size in text.split(",")]
 
 
 if __name__ == "__main__":

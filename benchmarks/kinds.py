@@ -22,10 +22,10 @@ from typing import cast
 import classical
 import machine
 from llmzip.errors import LlmzipError
-from llmzip.models import DEFAULT_MODEL
 from measure import Codec, RoundTripError, timed
 from neural import LlmzipCodec, Settings
 from ours import ClassicalSide
+from script_options import numbers, script_parser
 from table import markdown_table
 
 BEST_OF = ("gzip -9", "bzip2 -9", "xz -9e", "zstd -19 --long", "brotli -11")
@@ -88,21 +88,12 @@ def earlier(paths: Sequence[Path]) -> list[KindResult]:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the options."""
-    parser = argparse.ArgumentParser(prog="benchmarks/kinds.py", description=__doc__)
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE")
-    parser.add_argument("--sizes", type=_sizes, metavar="BYTES,...", help="of prefixes")
+    parser = script_parser("kinds.py", __doc__, n_files="*")
+    parser.add_argument("--sizes", type=numbers, metavar="BYTES,...", help="of prefixes")
     parser.add_argument("--with", dest="earlier", nargs="+", default=(), type=Path, metavar="JSON")
     parser.add_argument("--classical-only", action="store_true", help="without the model")
-    parser.add_argument("--model", default=DEFAULT_MODEL)
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
-    parser.add_argument("--threads", type=int)
     parser.add_argument("--json", type=Path, metavar="OUT")
-    parser.add_argument("--markdown", type=Path, metavar="OUT")
     return parser.parse_args(arguments)
-
-
-def _sizes(text: str) -> list[int]:
-    return [int(size) for size in text.split(",")]
 
 
 def open_codecs(options: argparse.Namespace) -> list[Codec]:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import machine
 from llmzip.errors import LlmzipError
-from llmzip.models import DEFAULT_MODEL
 from measure import RoundTripError, measure
 from neural import LlmzipCodec, Settings
 from plots import plot_levels
+from script_options import script_parser
 from table import Report, Section, section_markdown
 
 LEVELS = tuple(range(1, 10))
@@ -54,16 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the options."""
-    parser = argparse.ArgumentParser(prog="benchmarks/levels.py", description=__doc__)
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser = script_parser("levels.py", __doc__)
     parser.add_argument("--levels", type=_levels, default=LEVELS, metavar="N,...")
     parser.add_argument("--repeat", type=int, default=1, help="runs of which the median is taken")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_BYTES:,} bytes of each file")
-    parser.add_argument("--model", default=DEFAULT_MODEL)
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
-    parser.add_argument("--threads", type=int)
     parser.add_argument("--json", type=Path, metavar="OUT")
-    parser.add_argument("--markdown", type=Path, metavar="OUT")
     parser.add_argument("--plots", type=Path, metavar="OUT.png")
     return parser.parse_args(arguments)
 

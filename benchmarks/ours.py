@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 from itertools import pairwise
 
+from llmzip.api import DEFAULT_LEVEL
 from llmzip.codec.classical import classical_chunk, decompress_classical
-from llmzip.codec.segment import GROUP_BYTES, plan_runs
+from llmzip.codec.levels import LEVELS
+from llmzip.codec.segment import plan_runs
 from llmzip.container import Reader, Wave, Writer
 
 
@@ -20,11 +22,15 @@ class ClassicalSide:
         """Return `data` as a .llmz file that needs no model."""
         sink = io.BytesIO()
         writer = Writer(sink)
-        cuts = [*range(0, len(data), GROUP_BYTES), len(data)]
+        n_bytes = LEVELS[DEFAULT_LEVEL].group_bytes
+        cuts = [*range(0, len(data), n_bytes), len(data)]
         for start, stop in pairwise(cuts):
             group = data[start:stop]
             writer.group()
             chunks = [classical_chunk(group[run.start : run.stop]) for run in plan_runs(group)]
+            whole = classical_chunk(group)
+            if len(whole.payload) < sum(len(chunk.payload) for chunk in chunks):
+                chunks = [whole]
             writer.wave(chunks, group)
         writer.finish()
         return sink.getvalue()

@@ -96,10 +96,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     times = prefill_times(opened, bench, n_threads)
     print(_table(f"prefill of {bench.n_context} tokens", ["prefill"], [times]))
-    bench.decode(1)  # compiles
-    steps = [step_times(bench, n_lanes) for n_lanes in options.lanes]
-    names = [f"{n} lane{'s' * (n > 1)}" for n in options.lanes]
-    print(_table(f"a step with {bench.n_context} keys in view", names, steps))
+    if options.lanes:
+        bench.decode(1)  # compiles
+        steps = [step_times(bench, n_lanes) for n_lanes in options.lanes]
+        names = [f"{n} lane{'s' * (n > 1)}" for n in options.lanes]
+        print(_table(f"a step with {bench.n_context} keys in view", names, steps))
     facts = {**machine.describe(), "threads": n_threads, "model": options.model}
     print("; ".join(f"{name} {fact}" for name, fact in facts.items()) + ".")
     return 0

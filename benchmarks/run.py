@@ -16,10 +16,10 @@ from pathlib import Path
 
 import machine
 from llmzip.errors import LlmzipError
-from llmzip.models import DEFAULT_MODEL
 from measure import Codec, RoundTripError, measure
 from neural import Settings
 from rows import ALL_ROWS, PREFIX_ROWS, WHOLE_ROWS, openers
+from script_options import names_among, script_parser
 from table import Report, Section, section_markdown
 
 QUICK_FILE_BYTES = 16_000
@@ -50,31 +50,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the options."""
-    parser = argparse.ArgumentParser(prog="benchmarks/run.py", description=__doc__)
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    parser.add_argument("--only", type=_names, default=ALL_ROWS, metavar="ROW,...")
+    parser = script_parser("run.py", __doc__)
+    parser.add_argument("--only", type=names_among(ALL_ROWS), default=ALL_ROWS, metavar="ROW,...")
     parser.add_argument("--repeat", type=int, default=3, help="runs a row, of which the median")
     parser.add_argument("--prefix-bytes", type=int, help="for the slow rows; default 4000")
     parser.add_argument(
         "--quick", action="store_true", help=f"once, {QUICK_FILE_BYTES:,} bytes of each file"
     )
-    parser.add_argument("--model", default=DEFAULT_MODEL)
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
-    parser.add_argument("--threads", type=int)
     parser.add_argument("--json", type=Path, metavar="OUT")
-    parser.add_argument("--markdown", type=Path, metavar="OUT")
     options = parser.parse_args(arguments)
     if options.prefix_bytes is None:
         options.prefix_bytes = QUICK_PREFIX_BYTES if options.quick else 4000
     return options
-
-
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(text.split(","))
-    unknown = sorted(set(names) - set(ALL_ROWS))
-    if unknown:
-        raise argparse.ArgumentTypeError(f"no row {unknown[0]}; there are {', '.join(ALL_ROWS)}")
-    return names
 
 
 class Bench:

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from figures import SpeedReport
 from llmzip.errors import LlmzipError
-from llmzip.models import DEFAULT_MODEL
 from measure import RoundTripError
+from script_options import names_among, numbers, script_parser
 from sections import SECTIONS, Plan, measure_sections
 
 DEFAULT_FILE = Path(__file__).parent / "data" / "alice-1-3.txt"
@@ -70,34 +70,16 @@ def _plan(options: argparse.Namespace) -> Plan:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the options."""
-    parser = argparse.ArgumentParser(prog="benchmarks/speed.py", description=__doc__)
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE")
+    parser = script_parser("speed.py", __doc__, n_files="*")
     parser.add_argument("--quick", action="store_true", help="less of everything: a minute or so")
-    parser.add_argument("--only", type=_sections, default=SECTIONS, metavar="SECTION,...")
-    parser.add_argument("--sizes", type=_numbers, metavar="BYTES,...", help="sizes of files")
-    parser.add_argument("--lanes", type=_numbers, metavar="N,...", help="lanes to decode in")
-    parser.add_argument("--model", default=DEFAULT_MODEL)
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
-    parser.add_argument("--threads", type=int)
+    parser.add_argument(
+        "--only", type=names_among(SECTIONS), default=SECTIONS, metavar="SECTION,..."
+    )
+    parser.add_argument("--sizes", type=numbers, metavar="BYTES,...", help="sizes of files")
+    parser.add_argument("--lanes", type=numbers, metavar="N,...", help="lanes to decode in")
     parser.add_argument("--json", type=Path, metavar="OUT")
-    parser.add_argument("--markdown", type=Path, metavar="OUT")
     parser.add_argument("--plots", type=Path, metavar="FOLDER")
     return parser.parse_args(arguments)
-
-
-def _sections(text: str) -> tuple[str, ...]:
-    names = tuple(text.split(","))
-    unknown = sorted(set(names) - set(SECTIONS))
-    if unknown:
-        raise argparse.ArgumentTypeError(f"no {unknown[0]}; there are {', '.join(SECTIONS)}")
-    return names
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    numbers = tuple(int(part) for part in text.split(","))
-    if min(numbers) < 1:
-        raise argparse.ArgumentTypeError("numbers from 1 on")
-    return numbers
 
 
 if __name__ == "__main__":

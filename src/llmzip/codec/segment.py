@@ -15,9 +15,6 @@ import numpy as np
 
 from llmzip.codec.classical import quick_ratio
 
-GROUP_BYTES = 1 << 20
-"""How many bytes are compressed together: the unit of memory, damage and random access."""
-
 BLOCK_BYTES = 1 << 16
 PROBE_BYTES = 1 << 12
 MIN_PROBES = 3

@@ -1,0 +1,43 @@
+"""The options that the scripts share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from llmzip.models import DEFAULT_MODEL
+
+
+def script_parser(
+    script: str, description: str | None, *, n_files: str = "+"
+) -> argparse.ArgumentParser:
+    """Return a parser that knows files, how the model is run, and where a table goes."""
+    made = argparse.ArgumentParser(prog=f"benchmarks/{script}", description=description)
+    made.add_argument("files", nargs=n_files, type=Path, metavar="FILE")
+    made.add_argument("--model", default=DEFAULT_MODEL)
+    made.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    made.add_argument("--threads", type=int)
+    made.add_argument("--markdown", type=Path, metavar="OUT")
+    return made
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """Return the numbers, from 1 on, that stand between commas; argparse reports others."""
+    found = tuple(int(part) for part in text.split(","))
+    if min(found) < 1:
+        raise argparse.ArgumentTypeError("numbers from 1 on")
+    return found
+
+
+def names_among(known: Collection[str]) -> Callable[[str], tuple[str, ...]]:
+    """Return what reads names between commas; argparse reports one that is not known."""
+
+    def read(text: str) -> tuple[str, ...]:
+        names = tuple(text.split(","))
+        unknown = sorted(set(names) - set(known))
+        if unknown:
+            raise argparse.ArgumentTypeError(f"no {unknown[0]}; there are {', '.join(known)}")
+        return names
+
+    return read
