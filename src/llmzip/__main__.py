@@ -1,8 +1,6 @@
 """`python -m llmzip`: the command line."""
 
-import sys
-
-from llmzip.cli import main
+from llmzip.cli import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

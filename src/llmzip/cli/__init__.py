@@ -1,5 +1,5 @@
-"""The command line: `main` is what the `llmzip` script calls."""
+"""The command line: `program` is what the `llmzip` script calls, `main` what a program may."""
 
-from llmzip.cli.main import main
+from llmzip.cli.main import main, program
 
-__all__ = ["main"]
+__all__ = ["main", "program"]
