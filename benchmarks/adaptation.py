@@ -10,12 +10,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import machine
 from llmzip.api import DEFAULT_LEVEL
 from llmzip.codec.levels import FROZEN_LEVEL, LEVELS
 from llmzip.errors import LlmzipError
 from llmzip.models import open_exact
+from llmzip.tokens import ByteTokenizer
 from measure import Result, RoundTripError, measure
 from neural import LlmzipCodec, Settings
 from script_options import numbers, script_parser
@@ -63,11 +65,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = Settings(options.model, options.device, options.threads)
     rows = []
     try:
-        for path in options.files:
-            data = path.read_bytes()
-            for n_bytes in sorted({min(size, len(data)) for size in options.sizes or [len(data)]}):
-                rows.append(compare(path.name, data[:n_bytes], settings, options.repeat).cells())
-                print(" | ".join(rows[-1]), file=sys.stderr, flush=True)
+        texts = [text for path in options.files for text in texts_of(path, options.sizes)]
+        tokenizer = open_exact(options.model, quiet=True).tokenizer
+        learnt = LlmzipCodec(settings)
+        for name, text in texts:
+            alone = model_alone(text, settings, tokenizer)
+            results = (measure(codec, text, options.repeat) for codec in (alone, learnt))
+            rows.append(Comparison(name, *results).cells())
+            print(" | ".join(rows[-1]), file=sys.stderr, flush=True)
     except (OSError, RoundTripError, LlmzipError) as exc:
         print(f"adaptation.py: {exc}", file=sys.stderr)
         return 1
@@ -80,20 +85,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def compare(name: str, data: bytes, settings: Settings, n_runs: int) -> Comparison:
-    """Measure `data` both ways. Raises RoundTripError."""
+def texts_of(path: Path, sizes: Sequence[int] | None) -> list[tuple[str, bytes]]:
+    """Return a file's name with each prefix of it to measure. Raises OSError, RoundTripError."""
+    data = path.read_bytes()
     if not data:
-        raise RoundTripError(f"{name} is empty: there is nothing to measure")
-    chunk_tokens = chunk_tokens_of(data, settings.model)
-    alone = LlmzipCodec(settings, level=FROZEN_LEVEL, chunk_tokens=chunk_tokens)
-    learnt = LlmzipCodec(settings)
-    return Comparison(name, measure(alone, data, n_runs), measure(learnt, data, n_runs))
+        raise RoundTripError(f"{path.name} is empty: there is nothing to measure")
+    ends = sorted({min(size, len(data)) for size in sizes or [len(data)]})
+    return [(path.name, data[:end]) for end in ends]
 
 
-def chunk_tokens_of(data: bytes, model: str) -> int:
-    """Return how long the chunks of `data` are at the default level, if it is all one group."""
-    n_tokens = len(open_exact(model, quiet=True).tokenizer.encode(data))
-    return max(LEVELS[DEFAULT_LEVEL].chunk_tokens(n_tokens), 64)
+def model_alone(data: bytes, settings: Settings, tokenizer: ByteTokenizer) -> LlmzipCodec:
+    """Return what cuts `data` as the default level does, if it is all one group."""
+    chunk_tokens = max(LEVELS[DEFAULT_LEVEL].chunk_tokens(len(tokenizer.encode(data))), 64)
+    return LlmzipCodec(settings, level=FROZEN_LEVEL, chunk_tokens=chunk_tokens)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -17,7 +17,7 @@ from llmzip.errors import LlmzipError
 from measure import RoundTripError, measure
 from neural import LlmzipCodec, Settings
 from plots import plot_levels
-from script_options import script_parser
+from script_options import script_parser, write_report
 from table import Report, Section, section_markdown
 
 LEVELS = tuple(range(1, 10))
@@ -45,10 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, RoundTripError, LlmzipError) as exc:
         print(f"levels.py: {exc}", file=sys.stderr)
         return 1
-    if options.json:
-        options.json.write_text(report.as_json(), encoding="utf-8")
-    if options.markdown:
-        options.markdown.write_text(report.markdown(), encoding="utf-8")
+    write_report(report, options)
     return 0
 
 

@@ -28,9 +28,10 @@ class ClassicalSide:
             group = data[start:stop]
             writer.group()
             chunks = [classical_chunk(group[run.start : run.stop]) for run in plan_runs(group)]
-            whole = classical_chunk(group)
-            if len(whole.payload) < sum(len(chunk.payload) for chunk in chunks):
-                chunks = [whole]
+            if len(chunks) > 1:
+                whole = classical_chunk(group)
+                if len(whole.payload) < sum(len(chunk.payload) for chunk in chunks):
+                    chunks = [whole]
             writer.wave(chunks, group)
         writer.finish()
         return sink.getvalue()

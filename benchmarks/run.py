@@ -19,7 +19,7 @@ from llmzip.errors import LlmzipError
 from measure import Codec, RoundTripError, measure
 from neural import Settings
 from rows import ALL_ROWS, PREFIX_ROWS, WHOLE_ROWS, openers
-from script_options import names_among, script_parser
+from script_options import names_among, script_parser, write_report
 from table import Report, Section, section_markdown
 
 QUICK_FILE_BYTES = 16_000
@@ -41,10 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"run.py: {exc}", file=sys.stderr)
         return 1
     report = bench.report(options)
-    if options.json:
-        options.json.write_text(report.as_json(), encoding="utf-8")
-    if options.markdown:
-        options.markdown.write_text(report.markdown(), encoding="utf-8")
+    write_report(report, options)
     return 0
 
 

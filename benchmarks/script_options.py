@@ -1,12 +1,23 @@
-"""The options that the scripts share."""
+"""The options that the scripts share, and where these put what was found."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Protocol
 
 from llmzip.models import DEFAULT_MODEL
+
+
+class Report(Protocol):
+    """What a run has found."""
+
+    def markdown(self) -> str:
+        """Return it for people."""
+
+    def as_json(self) -> str:
+        """Return it for programs."""
 
 
 def script_parser(
@@ -20,6 +31,14 @@ def script_parser(
     made.add_argument("--threads", type=int)
     made.add_argument("--markdown", type=Path, metavar="OUT")
     return made
+
+
+def write_report(report: Report, options: argparse.Namespace) -> None:
+    """Write it to the files of --json and --markdown. Raises OSError."""
+    if options.json:
+        options.json.write_text(report.as_json(), encoding="utf-8")
+    if options.markdown:
+        options.markdown.write_text(report.markdown(), encoding="utf-8")
 
 
 def numbers(text: str) -> tuple[int, ...]:

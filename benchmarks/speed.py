@@ -15,10 +15,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from figures import SpeedReport
 from llmzip.errors import LlmzipError
 from measure import RoundTripError
-from script_options import names_among, numbers, script_parser
+from script_options import names_among, numbers, script_parser, write_report
 from sections import SECTIONS, Plan, measure_sections
 
 DEFAULT_FILE = Path(__file__).parent / "data" / "alice-1-3.txt"
@@ -38,15 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"speed.py: {exc}", getattr(exc, "stderr", None) or "", file=sys.stderr)
         return 1
     print(report.markdown())
-    _write(report, options)
+    write_report(report, options)
     return 0
-
-
-def _write(report: SpeedReport, options: argparse.Namespace) -> None:
-    if options.json:
-        options.json.write_text(report.as_json(), encoding="utf-8")
-    if options.markdown:
-        options.markdown.write_text(report.markdown(), encoding="utf-8")
 
 
 def _plan(options: argparse.Namespace) -> Plan:

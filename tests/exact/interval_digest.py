@@ -9,8 +9,6 @@ Needs the package installed, or its src folder on PYTHONPATH.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sys
 from dataclasses import replace
 from functools import partial
@@ -20,6 +18,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from digests import intervals_digest, pin_or_print
 from exact_models import CPU, GPT2, LLAMA, exact_model, random_ids
 from llmzip.exact import ENGINE_VERSION
 from llmzip.exact.engines import make_engine
@@ -42,11 +41,7 @@ def interval_digest(model: ExactModel, device: torch.device = CPU) -> str:
     make = partial(make_engine, model, device, WINDOW.size)
     n_workers = usable_threads() if device.type == "cpu" else 1
     ids = [random_ids(GPT2, size, size) for size in (210, 1, 77)]
-    state = hashlib.sha256()
-    for found in ExactPredictor(make, WINDOW, n_workers).intervals(ids):
-        for column in (found.low, found.freq, found.total):
-            state.update(column.astype("<u8").tobytes())
-    return state.hexdigest()
+    return intervals_digest(ExactPredictor(make, WINDOW, n_workers).intervals(ids))
 
 
 def digests() -> dict[str, object]:
@@ -61,11 +56,7 @@ def digests() -> dict[str, object]:
 
 def main() -> None:
     """Print the digests and the product in use, or write the digests."""
-    found = digests()
-    if "--write" in sys.argv[1:]:
-        GOLDEN.write_text(json.dumps(found, indent=1) + "\n", encoding="ascii")
-    else:
-        print(json.dumps({**found, "product": exact_gemm(CPU).__name__}))
+    pin_or_print(digests(), GOLDEN, {"product": exact_gemm(CPU).__name__})
 
 
 if __name__ == "__main__":

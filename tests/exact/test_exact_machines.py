@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from interval_digest import GOLDEN
 
-import llmzip
+from digests import run_as
 
 SCRIPT = Path(__file__).with_name("interval_digest.py")
 SETTINGS: dict[str, dict[str, str]] = {
@@ -29,19 +25,9 @@ SETTINGS: dict[str, dict[str, str]] = {
 }
 
 
-def run_as(setting: dict[str, str]) -> Any:
-    """Run the digest script in a process of its own under `setting`."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(llmzip.__file__).parent.parent), **setting}
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT)], env=environment, capture_output=True, check=False, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 @pytest.mark.parametrize("name", SETTINGS)
 def test_every_machine_computes_the_pinned_integers(name: str) -> None:
-    found = run_as(SETTINGS[name])
+    found = run_as(SCRIPT, SETTINGS[name])
     found.pop("product")
     assert found == json.loads(GOLDEN.read_text(encoding="ascii"))
 
@@ -56,6 +42,6 @@ def test_kernels_compiled_for_a_plain_processor_compute_the_pinned_integers(
         "NUMBA_CPU_FEATURES": "",
         "NUMBA_CACHE_DIR": str(tmp_path),
     }
-    found = run_as(plain)
+    found = run_as(SCRIPT, plain)
     found.pop("product")
     assert found == json.loads(GOLDEN.read_text(encoding="ascii"))

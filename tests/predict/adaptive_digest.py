@@ -9,8 +9,6 @@ before would not decode. Needs the package installed, or its src folder on PYTHO
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sys
 from dataclasses import replace
 from functools import partial
@@ -22,6 +20,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from digests import intervals_digest, pin_or_print
 from exact_models import CPU, GPT2, LLAMA, exact_model, phrases
 from llmzip.exact import ENGINE_VERSION
 from llmzip.exact.engines import make_engine
@@ -55,12 +54,11 @@ def adaptive_digest(model: ExactModel, device: torch.device = CPU) -> str:
     make = partial(make_engine, model, device, WINDOW.size)
     n_workers = usable_threads() if device.type == "cpu" else 1
     group = ExactPredictor(make, WINDOW, n_workers).group()
-    state = hashlib.sha256()
-    for chunks in waves(model.shape.vocab_size):
-        for found in group.intervals(chunks, lambda _: None):
-            for column in (found.low, found.freq, found.total):
-                state.update(column.astype("<u8").tobytes())
-    return state.hexdigest()
+    return intervals_digest(
+        found
+        for chunks in waves(model.shape.vocab_size)
+        for found in group.intervals(chunks, lambda _: None)
+    )
 
 
 def digests() -> dict[str, object]:
@@ -74,11 +72,7 @@ def digests() -> dict[str, object]:
 
 def main() -> None:
     """Print the digests, or write them."""
-    found = digests()
-    if "--write" in sys.argv[1:]:
-        GOLDEN.write_text(json.dumps(found, indent=1) + "\n", encoding="ascii")
-    else:
-        print(json.dumps(found))
+    pin_or_print(digests(), GOLDEN, {})
 
 
 if __name__ == "__main__":

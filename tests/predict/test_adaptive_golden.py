@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from adaptive_digest import GOLDEN, RECIPES, adaptive_digest
 
-import llmzip
+from digests import run_as
 from exact_models import exact_model
 from llmzip.exact import ENGINE_VERSION
 
@@ -24,16 +20,6 @@ SETTINGS: dict[str, dict[str, str]] = {
     "three threads, oneDNN AVX2": {"OMP_NUM_THREADS": "3", "ONEDNN_MAX_CPU_ISA": "AVX2"},
     "torch without vectors": {"ATEN_CPU_CAPABILITY": "default"},
 }
-
-
-def run_as(setting: dict[str, str]) -> Any:
-    """Run the digest script in a process of its own under `setting`."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(llmzip.__file__).parent.parent), **setting}
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT)], env=environment, capture_output=True, check=False, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def test_the_pinned_digests_are_of_this_engine_version() -> None:
@@ -48,7 +34,7 @@ def test_groups_are_predicted_as_pinned(name: str) -> None:
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_every_machine_predicts_as_pinned(name: str) -> None:
-    assert run_as(SETTINGS[name]) == PINNED
+    assert run_as(SCRIPT, SETTINGS[name]) == PINNED
 
 
 @pytest.mark.slow
@@ -59,7 +45,7 @@ def test_kernels_compiled_for_a_plain_processor_predict_as_pinned(tmp_path: Path
         "NUMBA_CPU_FEATURES": "",
         "NUMBA_CACHE_DIR": str(tmp_path),
     }
-    assert run_as(plain) == PINNED
+    assert run_as(SCRIPT, plain) == PINNED
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")

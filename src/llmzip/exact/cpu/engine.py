@@ -85,7 +85,7 @@ class CpuEngine:
         self._embed(ids.reshape(-1), at)
         for index, layer in enumerate(self.model.layers):
             if self._tiles is not None:
-                self._tiles.layer(index, lanes, starts, at, cache)
+                self._tiles.layer(index, lanes, starts, row_lanes, at, cache)
                 continue
             kv = _LayerCache(cache, index)
             self._split_heads(layer["qkv"], row_lanes, at, kv)

@@ -33,15 +33,14 @@ GRADIENT_ROWS = 64
 
 
 @inlined
-def _logits(sums: Any, scale: Any, bias: Any, s: Any, logits: Any) -> Any:
-    """Base-2 logits of a row into `logits`; return the largest."""
+def fill_logits(sums: Any, scale: Any, bias: Any, s: Any, logits: Any) -> None:
+    """Base-2 logits of a row into `logits`, from as many of its sums."""
     wide_vectors()
-    for v in range(sums.size):
+    for v in range(logits.size):
         logits[v] = f32(sums[v]) * scale[v] * s
     if bias.size:
-        for v in range(sums.size):
+        for v in range(logits.size):
             logits[v] = logits[v] + bias[v]
-    return maximum(logits)
 
 
 @inlined
@@ -74,7 +73,8 @@ def token_intervals(
     logits = np.empty(sums.shape[1], dtype=np.float32)
     for row in range(sums.shape[0]):
         token = tokens[row]
-        top = _logits(sums[row], scale, bias, s[row], logits)
+        fill_logits(sums[row], scale, bias, s[row], logits)
+        top = maximum(logits)
         below = frequency_sum(logits[:token], top)
         own = frequency_sum(logits[token : token + 1], top)
         above = frequency_sum(logits[token + 1 :], top)
@@ -111,7 +111,8 @@ def block_sums(sums: Any, scale: Any, bias: Any, s: Any, weights: Any, blocks: A
     wide_vectors()
     for row in range(sums.shape[0]):
         line = weights[row]
-        top = _logits(sums[row], scale, bias, s[row], line)
+        fill_logits(sums[row], scale, bias, s[row], line)
+        top = maximum(line)
         for block in range(blocks.shape[1]):
             blocks[row, block] = weigh(line[block * BLOCK : (block + 1) * BLOCK], top)
 

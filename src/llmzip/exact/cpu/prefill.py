@@ -1,7 +1,7 @@
 """Prefill in tiles: products whose sums are used while they are in the first cache.
 
-Where the processor has tiles (see `tiles`), the sums of attention, of the activation and of
-the head never go to memory. Elsewhere the engine takes the same steps one by one.
+Where the processor has tiles (see `tiles`), the sums of attention and of the head never go to
+memory. Elsewhere the engine takes the same steps one by one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from llmzip.exact.cpu import tile_steps, tiles
-from llmzip.exact.cpu.head import BLOCK, weigh
+from llmzip.exact.cpu.head import BLOCK, fill_logits, weigh
 from llmzip.exact.cpu.prefill_softmax import (
     BLOCK_BYTES,
     ROW_BYTES,
@@ -36,8 +36,6 @@ ROWS = 2 * tiles.ROWS
 """Rows that a block of sums has."""
 WIDTH = tiles.OUTPUTS
 """Outputs that a block of sums has."""
-PAD = 16
-"""int32 or more between rows, so that they do not all fall on the same lines of the cache."""
 
 
 @inlined
@@ -115,17 +113,6 @@ def attend(
     keep((packed_keys, scores))
 
 
-@inlined
-def _scaled(sums: Any, scale: Any, bias: Any, s: Any, line: Any) -> None:
-    """De-quantised sums into `line`."""
-    wide_vectors()
-    for i in range(line.size):
-        line[i] = f32(sums[i]) * scale[i] * s
-    if bias.size:
-        for i in range(line.size):
-            line[i] = line[i] + bias[i]
-
-
 @kernel
 def distributions(
     configuration: Any,
@@ -152,7 +139,7 @@ def distributions(
             tiles.product_block(q_at, block, n_terms, w_at, address_of(sums), WIDTH)
             for r in range(block):
                 line = weights[r0 + r, c:last]
-                _scaled(sums[r], line_scale, line_bias, s[r0 + r], line)
+                fill_logits(sums[r], line_scale, line_bias, s[r0 + r], line)
                 tops[r0 + r] = max(tops[r0 + r], maximum(line))
     tiles.release()
     for row in range(n_rows):

@@ -14,7 +14,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from llmzip.exact.cpu import tile_steps, tiles
-from llmzip.exact.cpu.head import FREQ_UNIT, frequency_sum
+from llmzip.exact.cpu.head import FREQ_UNIT, fill_logits, frequency_sum
 from llmzip.exact.cpu.prefill_passes import ROW_BYTES, ROWS, bias_at, either_bias, scaled
 from llmzip.exact.cpu.product import address_of
 from llmzip.exact.cpu.scalars import borrowed, f32, inlined, kernel, maximum, wide_vectors
@@ -79,17 +79,6 @@ def _count_block(  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _logits(sums: Any, scale: Any, bias: Any, s: Any, line: Any) -> None:
-    """A row's logits of a block into `line`."""
-    wide_vectors()
-    for i in range(line.size):
-        line[i] = f32(sums[i]) * scale[i] * s
-    if bias.size:
-        for i in range(line.size):
-            line[i] = line[i] + bias[i]
-
-
-@inlined
 def _counted(counts: Any) -> Any:
     """The sum of a row's counts."""
     total = np.int64(0)
@@ -109,7 +98,9 @@ def _note_own(
         at = tokens[row] - c
         if 0 <= at < line.size:
             last = c + line.size
-            _logits(sums[row - r], scale[c:last], bias[c:last] if bias.size else bias, s[row], line)
+            fill_logits(
+                sums[row - r], scale[c:last], bias[c:last] if bias.size else bias, s[row], line
+            )
             own[row], freq[row] = line[at], frequency_sum(line[at : at + 1], tops[row])
             low[row] = _counted(counts[row]) + c + frequency_sum(line[:at], tops[row])
 
@@ -216,7 +207,7 @@ def token_intervals(
                 if again:
                     _note_own(sums[0], linear, s, tokens, tops, whole, r, line[:width], found)
                 for row in range(r, r + block):
-                    _logits(sums[0, row - r], own_scale, own_bias, s[row], line[:width])
+                    fill_logits(sums[0, row - r], own_scale, own_bias, s[row], line[:width])
                     if again:
                         rest[row] = frequency_sum(line[:width], tops[row]) - width
                     else:

@@ -79,25 +79,36 @@ def note_largest(code: Emitter, xs: Vectors, largest: ir.Value, row: ir.Value) -
     code.store(code.higher(most, code.load(place)), place)
 
 
-@intrinsic
-def fold_wide(typing, largest, inverses, scales):  # type: ignore[no-untyped-def]
-    """What 16 rows are multiplied by to be integers of 16 bits, and the integers' scales."""
-    signature = types.void(*[types.int64] * 3)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        largest, inverses, scales = arguments
-        code = Emitter(builder)
-        top = _tops(code, largest)
-        code.store(builder.fdiv(floats(I16_LIMIT), top), inverses)
-        code.store(builder.fmul(top, floats(I16_UNIT)), scales)
-        return context.get_dummy_value()
-
-    return signature, generate
-
-
 def _tops(code: Emitter, largest: ir.Value) -> ir.Value:
     rows = [code.load(largest, LANES * row) for row in range(ROWS)]
     return code.higher(code.folded(rows, code.higher), floats(TINY))
+
+
+def _make_fold(limit: Any, unit: Any) -> Any:
+    """Make a function for integers within ± limit, 1 / unit."""
+
+    @intrinsic
+    def fold(typing, largest, inverses, scales):  # type: ignore[no-untyped-def]
+        """What 16 rows are multiplied by to be such integers, and the integers' scales."""
+        signature = types.void(*[types.int64] * 3)
+
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            largest, inverses, scales = arguments
+            code = Emitter(builder)
+            top = _tops(code, largest)
+            code.store(builder.fdiv(floats(limit), top), inverses)
+            code.store(builder.fmul(top, floats(unit)), scales)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return fold
+
+
+fold_wide = _make_fold(I16_LIMIT, I16_UNIT)
+"""For integers of 16 bits."""
+fold_narrow = _make_fold(I8_LIMIT, I8_UNIT)
+"""For integers of 8 bits."""
 
 
 @intrinsic
@@ -165,22 +176,6 @@ def _rotated(code: Emitter, xs: Vectors, cos: ir.Value, sin: ir.Value) -> Vector
     turned = [builder.fsub(a, b) for a, b in zip(straight, crossed, strict=True)]
     straight, crossed = code.products(second, cosines), code.products(first, sines)
     return turned + [builder.fadd(a, b) for a, b in zip(straight, crossed, strict=True)]
-
-
-@intrinsic
-def fold_narrow(typing, largest, inverses, scales):  # type: ignore[no-untyped-def]
-    """As `fold_wide`, for integers of 8 bits."""
-    signature = types.void(*[types.int64] * 3)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        largest, inverses, scales = arguments
-        code = Emitter(builder)
-        top = _tops(code, largest)
-        code.store(builder.fdiv(floats(I8_LIMIT), top), inverses)
-        code.store(builder.fmul(top, floats(I8_UNIT)), scales)
-        return context.get_dummy_value()
-
-    return signature, generate
 
 
 @intrinsic

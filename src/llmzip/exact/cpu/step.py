@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.exact.cpu import simd, tiles
-from llmzip.exact.cpu.head import BLOCK, weigh
+from llmzip.exact.cpu.head import BLOCK, fill_logits, weigh
 from llmzip.exact.cpu.product import OUTPUTS, StepLinear, address_of, product
 from llmzip.exact.cpu.rows import (
     add_normalise,
@@ -25,7 +25,7 @@ from llmzip.exact.cpu.rows import (
     gelu_quantise,
     quantise_rows,
 )
-from llmzip.exact.cpu.scalars import borrowed, f32, inlined, kernel, maximum, wide_vectors
+from llmzip.exact.cpu.scalars import borrowed, f32, inlined, keep, kernel, maximum, wide_vectors
 from llmzip.exact.cpu.step_attention import attend_group
 from llmzip.exact.cpu.step_tiles import make_scratch
 from llmzip.exact.model import ModelShape
@@ -151,12 +151,8 @@ def _head_block(
     product(tiled, work.q, n_rows, head, 0, first, last, first, sums)
     scale, bias = head.scale[0, first:last], head.bias[0, first:last]
     for row in range(n_rows):
-        line, s, row_sums = work.logits[row, first:last], work.scale[row], sums[row]
-        for v in range(line.size):
-            line[v] = f32(row_sums[v]) * scale[v] * s
-        if bias.size:
-            for v in range(line.size):
-                line[v] = line[v] + bias[v]
+        line = work.logits[row, first:last]
+        fill_logits(sums[row], scale, bias, work.scale[row], line)
         tops[row] = max(tops[row], maximum(line))
 
 
@@ -329,5 +325,4 @@ def step(
     _distributions(me, n_threads, n_rows, model, work, met)
     if model.tiled:
         tiles.release()
-    # used until here, so that its memory is not given back before
-    own_scratch[0][0], tile_scratch.factors[0] = 0, 0
+    keep((own_scratch, tile_scratch))

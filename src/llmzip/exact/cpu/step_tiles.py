@@ -43,28 +43,19 @@ class TileScratch(NamedTuple):
 
 
 @inlined
-def lines(n_bytes: int) -> Any:
-    """Memory that begins with a line of the cache."""
-    memory = np.empty(n_bytes + LINE_BYTES, dtype=np.int8)
-    begin = -address_of(memory) % LINE_BYTES
-    return memory[begin : begin + n_bytes]
-
-
-@inlined
 def make_scratch(n_keys: int, d: int) -> Any:
     """Scratch for up to n_keys keys, a multiple of tiles.TERMS."""
-    scores, halves = lines(4 * MEMBERS * n_keys), lines(tiles.ROWS * n_keys)
-    queries, sums = lines(4 * tiles.ROWS * tiles.ROWS), lines(4 * BLOCK * tiles.ROWS)
+    queries = tiles.lines(tiles.ROWS)
     queries[:] = 0
     return TileScratch(
-        queries.view(np.int32).reshape(tiles.ROWS, tiles.ROWS),
-        sums.view(np.int32).reshape(BLOCK, tiles.ROWS),
-        scores.view(np.int32).reshape(MEMBERS, n_keys),
-        lines(4 * n_keys).view(np.float32),
-        halves.reshape(tiles.ROWS, n_keys),
+        queries,
+        tiles.lines(BLOCK),
+        tiles.lines(MEMBERS * n_keys // tiles.ROWS).reshape(MEMBERS, n_keys),
+        tiles.lines(n_keys // tiles.ROWS).view(np.float32).reshape(n_keys),
+        tiles.lines(tiles.ROWS * n_keys // tiles.TERMS).view(np.int8).reshape(tiles.ROWS, n_keys),
         np.empty(MEMBERS, dtype=np.float32),
         np.empty(1, dtype=np.int64),
-        lines(4 * tiles.ROWS * d).view(np.int32).reshape(tiles.ROWS, d),
+        tiles.lines(d).reshape(tiles.ROWS, d),
     )
 
 

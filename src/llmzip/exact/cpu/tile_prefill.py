@@ -10,10 +10,8 @@ from llmzip.exact.cache import KVCache
 from llmzip.exact.cpu import prefill, prefill_feed_forward, prefill_head, prefill_linear
 from llmzip.exact.cpu.buffers import BLOCK_ROWS, TOGETHER, Workspace
 from llmzip.exact.cpu.packed import PackedModel
-from llmzip.exact.cpu.scalars import f32
 from llmzip.exact.distribution import TokenIntervals
 from llmzip.exact.hidden import Hidden
-from llmzip.exact.reference import score_scale
 
 Ids = NDArray[np.int64]
 Bias = NDArray[np.float32]
@@ -26,12 +24,14 @@ class TilePrefill:
         self._packed, self._work = packed, work
         self._shape = packed.model.shape
 
-    def layer(self, index: int, lanes: Ids, starts: Ids, at: Ids, cache: KVCache) -> None:
+    def layer(
+        self, index: int, lanes: Ids, starts: Ids, row_lanes: Ids, at: Ids, cache: KVCache
+    ) -> None:
         """A layer over rows of the stream: as many for each lane, lane after lane.
 
-        at: the rows' positions; starts: those of each lane's first.
+        row_lanes, at: the rows' lanes and positions; starts: those of each lane's first.
         """
-        self._project(index, np.repeat(lanes, len(at) // len(lanes)), at, cache)
+        self._project(index, row_lanes, at, cache)
         self._attend(index, lanes, starts, len(at), cache)
         self._close_attention(index, len(at))
         self._feed_forward(index, len(at))
@@ -55,7 +55,7 @@ class TilePrefill:
             at,
             step.cos,
             step.sin,
-            f32(score_scale(self._shape.d_head)),
+            step.score_scale,
             *self._queries(n_rows),
             cache.keys[index].numpy(),
             cache.key_scales[index].numpy(),

@@ -179,11 +179,8 @@ def _emit_products(
         _call(builder, "llvm.x86.tilestored64", tile(index), place, out_stride)
 
 
-def _make_products(n_rows: int, n_columns: int, line: int = TERMS) -> Any:
-    """Make a function for n_rows by n_columns tiles of sums, at most four.
-
-    line: bytes from one row of a tile of columns to the next.
-    """
+def _make_products(n_rows: int, n_columns: int) -> Any:
+    """Make a function for n_rows by n_columns tiles of sums, at most four."""
 
     @intrinsic
     def products(  # type: ignore[no-untyped-def]
@@ -197,7 +194,7 @@ def _make_products(n_rows: int, n_columns: int, line: int = TERMS) -> Any:
         signature = types.void(*[types.int64] * 7)
 
         def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            _emit_products(builder, n_rows, n_columns, line, arguments)
+            _emit_products(builder, n_rows, n_columns, TERMS, arguments)
             return context.get_dummy_value()
 
         return signature, generate
@@ -209,12 +206,13 @@ products_2x2 = _make_products(2, 2)
 products_1x2 = _make_products(1, 2)
 products_2x1 = _make_products(2, 1)
 products_1x4 = _make_products(1, 4)
-values_2x2 = _make_products(2, 2, OUTPUTS * TOGETHER)
-"""For columns as a cache holds values: (terms / TOGETHER, OUTPUTS, TOGETHER)."""
 
 
 def _make_asking(n_rows: int, n_columns: int, n_asked: int, line: int = TERMS) -> Any:
-    """As `_make_products`; meanwhile n_asked lines at `ahead` are asked for with TERMS terms."""
+    """As `_make_products`; meanwhile n_asked lines at `ahead` are asked for with TERMS terms.
+
+    line: bytes from one row of a tile of columns to the next.
+    """
 
     @intrinsic
     def products(  # type: ignore[no-untyped-def]
@@ -243,6 +241,7 @@ quarter_1x2 = _make_asking(1, 2, ASKED_QUARTER)
 
 
 values_1x4 = _make_asking(1, 4, ASKED, OUTPUTS * TOGETHER)
+"""For columns as a cache holds values: (terms / TOGETHER, OUTPUTS, TOGETHER)."""
 
 
 @inlined
