@@ -28,6 +28,9 @@ from engine_speed import EngineBench
 from llmzip.exact.cpu import (
     attention,
     head,
+    pair_attention,
+    pair_head,
+    pairs,
     prefill,
     prefill_feed_forward,
     prefill_head,
@@ -50,12 +53,16 @@ KERNELS = (
     (rows, ("gate_quantise", "gelu_quantise")),
     (attention, ("split_heads", "softmax_rows", "mix_heads")),
     (head, ("token_intervals",)),
+    (pairs, ("wide_product", "widen", "join_halves")),
+    (pair_attention, ("attend",)),
+    (pair_head, ("distributions",)),
     (prefill, ("attend",)),
     (prefill_head, ("token_intervals",)),
     (prefill_linear, ("project_heads", "close_attention")),
     (prefill_feed_forward, ("feed_forward",)),
 )
 TILED = (prefill, prefill_feed_forward, prefill_head, prefill_linear)
+PAIRED = (pairs, pair_attention, pair_head)
 REST = "Python between"
 SEARCH = "find tokens"
 
@@ -147,14 +154,27 @@ def _timed_kernels(clock: Clock, model: ExactModel) -> Iterator[None]:
                 label = partial(_label, module, name)
                 timed = clock.around(label, getattr(module, name))
                 stack.enter_context(mock.patch.object(module, name, timed))
-        stack.enter_context(mock.patch("llmzip.exact.cpu.engine.exact_gemm", timed_gemm))
+        stack.enter_context(mock.patch("llmzip.exact.cpu.plain_prefill.exact_gemm", timed_gemm))
+        paired = clock.around(lambda _rows, weight, *_: _pair_name(weight, model), pairs.product)
+        stack.enter_context(mock.patch.object(pairs, "product", paired))
         whole = clock.around(lambda *_: REST, chunk_intervals)
         stack.enter_context(mock.patch("llmzip.predict.exact.chunk_intervals", whole))
         yield
 
 
 def _label(module: ModuleType, name: str, *_: Any) -> str:
-    return f"tiles: {name}" if module in TILED else name
+    if module in TILED:
+        return f"tiles: {name}"
+    return f"pairs: {name}" if module in PAIRED else name
+
+
+def _pair_name(weight: Any, model: ExactModel) -> str:
+    """The name of a linear by its packed weight."""
+    n_in, n_out = weight.shape[1] * weight.shape[3], weight.shape[0] * weight.shape[2]
+    for name in ("qkv", "out", "up"):
+        if tuple(getattr(model.layers[0], name).weight.shape) == (n_out, n_in):
+            return f"pairs: {name}"
+    return "pairs: head"
 
 
 def _product_names(model: ExactModel) -> defaultdict[tuple[int, ...], str]:

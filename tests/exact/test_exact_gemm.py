@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -66,6 +68,17 @@ def test_wrong_backends_are_noticed(backend: gemm.Gemm) -> None:
 
 def test_a_backend_that_fails_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gemm, "BACKENDS", (saturating, float32_slices))
+    assert exact_gemm.__wrapped__(CPU) is float32_slices
+
+
+def slow(a: Tensor, b: Tensor, out: Tensor) -> None:
+    """Right, but a plain loop, as oneDNN's int8 products on processors that have none."""
+    time.sleep(0.02)
+    float64_product(a, b, out)
+
+
+def test_of_exact_backends_the_fastest_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gemm, "BACKENDS", (slow, float32_slices))
     assert exact_gemm.__wrapped__(CPU) is float32_slices
 
 

@@ -29,7 +29,9 @@ class KVCache:
         """Let a lane begin with the first positions of the first lane of another cache."""
         for name in ("keys", "values", "key_scales", "value_scales"):
             own, theirs = getattr(self, name), getattr(other, name)
-            own[:, lane, :, :n_positions] = theirs[:, 0, :, :n_positions]
+            together = self.key_scales.shape[3] // own.shape[3]  # positions of one piece
+            pieces = slice(-(-n_positions // together))
+            own[:, lane, :, pieces] = theirs[:, 0, :, pieces]
 
     @classmethod
     def allocate(

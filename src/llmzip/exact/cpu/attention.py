@@ -95,6 +95,22 @@ def put_value(value: Any, values: Any, at: Any) -> None:
         values[place, i, part] = value[i]
 
 
+@inlined
+def put_key(x: Any, keys: Any, at: Any, spare: Any) -> Any:
+    """Quantise a position's key (d,) into those of its lane and head; return its scale.
+
+    keys: int8 (positions, d), or blocks of n positions (positions / n, d / m, n, m). spare: (d,).
+    """
+    wide_vectors()
+    if keys.ndim == 2:  # numba compiles what the array's type says, and no more
+        return quantise_row(x, keys[at])
+    scale = quantise_row(x, spare)
+    block, own, together = at // keys.shape[2], at % keys.shape[2], keys.shape[3]
+    for i in range(spare.size):
+        keys[block, i // together, own, i % together] = spare[i]
+    return scale
+
+
 @kernel
 def split_heads(
     sums: Any,
@@ -116,8 +132,8 @@ def split_heads(
     """De-quantise sums (M, (H + 2 KV) d), rotate, quantise; keys and values go to the cache.
 
     Row r belongs to lane lanes[r] at position at[r]. q: int8 (KV, M, G, d), q_scale:
-    float32 (KV, M, G), times score_scale. keys: one layer of the cache, (n_lanes, KV,
-    positions, d); values: see `put_value`.
+    float32 (KV, M, G), times score_scale. keys, values: one layer of the cache, (n_lanes, KV,
+    …), see `put_key` and `put_value`.
     """
     wide_vectors()
     sums, scale, bias, cos, sin = borrowed((sums, scale, bias, cos, sin))
@@ -139,7 +155,7 @@ def split_heads(
                 q_scale[g, row, member] = quantise_row(x, q[g, row, member]) * score_scale
             elif head < n_heads + n_kv:
                 g = head - n_heads
-                key_scales[lane, g, position] = quantise_row(x, keys[lane, g, position])
+                key_scales[lane, g, position] = put_key(x, keys[lane, g], position, value)
             else:
                 g = head - n_heads - n_kv
                 value_scales[lane, g, position] = quantise_row(x, value)

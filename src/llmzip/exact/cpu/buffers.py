@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from llmzip.exact.cache import KVCache
-from llmzip.exact.cpu import tiles
+from llmzip.exact.cpu import pairs, tiles
+from llmzip.exact.cpu.ways import Way
 from llmzip.exact.model import ExactModel, Linear, ModelShape
 
 BLOCK_ROWS = 512
@@ -63,6 +64,8 @@ class Workspace:
             (n_rows + spare) * max(shape.d_model, shape.n_heads * shape.d_head), torch.int8
         )
         self.active = Buffer(TOGETHER * shape.d_ff if tiles.AVAILABLE else 0, torch.float32)
+        widest = max(shape.d_model, shape.d_ff, shape.n_heads * shape.d_head)
+        self.wide = Buffer(n_rows * widest, torch.int16)  # rows as pairs want them
         self.scale = Buffer(n_rows, torch.float32)
         self.sums = Buffer(n_rows * max(d_qkv, d_up, 2 * shape.d_model), torch.int32)
         self.queries = Buffer((n_rows * shape.n_heads + spare) * shape.d_head, torch.int8)
@@ -76,22 +79,30 @@ class Workspace:
         self.high_sums = Buffer(attention * shape.d_head, torch.int32)
         self.low_sums = Buffer(attention * shape.d_head, torch.int32)
         self.head_q = Buffer((n_rows + spare) * shape.d_model, torch.int8)
-        self.head_sums = Buffer(min(n_rows, HEAD_ROWS) * shape.vocab_size, torch.int32)
+        n_logits = -(-shape.vocab_size // pairs.OUTPUTS) * pairs.OUTPUTS
+        self.head_sums = Buffer(min(n_rows, HEAD_ROWS) * n_logits, torch.int32)
 
 
 class CpuCache(KVCache):
-    """A KV cache whose values lie as the kernels read them.
+    """A KV cache whose keys and values lie as a way's kernels read them.
 
-    values: (n_layers, n_lanes, n_kv_heads, n_positions / n, d_head, n), n positions lying
-    together: as many as tiles want, else one.
+    keys: (n_layers, n_lanes, n_kv_heads, n_positions, d_head), or for pairs blocks of positions
+    (…, n_positions / 16, d_head / 2, 16, 2). values: (…, n_positions / n, d_head, n), n
+    positions lying together: as many as tiles or pairs want, else one.
     """
 
     @classmethod
-    def of(cls, plain: KVCache, together: int) -> CpuCache:
-        """An empty cache with values for `together` positions side by side."""
+    def of(cls, plain: KVCache, way: Way) -> CpuCache:
+        """An empty cache, as `way` wants it."""
         *outer, n_positions, d_head = plain.values.shape
+        together, keys = 1, plain.keys
+        if way is Way.TILES:
+            together = tiles.TOGETHER
+        elif way is Way.PAIRS:
+            together, block = pairs.TOGETHER, pairs.OUTPUTS
+            keys = keys.view(*outer, n_positions // block, d_head // together, block, together)
         values = plain.values.view(*outer, n_positions // together, d_head, together)
-        return cls(plain.keys, values, plain.key_scales, plain.value_scales)
+        return cls(keys, values, plain.key_scales, plain.value_scales)
 
 
 @dataclass(frozen=True)

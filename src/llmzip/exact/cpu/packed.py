@@ -6,17 +6,20 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from weakref import WeakValueDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 
 from llmzip.exact.aligned import aligned_zeros
-from llmzip.exact.cpu import simd, tiles
+from llmzip.exact.cpu import pairs, simd, tiles
 from llmzip.exact.cpu.buffers import LinearView, ModelView
 from llmzip.exact.cpu.product import StepLinear
 from llmzip.exact.cpu.rows import row_sums
 from llmzip.exact.cpu.scalars import f32, i32
 from llmzip.exact.cpu.step import StepModel
+from llmzip.exact.cpu.ways import Way, way_of
 from llmzip.exact.model import ExactModel
 from llmzip.exact.reference import score_scale
 
@@ -32,26 +35,27 @@ class PackedModel:
     step: StepModel
 
 
-_shared: WeakValueDictionary[tuple[int, bool], PackedModel] = WeakValueDictionary()
+_shared: WeakValueDictionary[tuple[int, Way], PackedModel] = WeakValueDictionary()
 _lock = threading.Lock()
 
 
 def packed_model(model: ExactModel) -> PackedModel:
     """The model packed, by whoever asks for it first."""
-    key = id(model), tiles.AVAILABLE
+    way = way_of(model.shape)
+    key = id(model), way
     with _lock:
         packed = _shared.get(key)
         if packed is None:
-            packed = PackedModel(model, _step_model(model))
+            packed = PackedModel(model, _step_model(model, way))
             _shared[key] = packed
         return packed
 
 
-def _step_model(model: ExactModel) -> StepModel:
+def _step_model(model: ExactModel, way: Way) -> StepModel:
     view = ModelView.of(model)
     linears = {name: [layer[name] for layer in view.layers] for name in NAMES}
     with ThreadPoolExecutor(len(linears) + 1, "llmzip-pack") as pool:
-        packed = pool.map(_step_linear, [*linears.values(), [view.head]])
+        packed = pool.map(partial(_step_linear, way), [*linears.values(), [view.head]])
     named = dict(zip((*NAMES, "head"), packed, strict=True))
     return StepModel(
         view.embedding,
@@ -62,21 +66,35 @@ def _step_model(model: ExactModel) -> StepModel:
         model.shape.eps,
         model.shape.gated,
         f32(score_scale(model.shape.d_head)),
-        tiles.AVAILABLE,
+        way is Way.TILES,
         **named,
     )
 
 
-def _step_linear(linears: Sequence[LinearView]) -> StepLinear:
+def _step_linear(way: Way, linears: Sequence[LinearView]) -> StepLinear:
     # a mapped file comes in small pages; numpy asks for huge ones, which are read faster
     rows = [linear.weight.t().numpy() for linear in linears]
     scale, bias = (np.stack([getattr(linear, n) for linear in linears]) for n in ("scale", "bias"))
-    if not tiles.AVAILABLE:
+    if way is Way.VECTORS:
         corrections = [row_sums(weight) * i32(simd.SIGN_BITS) for weight in rows]
         return StepLinear(np.stack(rows), np.stack(corrections), scale, bias)
+    none = np.empty((len(rows), 0), dtype=np.int32)
+    if way is Way.TILES:
+        return StepLinear(_packed(rows, tiles.OUTPUTS, np.int32), none, scale, bias)
+    weights = _packed(rows, pairs.OUTPUTS, np.int16)
+    n_layers, n_out, n_in = weights.shape
+    blocks = n_layers, n_out // pairs.OUTPUTS, n_in // pairs.TOGETHER, pairs.OUTPUTS, pairs.TOGETHER
+    return StepLinear(weights.reshape(blocks), none, scale, bias)
+
+
+def _packed(rows: Sequence[NDArray[np.int8]], n_outputs: int, together: type) -> NDArray[np.int8]:
+    """Weights with the terms that an integer `together` holds side by side, in blocks of 16 outputs.
+
+    There are outputs for a multiple of n_outputs.
+    """
     n_out, n_in = rows[0].shape
-    n_out = -(-n_out // tiles.OUTPUTS) * tiles.OUTPUTS
+    n_out = -(-n_out // n_outputs) * n_outputs
     weights = aligned_zeros((len(rows), n_out, n_in), np.int8)
     for source, target in zip(rows, weights, strict=True):
-        tiles.pack_rows(source.view(np.int32), target.reshape(-1).view(np.int32))
-    return StepLinear(weights, np.empty((len(rows), 0), dtype=np.int32), scale, bias)
+        tiles.pack_rows(source.view(together), target.reshape(-1).view(together))
+    return weights

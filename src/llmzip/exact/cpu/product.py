@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.exact.cpu import simd, tiles
+from llmzip.exact.cpu import pairs, simd, tiles
 from llmzip.exact.cpu.scalars import inlined, kernel
 
 COLUMNS = 4
@@ -21,8 +21,9 @@ OUTPUTS = 2 * tiles.ROWS
 class StepLinear(NamedTuple):
     """The same linear of all layers (the first axis); the head has one."""
 
-    weight: NDArray[np.int8]  # (layers, n_out, n_in), or as many in tiles, n_out rounded up
-    correction: NDArray[np.int32]  # (layers, n_out); tiles need none
+    weight: NDArray[np.int8]  # (layers, n_out, n_in), or as many in tiles, n_out rounded up;
+    # for pairs (layers, n_out / 16, n_in / 2, 16, 2), see `pairs`
+    correction: NDArray[np.int32]  # (layers, n_out); only rows need any
     scale: NDArray[np.float32]  # (layers, n_out)
     bias: NDArray[np.float32]  # (layers, n_out) or (layers, 0)
 
@@ -58,12 +59,32 @@ def product(
     shift: int,
     out: Any,
 ) -> None:
-    """Outputs first … last - 1 of a linear for int8 rows a (n_rows, K), as int32 sums.
+    """Outputs first … last - 1 of a linear for rows a (n_rows, K), as int32 sums.
+
+    The rows are int8; those for pairs have been widened to int16.
 
     Output n goes to out[:, n - shift]. a and out have rows for a multiple of PADDED_ROWS, and out
-    has outputs for a multiple of OUTPUTS. With tiles, `first` is one.
+    has outputs for a multiple of OUTPUTS. With tiles or pairs, `first` is one.
     """
-    if tiled:
+    _product(linear.weight, tiled, a, n_rows, linear, layer, first, last, shift, out)
+
+
+@inlined
+def _product(
+    weight: Any,
+    tiled: bool,
+    a: Any,
+    n_rows: int,
+    linear: Any,
+    layer: int,
+    first: int,
+    last: int,
+    shift: int,
+    out: Any,
+) -> None:
+    if weight.ndim == 5:  # numba compiles what the array's type says, and no more
+        pairs.product(a[:n_rows], weight[layer], first, last, shift, out)
+    elif tiled:
         _product_tiled(a, n_rows, linear, layer, first, last, shift, out)
     else:
         _product_rows(a, n_rows, linear, layer, first, last, shift, out)

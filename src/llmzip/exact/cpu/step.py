@@ -3,8 +3,7 @@
 Every thread runs `step` with its own number. Between two barriers each does its part:
 of a linear, a range of its outputs; of attention, some heads of some lanes; of the
 rest, some rows. So a step reads the weights once, by all threads at once, and the
-interpreter is called once. Needs `simd.AVAILABLE`, and widths that are multiples of
-its vectors (see `fits`).
+interpreter is called once. Not for `Way.PLAIN`.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.exact.cpu import simd, tiles
+from llmzip.exact.cpu import pairs, simd, tiles
 from llmzip.exact.cpu.head import BLOCK, fill_logits, weigh
 from llmzip.exact.cpu.product import OUTPUTS, StepLinear, address_of, product
 from llmzip.exact.cpu.rows import (
@@ -28,7 +27,6 @@ from llmzip.exact.cpu.rows import (
 from llmzip.exact.cpu.scalars import borrowed, f32, inlined, keep, kernel, maximum, wide_vectors
 from llmzip.exact.cpu.step_attention import attend_group
 from llmzip.exact.cpu.step_tiles import make_scratch
-from llmzip.exact.model import ModelShape
 
 STAGES = (
     "embedding",
@@ -52,16 +50,6 @@ WAITING = len(STAGES)
 
 SPINS = 4000
 """Looks at the barrier before a thread gives way to others."""
-
-
-def fits(shape: ModelShape) -> bool:
-    """Can `step` run a model of this shape on this processor?"""
-    widths = (shape.d_model, shape.d_ff, shape.n_heads * shape.d_head)
-    return (
-        simd.AVAILABLE
-        and shape.d_head == simd.BYTES
-        and all(width % simd.BYTES == 0 for width in widths)
-    )
 
 
 class StepModel(NamedTuple):
@@ -108,6 +96,7 @@ class StepWork(NamedTuple):
     logits: NDArray[np.float32]  # (rows, vocabulary); in the end 2^(logit - the largest)
     blocks: NDArray[np.int64]  # (rows, blocks of the vocabulary)
     configuration: NDArray[np.uint8]  # for tiles
+    wide: NDArray[np.int16]  # for pairs: each thread's rows, (threads, rows · widest input)
     ticks: NDArray[np.int64]  # (threads, len(STAGES) + 2): of each stage, waiting, the last look
 
 
@@ -142,13 +131,31 @@ def _part(size: int, step: int, me: int, n_threads: int) -> Any:
     return n_steps * me // n_threads * step, min(size, n_steps * (me + 1) // n_threads * step)
 
 
+@inlined
+def _operand(weight: Any, q: Any, n_rows: int, wide: Any) -> Any:
+    """int8 rows as products with `weight` take them; wide: scratch for int16."""
+    if weight.ndim < 5:  # numba compiles what the array's type says, and no more
+        return q
+    rows = wide[: n_rows * q.shape[1]].reshape(n_rows, q.shape[1])
+    pairs.widen(q[:n_rows], rows)
+    return rows
+
+
 @kernel
 def _head_block(
-    tiled: bool, head: Any, work: Any, n_rows: int, first: int, last: int, sums: Any, tops: Any
+    tiled: bool,
+    head: Any,
+    rows: Any,
+    work: Any,
+    n_rows: int,
+    first: int,
+    last: int,
+    sums: Any,
+    tops: Any,
 ) -> None:
     """Logits of tokens first … last - 1 of all rows; `tops` (rows,) takes their largest."""
     wide_vectors()
-    product(tiled, work.q, n_rows, head, 0, first, last, first, sums)
+    product(tiled, rows, n_rows, head, 0, first, last, first, sums)
     scale, bias = head.scale[0, first:last], head.bias[0, first:last]
     for row in range(n_rows):
         line = work.logits[row, first:last]
@@ -164,10 +171,10 @@ def _distributions(me: int, n_threads: int, n_rows: int, model: Any, work: Any, 
     v0, v1 = _part(vocabulary, BLOCK, me, n_threads)
     sums = np.empty((work.q.shape[0], BLOCK), dtype=np.int32)
     tops = np.full(n_rows, f32(-np.inf))
+    rows = _operand(model.head.weight, work.q, n_rows, work.wide[me])
     for first in range(v0, v1, BLOCK):
-        _head_block(
-            model.tiled, model.head, work, n_rows, first, min(first + BLOCK, v1), sums, tops
-        )
+        last = min(first + BLOCK, v1)
+        _head_block(model.tiled, model.head, rows, work, n_rows, first, last, sums, tops)
     work.thread_tops[me, :n_rows] = tops
     met = _meet(work, me, HEAD, n_threads, met)
     for row in range(n_rows):
@@ -194,10 +201,39 @@ def _my_product(
     n_rows: int,
     linear: Any,
     layer: int,
+    wide: Any,
     out: Any,
 ) -> None:
     first, last = _part(linear.scale.shape[1], OUTPUTS, me, n_threads)
-    product(tiled, a, n_rows, linear, layer, first, last, 0, out)
+    rows = _operand(linear.weight, a, n_rows, wide)
+    product(tiled, rows, n_rows, linear, layer, first, last, 0, out)
+
+
+@inlined
+def _my_down(
+    weight: Any,
+    me: int,
+    n_threads: int,
+    model: Any,
+    n_rows: int,
+    layer: int,
+    work: Any,
+) -> None:
+    """The product with the halves of the activations: sums of the high ones, then of the low ones.
+
+    Pairs take both halves at once, and leave a sum in two.
+    """
+    if weight.ndim < 5:
+        halves, sums = work.halves, work.half_sums
+        linear, wide = model.down, work.wide[me]
+        _my_product(model.tiled, me, n_threads, halves, 2 * n_rows, linear, layer, wide, sums)
+    else:
+        d_ff, n_out = work.halves.shape[1], work.half_sums.shape[1]
+        rows = work.wide[me, : n_rows * d_ff].reshape(n_rows, d_ff)
+        pairs.join_halves(work.halves[:n_rows], work.halves[n_rows : 2 * n_rows], rows)
+        first, last = _part(n_out, OUTPUTS, me, n_threads)
+        high, low = work.half_sums[:n_rows], work.half_sums[n_rows : 2 * n_rows]
+        pairs.wide_product(rows, weight[layer], first, last, high, low)
 
 
 @kernel
@@ -218,9 +254,10 @@ def _layer(
     wide_vectors()
     n_rows, n_kv = at.size, cache.keys.shape[2]
     r0, r1 = _part(n_rows, 1, me, n_threads)
+    wide = work.wide[me]
     scale, stream, q = work.scale[r0:r1], work.stream[r0:r1], work.q[r0:r1]
     sums = _sums_of(work, model.qkv)
-    _my_product(model.tiled, me, n_threads, work.q, n_rows, model.qkv, layer, sums)
+    _my_product(model.tiled, me, n_threads, work.q, n_rows, model.qkv, layer, wide, sums)
     met = _meet(work, me, QKV, n_threads, met)
     for item in range(n_rows * n_kv * me // n_threads, n_rows * n_kv * (me + 1) // n_threads):
         row, g = item // n_kv, item % n_kv
@@ -241,7 +278,7 @@ def _layer(
     met = _meet(work, me, QUANTISE, n_threads, met)
     linear = model.out
     sums = _sums_of(work, linear)
-    _my_product(model.tiled, me, n_threads, work.mixed_q, n_rows, linear, layer, sums)
+    _my_product(model.tiled, me, n_threads, work.mixed_q, n_rows, linear, layer, wide, sums)
     met = _meet(work, me, OUT, n_threads, met)
     add_normalise(
         sums[r0:r1], linear.scale[layer], linear.bias[layer], scale, stream, model.eps, q, scale
@@ -249,7 +286,7 @@ def _layer(
     met = _meet(work, me, ADD, n_threads, met)
     linear = model.up
     sums = _sums_of(work, linear)
-    _my_product(model.tiled, me, n_threads, work.q, n_rows, linear, layer, sums)
+    _my_product(model.tiled, me, n_threads, work.q, n_rows, linear, layer, wide, sums)
     met = _meet(work, me, UP, n_threads, met)
     high, low = work.halves[r0:r1], work.halves[n_rows + r0 : n_rows + r1]
     bias = linear.bias[layer]
@@ -259,7 +296,7 @@ def _layer(
         gelu_quantise(sums[r0:r1], linear.scale[layer], bias, scale, high, low, scale)
     met = _meet(work, me, ACTIVATION, n_threads, met)
     linear = model.down
-    _my_product(model.tiled, me, n_threads, work.halves, 2 * n_rows, linear, layer, work.half_sums)
+    _my_down(linear.weight, me, n_threads, model, n_rows, layer, work)
     met = _meet(work, me, DOWN, n_threads, met)
     add_normalise_wide(
         work.half_sums[r0:r1],
@@ -286,7 +323,7 @@ def step(
     wide_vectors()
     ids, lanes, at = borrowed(ids), borrowed(lanes), borrowed(at)
     model, cache, work = borrowed(model), borrowed(cache), borrowed(work)
-    n_rows, d, n_keys = ids.size, cache.keys.shape[4], cache.keys.shape[3] + simd.BYTES
+    n_rows, d, n_keys = ids.size, work.mixed.shape[2], cache.key_scales.shape[3] + simd.BYTES
     n_group = work.mixed.shape[1] // cache.keys.shape[2]
     tile_scratch = make_scratch(n_keys, d)
     own_scratch = (
@@ -295,6 +332,7 @@ def step(
         np.empty(d, dtype=np.int8),
         np.empty((n_group, d), dtype=np.int8),
         np.empty(n_group, dtype=np.float32),
+        np.empty((n_group, d), dtype=np.int16),
         np.empty((n_group, simd.LANES), dtype=np.int32),
         np.empty((n_group, n_keys), dtype=np.int32),
         np.empty(n_keys, dtype=np.float32),

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from llmzip.exact.cpu import simd
-from llmzip.exact.cpu.attention import EXACT_KEYS, head_values, put_value, softmax_row
+from llmzip.exact.cpu import pair_attention, pairs, simd
+from llmzip.exact.cpu.attention import EXACT_KEYS, head_values, put_key, put_value, softmax_row
 from llmzip.exact.cpu.product import address_of
 from llmzip.exact.cpu.rows import quantise_row
 from llmzip.exact.cpu.scalars import (
@@ -49,9 +49,9 @@ def attend_group(
     and the scales of both needed next. own, tiled: scratch.
     """
     wide_vectors()
-    x, spare, value, queries, query_scales, undo, scores, weights, p, part, total, factors = own
-    n_kv, d = cache.keys.shape[2], cache.keys.shape[4]
-    n_heads = work.mixed.shape[1]
+    x, spare, value, queries, query_scales, wide, undo = own[:7]
+    scores, weights, p, part, total, factors = own[7:]
+    n_kv, n_heads, d = cache.keys.shape[2], work.mixed.shape[1], work.mixed.shape[2]
     n_group = n_heads // n_kv
     n_keys = at + 1
     rotary = model.cos.shape[0] > 0
@@ -61,7 +61,7 @@ def attend_group(
     keys, values = cache.keys[layer, lane, g], cache.values[layer, lane, g]
     key_scales, value_scales = cache.key_scales[layer, lane, g], cache.value_scales[layer, lane, g]
     x, spare = head_values(line, scale, bias, s, (n_heads + g) * d, rotary, cos, sin, x, spare)
-    key_scales[at] = quantise_row(x, keys[at])
+    key_scales[at] = put_key(x, keys, at, value)
     first = (n_heads + n_kv + g) * d
     x, spare = head_values(line, scale, bias, s, first, False, cos, sin, x, spare)
     value_scales[at] = quantise_row(x, value)
@@ -80,7 +80,7 @@ def attend_group(
                 queries[member:last], query_scales[member:last], seen, next_at, tiled, targets
             )
         return
-    _fill_scores(queries, undo, keys, values, n_keys, scores)
+    _fill_scores(queries, wide, undo, keys, values, n_keys, scores)
     for member in range(n_group):
         inverse, factors[member] = softmax_row(
             scores[member, :n_keys],
@@ -93,7 +93,7 @@ def attend_group(
         for j in range(n_keys):
             line_p[j] = np.int16(rounded(weights[j] * inverse))
         line_p[n_keys] = 0
-    _mix(p, values, n_keys, next_at[0], part, total)
+    _mix(keys, p, values, n_keys, next_at[0], part, total)
     for member in range(n_group):
         target = work.mixed[row, g * n_group + member]
         for i in range(d):
@@ -101,8 +101,34 @@ def attend_group(
 
 
 @inlined
-def _fill_scores(queries: Any, undo: Any, keys: Any, values: Any, n_keys: int, scores: Any) -> None:
-    """scores[m, j] = queries[m] · keys[j], a block of keys for all queries at a time.
+def _fill_scores(
+    queries: Any, wide: Any, undo: Any, keys: Any, values: Any, n_keys: int, scores: Any
+) -> None:
+    """scores[m, j] = queries[m] · keys[j]; wide: scratch for queries as int16."""
+    if keys.ndim == 4:  # blocks for pairs; numba compiles what the array's type says, and no more
+        pairs.widen(queries, wide)
+        whole = (n_keys + pairs.OUTPUTS - 1) // pairs.OUTPUTS * pairs.OUTPUTS
+        pair_attention.fill_scores(wide, keys, whole, scores)
+    else:
+        _fill_scores_by_rows(queries, undo, keys, values, n_keys, scores)
+
+
+@inlined
+def _mix(
+    keys: Any, p: Any, values: Any, n_keys: int, next_at: Any, part: Any, total: Any
+) -> None:
+    """total[m] = Σ_j p[m, j] · values[j]. p[m, n_keys] is 0: keys are taken in pairs."""
+    if keys.ndim == 4:
+        pair_attention.mix(p, values, n_keys, part, total)
+    else:
+        _mix_rows(p, values, n_keys, next_at, part, total)
+
+
+@inlined
+def _fill_scores_by_rows(
+    queries: Any, undo: Any, keys: Any, values: Any, n_keys: int, scores: Any
+) -> None:
+    """A block of keys for all queries at a time.
 
     Meanwhile memory is asked for the next block, after the last one for the values.
     """
@@ -138,11 +164,11 @@ def _byte_sum(row: Any) -> Any:
 
 
 @inlined
-def _mix(p: Any, values: Any, n_keys: int, next_at: Any, part: Any, total: Any) -> None:
-    """total[m] = Σ_j p[m, j] · values[j], in int32 a block of keys and int64 above.
+def _mix_rows(p: Any, values: Any, n_keys: int, next_at: Any, part: Any, total: Any) -> None:
+    """In int32 a block of keys and in int64 above.
 
-    p[m, n_keys] is 0: keys are taken in pairs. Meanwhile memory is asked for the next
-    block, after the last one for what lies at address next_at.
+    Meanwhile memory is asked for the next block, after the last one for what lies at address
+    next_at.
     """
     total[:] = 0
     n_members, d = part.shape

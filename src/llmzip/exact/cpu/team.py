@@ -88,6 +88,7 @@ def _step_work(shape: ModelShape, n_rows: int, n_threads: int) -> StepWork:
     widest = max(
         width + 2 * shape.n_kv_heads * shape.d_head, shape.d_ff * (1 + shape.gated), shape.d_model
     )
+    widest_input = max(width, shape.d_ff, shape.d_model)
     return StepWork(
         barrier=aligned_zeros((LINE_BYTES // 8,), np.int64),
         stream=aligned_zeros((rows, shape.d_model), np.float32),
@@ -102,6 +103,7 @@ def _step_work(shape: ModelShape, n_rows: int, n_threads: int) -> StepWork:
         logits=aligned_zeros((rows, shape.vocab_size), np.float32),
         blocks=aligned_zeros((rows, -(-shape.vocab_size // BLOCK)), np.int64),
         configuration=tiles.configuration(),
+        wide=aligned_zeros((n_threads, rows * widest_input), np.int16),
         ticks=_own_lines(n_threads, len(STAGES) + 2),
     )
 

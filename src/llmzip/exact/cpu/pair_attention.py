@@ -1,0 +1,129 @@
+"""Attention by pairs of int16: of a step, and of prefill; see `pairs`.
+
+Keys lie in blocks of 16 positions, as weights do: int8 (positions / 16, 32, 16, 2), so that a
+product gives the scores of 16 positions. Values: int8 (positions / 2, 64, 2), two positions being
+a pair of terms.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from llmzip.exact.cpu.attention import softmax_row
+from llmzip.exact.cpu.pairs import LINE, OUTPUTS, TOGETHER, WIDE_TERMS, block_products, widen
+from llmzip.exact.cpu.scalars import borrowed, f32, inlined, keep, kernel, rounded
+
+BLOCK = 24
+"""Rows of prefill whose scores are held at once: strips of `pairs.ROWS`."""
+
+
+@inlined
+def _address(array: Any) -> Any:
+    return np.int64(array.ctypes.data)
+
+
+@inlined
+def fill_scores(queries: Any, keys: Any, n_keys: int, scores: Any) -> None:
+    """scores[m, j] = query m · key j, for int16 queries (M, d) and whole blocks of n_keys keys."""
+    n_rows, d = queries.shape
+    for j in range(0, n_keys, OUTPUTS):
+        block_products(
+            n_rows,
+            _address(queries),
+            np.int64(2 * d),
+            _address(keys) + j * d,
+            np.int64(LINE),
+            np.int64(d // TOGETHER),
+            _address(scores) + 4 * j,
+            np.int64(4 * scores.shape[1]),
+        )
+
+
+@inlined
+def mix(p: Any, values: Any, n_keys: int, part: Any, total: Any) -> None:
+    """total[m] = Σ_j p[m, j] · values[j], an int64; int16 p (M, …) is 0 up to an even n_keys."""
+    n_rows, d = total.shape
+    total[:] = 0
+    for first in range(0, n_keys, WIDE_TERMS):
+        n_pairs = (min(WIDE_TERMS, n_keys - first) + 1) // TOGETHER
+        for i in range(0, d, OUTPUTS):
+            block_products(
+                n_rows,
+                _address(p) + 2 * first,
+                np.int64(2 * p.shape[1]),
+                _address(values) + first * d + TOGETHER * i,
+                np.int64(TOGETHER * d),
+                np.int64(n_pairs),
+                _address(part) + 4 * i,
+                np.int64(4 * d),
+            )
+        for row in range(n_rows):
+            for i in range(d):
+                total[row, i] += np.int64(part[row, i])
+
+
+@kernel
+def attend(
+    queries: Any,
+    query_scales: Any,
+    keys: Any,
+    key_scales: Any,
+    values: Any,
+    value_scales: Any,
+    first: int,
+    count: int,
+    start: int,
+    mixed: Any,
+) -> None:
+    """Attention of rows first … first + count - 1, positions start … of a lane, into mixed.
+
+    queries: int8 (KV, M, G, 64); query_scales (KV, M, G). keys, values: the lane's, (KV, …).
+    mixed: float32 (M, H, 64).
+    """
+    queries, query_scales, mixed = borrowed((queries, query_scales, mixed))
+    keys, key_scales = borrowed((keys, key_scales))
+    values, value_scales = borrowed((values, value_scales))
+    n_kv, n_all, n_group, d = queries.shape
+    n_keys = (start + count + OUTPUTS - 1) // OUTPUTS * OUTPUTS
+    own = (
+        np.empty((BLOCK, d), dtype=np.int16),
+        np.empty((BLOCK, n_keys), dtype=np.int32),
+        np.empty((BLOCK, n_keys), dtype=np.int16),
+        np.empty(n_keys, dtype=np.float32),
+        np.empty((BLOCK, d), dtype=np.int32),
+        np.empty((BLOCK, d), dtype=np.int64),
+        np.empty(BLOCK, dtype=np.float32),
+    )
+    wide, scores, p, work, part, total, factors = borrowed(own)
+    for g in range(n_kv):
+        own_queries = queries[g].reshape(n_all * n_group, d)
+        for r0 in range(0, count * n_group, BLOCK):
+            n_rows = min(BLOCK, count * n_group - r0)
+            r_first = first * n_group + r0
+            widen(own_queries[r_first : r_first + n_rows], wide)
+            last = start + (r0 + n_rows - 1) // n_group + 1
+            longest = (last + OUTPUTS - 1) // OUTPUTS * OUTPUTS
+            fill_scores(wide[:n_rows], keys[g], longest, scores)
+            for r in range(n_rows):
+                row, member = (r0 + r) // n_group, (r0 + r) % n_group
+                seen = start + row + 1
+                inverse, factors[r] = softmax_row(
+                    scores[r, :seen],
+                    key_scales[g, :seen],
+                    value_scales[g, :seen],
+                    query_scales[g, first + row, member],
+                    work[:seen],
+                )
+                weights = p[r]
+                for j in range(seen):
+                    weights[j] = np.int16(rounded(work[j] * inverse))
+                weights[seen:longest] = 0
+            mix(p, values[g], longest, part[:n_rows], total[:n_rows])
+            for r in range(n_rows):
+                row, member = first + (r0 + r) // n_group, (r0 + r) % n_group
+                target, factor = mixed[row, g * n_group + member], factors[r]
+                for i in range(d):
+                    target[i] = f32(total[r, i]) * factor
+    keep(own)

@@ -1,0 +1,36 @@
+"""The head by pairs of int16: from its input to intervals and to distributions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from llmzip.exact.cpu.head import BLOCK, fill_logits, weigh
+from llmzip.exact.cpu.pairs import product
+from llmzip.exact.cpu.scalars import borrowed, f32, keep, kernel, maximum
+
+
+@kernel
+def distributions(
+    rows: Any, weight: Any, scale: Any, bias: Any, s: Any, weights: Any, blocks: Any
+) -> None:
+    """As `head.block_sums`, from the head's int16 input rows (M, D)."""
+    rows, weight, scale, bias = borrowed((rows, weight, scale, bias))
+    weights, blocks = borrowed((weights, blocks))
+    n_rows, n_out = rows.shape[0], scale.size
+    own = np.empty((n_rows, BLOCK), dtype=np.int32), np.full(n_rows, f32(-np.inf))
+    sums, tops = borrowed(own)
+    for c in range(0, n_out, BLOCK):
+        last = min(c + BLOCK, n_out)
+        product(rows, weight, c, last, c, sums)
+        line_scale, line_bias = scale[c:last], bias[c:last] if bias.size else bias
+        for row in range(n_rows):
+            line = weights[row, c:last]
+            fill_logits(sums[row], line_scale, line_bias, s[row], line)
+            tops[row] = max(tops[row], maximum(line))
+    for row in range(n_rows):
+        for index in range(blocks.shape[1]):
+            part = weights[row, index * BLOCK : (index + 1) * BLOCK]
+            blocks[row, index] = weigh(part, tops[row])
+    keep(own)

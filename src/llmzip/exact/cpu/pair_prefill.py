@@ -1,0 +1,161 @@
+"""The engine's prefill by pairs of int16: products of `pairs`, and the kernels between them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmzip.exact.cache import KVCache
+from llmzip.exact.cpu import attention, head, pair_attention, pair_head, pairs, rows
+from llmzip.exact.cpu.buffers import Workspace
+from llmzip.exact.cpu.packed import PackedModel
+from llmzip.exact.cpu.product import StepLinear
+from llmzip.exact.distribution import TokenIntervals
+from llmzip.exact.hidden import Hidden
+
+Array = NDArray[np.generic]
+Ids = NDArray[np.int64]
+Bias = NDArray[np.float32]
+
+HEAD_ROWS = 64
+"""Rows whose logits are computed at once: they stay in the last cache."""
+
+
+class PairPrefill:
+    """A packed model and the buffers to run blocks of rows in; see `engine.Prefill`."""
+
+    def __init__(self, packed: PackedModel, work: Workspace) -> None:
+        self._model, self._work = packed.step, work
+        self._shape = packed.model.shape
+
+    def layer(
+        self, index: int, lanes: Ids, starts: Ids, row_lanes: Ids, at: Ids, cache: KVCache
+    ) -> None:
+        """A layer over rows of the stream: as many for each lane, lane after lane."""
+        self._project(index, row_lanes, at, cache)
+        self._attend(index, lanes, starts, len(at), cache)
+        self._close_attention(index, len(at))
+        self._feed_forward(index, len(at))
+
+    def _sums(self, q: Array, linear: StepLinear, index: int) -> Array:
+        """The integer product of int8 rows with a linear's weights."""
+        wide = self._work.wide.array(*q.shape)
+        pairs.widen(q, wide)
+        n_out = linear.scale.shape[1]
+        sums = self._work.sums.array(len(q), n_out)
+        pairs.product(wide, linear.weight[index], 0, n_out, 0, sums)
+        return sums
+
+    def _queries(self, n_rows: int) -> tuple[Array, Array]:
+        s, work = self._shape, self._work
+        shape = s.n_kv_heads, n_rows, s.n_heads // s.n_kv_heads
+        return work.queries.array(*shape, s.d_head), work.query_scales.array(*shape)
+
+    def _project(self, index: int, lanes: Ids, at: Ids, cache: KVCache) -> None:
+        model, work, n_rows = self._model, self._work, len(at)
+        attention.split_heads(
+            self._sums(work.q.array(n_rows, self._shape.d_model), model.qkv, index),
+            model.qkv.scale[index],
+            model.qkv.bias[index],
+            work.scale.array(n_rows),
+            lanes,
+            at,
+            model.cos,
+            model.sin,
+            model.score_scale,
+            *self._queries(n_rows),
+            cache.keys[index].numpy(),
+            cache.key_scales[index].numpy(),
+            cache.values[index].numpy(),
+            cache.value_scales[index].numpy(),
+        )
+
+    def _attend(self, index: int, lanes: Ids, starts: Ids, n_rows: int, cache: KVCache) -> None:
+        work, count = self._work, n_rows // len(lanes)
+        queries = self._queries(n_rows)
+        mixed = work.mixed.array(n_rows, self._shape.n_heads, self._shape.d_head)
+        for i, (lane, start) in enumerate(zip(lanes.tolist(), starts.tolist(), strict=True)):
+            pair_attention.attend(
+                *queries,
+                cache.keys[index, lane].numpy(),
+                cache.key_scales[index, lane].numpy(),
+                cache.values[index, lane].numpy(),
+                cache.value_scales[index, lane].numpy(),
+                i * count,
+                count,
+                start,
+                mixed,
+            )
+
+    def _close_attention(self, index: int, n_rows: int) -> None:
+        """Output projection, residual, next norm."""
+        work, width = self._work, self._shape.n_heads * self._shape.d_head
+        scale, q = work.scale.array(n_rows), work.q.array(n_rows, width)
+        rows.quantise_rows(work.mixed.array(n_rows, width), q, scale)
+        out = self._model.out
+        rows.add_normalise(self._sums(q, out, index), *self._stream(out, index, n_rows))
+
+    def _feed_forward(self, index: int, n_rows: int) -> None:
+        """Activation, down projection, residual, next norm."""
+        work, up, down = self._work, self._model.up, self._model.down
+        d_model, d_ff = self._shape.d_model, self._shape.d_ff
+        scale = work.scale.array(n_rows)
+        high, low = work.halves.array(2, n_rows, d_ff)
+        sums = self._sums(work.q.array(n_rows, d_model), up, index)
+        quantise = rows.gate_quantise if self._shape.gated else rows.gelu_quantise
+        quantise(sums, up.scale[index], up.bias[index], scale, high, low, scale)
+        wide = work.wide.array(n_rows, d_ff)
+        pairs.join_halves(high, low, wide)
+        high_sums, low_sums = work.sums.array(2, n_rows, d_model)
+        pairs.wide_product(wide, down.weight[index], 0, d_model, high_sums, low_sums)
+        rows.add_normalise_wide(high_sums, low_sums, *self._stream(down, index, n_rows))
+
+    def _stream(self, linear: StepLinear, index: int, n_rows: int) -> tuple[object, ...]:
+        """What the residual kernels take after the sums; the row scales are replaced in place."""
+        work, width = self._work, self._shape.d_model
+        scale = work.scale.array(n_rows)
+        stream, q = work.stream.array(n_rows, width), work.q.array(n_rows, width)
+        return linear.scale[index], linear.bias[index], scale, stream, self._shape.eps, q, scale
+
+    def intervals(self, hidden: Hidden, tokens: Ids, found: TokenIntervals) -> None:
+        """Fill in the intervals of tokens (rows,) in the distributions of `hidden`."""
+        linear = self._model.head
+        n_out = linear.scale.shape[1]
+        for first in range(0, len(tokens), HEAD_ROWS):
+            part = slice(first, min(first + HEAD_ROWS, len(tokens)))
+            sums = self._work.head_sums.array(part.stop - first, -(-n_out // pairs.OUTPUTS) * pairs.OUTPUTS)
+            pairs.product(self._head_input(hidden, part), linear.weight[0], 0, n_out, 0, sums)
+            head.token_intervals(
+                sums[:, :n_out],
+                linear.scale[0],
+                linear.bias[0],
+                hidden.scale[part].numpy(),
+                tokens[part],
+                found.low[part],
+                found.freq[part],
+                found.total[part],
+                found.bits[part],
+            )
+
+    def distributions(
+        self, hidden: Hidden, bias: Bias, weights: Bias, blocks: NDArray[np.int64]
+    ) -> None:
+        """Weights (rows, V) and their frequencies' sums by blocks, of `hidden` with a bias."""
+        linear = self._model.head
+        for first in range(0, len(weights), HEAD_ROWS):
+            part = slice(first, min(first + HEAD_ROWS, len(weights)))
+            pair_head.distributions(
+                self._head_input(hidden, part),
+                linear.weight[0],
+                linear.scale[0],
+                bias,
+                hidden.scale[part].numpy(),
+                weights[part],
+                blocks[part],
+            )
+
+    def _head_input(self, hidden: Hidden, part: slice) -> Array:
+        q = hidden.q[part].numpy()
+        wide = self._work.wide.array(*q.shape)
+        pairs.widen(q, wide)
+        return wide

@@ -1,0 +1,236 @@
+"""Integer products by AVX2: pairs of 16-bit terms, where bytes would saturate.
+
+Without VNNI a processor has no exact sum of products of bytes, but one of int16: an instruction
+multiplies 16 of them by 16 others and adds neighbours to 8 int32. So rows are taken as int16, and
+columns, int8 in memory, are widened on their way: `products_1` … `products_6` hold the sums of up to
+6 rows with 16 outputs in registers. Sums of integers have no order, so the results are those of any
+other loop. The functions need a processor of which `AVAILABLE` says that it has them.
+
+Columns lie in blocks of OUTPUTS outputs, the two terms of a pair side by side: int8 (outputs / 16,
+terms / 2, 16, 2). Addresses are int64 and need no alignment; strides are in bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from llvmlite import binding, ir
+from numba.core import cgutils, config, types
+from numba.extending import intrinsic
+
+from llmzip.exact.cpu.scalars import i32, inlined, kernel
+
+OUTPUTS = 16
+"""Outputs of a block."""
+TOGETHER = 2
+"""Terms of an output that lie together."""
+ROWS = 6
+"""Rows whose sums with a block of outputs fit the registers."""
+LINE = OUTPUTS * TOGETHER
+"""Bytes of a block's pair of terms."""
+WIDE_TERMS = 512
+"""16-bit terms, by 8-bit ones, that int32 sums without overflow: 32639 · 128 · 512 < 2^31."""
+NEAR_BYTES = 224 << 10
+"""Rows that go through all weights together: they stay in the second cache."""
+
+_LANES = 8
+_i8, _i16, _i32, _i64 = (ir.IntType(n) for n in (8, 16, 32, 64))
+_BYTES, _WORDS, _SUMS = (
+    ir.VectorType(_i8, 16),
+    ir.VectorType(_i16, 16),
+    ir.VectorType(_i32, _LANES),
+)
+
+
+def _has_avx2() -> bool:
+    """Does the processor that numba compiles for have AVX2, and this system what threads need?"""
+    if os.name != "posix" or config.CPU_NAME or config.CPU_FEATURES:
+        return False  # as for `simd.AVAILABLE`
+    return bool(binding.get_host_cpu_features().get("avx2", False))
+
+
+AVAILABLE = _has_avx2()
+
+
+def _load(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type) -> ir.Value:
+    return builder.load(builder.inttoptr(address, kind.as_pointer()), align=1)
+
+
+def _spread(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """A pair of int16, as an int32, in all lanes."""
+    one = builder.insert_element(ir.Constant(_SUMS, ir.Undefined), value, ir.Constant(_i32, 0))
+    return builder.shuffle_vector(one, one, ir.Constant(_SUMS, [0] * _LANES))
+
+
+def _multiply(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
+    """Products of int16, neighbours added: 8 int32."""
+    kind = ir.FunctionType(_SUMS, [_WORDS, _WORDS])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx2.pmadd.wd")
+    return builder.call(function, [a, b])
+
+
+def _make_products(n_rows: int) -> Any:
+    """Make a function for the sums of n_rows rows with a block of outputs."""
+
+    @intrinsic
+    def products(typing, rows, row_stride, columns, line, n_pairs, out, out_stride):  # type: ignore[no-untyped-def]
+        """out[r, c] = Σ_k rows[r, k] · columns[c, k] in int32, for OUTPUTS columns.
+
+        rows: int16; columns: int8, the next pair of terms being `line` bytes further. The caller
+        sees to it that no sum leaves int32.
+        """
+        signature = types.void(*[types.int64] * 7)
+
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            rows, row_stride, columns, line, n_pairs, out, out_stride = arguments
+            zero = ir.Constant(_SUMS, [0] * _LANES)
+            sums = [[cgutils.alloca_once_value(builder, zero) for _ in (0, 1)] for _ in range(n_rows)]
+
+            def at(base: ir.Value, stride: ir.Value, index: int) -> ir.Value:
+                return builder.add(base, builder.mul(stride, ir.Constant(_i64, index)))
+
+            with cgutils.for_range(builder, n_pairs, intp=_i64) as loop:
+                place = builder.add(columns, builder.mul(loop.index, line))
+                terms = [
+                    builder.sext(_load(builder, builder.add(place, ir.Constant(_i64, i)), _BYTES), _WORDS)
+                    for i in (0, 16)
+                ]
+                row = builder.add(rows, builder.shl(loop.index, ir.Constant(_i64, 2)))
+                for r in range(n_rows):
+                    pair = _spread(builder, _load(builder, at(row, row_stride, r), _i32))
+                    pairs = builder.bitcast(pair, _WORDS)
+                    for term, total in zip(terms, sums[r], strict=True):
+                        added = builder.add(builder.load(total), _multiply(builder, pairs, term))
+                        builder.store(added, total)
+            for r in range(n_rows):
+                target = at(out, out_stride, r)
+                for half, total in enumerate(sums[r]):
+                    address = builder.add(target, ir.Constant(_i64, 4 * _LANES * half))
+                    pointer = builder.inttoptr(address, _SUMS.as_pointer())
+                    builder.store(builder.load(total), pointer, align=1)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return products
+
+
+products_1, products_2, products_3, products_4, products_5, products_6 = (
+    _make_products(n) for n in range(1, ROWS + 1)
+)
+
+
+@inlined
+def block_products(
+    n_rows: int,
+    rows: Any,
+    row_stride: Any,
+    columns: Any,
+    line: Any,
+    n_pairs: Any,
+    out: Any,
+    out_stride: Any,
+) -> None:
+    """`products` for any number of rows, in strips as alike as can be."""
+    n_strips = (n_rows + ROWS - 1) // ROWS
+    for strip in range(n_strips):
+        first, last = n_rows * strip // n_strips, n_rows * (strip + 1) // n_strips
+        n = last - first
+        a, c = rows + first * row_stride, out + first * out_stride
+        if n == 6:
+            products_6(a, row_stride, columns, line, n_pairs, c, out_stride)
+        elif n == 5:
+            products_5(a, row_stride, columns, line, n_pairs, c, out_stride)
+        elif n == 4:
+            products_4(a, row_stride, columns, line, n_pairs, c, out_stride)
+        elif n == 3:
+            products_3(a, row_stride, columns, line, n_pairs, c, out_stride)
+        elif n == 2:
+            products_2(a, row_stride, columns, line, n_pairs, c, out_stride)
+        else:
+            products_1(a, row_stride, columns, line, n_pairs, c, out_stride)
+
+
+@kernel
+def product(rows: Any, weight: Any, first: int, last: int, shift: int, out: Any) -> None:
+    """Outputs first … last - 1 of a linear for int16 rows (M, K) of 8-bit numbers, as int32 sums.
+
+    weight: blocks, int8 (N / 16, K / 2, 16, 2). Output n goes to out[:, n - shift]; out has outputs for
+    whole blocks, and `first` begins one.
+    """
+    n_rows, n_terms = rows.shape
+    near = max(ROWS, NEAR_BYTES // (2 * n_terms) // ROWS * ROWS)
+    stride, out_stride = np.int64(2 * n_terms), np.int64(4 * out.shape[1])
+    weight_at, out_at = np.int64(weight.ctypes.data), np.int64(out.ctypes.data) - 4 * shift
+    for row in range(0, n_rows, near):
+        count = min(near, n_rows - row)
+        rows_at = np.int64(rows.ctypes.data) + row * stride
+        for n in range(first, last, OUTPUTS):
+            block_products(
+                count,
+                rows_at,
+                stride,
+                weight_at + n * n_terms,
+                np.int64(LINE),
+                np.int64(n_terms // TOGETHER),
+                out_at + row * out_stride + 4 * n,
+                out_stride,
+            )
+
+
+@kernel
+def wide_product(rows: Any, weight: Any, first: int, last: int, high: Any, low: Any) -> None:
+    """As `product` for int16 rows (M, K) of 16-bit numbers: a sum is high · 256 + low, int32 (M, N)."""
+    n_rows, n_terms = rows.shape
+    near = max(ROWS, NEAR_BYTES // (2 * n_terms) // ROWS * ROWS)
+    stride = np.int64(2 * n_terms)
+    weight_at = np.int64(weight.ctypes.data)
+    part = np.empty((near, OUTPUTS), dtype=np.int32)
+    total = np.empty((near, OUTPUTS), dtype=np.int64)
+    part_at, part_stride = np.int64(part.ctypes.data), np.int64(4 * OUTPUTS)
+    for row in range(0, n_rows, near):
+        count = min(near, n_rows - row)
+        rows_at = np.int64(rows.ctypes.data) + row * stride
+        for n in range(first, last, OUTPUTS):
+            total[:count] = 0
+            for k in range(0, n_terms, WIDE_TERMS):
+                n_pairs = min(WIDE_TERMS, n_terms - k) // TOGETHER
+                columns = weight_at + n * n_terms + k * OUTPUTS
+                block_products(
+                    count,
+                    rows_at + 2 * k,
+                    stride,
+                    columns,
+                    np.int64(LINE),
+                    np.int64(n_pairs),
+                    part_at,
+                    part_stride,
+                )
+                for r in range(count):
+                    for i in range(OUTPUTS):
+                        total[r, i] += np.int64(part[r, i])
+            for r in range(count):
+                for i in range(OUTPUTS):
+                    high[row + r, n + i] = i32(total[r, i] >> 8)
+                    low[row + r, n + i] = i32(total[r, i] & 255)
+    part[0, 0] = 0  # used until here, so that its memory is not given back before
+
+
+@kernel
+def widen(q: Any, out: Any) -> None:
+    """int8 rows (M, K) as int16."""
+    for row in range(q.shape[0]):
+        source, target = q[row], out[row]
+        for k in range(source.size):
+            target[k] = source[k]
+
+
+@kernel
+def join_halves(high: Any, low: Any, out: Any) -> None:
+    """int8 halves (M, K) as the int16 that they are of; see `arith.split_halves`."""
+    for row in range(high.shape[0]):
+        h, low_row, target = high[row], low[row], out[row]
+        for k in range(h.size):
+            target[k] = np.int16(i32(i32(h[k]) * i32(256)) + i32(low_row[k]))
