@@ -77,7 +77,7 @@ def _step_linear(way: Way, linears: Sequence[LinearView]) -> StepLinear:
     scale, bias = (np.stack([getattr(linear, n) for linear in linears]) for n in ("scale", "bias"))
     if way is Way.VECTORS:
         corrections = [row_sums(weight) * i32(simd.SIGN_BITS) for weight in rows]
-        return StepLinear(np.stack(rows), np.stack(corrections), scale, bias)
+        return StepLinear(_aligned(rows), np.stack(corrections), scale, bias)
     none = np.empty((len(rows), 0), dtype=np.int32)
     if way is Way.TILES:
         return StepLinear(_packed(rows, tiles.OUTPUTS, np.int32), none, scale, bias)
@@ -87,8 +87,14 @@ def _step_linear(way: Way, linears: Sequence[LinearView]) -> StepLinear:
     return StepLinear(weights.reshape(blocks), none, scale, bias)
 
 
+def _aligned(rows: Sequence[NDArray[np.int8]]) -> NDArray[np.int8]:
+    weights = aligned_zeros((len(rows), *rows[0].shape), np.int8)
+    np.stack(rows, out=weights)
+    return weights
+
+
 def _packed(rows: Sequence[NDArray[np.int8]], n_outputs: int, together: type) -> NDArray[np.int8]:
-    """Weights with the terms that an integer `together` holds side by side, in blocks of 16 outputs.
+    """Weights in blocks of 16 outputs, the terms that an integer `together` holds side by side.
 
     There are outputs for a multiple of n_outputs.
     """

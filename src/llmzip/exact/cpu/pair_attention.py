@@ -13,15 +13,10 @@ import numpy as np
 
 from llmzip.exact.cpu.attention import softmax_row
 from llmzip.exact.cpu.pairs import LINE, OUTPUTS, TOGETHER, WIDE_TERMS, block_products, widen
-from llmzip.exact.cpu.scalars import borrowed, f32, inlined, keep, kernel, rounded
+from llmzip.exact.cpu.scalars import address_of, borrowed, f32, inlined, keep, kernel, rounded
 
 BLOCK = 24
 """Rows of prefill whose scores are held at once: strips of `pairs.ROWS`."""
-
-
-@inlined
-def _address(array: Any) -> Any:
-    return np.int64(array.ctypes.data)
 
 
 @inlined
@@ -31,12 +26,12 @@ def fill_scores(queries: Any, keys: Any, n_keys: int, scores: Any) -> None:
     for j in range(0, n_keys, OUTPUTS):
         block_products(
             n_rows,
-            _address(queries),
+            address_of(queries),
             np.int64(2 * d),
-            _address(keys) + j * d,
+            address_of(keys) + j * d,
             np.int64(LINE),
             np.int64(d // TOGETHER),
-            _address(scores) + 4 * j,
+            address_of(scores) + 4 * j,
             np.int64(4 * scores.shape[1]),
         )
 
@@ -51,12 +46,12 @@ def mix(p: Any, values: Any, n_keys: int, part: Any, total: Any) -> None:
         for i in range(0, d, OUTPUTS):
             block_products(
                 n_rows,
-                _address(p) + 2 * first,
+                address_of(p) + 2 * first,
                 np.int64(2 * p.shape[1]),
-                _address(values) + first * d + TOGETHER * i,
+                address_of(values) + first * d + TOGETHER * i,
                 np.int64(TOGETHER * d),
                 np.int64(n_pairs),
-                _address(part) + 4 * i,
+                address_of(part) + 4 * i,
                 np.int64(4 * d),
             )
         for row in range(n_rows):

@@ -121,9 +121,10 @@ class PairPrefill:
         """Fill in the intervals of tokens (rows,) in the distributions of `hidden`."""
         linear = self._model.head
         n_out = linear.scale.shape[1]
+        whole = -(-n_out // pairs.OUTPUTS) * pairs.OUTPUTS
         for first in range(0, len(tokens), HEAD_ROWS):
             part = slice(first, min(first + HEAD_ROWS, len(tokens)))
-            sums = self._work.head_sums.array(part.stop - first, -(-n_out // pairs.OUTPUTS) * pairs.OUTPUTS)
+            sums = self._work.head_sums.array(part.stop - first, whole)
             pairs.product(self._head_input(hidden, part), linear.weight[0], 0, n_out, 0, sums)
             head.token_intervals(
                 sums[:, :n_out],

@@ -2,9 +2,9 @@
 
 Without VNNI a processor has no exact sum of products of bytes, but one of int16: an instruction
 multiplies 16 of them by 16 others and adds neighbours to 8 int32. So rows are taken as int16, and
-columns, int8 in memory, are widened on their way: `products_1` … `products_6` hold the sums of up to
-6 rows with 16 outputs in registers. Sums of integers have no order, so the results are those of any
-other loop. The functions need a processor of which `AVAILABLE` says that it has them.
+columns, int8 in memory, are widened on their way: `products_1` … `products_6` hold the sums of
+up to 6 rows with 16 outputs in registers. Sums of integers have no order, so the results are those
+of any other loop. The functions need a processor of which `AVAILABLE` says that it has them.
 
 Columns lie in blocks of OUTPUTS outputs, the two terms of a pair side by side: int8 (outputs / 16,
 terms / 2, 16, 2). Addresses are int64 and need no alignment; strides are in bytes.
@@ -20,7 +20,7 @@ from llvmlite import binding, ir
 from numba.core import cgutils, config, types
 from numba.extending import intrinsic
 
-from llmzip.exact.cpu.scalars import i32, inlined, kernel
+from llmzip.exact.cpu.scalars import address_of, i32, inlined, kernel
 
 OUTPUTS = 16
 """Outputs of a block."""
@@ -75,7 +75,9 @@ def _make_products(n_rows: int) -> Any:
     """Make a function for the sums of n_rows rows with a block of outputs."""
 
     @intrinsic
-    def products(typing, rows, row_stride, columns, line, n_pairs, out, out_stride):  # type: ignore[no-untyped-def]
+    def products(  # type: ignore[no-untyped-def]
+        typing, rows, row_stride, columns, line, n_pairs, out, out_stride
+    ):
         """out[r, c] = Σ_k rows[r, k] · columns[c, k] in int32, for OUTPUTS columns.
 
         rows: int16; columns: int8, the next pair of terms being `line` bytes further. The caller
@@ -86,7 +88,9 @@ def _make_products(n_rows: int) -> Any:
         def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
             rows, row_stride, columns, line, n_pairs, out, out_stride = arguments
             zero = ir.Constant(_SUMS, [0] * _LANES)
-            sums = [[cgutils.alloca_once_value(builder, zero) for _ in (0, 1)] for _ in range(n_rows)]
+            sums = [
+                [cgutils.alloca_once_value(builder, zero) for _ in (0, 1)] for _ in range(n_rows)
+            ]
 
             def at(base: ir.Value, stride: ir.Value, index: int) -> ir.Value:
                 return builder.add(base, builder.mul(stride, ir.Constant(_i64, index)))
@@ -94,7 +98,9 @@ def _make_products(n_rows: int) -> Any:
             with cgutils.for_range(builder, n_pairs, intp=_i64) as loop:
                 place = builder.add(columns, builder.mul(loop.index, line))
                 terms = [
-                    builder.sext(_load(builder, builder.add(place, ir.Constant(_i64, i)), _BYTES), _WORDS)
+                    builder.sext(
+                        _load(builder, builder.add(place, ir.Constant(_i64, i)), _BYTES), _WORDS
+                    )
                     for i in (0, 16)
                 ]
                 row = builder.add(rows, builder.shl(loop.index, ir.Constant(_i64, 2)))
@@ -157,16 +163,16 @@ def block_products(
 def product(rows: Any, weight: Any, first: int, last: int, shift: int, out: Any) -> None:
     """Outputs first … last - 1 of a linear for int16 rows (M, K) of 8-bit numbers, as int32 sums.
 
-    weight: blocks, int8 (N / 16, K / 2, 16, 2). Output n goes to out[:, n - shift]; out has outputs for
-    whole blocks, and `first` begins one.
+    weight: blocks, int8 (N / 16, K / 2, 16, 2). Output n goes to out[:, n - shift]; out has outputs
+    for whole blocks, and `first` begins one.
     """
     n_rows, n_terms = rows.shape
     near = max(ROWS, NEAR_BYTES // (2 * n_terms) // ROWS * ROWS)
     stride, out_stride = np.int64(2 * n_terms), np.int64(4 * out.shape[1])
-    weight_at, out_at = np.int64(weight.ctypes.data), np.int64(out.ctypes.data) - 4 * shift
+    weight_at, out_at = address_of(weight), address_of(out) - 4 * shift
     for row in range(0, n_rows, near):
         count = min(near, n_rows - row)
-        rows_at = np.int64(rows.ctypes.data) + row * stride
+        rows_at = address_of(rows) + row * stride
         for n in range(first, last, OUTPUTS):
             block_products(
                 count,
@@ -182,17 +188,17 @@ def product(rows: Any, weight: Any, first: int, last: int, shift: int, out: Any)
 
 @kernel
 def wide_product(rows: Any, weight: Any, first: int, last: int, high: Any, low: Any) -> None:
-    """As `product` for int16 rows (M, K) of 16-bit numbers: a sum is high · 256 + low, int32 (M, N)."""
+    """As `product` for rows of 16-bit numbers: a sum is high · 256 + low, both int32 (M, N)."""
     n_rows, n_terms = rows.shape
     near = max(ROWS, NEAR_BYTES // (2 * n_terms) // ROWS * ROWS)
     stride = np.int64(2 * n_terms)
-    weight_at = np.int64(weight.ctypes.data)
+    weight_at = address_of(weight)
     part = np.empty((near, OUTPUTS), dtype=np.int32)
     total = np.empty((near, OUTPUTS), dtype=np.int64)
-    part_at, part_stride = np.int64(part.ctypes.data), np.int64(4 * OUTPUTS)
+    part_at, part_stride = address_of(part), np.int64(4 * OUTPUTS)
     for row in range(0, n_rows, near):
         count = min(near, n_rows - row)
-        rows_at = np.int64(rows.ctypes.data) + row * stride
+        rows_at = address_of(rows) + row * stride
         for n in range(first, last, OUTPUTS):
             total[:count] = 0
             for k in range(0, n_terms, WIDE_TERMS):

@@ -21,8 +21,8 @@ from llmzip.exact.cpu.prefill_softmax import (
     scale_block,
     weigh_blocks,
 )
-from llmzip.exact.cpu.product import address_of
 from llmzip.exact.cpu.scalars import (
+    address_of,
     borrowed,
     f32,
     inlined,

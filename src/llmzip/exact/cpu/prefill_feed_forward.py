@@ -17,13 +17,13 @@ from llmzip.exact.cpu import tile_steps, tiles
 from llmzip.exact.cpu.buffers import TOGETHER
 from llmzip.exact.cpu.prefill_linear import PAIR, ROWS, WIDTH, normalise_rows
 from llmzip.exact.cpu.prefill_passes import ROW_BYTES, Vectors, either_bias, note_largest, scaled
-from llmzip.exact.cpu.product import address_of
 from llmzip.exact.cpu.scalars import (
     GELU_CUBIC,
     GELU_LINEAR,
     LIMIT,
     MINUS_LOG2_E,
     ONE,
+    address_of,
     borrowed,
     inlined,
     keep,

@@ -15,7 +15,6 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from llmzip.exact.cpu.product import address_of
 from llmzip.exact.cpu.rows import (
     I8_LIMIT,
     I8_UNIT,
@@ -27,6 +26,7 @@ from llmzip.exact.cpu.rows import (
 )
 from llmzip.exact.cpu.scalars import (
     TINY,
+    address_of,
     inlined,
 )
 from llmzip.exact.cpu.vectors import (

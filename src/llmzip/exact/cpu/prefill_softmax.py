@@ -19,9 +19,8 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from llmzip.exact.cpu.attention import SUM_UNIT
-from llmzip.exact.cpu.product import address_of
 from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT
-from llmzip.exact.cpu.scalars import TINY, WHOLE, f32, inlined
+from llmzip.exact.cpu.scalars import TINY, WHOLE, address_of, f32, inlined
 from llmzip.exact.cpu.vectors import BLOCK, INTS, LANES, LINE, Emitter, floats, ints
 
 ROWS = 16

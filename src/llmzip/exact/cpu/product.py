@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.exact.cpu import pairs, simd, tiles
-from llmzip.exact.cpu.scalars import inlined, kernel
+from llmzip.exact.cpu.scalars import address_of, inlined, kernel
 
 COLUMNS = 4
 """Activation rows that a block takes without tiles."""
@@ -26,12 +26,6 @@ class StepLinear(NamedTuple):
     correction: NDArray[np.int32]  # (layers, n_out); only rows need any
     scale: NDArray[np.float32]  # (layers, n_out)
     bias: NDArray[np.float32]  # (layers, n_out) or (layers, 0)
-
-
-@inlined
-def address_of(array: Any) -> Any:
-    """Where an array begins, as `simd` takes it."""
-    return np.int64(array.ctypes.data)
 
 
 @inlined

@@ -56,6 +56,12 @@ def kernel(function: Callable[..., Any]) -> Any:
     return compiled
 
 
+@inlined
+def address_of(array: Any) -> Any:
+    """Where an array begins."""
+    return np.int64(array.ctypes.data)
+
+
 @intrinsic
 def wide_vectors(typing):  # type: ignore[no-untyped-def]
     """Let LLVM use vectors of 512 bits in the function that calls this, where there are any.

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.exact.cpu import pairs, simd, tiles
+from llmzip.exact.cpu import pairs, simd, step_pairs, step_tiles, tiles
 from llmzip.exact.cpu.head import BLOCK, fill_logits, weigh
-from llmzip.exact.cpu.product import OUTPUTS, StepLinear, address_of, product
+from llmzip.exact.cpu.product import OUTPUTS, StepLinear, product
 from llmzip.exact.cpu.rows import (
     add_normalise,
     add_normalise_wide,
@@ -24,9 +24,17 @@ from llmzip.exact.cpu.rows import (
     gelu_quantise,
     quantise_rows,
 )
-from llmzip.exact.cpu.scalars import borrowed, f32, inlined, keep, kernel, maximum, wide_vectors
+from llmzip.exact.cpu.scalars import (
+    address_of,
+    borrowed,
+    f32,
+    inlined,
+    keep,
+    kernel,
+    maximum,
+    wide_vectors,
+)
 from llmzip.exact.cpu.step_attention import attend_group
-from llmzip.exact.cpu.step_tiles import make_scratch
 
 STAGES = (
     "embedding",
@@ -248,7 +256,7 @@ def _layer(
     layer: int,
     met: int,
     scratch: Any,
-    tiled: Any,
+    vectors: Any,
 ) -> Any:
     """One transformer layer; returns how often the threads have met."""
     wide_vectors()
@@ -270,7 +278,7 @@ def _layer(
             address_of(cache.value_scales[layer, next_lane, next_g]),
         )
         attend_group(
-            model, cache, work, sums, layer, row, g, lane, at[row], next_at, scratch, tiled
+            model, cache, work, sums, layer, row, g, lane, at[row], next_at, scratch, vectors
         )
     met = _meet(work, me, ATTENTION, n_threads, met)
     mixed = work.mixed.reshape(work.mixed_q.shape)
@@ -312,6 +320,13 @@ def _layer(
     return _meet(work, me, ADD_WIDE, n_threads, met)
 
 
+@inlined
+def _vector_scratch(keys: Any, n_keys: int, n_group: int, d: int) -> Any:
+    if keys.ndim == 7:  # blocks for pairs
+        return step_pairs.make_scratch(n_keys, n_group, d)
+    return step_tiles.make_scratch(n_keys, d)
+
+
 @kernel
 def step(
     me: int, n_threads: int, ids: Any, lanes: Any, at: Any, model: Any, cache: Any, work: Any
@@ -325,14 +340,13 @@ def step(
     model, cache, work = borrowed(model), borrowed(cache), borrowed(work)
     n_rows, d, n_keys = ids.size, work.mixed.shape[2], cache.key_scales.shape[3] + simd.BYTES
     n_group = work.mixed.shape[1] // cache.keys.shape[2]
-    tile_scratch = make_scratch(n_keys, d)
+    vector_scratch = _vector_scratch(cache.keys, n_keys, n_group, d)
     own_scratch = (
         np.empty(d, dtype=np.float32),
         np.empty(d, dtype=np.float32),
         np.empty(d, dtype=np.int8),
         np.empty((n_group, d), dtype=np.int8),
         np.empty(n_group, dtype=np.float32),
-        np.empty((n_group, d), dtype=np.int16),
         np.empty((n_group, simd.LANES), dtype=np.int32),
         np.empty((n_group, n_keys), dtype=np.int32),
         np.empty(n_keys, dtype=np.float32),
@@ -341,7 +355,7 @@ def step(
         np.empty((n_group, d), dtype=np.int64),
         np.empty(n_group, dtype=np.float32),
     )
-    scratch, tiled = borrowed(own_scratch), borrowed(tile_scratch)
+    scratch, vectors = borrowed(own_scratch), borrowed(vector_scratch)
     work.ticks[me, work.ticks.shape[1] - 1] = simd.ticks()
     r0, r1 = _part(n_rows, 1, me, n_threads)
     embed_normalise(
@@ -359,8 +373,8 @@ def step(
         tiles.configure(work.configuration)
     met = _meet(work, me, EMBEDDING, n_threads, 0)
     for layer in range(model.qkv.weight.shape[0]):
-        met = _layer(me, n_threads, lanes, at, model, cache, work, layer, met, scratch, tiled)
+        met = _layer(me, n_threads, lanes, at, model, cache, work, layer, met, scratch, vectors)
     _distributions(me, n_threads, n_rows, model, work, met)
     if model.tiled:
         tiles.release()
-    keep((own_scratch, tile_scratch))
+    keep((own_scratch, vector_scratch))

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from llmzip.exact.cpu import pair_attention, pairs, simd
+from llmzip.exact.cpu import simd
 from llmzip.exact.cpu.attention import EXACT_KEYS, head_values, put_key, put_value, softmax_row
-from llmzip.exact.cpu.product import address_of
 from llmzip.exact.cpu.rows import quantise_row
 from llmzip.exact.cpu.scalars import (
+    address_of,
     f32,
     i32,
     inlined,
@@ -18,6 +18,7 @@ from llmzip.exact.cpu.scalars import (
     rounded,
     wide_vectors,
 )
+from llmzip.exact.cpu.step_pairs import attend_paired
 from llmzip.exact.cpu.step_tiles import MEMBERS, attend_tiled
 
 NEAR_KEYS = 256
@@ -41,16 +42,15 @@ def attend_group(
     at: int,
     next_at: Any,
     own: Any,
-    tiled: Any,
+    vectors: Any,
 ) -> None:
     """New key and value of KV head g of a row into the cache; its queries' attention into mixed.
 
     sums: (rows, (H + 2 KV) d) int32 of the linear. next_at: addresses of the keys, the values
-    and the scales of both needed next. own, tiled: scratch.
+    and the scales of both needed next. own, vectors: scratch, the second for tiles or pairs.
     """
     wide_vectors()
-    x, spare, value, queries, query_scales, wide, undo = own[:7]
-    scores, weights, p, part, total, factors = own[7:]
+    x, spare, value, queries, query_scales, undo = own[:6]
     n_kv, n_heads, d = cache.keys.shape[2], work.mixed.shape[1], work.mixed.shape[2]
     n_group = n_heads // n_kv
     n_keys = at + 1
@@ -71,21 +71,40 @@ def attend_group(
         x, spare = head_values(line, scale, bias, s, head * d, rotary, cos, sin, x, spare)
         query_scales[member] = quantise_row(x, queries[member]) * model.score_scale
         undo[member, :] = i32(simd.SIGN_BITS * _byte_sum(queries[member]))
-    if model.tiled:
-        seen = keys, values, key_scales[:n_keys], value_scales[:n_keys]
-        for member in range(0, n_group, MEMBERS):
-            last = min(member + MEMBERS, n_group)
-            targets = work.mixed[row, g * n_group + member : g * n_group + last]
-            attend_tiled(
-                queries[member:last], query_scales[member:last], seen, next_at, tiled, targets
-            )
-        return
-    _fill_scores(queries, wide, undo, keys, values, n_keys, scores)
+    seen = keys, values, key_scales[:n_keys], value_scales[:n_keys]
+    targets = work.mixed[row, g * n_group : (g + 1) * n_group]
+    _attend(keys, model.tiled, own[3:], seen, next_at, vectors, targets)
+
+
+@inlined
+def _attend(
+    keys: Any, tiled: bool, own: Any, seen: Any, next_at: Any, vectors: Any, mixed: Any
+) -> None:
+    """Attention of a group's queries, the first of `own`, into mixed (G, d)."""
+    queries, query_scales = own[:2]
+    if keys.ndim == 4:  # blocks for pairs; numba compiles what the array's type says, and no more
+        attend_paired(queries, query_scales, seen, next_at, vectors, mixed)
+    elif tiled:
+        for member in range(0, len(queries), MEMBERS):
+            last = min(member + MEMBERS, len(queries))
+            some, scales = queries[member:last], query_scales[member:last]
+            attend_tiled(some, scales, seen, next_at, vectors, mixed[member:last])
+    else:
+        _attend_rows(own, seen, next_at, mixed)
+
+
+@inlined
+def _attend_rows(own: Any, seen: Any, next_at: Any, mixed: Any) -> None:
+    wide_vectors()
+    queries, query_scales, undo, scores, weights, p, part, total, factors = own
+    keys, values, key_scales, value_scales = seen
+    n_group, n_keys = len(queries), key_scales.size
+    _fill_scores(queries, undo, keys, values, n_keys, scores)
     for member in range(n_group):
         inverse, factors[member] = softmax_row(
             scores[member, :n_keys],
-            key_scales[:n_keys],
-            value_scales[:n_keys],
+            key_scales,
+            value_scales,
             query_scales[member],
             weights[:n_keys],
         )
@@ -93,42 +112,16 @@ def attend_group(
         for j in range(n_keys):
             line_p[j] = np.int16(rounded(weights[j] * inverse))
         line_p[n_keys] = 0
-    _mix(keys, p, values, n_keys, next_at[0], part, total)
+    _mix(p, values, n_keys, next_at[0], part, total)
     for member in range(n_group):
-        target = work.mixed[row, g * n_group + member]
-        for i in range(d):
+        target = mixed[member]
+        for i in range(target.size):
             target[i] = f32(total[member, i]) * factors[member]
 
 
 @inlined
-def _fill_scores(
-    queries: Any, wide: Any, undo: Any, keys: Any, values: Any, n_keys: int, scores: Any
-) -> None:
-    """scores[m, j] = queries[m] · keys[j]; wide: scratch for queries as int16."""
-    if keys.ndim == 4:  # blocks for pairs; numba compiles what the array's type says, and no more
-        pairs.widen(queries, wide)
-        whole = (n_keys + pairs.OUTPUTS - 1) // pairs.OUTPUTS * pairs.OUTPUTS
-        pair_attention.fill_scores(wide, keys, whole, scores)
-    else:
-        _fill_scores_by_rows(queries, undo, keys, values, n_keys, scores)
-
-
-@inlined
-def _mix(
-    keys: Any, p: Any, values: Any, n_keys: int, next_at: Any, part: Any, total: Any
-) -> None:
-    """total[m] = Σ_j p[m, j] · values[j]. p[m, n_keys] is 0: keys are taken in pairs."""
-    if keys.ndim == 4:
-        pair_attention.mix(p, values, n_keys, part, total)
-    else:
-        _mix_rows(p, values, n_keys, next_at, part, total)
-
-
-@inlined
-def _fill_scores_by_rows(
-    queries: Any, undo: Any, keys: Any, values: Any, n_keys: int, scores: Any
-) -> None:
-    """A block of keys for all queries at a time.
+def _fill_scores(queries: Any, undo: Any, keys: Any, values: Any, n_keys: int, scores: Any) -> None:
+    """scores[m, j] = queries[m] · keys[j], a block of keys for all queries at a time.
 
     Meanwhile memory is asked for the next block, after the last one for the values.
     """
@@ -164,11 +157,11 @@ def _byte_sum(row: Any) -> Any:
 
 
 @inlined
-def _mix_rows(p: Any, values: Any, n_keys: int, next_at: Any, part: Any, total: Any) -> None:
-    """In int32 a block of keys and in int64 above.
+def _mix(p: Any, values: Any, n_keys: int, next_at: Any, part: Any, total: Any) -> None:
+    """total[m] = Σ_j p[m, j] · values[j], in int32 a block of keys and int64 above.
 
-    Meanwhile memory is asked for the next block, after the last one for what lies at address
-    next_at.
+    p[m, n_keys] is 0: keys are taken in pairs. Meanwhile memory is asked for the next
+    block, after the last one for what lies at address next_at.
     """
     total[:] = 0
     n_members, d = part.shape

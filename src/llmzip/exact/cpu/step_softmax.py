@@ -28,7 +28,8 @@ HALVE_ASKED = 1
 
 _i32, _i64, _f32 = ir.IntType(32), ir.IntType(64), ir.FloatType()
 _FLOATS, _INTS = ir.VectorType(_f32, KEYS), ir.VectorType(_i32, KEYS)
-_BYTES, _WIDE = ir.VectorType(ir.IntType(8), KEYS), ir.VectorType(_i64, KEYS)
+_BYTES, _WORDS = ir.VectorType(ir.IntType(8), KEYS), ir.VectorType(ir.IntType(16), KEYS)
+_WIDE = ir.VectorType(_i64, KEYS)
 
 
 def _floats(x: Any) -> ir.Value:
@@ -194,6 +195,25 @@ def halve(typing, work, n_keys, inverse, high, low, ahead):  # type: ignore[no-u
             upper = builder.ashr(builder.add(bits, _ints(128)), _ints(8))
             _store(builder, builder.trunc(upper, _BYTES), high, index, 1)
             _store(builder, builder.trunc(bits, _BYTES), low, index, 1)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def round_weights(typing, work, n_keys, inverse, out, ahead):  # type: ignore[no-untyped-def]
+    """rint(work · inverse) as int16; memory at `ahead` is asked for as by `halve`."""
+    wide = types.int64
+    signature = types.void(wide, wide, types.float32, wide, wide)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        work, n_keys, inverse, out, ahead = arguments
+        factor = _spread(builder, inverse)
+        with _vectors(builder, n_keys) as index:
+            _ask(builder, ahead, index, HALVE_ASKED)
+            scaled = builder.fmul(_load(builder, work, index, _FLOATS), factor)
+            bits = builder.bitcast(builder.fadd(scaled, _floats(WHOLE)), _INTS)
+            _store(builder, builder.trunc(bits, _WORDS), out, index, 2)
         return context.get_dummy_value()
 
     return signature, generate

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from llmzip.exact.aligned import LINE_BYTES
 from llmzip.exact.cpu import tiles
 from llmzip.exact.cpu.attention import SUM_UNIT
-from llmzip.exact.cpu.product import address_of
 from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT
-from llmzip.exact.cpu.scalars import TINY, f32, i32, inlined, kernel, wide_vectors
+from llmzip.exact.cpu.scalars import TINY, address_of, f32, i32, inlined, kernel, wide_vectors
 from llmzip.exact.cpu.step_softmax import HALVE_ASKED, KEYS, WEIGH_ASKED, halve, scale_scores, weigh
 
 MEMBERS = tiles.ROWS // 2

@@ -1,0 +1,164 @@
+"""Attention of a decoding step by pairs of int16: a KV head for all queries of its group.
+
+As in `step_tiles`: memory takes longer to bring a head than computing it takes, so with each part
+of the work goes the asking for a part of what comes next.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmzip.exact.aligned import LINE_BYTES
+from llmzip.exact.cpu.attention import SUM_UNIT
+from llmzip.exact.cpu.pairs import LINE, OUTPUTS, TOGETHER, block_products, widen
+from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT
+from llmzip.exact.cpu.scalars import TINY, address_of, f32, i32, inlined, kernel
+from llmzip.exact.cpu.step_softmax import (
+    HALVE_ASKED,
+    KEYS,
+    WEIGH_ASKED,
+    round_weights,
+    scale_scores,
+    weigh,
+)
+from llmzip.exact.cpu.tiles import ask_for_lines
+
+BLOCK_ASKED = 16
+"""Lines that are asked for with a block of keys."""
+ASKING = 3
+"""Members of a group that ask."""
+NEAR_KEYS = 128
+"""Positions whose values stay in the first cache while all columns of them are read."""
+NEAR_ASKED = 8
+"""Lines that are asked for with such values and a block of columns."""
+
+
+class PairScratch(NamedTuple):
+    """What `attend_paired` works in."""
+
+    queries: NDArray[np.int16]  # (G, d)
+    scores: NDArray[np.int32]  # (G, positions)
+    weights: NDArray[np.float32]  # (positions,)
+    rounded: NDArray[np.int16]  # (G, positions)
+    factors: NDArray[np.float32]  # (G,)
+    total: NDArray[np.int64]  # (1,): the weights' sum
+    part: NDArray[np.int32]  # (G, d)
+    mixed: NDArray[np.int64]  # (G, d)
+
+
+@inlined
+def make_scratch(n_keys: int, n_group: int, d: int) -> Any:
+    """Scratch for up to n_keys keys, a multiple of KEYS."""
+    return PairScratch(
+        np.empty((n_group, d), dtype=np.int16),
+        np.empty((n_group, n_keys), dtype=np.int32),
+        np.empty(n_keys, dtype=np.float32),
+        np.empty((n_group, n_keys), dtype=np.int16),
+        np.empty(n_group, dtype=np.float32),
+        np.empty(1, dtype=np.int64),
+        np.empty((n_group, d), dtype=np.int32),
+        np.empty((n_group, d), dtype=np.int64),
+    )
+
+
+@kernel
+def attend_paired(
+    queries: Any, query_scales: Any, seen: Any, next_at: Any, scratch: Any, mixed: Any
+) -> None:
+    """Attention of a group's queries (G, 64) into mixed (G, 64).
+
+    seen: keys, values, and the scales of both, as many as there are keys in view. next_at:
+    addresses of the keys, the values and the scales of both that memory is asked for meanwhile.
+    """
+    keys, values, (n_group, d) = seen[0], seen[1], queries.shape
+    n_keys = np.int64(seen[2].size)
+    padded = (n_keys + OUTPUTS - 1) // OUTPUTS * OUTPUTS
+    widen(queries, scratch.queries)
+    asked = np.int64(0)
+    for j in range(0, padded, OUTPUTS):
+        for four in range(0, BLOCK_ASKED, 4):
+            ask_for_lines(_ahead(next_at, padded, asked + four))
+        asked += BLOCK_ASKED
+        block_products(
+            n_group,
+            address_of(scratch.queries),
+            np.int64(2 * d),
+            address_of(keys) + j * d,
+            np.int64(LINE),
+            np.int64(d // TOGETHER),
+            address_of(scratch.scores) + 4 * j,
+            np.int64(4 * scratch.scores.shape[1]),
+        )
+    for member in range(n_group):
+        asks = member < ASKING
+        _weigh(member, seen, query_scales[member], padded, next_at, asked if asks else 0, scratch)
+        if asks:
+            asked += padded // KEYS * (WEIGH_ASKED + HALVE_ASKED)
+    _mix(values, padded, next_at, asked, scratch)
+    for member in range(n_group):
+        sums, target, factor = scratch.mixed[member], mixed[member], scratch.factors[member]
+        for i in range(d):
+            target[i] = f32(sums[i]) * factor
+
+
+@inlined
+def _ahead(next_at: Any, n_keys: Any, line: Any) -> Any:
+    """The address of a line of what comes next: first the values, then the keys."""
+    if line < n_keys:
+        return next_at[1] + line * LINE_BYTES
+    return next_at[0] + (line - n_keys) * LINE_BYTES
+
+
+@inlined
+def _weigh(
+    member: int, seen: Any, q_scale: Any, padded: Any, next_at: Any, asked: Any, scratch: Any
+) -> None:
+    """A query's scores to its weights as int16, with zeros behind, and their factor.
+
+    Meanwhile memory is asked for scales, and for what comes next from line `asked` on if that is
+    not 0.
+    """
+    n_keys, work_at = np.int64(seen[2].size), address_of(scratch.weights)
+    scores_at, rounded_at = address_of(scratch.scores[member]), address_of(scratch.rounded[member])
+    top = scale_scores(scores_at, address_of(seen[2]), n_keys, work_at, next_at[2 + member % 2])
+    ahead, after = work_at, work_at
+    if asked:  # else what is there is asked for
+        ahead = _ahead(next_at, padded, asked)
+        after = _ahead(next_at, padded, asked + padded // KEYS * WEIGH_ASKED)
+    total_at = address_of(scratch.total)
+    bits = weigh(work_at, address_of(seen[3]), n_keys, top, q_scale, total_at, ahead)
+    most = max(i32(bits).view(np.float32), TINY)
+    scratch.factors[member] = (most * I16_UNIT) / (f32(scratch.total[0]) * SUM_UNIT)
+    round_weights(work_at, n_keys, I16_LIMIT / most, rounded_at, after)
+    scratch.rounded[member, n_keys:padded] = 0
+
+
+@inlined
+def _mix(values: Any, padded: Any, next_at: Any, asked: Any, scratch: Any) -> None:
+    """mixed[m] = Σ_j rounded[m, j] · values[j]; what has not been asked for is."""
+    n_group, d = scratch.mixed.shape
+    scratch.mixed[:] = 0
+    for first in range(0, padded, NEAR_KEYS):
+        n_pairs = min(NEAR_KEYS, padded - first) // TOGETHER
+        for i in range(0, d, OUTPUTS):
+            if asked < 2 * padded:
+                for four in range(0, NEAR_ASKED, 4):
+                    ask_for_lines(_ahead(next_at, padded, asked + four))
+                asked += NEAR_ASKED
+            block_products(
+                n_group,
+                address_of(scratch.rounded) + 2 * first,
+                np.int64(2 * scratch.rounded.shape[1]),
+                address_of(values) + first * d + TOGETHER * i,
+                np.int64(TOGETHER * d),
+                np.int64(n_pairs),
+                address_of(scratch.part) + 4 * i,
+                np.int64(4 * d),
+            )
+        for member in range(n_group):
+            total, part = scratch.mixed[member], scratch.part[member]
+            for i in range(d):
+                total[i] += np.int64(part[i])
