@@ -70,7 +70,7 @@ def measure_limits(model: ExactModel, device: torch.device, min_s: float) -> Lim
         gemms += [_own_gemm(name, linear, rows, device, min_s) for name, linear in _linears(model)]
     return Limits(
         int8_macs_per_s=max(gemm.macs_per_s for gemm in gemms),
-        bytes_per_s=_copy_speed(device, min_s),
+        bytes_per_s=copy_speed(device, min_s),
         backend=exact_gemm(device).__name__,
         gemms=gemms,
     )
@@ -106,7 +106,8 @@ def _random_int8(*shape: int, device: torch.device) -> Tensor:
     return torch.randint(-127, 128, shape, dtype=torch.int8).to(device)
 
 
-def _copy_speed(device: torch.device, min_s: float) -> float:
+def copy_speed(device: torch.device, min_s: float) -> float:
+    """Return the bytes a second, read and written, of the fastest large copy."""
     source = torch.ones(COPY_BYTES // 4, dtype=torch.int32, device=device)
     target = torch.empty_like(source)
     seconds = best_seconds(lambda: target.copy_(source), device, min_s)

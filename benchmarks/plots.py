@@ -30,8 +30,9 @@ def plot_roofline(limits: Limits, points: Sequence[Point], path: Path) -> None:
     ends = [min(lowest, knee) / 2, knee, 2 * max(highest, knee)]
     roof = [min(limits.int8_macs_per_s, x * limits.bytes_per_s) for x in ends]
     axes.plot(ends, [y / 1e9 for y in roof], color="black", label="limit: memory, then int8")
-    for point in points:
-        axes.plot(point.macs_per_byte, point.macs_per_s / 1e9, "o", label=point.name)
+    for index, point in enumerate(points):
+        marker = "os^v"[index // 10 % 4]  # colours come again after ten
+        axes.plot(point.macs_per_byte, point.macs_per_s / 1e9, marker, label=point.name)
     axes.set_xlabel("multiply-adds of the model for each byte of weights and cache read")
     axes.set_ylabel("10⁹ multiply-adds of the model a second")
     _save(figure, axes, path)

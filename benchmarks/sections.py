@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import machine
 from commands import Commands, FileRun
 from engine_speed import EngineBench, Speed, macs_per_token, traffic
 from figures import Figure, SpeedReport
-from limits import Limits, measure_limits
+from limits import Limits, copy_speed, measure_limits
 from llmzip.exact.model import ModelShape
 from llmzip.models import OpenedExact, open_exact
 from llmzip.predict import choose_device
@@ -153,10 +153,23 @@ class _Sections:
         note = f"chunks of {bench.n_context} tokens"
         add("prefill", bench.prefill(plan.min_s), bench.n_rows, note)
         for n_lanes in plan.lanes:
+            before = self._memory_now()
             speed = bench.decode(n_lanes)
+            memory = max(before, self._memory_now())
             note = f"{speed.mean_keys:.0f} keys in view"
+            if memory:
+                note += f"; copying {memory / 1e9:.1f} GB/s"
             lanes = "1 lane" if n_lanes == 1 else f"{n_lanes} lanes"
-            add(f"decode, {lanes}", speed, n_lanes, note)
+            add(f"decode, {lanes}", speed, n_lanes, note, memory)
+
+    def _memory_now(self) -> float:
+        """The limit of memory in bytes a second, again; 0 if limits are not asked for.
+
+        On shared machines it changes twofold from minute to minute.
+        """
+        if self._limits is None:
+            return 0.0
+        return copy_speed(self._plan.where, self._plan.min_s / 4)
 
     def _add_engine(
         self,
@@ -166,15 +179,20 @@ class _Sections:
         speed: Speed,
         n_together: int,
         note: str,
+        memory: float = 0.0,
     ) -> None:
-        """Add a speed of steps over `n_together` tokens that share one reading of the weights."""
+        """Add a speed of steps over `n_together` tokens that share one reading of the weights.
+
+        memory: its limit at the time, in bytes a second, if not the first one measured.
+        """
         macs = macs_per_token(shape, speed.mean_keys)
         work = traffic(shape, speed.mean_keys)
         if what == "prefill":  # keys and values are read once for all rows of a block
             work = traffic(shape, speed.mean_keys / n_together)
         of_limit = None
         if self._limits is not None:
-            limit = self._limits.tokens_per_s(macs, n_together, work)
+            limits = replace(self._limits, bytes_per_s=memory or self._limits.bytes_per_s)
+            limit = limits.tokens_per_s(macs, n_together, work)
             of_limit = speed.tokens_per_s / limit
         own = shape == self._plan.opened.model.shape  # others ran that one
         base = self._base("prefill" if what == "prefill" else "step by step") if own else None
