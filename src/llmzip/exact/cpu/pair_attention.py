@@ -1,4 +1,4 @@
-"""Attention by pairs of int16: of a step, and of prefill; see `pairs`.
+"""Attention of prefill by pairs of int16; see `pairs`, and `step_pairs` for that of a step.
 
 Keys lie in blocks of 16 positions, as weights do: int8 (positions / 16, 32, 16, 2), so that a
 product gives the scores of 16 positions. Values: int8 (positions / 2, 64, 2), two positions being

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.exact.aligned import LINE_BYTES
 from llmzip.exact.cpu.attention import SUM_UNIT
 from llmzip.exact.cpu.pairs import LINE, OUTPUTS, TOGETHER, block_products, widen
 from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT
@@ -20,6 +19,7 @@ from llmzip.exact.cpu.step_softmax import (
     HALVE_ASKED,
     KEYS,
     WEIGH_ASKED,
+    line_ahead,
     round_weights,
     scale_scores,
     weigh,
@@ -80,7 +80,7 @@ def attend_paired(
     asked = np.int64(0)
     for j in range(0, padded, OUTPUTS):
         for four in range(0, BLOCK_ASKED, 4):
-            ask_for_lines(_ahead(next_at, padded, asked + four))
+            ask_for_lines(line_ahead(next_at, padded, asked + four))
         asked += BLOCK_ASKED
         block_products(
             n_group,
@@ -105,14 +105,6 @@ def attend_paired(
 
 
 @inlined
-def _ahead(next_at: Any, n_keys: Any, line: Any) -> Any:
-    """The address of a line of what comes next: first the values, then the keys."""
-    if line < n_keys:
-        return next_at[1] + line * LINE_BYTES
-    return next_at[0] + (line - n_keys) * LINE_BYTES
-
-
-@inlined
 def _weigh(
     member: int, seen: Any, q_scale: Any, padded: Any, next_at: Any, asked: Any, scratch: Any
 ) -> None:
@@ -126,8 +118,8 @@ def _weigh(
     top = scale_scores(scores_at, address_of(seen[2]), n_keys, work_at, next_at[2 + member % 2])
     ahead, after = work_at, work_at
     if asked:  # else what is there is asked for
-        ahead = _ahead(next_at, padded, asked)
-        after = _ahead(next_at, padded, asked + padded // KEYS * WEIGH_ASKED)
+        ahead = line_ahead(next_at, padded, asked)
+        after = line_ahead(next_at, padded, asked + padded // KEYS * WEIGH_ASKED)
     total_at = address_of(scratch.total)
     bits = weigh(work_at, address_of(seen[3]), n_keys, top, q_scale, total_at, ahead)
     most = max(i32(bits).view(np.float32), TINY)
@@ -146,7 +138,7 @@ def _mix(values: Any, padded: Any, next_at: Any, asked: Any, scratch: Any) -> No
         for i in range(0, d, OUTPUTS):
             if asked < 2 * padded:
                 for four in range(0, NEAR_ASKED, 4):
-                    ask_for_lines(_ahead(next_at, padded, asked + four))
+                    ask_for_lines(line_ahead(next_at, padded, asked + four))
                 asked += NEAR_ASKED
             block_products(
                 n_group,

@@ -16,8 +16,9 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from llmzip.exact import arith
+from llmzip.exact.aligned import LINE_BYTES
 from llmzip.exact.cpu.attention import SUM_SCALE
-from llmzip.exact.cpu.scalars import WHOLE, WHOLE_BITS
+from llmzip.exact.cpu.scalars import WHOLE, WHOLE_BITS, inlined
 from llmzip.exact.cpu.tiles import ask_for_line
 
 KEYS = 16
@@ -116,6 +117,18 @@ def _ask(builder: ir.IRBuilder, ahead: ir.Value, index: ir.Value, n_lines: int) 
     at = builder.add(ahead, builder.mul(index, ir.Constant(_i64, n_lines * 64 // KEYS)))
     for line in range(n_lines):
         ask_for_line(builder, at, line)
+
+
+@inlined
+def line_ahead(next_at: Any, n_keys: Any, line: Any) -> Any:
+    """The address of a line of what comes next: first the values, then the keys.
+
+    next_at: addresses of the keys and of the values. Memory brings them faster one after another
+    than in pieces of both in turn.
+    """
+    if line < n_keys:
+        return next_at[1] + line * LINE_BYTES
+    return next_at[0] + (line - n_keys) * LINE_BYTES
 
 
 @intrinsic

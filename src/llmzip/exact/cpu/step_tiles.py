@@ -16,7 +16,15 @@ from llmzip.exact.cpu import tiles
 from llmzip.exact.cpu.attention import SUM_UNIT
 from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT
 from llmzip.exact.cpu.scalars import TINY, address_of, f32, i32, inlined, kernel, wide_vectors
-from llmzip.exact.cpu.step_softmax import HALVE_ASKED, KEYS, WEIGH_ASKED, halve, scale_scores, weigh
+from llmzip.exact.cpu.step_softmax import (
+    HALVE_ASKED,
+    KEYS,
+    WEIGH_ASKED,
+    halve,
+    line_ahead,
+    scale_scores,
+    weigh,
+)
 
 MEMBERS = tiles.ROWS // 2
 """Queries of a group whose two halves fit a tile's rows."""
@@ -91,24 +99,13 @@ def attend_tiled(
         np.int64(padded),
         address_of(scratch.mixed),
         4 * d,
-        _ahead(next_at, padded, asked),
+        line_ahead(next_at, padded, asked),
     )
     for member in range(n_group):
         high_sums, low_sums = scratch.mixed[member], scratch.mixed[MEMBERS + member]
         target, factor = mixed[member], scratch.factors[member]
         for i in range(d):
             target[i] = f32(np.int64(high_sums[i]) * 256 + np.int64(low_sums[i])) * factor
-
-
-@inlined
-def _ahead(next_at: Any, n_keys: int, line: int) -> Any:
-    """The address of a line of what comes next: first the values, then the keys.
-
-    Memory brings them faster one after another than in pieces of both in turn.
-    """
-    if line < n_keys:
-        return next_at[1] + line * LINE_BYTES
-    return next_at[0] + (line - n_keys) * LINE_BYTES
 
 
 @inlined
@@ -120,7 +117,7 @@ def _fill_scores(
     queries_at, sums_at = address_of(scratch.queries), address_of(scratch.sums)
     scores_at, score_line = address_of(scratch.scores), np.int64(4 * scratch.scores.shape[1])
     for j in range(0, n_keys, BLOCK):
-        ahead = _ahead(next_at, n_keys, j // BLOCK * BLOCK_ASKED)
+        ahead = line_ahead(next_at, n_keys, j // BLOCK * BLOCK_ASKED)
         for four in range(0, BLOCK_ASKED, 4):
             tiles.ask_for_lines(ahead + four * LINE_BYTES)
         tiles.products_2x1(keys_at + j * d, d, queries_at, zero, d, sums_at, line)
@@ -152,8 +149,8 @@ def _weigh(
     top = scale_scores(scores_at, scales_at, n_keys, work_at, next_at[2 + member % 2])
     total_at, ahead, after = address_of(scratch.total), work_at, work_at
     if member < ASKING:  # the others ask for what is there
-        ahead = _ahead(next_at, padded, asked)
-        after = _ahead(next_at, padded, asked + padded // KEYS * WEIGH_ASKED)
+        ahead = line_ahead(next_at, padded, asked)
+        after = line_ahead(next_at, padded, asked + padded // KEYS * WEIGH_ASKED)
     bits = weigh(work_at, address_of(value_scales), n_keys, top, q_scale, total_at, ahead)
     most = max(i32(bits).view(np.float32), TINY)
     scratch.factors[member] = (most * I16_UNIT) / (f32(scratch.total[0]) * SUM_UNIT)
