@@ -13,6 +13,8 @@
     │   ├── FingerprintError     the model found is not the one the file was made with
     │   └── DictionaryError      no dictionary, or not the one (with its model) of the file
     ├── DeviceError              the device asked for is not there or cannot compute exactly
+    ├── LimitError               the input claims more output or memory than a limit allows
+    ├── UntrustedError           a cache folder that others own or may write to
     └── UsageError               options that contradict each other or the input
 
 Every message is one line: what is wrong, where, and what to do about it.
@@ -69,6 +71,14 @@ class DictionaryError(ModelError):
 
 class DeviceError(LlmzipError):
     """The device asked for is not there or cannot compute exactly."""
+
+
+class LimitError(LlmzipError):
+    """The input claims more output, or needs more memory, than a limit allows."""
+
+
+class UntrustedError(LlmzipError):
+    """A cache folder belongs to somebody else, or others may write to it."""
 
 
 class UsageError(LlmzipError):
