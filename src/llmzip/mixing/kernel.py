@@ -271,6 +271,12 @@ def _end_byte(s: Any, text: Any, position: int) -> None:
 
 
 @_inlined
+def _head(c4: Any, c8: Any) -> Any:
+    """Return the hash of the last six bytes."""
+    return (((c4 * M1 & WORD) + (c8 & 0xFFFF) * M2) & WORD) >> (32 - HEAD_BITS)
+
+
+@_inlined
 def _follow(s: Any, text: Any, position: int) -> None:
     """Go on with the match, or look for one among what followed the same six bytes."""
     n = s.numbers
@@ -279,7 +285,7 @@ def _follow(s: Any, text: Any, position: int) -> None:
         n[MATCH_AT] += 1
     else:
         n[MATCH_LEN] = 0
-    head = (((n[C4] * M1 & WORD) + (n[C8] & 0xFFFF) * M2) & WORD) >> (32 - HEAD_BITS)
+    head = _head(n[C4], n[C8])
     if n[MATCH_LEN] == 0 and s.heads[head] >= 0:
         at = np.int64(s.heads[head])
         length = 0
@@ -296,6 +302,9 @@ def _follow(s: Any, text: Any, position: int) -> None:
 def _run(s: Any, text: Any, payload: Any, decoding: bool) -> bool:
     """Code all of `text`; return False if the payload has no room for it."""
     for position in range(len(text)):
+        if decoding and _is_spent(s, payload):
+            text[position:] = 0xFF
+            return True
         _begin_byte(s, text, position)
         for bit in range(8):
             if bit & 3 == 0:
@@ -307,6 +316,22 @@ def _run(s: Any, text: Any, payload: Any, decoding: bool) -> bool:
             text[position] = s.numbers[NODE] & 0xFF
         _end_byte(s, text, position)
     return True
+
+
+@_inlined
+def _is_spent(s: Any, payload: Any) -> bool:
+    """Whether the payload says nothing more: every bit from here on is a 1, and it ends rightly.
+
+    low ≤ code ≤ high holds from the start, for a bit is a 1 just where code ≤ middle. Where code
+    is 0 and only zeros follow, low is 0 too. Then code ≤ middle whatever is predicted: the bit is
+    a 1, low stays 0, and what is shifted in are zeros. So it is for the next bit, and at the end
+    code is 0, which is what an encoder writes where low is 0.
+    A decoder gets there as soon as all bytes of the payload have been shifted out of code. Each
+    bit leaves at most 65,525 of 65,536 parts of the width (p is 11 to 65,514, as squash and the
+    refining go), so until then there are at most 4,200 bytes of text for each of the payload, and
+    17,000 more.
+    """
+    return bool(s.numbers[CODE] == 0 and s.numbers[AT] >= len(payload))
 
 
 @_inlined
@@ -346,3 +371,22 @@ def decode(s: Any, payload: Any, text: Any) -> bool:
     n[AT] = 4
     _run(s, text, payload, True)
     return bool(len(payload) <= n[AT] and n[CODE] == _ending(n[LOW], n[HIGH]))
+
+
+@_kernel
+def forget(s: Any, text: Any) -> None:
+    """Make the three tables that are large as they were before `text` was coded.
+
+    They are `last`, `heads` and `refined`, and what coding touches in them follows from the text.
+    """
+    c4, c8 = np.int64(0), np.int64(0)
+    for position in range(len(text)):
+        last, byte = c4 & 0xFF, np.int64(text[position])
+        for bit in range(8):
+            pair = last << 8 | 1 << bit | byte >> (8 - bit)
+            s.last[pair] = 32768
+            for step in range(N_STEPS):
+                s.refined[pair, step] = s.squash[min(step * 128, 4095)]
+        c8 = (c8 << 8 & WORD) | c4 >> 24
+        c4 = (c4 << 8 & WORD) | byte
+        s.heads[_head(c4, c8)] = -1
