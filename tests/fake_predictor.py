@@ -33,6 +33,9 @@ class FakePredictor:
         freq[(last + 1) % self.vocab_size] += np.uint64(1 << 30)
         return freq
 
+    def lane_bytes(self, n_tokens: int | None = None) -> int:
+        return 100 if n_tokens is None else 10 * n_tokens
+
     def intervals(self, chunks: Iterable[Ids]) -> Iterator[Intervals]:
         for chunk in chunks:
             yield intervals_of(self.frequencies, chunk)

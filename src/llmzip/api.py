@@ -64,14 +64,15 @@ def decompress(
     batch: int | None = None,
     dictionary: bytes | None = None,
     force_foreign: bool = False,
+    max_output: int | None = None,
+    memlimit: int | None = None,
 ) -> bytes:
     """Return what the .llmz file `data` holds. The arguments are those of Decompressor.
 
-    Raises FormatError, ModelError, DeviceError; TypeError if `data` is no bytes.
+    Raises FormatError, LimitError, ModelError, DeviceError; TypeError if `data` is no bytes.
     """
     _require_bytes(data)
     source, sink = io.BytesIO(data), io.BytesIO()
-    decoded_size(source)
     decompressor = Decompressor(
         model=model,
         device=device,
@@ -79,7 +80,10 @@ def decompress(
         batch=batch,
         dictionary=dictionary,
         force_foreign=force_foreign,
+        max_output=max_output,
+        memlimit=memlimit,
     )
+    decompressor.decoded_size(source)
     decompressor.decompress(source, sink)
     return sink.getvalue()
 
@@ -179,6 +183,11 @@ class Decompressor:
     dictionary: what files need that were made with one; others do not mind it.
     device, threads, batch, quiet: as for Compressor.
     force_foreign: try files that the float predictor made on another machine.
+    max_output: how many bytes a source may decode to. None allows what no text exceeds: a GiB and
+        10,000 bytes for each of the file; a chunk may then not claim more tokens than an encoder
+        gets into its bytes.
+    memlimit: how many bytes of memory decoding may take beside the model. Fewer chunks are
+        decoded side by side if need be; chunks that learn from each other need it all.
     """
 
     def __init__(
@@ -191,9 +200,11 @@ class Decompressor:
         dictionary: bytes | None = None,
         default_model: str = DEFAULT_MODEL,
         force_foreign: bool = False,
+        max_output: int | None = None,
+        memlimit: int | None = None,
         quiet: bool = True,
     ) -> None:
-        _require_positive(threads=threads, batch=batch)
+        _require_positive(threads=threads, batch=batch, max_output=max_output, memlimit=memlimit)
         if dictionary is not None:
             _check_dictionary(dictionary)
         self._dictionary = dictionary
@@ -202,8 +213,21 @@ class Decompressor:
         self._batch = batch
         self._how = _HowToRun(device, threads, batch, quiet)
         self._force_foreign = force_foreign
+        self._max_output, self._memlimit = max_output, memlimit
         self._opened: OpenedPredictor | None = None
         self._opened_for: tuple[ModelRef | None, Options] | None = None
+
+    def decoded_size(self, source: BinaryIO) -> int | None:
+        """Do what the function does; raise LimitError too if that is more than may come out."""
+        from llmzip.container import check_output
+
+        start = source.tell() if source.seekable() else 0
+        n_bytes = decoded_size(source)
+        if n_bytes is not None:
+            n_file_bytes = source.seek(0, io.SEEK_END) - start
+            source.seek(start)
+            check_output(n_bytes, n_file_bytes, self._max_output)
+        return n_bytes
 
     def decompress(
         self, source: BinaryIO, sink: BinaryIO, progress: Progress | None = None
@@ -211,12 +235,20 @@ class Decompressor:
         """Decompress all members of `source` onto `sink`, which is neither flushed nor closed.
 
         progress: called with the number of bytes written or nearly so.
-        Raises FormatError (what was written by then is right, but not all), ModelError,
-        DeviceError, OSError.
+        Raises FormatError and LimitError (what was written by then is right, but not all),
+        ModelError, DeviceError, OSError.
         """
         from llmzip.codec import decode_stream, unseen
 
-        return decode_stream(source, sink, self._open, self._batch, progress or unseen)
+        return decode_stream(
+            source,
+            sink,
+            self._open,
+            self._batch,
+            progress or unseen,
+            max_output=self._max_output,
+            memlimit=self._memlimit,
+        )
 
     def _open(self, ref: ModelRef | None, options: Options) -> OpenedPredictor:
         if self._opened is None or self._opened_for != (ref, options):

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
-from llmzip.api import Decompressor, decoded_size
+from llmzip.api import Decompressor
 from llmzip.cli.jobs import SUFFIX, Verb, run_jobs
 from llmzip.cli.messages import Messages
 from llmzip.cli.options import (
     FileOptions,
     dictionary_option,
     file_options,
+    limit_options,
     read_dictionary,
     run_options,
     set_verbosity,
@@ -35,6 +36,7 @@ from llmzip.models.catalog import DEFAULT_MODEL
     is_flag=True,
     help="Try a --float file of another machine; it will most likely fail.",
 )
+@limit_options
 @run_options
 @click.pass_obj
 def decompress(
@@ -48,6 +50,8 @@ def decompress(
     model: str | None,
     dictionary: Path | None,
     force_foreign: bool,
+    max_output: int | None,
+    memlimit: int | None,
     device: str,
     threads: int | None,
     batch: int | None,
@@ -65,9 +69,13 @@ def decompress(
         dictionary=read_dictionary(dictionary),
         default_model=os.environ.get("LLMZIP_MODEL") or DEFAULT_MODEL,
         force_foreign=force_foreign,
+        max_output=max_output,
+        memlimit=memlimit,
         quiet=quiet,
     )
-    verb = Verb("decompressed", True, _target_of, decoded_size, decompressor.decompress)
+    verb = Verb(
+        "decompressed", True, _target_of, decompressor.decoded_size, decompressor.decompress
+    )
     where = FileOptions(files, output, to_stdout, force, remove and not keep, show_stats)
     run_jobs(verb, where, messages)
 

@@ -11,6 +11,7 @@ import click
 
 from llmzip.api import DEFAULT_LEVEL
 from llmzip.cli.messages import Messages
+from llmzip.cli.sizes import size
 from llmzip.container.limits import MAX_DICTIONARY_BYTES
 from llmzip.errors import UsageError
 
@@ -87,6 +88,21 @@ _SPEED_OPTIONS = [
     ),
 ]
 
+_LIMIT_OPTIONS = [
+    click.option(
+        "--max-output",
+        type=size,
+        metavar="SIZE",
+        help="Refuse a file that decodes to more (64M, 2G, ...); by default, to more than text can.",
+    ),
+    click.option(
+        "--memlimit",
+        type=size,
+        metavar="SIZE",
+        help="Memory to decode with, beside the model's own.",
+    ),
+]
+
 _TALK_OPTIONS = [
     click.option("--stats", "show_stats", is_flag=True, help="Show sizes, model and speed."),
     click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings."),
@@ -130,6 +146,11 @@ def read_dictionary(path: Path | None) -> bytes | None:
     if not 1 <= len(data) <= MAX_DICTIONARY_BYTES:
         raise UsageError(f"{path}: a dictionary has 1 to {MAX_DICTIONARY_BYTES:,} bytes")
     return data
+
+
+def limit_options(command: Decorated) -> Decorated:
+    """Add the limits on what a file may cost."""
+    return _apply(_LIMIT_OPTIONS, command)
 
 
 def run_options(command: Decorated) -> Decorated:

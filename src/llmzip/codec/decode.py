@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -15,6 +15,7 @@ from llmzip.codec.stats import Stats
 from llmzip.codec.streams import write_full
 from llmzip.container import (
     Chunk,
+    Claims,
     End,
     FileChecksum,
     Group,
@@ -35,25 +36,33 @@ def decode_stream(
     open_model: OpenToDecode,
     n_lanes: int | None = None,
     progress: Progress = unseen,
+    *,
+    max_output: int | None = None,
+    memlimit: int | None = None,
 ) -> Stats:
     """Decompress the .llmz file on `source`, all of its members, onto `sink`.
 
     n_lanes: how many chunks to decode side by side; only speed and memory depend on it.
+    max_output: how many bytes it may come to; None leaves that to its size (container/claims.py).
+    memlimit: what memory decoding may take beside the opened model, in bytes.
     A source that cannot seek is read by a thread of its own, which may still wait in a read
     when this has raised.
 
     Raises FormatError for a damaged file (what has been written by then is right, but not
-    all), what `open_model` raises, and OSError from the streams.
+    all), LimitError before what exceeds a limit is decoded, what `open_model` raises, and OSError from the streams.
     """
     begin_s = time.monotonic()
     stats = Stats()
     with read_ahead(source, MAX_AHEAD_BYTES) as ahead:
         reader = Reader(ahead)
         records = iter(reader)
+        claims = Claims(max_output)
         for header in records:
             assert isinstance(header, Header)
-            member = _Member(records, header.options, stats)
-            member.decode(sink, open_model, n_lanes, progress)
+            member = _Member(
+                records, header.options, stats, lambda wave: claims.admit(wave, reader.offset)
+            )
+            member.decode(sink, open_model, n_lanes, progress, memlimit)
     stats.n_file_bytes = reader.offset
     stats.seconds = time.monotonic() - begin_s
     return stats
@@ -66,12 +75,18 @@ class _Member:
     records: Iterator[Record]
     options: Options
     stats: Stats
+    admit: Callable[[Wave], None]  # or refuse what a wave claims, before anything is done about it
     ref: ModelRef | None = None
     end: End | None = None
     checksum: FileChecksum = field(default_factory=FileChecksum)
 
     def decode(
-        self, sink: BinaryIO, open_model: OpenToDecode, n_lanes: int | None, progress: Progress
+        self,
+        sink: BinaryIO,
+        open_model: OpenToDecode,
+        n_lanes: int | None,
+        progress: Progress,
+        memlimit: int | None,
     ) -> None:
         """Write what the member decodes to. Raises as decode_stream does."""
         n_before = self.stats.n_bytes
@@ -90,9 +105,9 @@ class _Member:
             progress(n_before + n_bytes)
 
         decoded: Iterable[bytes] = (
-            Lockstep(self._groups_and_waves(), opened, report)
+            Lockstep(self._groups_and_waves(), opened, report, memlimit)
             if self.options.adaptive
-            else Schedule(self._chunks(), opened, n_lanes, report)
+            else Schedule(self._chunks(), opened, n_lanes, report, memlimit)
         )
         for data in decoded:
             self.checksum.update(data)
@@ -116,6 +131,7 @@ class _Member:
                 case Group():
                     yield record
                 case Wave():
+                    self.admit(record)
                     self._count(record)
                     yield record
                 case End():

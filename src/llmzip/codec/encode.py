@@ -20,7 +20,7 @@ from llmzip.codec.levels import Level, plain
 from llmzip.codec.model import OpenedModel, OpenToEncode, Progress, Tokenizer, unseen
 from llmzip.codec.stats import Stats
 from llmzip.coder import encode_lanes
-from llmzip.container import DEFAULT_OPTIONS, Chunk, Options, Writer
+from llmzip.container import DEFAULT_OPTIONS, Chunk, Options, Writer, are_plausible
 from llmzip.predict.protocol import Intervals
 
 MAX_CODER_LANES = 256  # payloads that are coded side by side: bounds the coder's memory
@@ -132,6 +132,8 @@ class _Encoder:
         return {}
 
     def _is_model_best(self, run: PreparedRun, chunks: list[Chunk]) -> bool:
+        if not are_plausible(chunks):
+            return False  # a model may be all too sure; a reader would ask whether that is meant
         classical = [run.classical.result()]
         return self._file_size(chunks, run.data) <= self._file_size(classical, run.data)
 

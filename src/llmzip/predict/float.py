@@ -60,6 +60,13 @@ class FloatPredictor:
         for chunk in chunks:
             yield self._chunk(chunk)
 
+    def lane_bytes(self, n_tokens: int | None = None) -> int:
+        """Return about what memory a lane takes: the keys and values of all positions."""
+        size = self._window.size
+        config = self._model.config.get_text_config()
+        row = 2 * config.num_hidden_layers * config.hidden_size * self._model.dtype.itemsize
+        return int(row * min(size, n_tokens or size))
+
     def _chunk(self, chunk: NDArray[np.int32]) -> Intervals:
         rows: U64 = np.empty((3, chunk.size), dtype=np.uint64)
         bits = 0.0

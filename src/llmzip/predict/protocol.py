@@ -88,6 +88,12 @@ class Predictor(Protocol):
     def default_lanes(self) -> int:
         """How many lanes decode together by default on this device: speed and memory only."""
 
+    def lane_bytes(self, n_tokens: int | None = None) -> int:
+        """Return about what memory a lane takes, beside the model, for a chunk of `n_tokens`.
+
+        None stands for chunks of any length.
+        """
+
     def intervals(self, chunks: Iterable[NDArray[np.int32]]) -> Iterator[Intervals]:
         """Yield the intervals of each chunk, in order. Chunks (never empty) share nothing."""
 
