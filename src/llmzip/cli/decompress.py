@@ -73,9 +73,8 @@ def decompress(
         memlimit=memlimit,
         quiet=quiet,
     )
-    verb = Verb(
-        "decompressed", True, _target_of, decompressor.decoded_size, decompressor.decompress
-    )
+    decode, size = decompressor.decompress, decompressor.decoded_size
+    verb = Verb("decompressed", True, _target_of, size, decode)
     where = FileOptions(files, output, to_stdout, force, remove and not keep, show_stats)
     run_jobs(verb, where, messages)
 

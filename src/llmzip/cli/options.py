@@ -93,7 +93,7 @@ _LIMIT_OPTIONS = [
         "--max-output",
         type=size,
         metavar="SIZE",
-        help="Refuse a file that decodes to more (64M, 2G, ...); by default, to more than text can.",
+        help="Refuse a file that decodes to more (64M, 2G); by default, to more than any text.",
     ),
     click.option(
         "--memlimit",

@@ -49,7 +49,8 @@ def decode_stream(
     when this has raised.
 
     Raises FormatError for a damaged file (what has been written by then is right, but not
-    all), LimitError before what exceeds a limit is decoded, what `open_model` raises, and OSError from the streams.
+    all), LimitError before what exceeds a limit is decoded, what `open_model` raises, and
+    OSError from the streams.
     """
     begin_s = time.monotonic()
     stats = Stats()
