@@ -15,7 +15,7 @@ FREE_BYTES = 1 << 30
 FREE_BYTES_PER_BYTE = 10_000
 """Without a limit of one's own a file may decode to a GiB, and so much more for each of its bytes.
 
-LZMA reaches 7,091, the model on text far less. Only runs of the byte 0xFF exceed it, which mixing
+LZMA reaches 7,090, the model on text far less. Only runs of the byte 0xFF exceed it, which mixing
 codes in an empty payload: more than a GiB of little else wants --max-output.
 """
 

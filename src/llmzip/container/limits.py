@@ -48,7 +48,7 @@ PAYLOAD_SLACK_BYTES = 8
 """What a coder may add to a payload when it is flushed."""
 
 MAX_LZMA_RATIO = 1 << 13
-"""What a byte of LZMA may stand for; no stream exceeds 7,091. The cheapest that LZMA has is 273
+"""What a byte of LZMA may stand for; no stream exceeds 7,090. The cheapest that LZMA has is 273
 bytes for 14 bits, none likelier than 2,017 in 2,048, the most that its adaptation reaches."""
 
 MIN_GROUP_BYTES = 25
