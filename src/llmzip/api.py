@@ -64,6 +64,7 @@ def decompress(
     batch: int | None = None,
     dictionary: bytes | None = None,
     force_foreign: bool = False,
+    allow_hub: bool = False,
 ) -> bytes:
     """Return what the .llmz file `data` holds. The arguments are those of Decompressor.
 
@@ -79,6 +80,7 @@ def decompress(
         batch=batch,
         dictionary=dictionary,
         force_foreign=force_foreign,
+        allow_hub=allow_hub,
     )
     decompressor.decompress(source, sink)
     return sink.getvalue()
@@ -179,6 +181,8 @@ class Decompressor:
     dictionary: what files need that were made with one; others do not mind it.
     device, threads, batch, quiet: as for Compressor.
     force_foreign: try files that the float predictor made on another machine.
+    allow_hub: fetch whatever repository of the Hugging Face hub a file names, with nobody's token.
+        Without it only models of the catalog are fetched, and of others what is here is used.
     """
 
     def __init__(
@@ -191,6 +195,7 @@ class Decompressor:
         dictionary: bytes | None = None,
         default_model: str = DEFAULT_MODEL,
         force_foreign: bool = False,
+        allow_hub: bool = False,
         quiet: bool = True,
     ) -> None:
         _require_positive(threads=threads, batch=batch)
@@ -200,7 +205,7 @@ class Decompressor:
         self._name = model
         self._default_model = default_model
         self._batch = batch
-        self._how = _HowToRun(device, threads, batch, quiet)
+        self._how = _HowToRun(device, threads, batch, quiet, allow_hub)
         self._force_foreign = force_foreign
         self._opened: OpenedPredictor | None = None
         self._opened_for: tuple[ModelRef | None, Options] | None = None
@@ -260,13 +265,21 @@ def _check_same(here: ModelRef, wanted: ModelRef, force_foreign: bool) -> None:
 class _HowToRun:
     """The settings that choose speed, never bytes."""
 
-    def __init__(self, device: str, threads: int | None, batch: int | None, quiet: bool) -> None:
+    def __init__(
+        self,
+        device: str,
+        threads: int | None,
+        batch: int | None,
+        quiet: bool,
+        allow_hub: bool = False,
+    ) -> None:
         if device not in ("auto", "cpu", "cuda"):
             raise UsageError(f"no device {device!r}: choose auto, cpu or cuda")
         self._device = device
         self._threads = threads
         self._batch = batch
         self._quiet = quiet
+        self._allow_hub = allow_hub
 
     def open(
         self, model: str | ModelRef, options: Options, exact: bool, dictionary: bytes | None
@@ -283,6 +296,7 @@ class _HowToRun:
             options=options,
             quiet=self._quiet,
             dictionary=dictionary,
+            allow_hub=self._allow_hub,
         )
 
 

