@@ -6,6 +6,9 @@ packed = llmzip.compress("It was the best of times".encode())
 assert llmzip.decompress(packed).decode() == "It was the best of times"
 """
 
+import llmzip.safe_path  # noqa: F401 - before all others: it has its effect when imported
+
+# isort: split
 from llmzip.api import Compressor, Decompressor, compress, decompress, inspect
 from llmzip.errors import (
     CorruptError,

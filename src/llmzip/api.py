@@ -66,6 +66,7 @@ def decompress(
     force_foreign: bool = False,
     max_output: int | None = None,
     memlimit: int | None = None,
+    allow_hub: bool = False,
 ) -> bytes:
     """Return what the .llmz file `data` holds. The arguments are those of Decompressor.
 
@@ -82,6 +83,7 @@ def decompress(
         force_foreign=force_foreign,
         max_output=max_output,
         memlimit=memlimit,
+        allow_hub=allow_hub,
     )
     decompressor.decoded_size(source)
     decompressor.decompress(source, sink)
@@ -188,6 +190,8 @@ class Decompressor:
         gets into its bytes.
     memlimit: how many bytes of memory decoding may take beside the model. Fewer chunks are
         decoded side by side if need be; chunks that learn from each other need it all.
+    allow_hub: fetch whatever repository of the Hugging Face hub a file names, with nobody's token.
+        Without it only models of the catalog are fetched, and of others what is here is used.
     """
 
     def __init__(
@@ -202,6 +206,7 @@ class Decompressor:
         force_foreign: bool = False,
         max_output: int | None = None,
         memlimit: int | None = None,
+        allow_hub: bool = False,
         quiet: bool = True,
     ) -> None:
         _require_positive(threads=threads, batch=batch, max_output=max_output, memlimit=memlimit)
@@ -211,7 +216,7 @@ class Decompressor:
         self._name = model
         self._default_model = default_model
         self._batch = batch
-        self._how = _HowToRun(device, threads, batch, quiet)
+        self._how = _HowToRun(device, threads, batch, quiet, allow_hub)
         self._force_foreign = force_foreign
         self._max_output, self._memlimit = max_output, memlimit
         self._opened: OpenedPredictor | None = None
@@ -292,13 +297,21 @@ def _check_same(here: ModelRef, wanted: ModelRef, force_foreign: bool) -> None:
 class _HowToRun:
     """The settings that choose speed, never bytes."""
 
-    def __init__(self, device: str, threads: int | None, batch: int | None, quiet: bool) -> None:
+    def __init__(
+        self,
+        device: str,
+        threads: int | None,
+        batch: int | None,
+        quiet: bool,
+        allow_hub: bool = False,
+    ) -> None:
         if device not in ("auto", "cpu", "cuda"):
             raise UsageError(f"no device {device!r}: choose auto, cpu or cuda")
         self._device = device
         self._threads = threads
         self._batch = batch
         self._quiet = quiet
+        self._allow_hub = allow_hub
 
     def open(
         self, model: str | ModelRef, options: Options, exact: bool, dictionary: bytes | None
@@ -315,6 +328,7 @@ class _HowToRun:
             options=options,
             quiet=self._quiet,
             dictionary=dictionary,
+            allow_hub=self._allow_hub,
         )
 
 

@@ -14,6 +14,7 @@ from llmzip.cli.options import (
     FileOptions,
     dictionary_option,
     file_options,
+    hub_option,
     limit_options,
     read_dictionary,
     run_options,
@@ -30,6 +31,7 @@ from llmzip.models.catalog import DEFAULT_MODEL
     "--model",
     help="Where the model is, if not where the file says. Its fingerprint must fit.",
 )
+@hub_option
 @dictionary_option
 @click.option(
     "--force-foreign",
@@ -48,6 +50,7 @@ def decompress(
     keep: bool,
     remove: bool,
     model: str | None,
+    allow_hub: bool,
     dictionary: Path | None,
     force_foreign: bool,
     max_output: int | None,
@@ -71,6 +74,7 @@ def decompress(
         force_foreign=force_foreign,
         max_output=max_output,
         memlimit=memlimit,
+        allow_hub=allow_hub,
         quiet=quiet,
     )
     decode, size = decompressor.decompress, decompressor.decoded_size

@@ -70,6 +70,13 @@ _DICTIONARY_OPTION = click.option(
     help="A text like the input, which makes small files smaller; decompressing needs it too.",
 )
 
+_HUB_OPTION = click.option(
+    "--allow-hub",
+    is_flag=True,
+    help="Fetch whatever model of the Hugging Face hub a file names; without it, only models "
+    "that `llmzip models list` shows are fetched.",
+)
+
 _SPEED_OPTIONS = [
     click.option(
         "--device",
@@ -135,6 +142,11 @@ def level_options(command: Decorated) -> Decorated:
 def dictionary_option(command: Decorated) -> Decorated:
     """Add the dictionary."""
     return _apply([_DICTIONARY_OPTION], command)
+
+
+def hub_option(command: Decorated) -> Decorated:
+    """Add the permission to fetch what a file names."""
+    return _apply([_HUB_OPTION], command)
 
 
 def read_dictionary(path: Path | None) -> bytes | None:

@@ -24,12 +24,12 @@ _SETTLED_NS = 2_000_000_000  # coarser than any file system's clock in use
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's contents in hex, from memory where it is known.
 
-    Raises: OSError.
+    Raises: OSError; UntrustedError if others can have written what is remembered.
     """
     status = path.stat()
     note = _note_path(path)
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        known = json.loads(note.read_text(encoding="utf-8"))
+        known = json.loads(home.trusted(note).read_text(encoding="utf-8"))
         if [known["n_bytes"], known["mtime_ns"]] == [status.st_size, status.st_mtime_ns]:
             return str(known["sha256"])
     sha256 = read_sha256(path)

@@ -47,9 +47,11 @@ def open_predictor(
     options: Options,
     quiet: bool,
     dictionary: bytes | None = None,
+    allow_hub: bool = False,
 ) -> OpenedPredictor:
     """Open the predictor of a model that a person names or a file records.
 
+    allow_hub: whether what a file records may be fetched though no catalog has it.
     dictionary: what groups begin with, exact ones only.
     device: "cpu", "cuda" or "auto". threads, batch: speed and memory only.
     Raises ModelError, DeviceError, OSError.
@@ -60,8 +62,8 @@ def open_predictor(
     found = model if isinstance(model, ModelRef) else locate(model, quiet=quiet)
     where = choose_device(device)
     if exact:
-        return _open_exact(found, where, threads, batch, options, quiet, dictionary)
-    return _open_float(found, where, threads, options, quiet)
+        return _open_exact(found, where, threads, batch, options, quiet, dictionary, allow_hub)
+    return _open_float(found, where, threads, options, quiet, allow_hub)
 
 
 def choose_device(name: str) -> torch.device:
@@ -83,6 +85,7 @@ def _open_exact(
     options: Options,
     quiet: bool,
     dictionary: bytes | None,
+    allow_hub: bool,
 ) -> OpenedPredictor:
     from llmzip.exact.engines import make_engine
     from llmzip.models.prepared import open_files, open_recorded
@@ -90,7 +93,9 @@ def _open_exact(
     from llmzip.predict.windows import Window
 
     if isinstance(model, ModelRef):
-        opened = open_recorded(model.name, model.source, model.fingerprint, quiet=quiet)
+        opened = open_recorded(
+            model.name, model.source, model.fingerprint, allow_hub=allow_hub, quiet=quiet
+        )
     else:
         opened = open_files(model, quiet=quiet)
     shape = opened.model.shape
@@ -113,6 +118,7 @@ def _open_float(
     threads: int | None,
     options: Options,
     quiet: bool,
+    allow_hub: bool,
 ) -> OpenedPredictor:
     """Open a model in floating point; the file it makes is tied to this machine."""
     import torch
@@ -126,7 +132,7 @@ def _open_float(
     if threads is not None:
         torch.set_num_threads(threads)  # before the tag is taken: it is part of it
     if isinstance(model, ModelRef):
-        files = locate_recorded(model.name, model.source, quiet=quiet)
+        files = locate_recorded(model.name, model.source, allow_hub=allow_hub, quiet=quiet)
     else:
         files = model
     loaded = load_transformers(files)
