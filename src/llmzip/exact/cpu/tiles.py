@@ -19,13 +19,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from llvmlite import binding, ir
-from numba.core import cgutils, types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from llmzip.compiled import inlined, kernel
+from llmzip.compiled.compiler import binding, cgutils, intrinsic, ir, types
 from llmzip.exact.cpu import simd
-from llmzip.exact.cpu.scalars import inlined, kernel, wide_vectors
+from llmzip.exact.cpu.scalars import wide_vectors
 
 ROWS = 16
 """Rows of a tile, and the outputs that a tile of weights has."""

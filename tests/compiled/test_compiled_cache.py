@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import llmzip
-from llmzip.exact.cpu.kernel_cache import kernel_folder
-from llmzip.exact.cpu.scalars import kernel
+from llmzip.compiled import kernel
+from llmzip.compiled.folders import kernel_folders
 
 PROGRAM = """
 import numpy as np
@@ -62,4 +62,4 @@ def test_kernels_made_side_by_side_are_all_kept_in_the_folder() -> None:
             paths = [path for own in pool.map(_made_side_by_side, range(4)) for path in own]
     finally:
         sys.setswitchinterval(interval)
-    assert {Path(path).parent for path in paths} == {kernel_folder()}
+    assert {Path(path) for path in paths} == {kernel_folders()[0]}
