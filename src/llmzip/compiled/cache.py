@@ -10,7 +10,6 @@ is read all the same; a disk that is full costs the time of compiling again.
 from __future__ import annotations
 
 import hashlib
-import inspect
 import os
 import pickle
 import re
@@ -37,7 +36,7 @@ class KernelCache(NullCache):  # type: ignore[misc]  # numba has no types
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._name = re.sub(r"[^\w.]", "", f"{function.__module__}.{function.__qualname__}")
-        self._source = inspect.getfile(function)
+        self._code, self._cells = function.__code__, function.__closure__ or ()
 
     @property
     def cache_path(self) -> str | None:
@@ -68,8 +67,13 @@ class KernelCache(NullCache):  # type: ignore[misc]  # numba has no types
                 return
 
     def _key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
-        """All that the machine code depends on."""
-        return sources_digest(), _file_digest(self._source), signature, codegen.magic_tuple()
+        """All that the machine code depends on.
+
+        Two kernels of one name may differ in what they enclose: a function makes them.
+        """
+        code, enclosed = self._code, dumps([cell.cell_contents for cell in self._cells])
+        own = _file_digest(code.co_filename), code.co_firstlineno, code.co_code, enclosed
+        return sources_digest(), own, signature, codegen.magic_tuple()
 
     def _file_name(self, key: tuple[Any, ...]) -> str:
         return f"{self._name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}{_SUFFIX}"
