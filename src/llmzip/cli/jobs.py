@@ -157,9 +157,10 @@ def _refuse_same_or_existing(source: os.stat_result, target: Path, force: bool) 
 
 def _tell(verb: Verb, source: Path, stats: Stats, options: FileOptions, messages: Messages) -> None:
     """Say what was done, as far as that was asked for."""
+    way = f" ({stats.way})" if stats.model_name and stats.way else ""
     messages.info(
         f"{_shown(source)}: {verb.name} {stats.n_bytes:,} bytes, {stats.n_file_bytes:,} in the "
-        f".llmz file ({stats.bits_per_byte:.3f} bits per byte), in {stats.seconds:.2f} s"
+        f".llmz file ({stats.bits_per_byte:.3f} bits per byte), in {stats.seconds:.2f} s{way}"
     )
     if options.show_stats:
         from llmzip.report.stats import stats_lines

@@ -119,5 +119,5 @@ def _report_bug(exc: Exception, messages: Messages) -> None:
     """Say in one line that llmzip itself failed; with -vv show where."""
     if messages.verbosity >= 2:
         messages.report(traceback.format_exc())
-    what = f"{type(exc).__name__}: {exc}"
+    what = "; ".join([f"{type(exc).__name__}: {exc}", *getattr(exc, "__notes__", ())])
     messages.error(f"internal error, please report it (with the output of -vv): {what}")

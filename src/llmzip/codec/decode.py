@@ -11,7 +11,7 @@ from llmzip.codec.ahead import read_ahead
 from llmzip.codec.lockstep import Lockstep
 from llmzip.codec.model import OpenedModel, OpenToDecode, Progress, unseen
 from llmzip.codec.schedule import Schedule
-from llmzip.codec.stats import Stats
+from llmzip.codec.stats import Stats, way_noted
 from llmzip.codec.streams import write_full
 from llmzip.container import (
     Chunk,
@@ -54,7 +54,7 @@ def decode_stream(
     """
     begin_s = time.monotonic()
     stats = Stats()
-    with read_ahead(source, MAX_AHEAD_BYTES) as ahead:
+    with way_noted(stats), read_ahead(source, MAX_AHEAD_BYTES) as ahead:
         reader = Reader(ahead)
         records = iter(reader)
         claims = Claims(max_output)
@@ -98,6 +98,7 @@ class _Member:
             begin_s = time.monotonic()
             model = open_model(self.ref, self.options)
             self.stats.model_name = model.ref.name
+            self.stats.way = model.predictor.way
             self.stats.opening_seconds += time.monotonic() - begin_s
             progress(self.stats.n_bytes)  # from here on its speed counts
             return model

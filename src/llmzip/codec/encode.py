@@ -18,7 +18,7 @@ from llmzip.codec.ahead import read_ahead
 from llmzip.codec.groups import Groups, Piece, PreparedGroup, PreparedRun
 from llmzip.codec.levels import Level, plain
 from llmzip.codec.model import OpenedModel, OpenToEncode, Progress, Tokenizer, unseen
-from llmzip.codec.stats import Stats
+from llmzip.codec.stats import Stats, way_noted
 from llmzip.coder import encode_lanes
 from llmzip.container import DEFAULT_OPTIONS, Chunk, Options, Writer, are_plausible
 from llmzip.predict.protocol import Intervals
@@ -79,6 +79,7 @@ class _Encoder:
         """Write all of the file; return what was counted."""
         n_bytes = self._level.group_bytes
         with (
+            way_noted(self._stats),
             read_ahead(source, N_AHEAD_GROUPS * n_bytes) as ahead,
             closing(Groups(ahead, self._tokenizer, n_bytes)) as groups,
         ):
@@ -207,6 +208,7 @@ class _Encoder:
         if self._model is None:
             begin_s = time.monotonic()
             self._model = self._open_model()
+            self._stats.way = self._model.predictor.way
             self._stats.opening_seconds = time.monotonic() - begin_s
             self._writer.model(self._model.ref)
             self._progress(self._stats.n_bytes)  # from here on its speed counts

@@ -1,20 +1,16 @@
 """The compiled half of context mixing: one model, driven by an encoder or by a decoder.
 
-All kernels and all that they inline stand in this file, so numba's cache, which goes by the
-date of a kernel's file, is never stale. Arithmetic is on int64; what is called uint32 in
-docs/FORMAT.md is masked by WORD.
+Arithmetic is on int64; what is called uint32 in docs/FORMAT.md is masked by WORD.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from llmzip.compiled import inlined, kernel
 from llmzip.mixing import tables
 
 WORD = 0xFFFFFFFF
@@ -85,23 +81,12 @@ def new_state(table_bits: int) -> State:
     )
 
 
-def _inlined(function: Callable[..., Any]) -> Any:
-    return numba.njit(forceinline=True)(function)
-
-
-def _kernel(function: Callable[..., Any]) -> Any:
-    compiled = numba.njit(nogil=True, boundscheck=False)(function)
-    with suppress(RuntimeError, OSError):  # no folder can be written: compile every time
-        compiled.enable_caching()
-    return compiled
-
-
-@_inlined
+@inlined
 def _scatter(key: Any) -> Any:
     return ((key ^ (key >> 15)) * M3) & WORD
 
 
-@_inlined
+@inlined
 def _begin_byte(s: Any, text: Any, position: int) -> None:
     """Set the keys of all contexts of the byte at `position`."""
     n, keys = s.numbers, s.keys
@@ -129,7 +114,7 @@ def _begin_byte(s: Any, text: Any, position: int) -> None:
     n[NODE] = 1
 
 
-@_inlined
+@inlined
 def _find_buckets(s: Any) -> None:
     """Find, or make, a bucket for each context and the half byte that comes."""
     histories = s.histories
@@ -154,7 +139,7 @@ def _find_buckets(s: Any) -> None:
         s.places[i] = place
 
 
-@_inlined
+@inlined
 def _expected(s: Any, text: Any, bit: int) -> Any:
     """Return which bit the match foretells, -1 if there is none or it has failed."""
     n = s.numbers
@@ -166,12 +151,12 @@ def _expected(s: Any, text: Any, bit: int) -> Any:
     return byte >> (7 - bit) & 1
 
 
-@_inlined
+@inlined
 def _length_class(length: Any) -> Any:
     return length if length <= 32 else min(32 + ((length - 32) >> 4), N_LENGTHS - 1)
 
 
-@_inlined
+@inlined
 def _code(s: Any, y: int, chance: Any, payload: Any, decoding: bool) -> int:
     """Code the bit `y`, or return the one decoded; -1 if the payload has no more room."""
     n = s.numbers
@@ -196,12 +181,12 @@ def _code(s: Any, y: int, chance: Any, payload: Any, decoding: bool) -> int:
     return y
 
 
-@_inlined
+@inlined
 def _byte(payload: Any, at: Any) -> Any:
     return np.int64(payload[at]) if at < len(payload) else np.int64(0)
 
 
-@_inlined
+@inlined
 def _bit(s: Any, text: Any, y: int, bit: int, payload: Any, decoding: bool) -> int:
     """Predict a bit, code it, and learn from it; return it, or -1."""
     n, logits = s.numbers, s.logits
@@ -251,7 +236,7 @@ def _bit(s: Any, text: Any, y: int, bit: int, payload: Any, decoding: bool) -> i
     return y
 
 
-@_inlined
+@inlined
 def _end_byte(s: Any, text: Any, position: int) -> None:
     """Take note of the byte at `position`."""
     n = s.numbers
@@ -270,13 +255,13 @@ def _end_byte(s: Any, text: Any, position: int) -> None:
         n[LINE] = position + 1
 
 
-@_inlined
+@inlined
 def _head(c4: Any, c8: Any) -> Any:
     """Return the hash of the last six bytes."""
     return (((c4 * M1 & WORD) + (c8 & 0xFFFF) * M2) & WORD) >> (32 - HEAD_BITS)
 
 
-@_inlined
+@inlined
 def _follow(s: Any, text: Any, position: int) -> None:
     """Go on with the match, or look for one among what followed the same six bytes."""
     n = s.numbers
@@ -298,7 +283,7 @@ def _follow(s: Any, text: Any, position: int) -> None:
     s.heads[head] = position + 1
 
 
-@_inlined
+@inlined
 def _run(s: Any, text: Any, payload: Any, decoding: bool) -> bool:
     """Code all of `text`; return False if the payload has no room for it."""
     for position in range(len(text)):
@@ -318,7 +303,7 @@ def _run(s: Any, text: Any, payload: Any, decoding: bool) -> bool:
     return True
 
 
-@_inlined
+@inlined
 def _is_spent(s: Any, payload: Any) -> bool:
     """Whether the payload says nothing more: every bit from here on is a 1, and it ends rightly.
 
@@ -334,7 +319,7 @@ def _is_spent(s: Any, payload: Any) -> bool:
     return bool(s.numbers[CODE] == 0 and s.numbers[AT] >= len(payload))
 
 
-@_inlined
+@inlined
 def _ending(low: Any, high: Any) -> Any:
     """Return the number from `low` to `high` with the most zero bytes at its end."""
     for shift in (32, 24, 16, 8):
@@ -344,7 +329,7 @@ def _ending(low: Any, high: Any) -> Any:
     return low
 
 
-@_kernel
+@kernel
 def encode(s: Any, text: Any, payload: Any) -> int:
     """Write the payload of `text`; return its length, -1 if it does not fit."""
     if not _run(s, text, payload, False):
@@ -362,7 +347,7 @@ def encode(s: Any, text: Any, payload: Any) -> int:
     return int(at)
 
 
-@_kernel
+@kernel
 def decode(s: Any, payload: Any, text: Any) -> bool:
     """Fill `text`; return whether `payload` is what it is encoded to, but for zeros at its end."""
     n = s.numbers
@@ -373,7 +358,7 @@ def decode(s: Any, payload: Any, text: Any) -> bool:
     return bool(len(payload) <= n[AT] and n[CODE] == _ending(n[LOW], n[HIGH]))
 
 
-@_kernel
+@kernel
 def forget(s: Any, text: Any) -> None:
     """Make the three tables that are large as they were before `text` was coded.
 

@@ -52,6 +52,7 @@ class ExactPredictor:
         self._window = window
         engine = self._workers.engines[0]
         self.vocab_size = engine.shape.vocab_size
+        self.way = f"{engine.device.type}, {engine.way}"
         self.default_lanes = n_lanes or lanes_to_decode(engine, window.size)
         self._n_together = lanes_to_prefill(engine, window.size)
         self._dictionary = dictionary

@@ -54,6 +54,7 @@ class FloatPredictor:
         self._model = model
         self._window = window
         self.vocab_size: int = model.config.get_text_config().vocab_size
+        self.way = f"{model.device.type}, float"
 
     def intervals(self, chunks: Iterable[NDArray[np.int32]]) -> Iterator[Intervals]:
         """Yield the intervals of each chunk, in order, token by token as the decoder does."""

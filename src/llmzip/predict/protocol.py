@@ -85,6 +85,10 @@ class Predictor(Protocol):
         """Token ids are 0 to vocab_size - 1."""
 
     @property
+    def way(self) -> str:
+        """Where and how it computes, for people: "cpu, avx2"."""
+
+    @property
     def default_lanes(self) -> int:
         """How many lanes decode together by default on this device: speed and memory only."""
 
