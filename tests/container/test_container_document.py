@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-import format_decoder
 import pytest
 from container_samples import SMOLLM2, Groups, groups_of, models, options, read, write
 from hypothesis import given
 from hypothesis import strategies as st
-from test_container_golden import TEXTS, load
+from test_container_golden import LM_TEXTS, TEXTS, load
 
+from decoder import container, decode
+from document_models import ToldModel
 from llmzip.container import Kind, ModelRef, Options, limits
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "FORMAT.md").read_text()
-
-
-def lm_texts(texts: Iterator[bytes]) -> format_decoder.LmDecoder:
-    """Return a stand-in for a model: it knows what the lm chunks decode to, in order."""
-    return lambda payload, n_bytes: next(texts)
 
 
 @given(st.lists(groups_of(Kind.STORED, Kind.LM), min_size=1, max_size=3), options, models)
@@ -30,25 +25,16 @@ def test_the_documents_decoder_reads_what_is_written(
     file = b"".join(write(member, opts, model) for member in members)
     items = [item for member in members for g in member for w in g for item in w]
     of_lm = (data for chunk, data in items if chunk.kind is Kind.LM)
-    text, found = format_decoder.decode(file, lm_texts(of_lm))
-    assert text == b"".join(data for _, data in items)
-    assert set(found) <= {(model.name, model.source)}
+    assert decode(file, ToldModel(of_lm)) == b"".join(data for _, data in items)
+    named = [member.model for member in container.members(file) if member.model is not None]
+    assert {(found.name, found.source) for found in named} <= {(model.name, model.source)}
+    assert all(found.fingerprint == model.fingerprint for found in named)
+    assert all(found.machine == model.machine for found in named)
 
 
 @pytest.mark.parametrize("name", sorted(TEXTS))
 def test_the_documents_decoder_reads_the_golden_files(name: str) -> None:
-    text = TEXTS[name]
-    of_lm = {
-        "good-lone-lm": [text],
-        "good-lone-options-tied": [text],
-        "good-lone-dictionary": [text],
-        "good-lone-learning": [text],
-        "good-sequence-dictionary": [b"first ", b"second"],
-        "good-compact-lm": [b"Prediction ", b"is ", b"compression."],
-        "good-compact-mixed": [b"text"],
-        "good-groups": [b"second wave", b"of two chunks", b"end"],
-    }
-    assert format_decoder.decode(load(name)[1], lm_texts(iter(of_lm.get(name, []))))[0] == text
+    assert decode(load(name)[1], ToldModel(LM_TEXTS.get(name, []))) == TEXTS[name]
 
 
 def test_the_examples_are_files() -> None:
@@ -58,7 +44,7 @@ def test_the_examples_are_files() -> None:
             fields = [line[4:].split("  ")[0] for line in block.splitlines()]
             examples.append(bytes.fromhex("".join(fields)))
     assert len(examples) == 3
-    texts = [format_decoder.decode(example, lm_texts(iter(())))[0] for example in examples]
+    texts = [decode(example) for example in examples]
     assert texts == [b"Hello", b"Hello", b""]
     assert all(read(example) for example in examples)
 
