@@ -19,6 +19,8 @@ from llmzip.models import DEFAULT_MODEL, HOME_VARIABLE, locate
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
+    from tiny_files import Tiny
+
 # Before anything imports the hub's client: no test asks the hub, unless whoever runs them says 0.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -115,6 +117,29 @@ def tiny_llama_folder(tmp_path_factory: pytest.TempPathFactory, gappy_tokenizer_
         eos_token_id=0,
     )
     return _save_model(tmp_path_factory.mktemp("tiny llama"), config, gappy_tokenizer_json)
+
+
+@pytest.fixture(scope="session")
+def gpt2(tiny_gpt2_folder: Path) -> Tiny:
+    """Return the tiny GPT-2, prepared: for the product and for the documents' decoder."""
+    from tiny_files import Tiny
+
+    return Tiny.prepare(tiny_gpt2_folder)
+
+
+@pytest.fixture(scope="session")
+def llama(tiny_llama_folder: Path) -> Tiny:
+    """Return the tiny Llama, which writes some bytes with escapes, likewise."""
+    from tiny_files import Tiny
+
+    return Tiny.prepare(tiny_llama_folder)
+
+
+@pytest.fixture(params=["gpt2", "llama"])
+def tiny(request: pytest.FixtureRequest) -> Tiny:
+    """Return either of them."""
+    found: Tiny = request.getfixturevalue(request.param)
+    return found
 
 
 def _train_tokenizer(missing: frozenset[int]) -> str:

@@ -51,6 +51,17 @@ TEXTS = {
     "good-lone-learning": b"Prediction is compression.",
     "good-sequence-dictionary": b"first second!",
 }
+LM_TEXTS = {
+    "good-lone-lm": [b"Prediction is compression."],
+    "good-lone-options-tied": [b"options"],
+    "good-lone-dictionary": [b"Prediction is compression."],
+    "good-lone-learning": [b"Prediction is compression."],
+    "good-sequence-dictionary": [b"first ", b"second"],
+    "good-compact-lm": [b"Prediction ", b"is ", b"compression."],
+    "good-compact-mixed": [b"text"],
+    "good-groups": [b"second wave", b"of two chunks", b"end"],
+}
+"""What the lm chunks decode to, whose payloads no model has made."""
 UNNAMED = ModelRef("any", "", bytes(6))
 """The model of a file that names none."""
 WRITTEN_OTHERWISE = {"good-small-sequence"}

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from exact_from_document import Document
+from preparation_from_document import Document
 
 from exact_models import (
     GPT2,

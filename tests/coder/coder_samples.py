@@ -1,4 +1,4 @@
-"""A range coder in unbounded integers, slow and simple, and helpers around the real one."""
+"""An encoder in unbounded integers, slow and simple, and helpers around the decoders."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from decoder import rangecoder
+from decoder.wire import require
 from llmzip.coder import RangeDecoder
 
 U64 = NDArray[np.uint64]
@@ -51,27 +53,14 @@ def reference_encode(symbols: list[Symbol]) -> bytes:
 
 
 def documented_decode(payload: bytes, symbols: list[Symbol]) -> list[int]:
-    """Decode as docs/FORMAT.md tells, in its words; return the targets, or refuse."""
-    read = 8
-    digits = payload + bytes(8 + 6 * len(symbols))
-    width, offset = 2**64 - 256, int.from_bytes(digits[:8])
-    assert offset < width, "refused"
+    """Decode as the document tells; return the targets, or raise RefusedError."""
+    decoder = rangecoder.RangeDecoder(payload)
     targets = []
     for low, freq, total in symbols:
-        unit, spare = divmod(width, total)
-        begin = [c * unit + min(c, spare) for c in (low, low + freq)]
-        border = spare * (unit + 1)
-        inside = offset < border
-        targets.append(offset // (unit + 1) if inside else spare + (offset - border) // unit)
-        assert low <= targets[-1] < low + freq, "other symbols"
-        offset, width = offset - begin[0], begin[1] - begin[0]
-        while width < 2**56:
-            offset, width, read = 256 * offset + digits[read], 256 * width, read + 1
-    last = (int.from_bytes(digits[read - 8 : read]) - offset) % 2**64
-    carry, digit = (2**64 - last) % 2**64, (2**64 - last) % 2**56
-    assert offset == (carry if carry < width else digit), "refused"
-    assert not payload.endswith(b"\0"), "refused"
-    assert len(payload) <= read, "refused"
+        targets.append(decoder.target(total))
+        require(low <= targets[-1] < low + freq, "other symbols")
+        decoder.consume(low, freq, total)
+    decoder.finish()
     return targets
 
 

@@ -1,112 +1,24 @@
-"""docs/ADAPT.md and nothing else, in plain Python: history, candidates, mixing, learning.
+"""ADAPT.md: the mixer, from the candidates' questions to the mixed distribution, and its learning.
 
-Python's floats are the document's f64: one rounding for each sign that is written. Chunks are
-lists, chains are dictionaries of lists; nothing is shared with the package.
+Python's floats are the document's f64: one rounding for each sign that is written.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
-SLICE = 32
-ORDERS, WALKS = (1, 2, 3, 4, 6), (24, 24, 16, 12, 8)
-SEED, FACTOR = 0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93
-MOST_FOUND, MOST_CANDIDATES, MATCH_WALK, MAX_MATCH = 32, 6, 4, 32
+from decoder.history import ORDERS, Proposal
+
 MOST_COUNTED, LONG_MATCH = 24, 16
 RATE, SHARE = 0.003, 0.4
 MODEL_LIMIT, MIXED_LIMIT, MAP_LIMIT = 20.0, 16.0, 12.0
 N_STEPS = 24
 MAX_TOTAL = 2**48
 
-Place = tuple[int, int]  # a chunk of the group and a token of it
-
-
-def hashed(before: Sequence[int]) -> int:
-    """The slot of a context, its latest token first."""
-    s = SEED * len(before) % 2**64
-    for token in before:
-        s = (s ^ token) * FACTOR % 2**64
-        s ^= s >> 32
-    return s % 2**20
-
-
-@dataclass
-class Candidate:
-    token: int
-    counts: list[int] = field(default_factory=lambda: [0] * len(ORDERS))
-    match: int = 0
-
-
-@dataclass
-class Proposal:
-    candidates: list[Candidate]
-    met: list[int]
-
-
-class History:
-    """The tokens of a group, chunk by chunk, and the chains of what has been learnt."""
-
-    def __init__(self) -> None:
-        self.chunks: list[list[int]] = []
-        self.chains: list[dict[int, list[Place]]] = [{} for _ in ORDERS]
-
-    def before(self, place: Place, count: int) -> list[int]:
-        """The tokens before a place, latest first; fewer where the chunk begins."""
-        chunk, at = place
-        return self.chunks[chunk][max(at - count, 0) : at][::-1]
-
-    def learn(self, place: Place) -> None:
-        for k, chain in zip(ORDERS, self.chains, strict=True):
-            if place[1] >= k:
-                chain.setdefault(hashed(self.before(place, k)), []).append(place)
-
-    def proposal(self, place: Place) -> Proposal:
-        found: dict[int, Candidate] = {}
-        met = [0] * len(ORDERS)
-        longest, holder = 0, None
-        for o in (4, 3, 2, 1, 0):
-            k = ORDERS[o]
-            if place[1] < k:
-                continue
-            context = self.before(place, k)
-            links = self.chains[o].get(hashed(context), [])[::-1][: WALKS[o]]
-            for number, link in enumerate(links):
-                if self.before(link, k) != context:
-                    continue
-                met[o] += 1
-                token = self.chunks[link[0]][link[1]]
-                if token not in found and len(found) == MOST_FOUND:
-                    continue
-                candidate = found.setdefault(token, Candidate(token))
-                candidate.counts[o] += 1
-                if o >= 3 and number < MATCH_WALK:
-                    length = self.match_length(place, link)
-                    if length > longest:
-                        longest, holder = length, candidate
-        if holder is not None:
-            holder.match = longest
-        ranked = sorted(found.values(), key=lambda c: -score(c, met))  # stable
-        return Proposal(ranked[:MOST_CANDIDATES], met)
-
-    def match_length(self, one: Place, other: Place) -> int:
-        pairs = zip(self.before(one, MAX_MATCH), self.before(other, MAX_MATCH), strict=False)
-        return next((n for n, (a, b) in enumerate(pairs) if a != b), self.shorter(one, other))
-
-    def shorter(self, one: Place, other: Place) -> int:
-        return min(one[1], other[1], MAX_MATCH)
-
-
-def score(candidate: Candidate, met: list[int]) -> float:
-    total, factor = 0.0, 1.0
-    for count, n in zip(candidate.counts, met, strict=True):
-        total = total + factor * (count / (n + 1.0))
-        factor = factor * 4.0
-    return total
-
 
 def log2(x: float) -> float:
+    """Nearly the logarithm."""
     m, e = math.frexp(x)
     m, e = m * 2.0, e - 1
     t = (m - 1.0) / (m + 1.0)
@@ -118,6 +30,7 @@ def log2(x: float) -> float:
 
 
 def exp2(x: float) -> float:
+    """2^x, in f64."""
     w = round(x)
     f = x - w
     y = 0.009582852944731712
@@ -127,14 +40,17 @@ def exp2(x: float) -> float:
 
 
 def stretch(p: float) -> float:
+    """A probability's logit, in base 2."""
     return log2(p / (1.0 - p))
 
 
 def squash(x: float) -> float:
+    """The other way."""
     return 1.0 / (1.0 + exp2(-x))
 
 
 def clamp(x: float, low: float, high: float) -> float:
+    """Within the bounds."""
     return max(min(x, high), low)
 
 
@@ -146,16 +62,20 @@ class Estimate:
         self.young, self.low, self.high = young, low, high
 
     def learn(self, y: float) -> None:
+        """What happened: 0 or 1."""
         self.age += 1.0
         moved = self.value + (y - self.value) / min(self.age + self.young, 255.0)
         self.value = clamp(moved, self.low, self.high)
 
 
 def counted(value: float) -> Estimate:
+    """An estimate of counts or matches."""
     return Estimate(value, 8.0, 1e-4, 1.0 - 1e-4)
 
 
 class Mixer:
+    """All that a group has learnt of how far to trust what."""
+
     def __init__(self) -> None:
         n = len(ORDERS)
         self.weights = [[[1.0] + [0.0] * (n + 2) for _ in range(n + 3)] for _ in range(3)]
@@ -193,6 +113,7 @@ class Mixer:
         return mixed[::-1], rest
 
     def learn(self, proposal: Proposal, freqs: Sequence[int], total: int, token: int) -> None:
+        """The token that came, where these were the model's frequencies of the candidates."""
         questions = Questions(self, proposal, freqs, total)
         for r, candidate in enumerate(proposal.candidates):
             questions.ask(r).learn(1.0 if candidate.token == token else 0.0)
@@ -209,11 +130,13 @@ class Questions:
         self.rest, self.left = total, list(proposal.met)
 
     def drop(self, r: int) -> None:
+        """Go on to the next: it is not this one."""
         self.rest -= self.freqs[r]
         counts = self.proposal.candidates[r].counts
         self.left = [n - c for n, c in zip(self.left, counts, strict=True)]
 
     def ask(self, r: int) -> Question:
+        """Whether it is candidate r."""
         candidate, mixer, rank = self.proposal.candidates[r], self.mixer, min(r, 2)
         odds = self.freqs[r] / max(self.rest - self.freqs[r], 1)
         inputs = [clamp(log2(odds), -MODEL_LIMIT, MODEL_LIMIT)]
@@ -254,6 +177,7 @@ class Question:
         self.logit = clamp(logit, -MIXED_LIMIT, MIXED_LIMIT)
 
     def corrected(self) -> float:
+        """The probability p of a yes."""
         place = clamp(self.logit + MAP_LIMIT, 0.01, N_STEPS - 0.01)
         step = int(place)
         part = place - step
@@ -262,6 +186,7 @@ class Question:
         return clamp(mixed, 1e-5, 1.0 - 1e-5)
 
     def learn(self, y: float) -> None:
+        """Whether it was."""
         step = RATE * (y - squash(self.logit))
         for i, x in enumerate(self.inputs):
             self.weights[i] = self.weights[i] + step * x
@@ -272,6 +197,7 @@ class Question:
 
 
 def match_class(length: int) -> int:
+    """0 to 5."""
     if length < 16:
         return (max(length, 4) - 4) // 4
     return 3 if length < 24 else 4 if length < 32 else 5

@@ -1,152 +1,62 @@
-"""docs/EXACT.md and nothing else, in numpy: preparation, forward pass, frequencies, digest.
+"""docs/EXACT.md, *Preparing a model*, and nothing else, in numpy.
 
-Written from the document, one token after another, without a cache or a batch. It
-shares only the containers (FloatModel in, plain dictionaries out) with the engine.
+Preparing is no part of decoding, so it is not in docs/decoder; that runs what is prepared here.
+It shares only the containers (FloatModel) with the engine.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict
 from decimal import Context, Decimal, localcontext
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from decoder.forward import LOG2_E, Array, Lane, Network, Shape, f32, f64, frequencies
+from decoder.model import digest
 from llmzip.exact.floats import FloatLinear, FloatModel
 
-Array = NDArray[Any]
-f32, f64, i32, i64 = np.float32, np.float64, np.int32, np.int64
-LOG2_E = 1.4426950408889634
 ORDERS = (4, 8, 12, 20, 24, 32, 44, 2)
 
 
-def exp2(t: Array) -> Array:
-    t = np.minimum(np.maximum(t, f32(-125)), f32(125))
-    w = np.rint(t)
-    f = t - w
-    y = np.full_like(t, 0.009582852944731712)
-    for c in (0.055906426161527634, 0.24024099111557007, 0.6931241750717163, 1.0):
-        y = y * f
-        y = y + f32(c)
-    return (y.view(i32) + w.astype(i32) * i32(1 << 23)).view(f32)
+class Watched(Network):
+    """A network that keeps what its linears take in."""
 
+    def __init__(self, shape: Shape, tensors: dict[str, Array]) -> None:
+        super().__init__(shape, tensors)
+        self.inputs: dict[str, list[Array]] = {}
 
-def silu_gate(g: Array, u: Array) -> Array:
-    return g / (exp2(g * f32(-LOG2_E)) + f32(1)) * u
-
-
-def gelu(x: Array) -> Array:
-    z = x * x * f32(-0.1029432395800235)
-    z = (z + f32(-2.302208198144325)) * x
-    return x / (exp2(z) + f32(1))
-
-
-def top(x: Array) -> Any:
-    return max(np.abs(x).max(), f32(1e-30))
-
-
-def quantise(x: Array, limit: int) -> tuple[Array, Any]:
-    return np.rint(x * (f32(limit) / top(x))).astype(i64), top(x) * f32(1 / limit)
-
-
-def normalise(x: Array, eps: float) -> tuple[Array, Any]:
-    q = np.rint(x * (f32(127) / top(x))).astype(i64)
-    g = np.rint(x * (f32(32767) / top(x))).astype(i64)
-    u = f64(top(x)) * (1 / 32767)
-    m = f64(int((g * g).sum())) * (u * u) * (1 / len(x))
-    return q, f32(f64(top(x)) * (1 / 127) / np.sqrt(m + eps))
-
-
-def rotate(x: Array, cos: Array, sin: Array) -> Array:
-    a, b = np.split(x, 2)
-    return np.concatenate([a * cos - b * sin, b * cos + a * sin])
+    def products(self, name: str, q: Array, s: Array) -> Array:
+        self.inputs.setdefault(name, []).append((q + 128) // 256 if ".down" in name else q)
+        return super().products(name, q, s)
 
 
 class Document:
-    """A model as the document prepares and runs it."""
+    """A model as the document prepares it."""
 
     def __init__(self, model: FloatModel, n_lanes: int = 64, n_tokens: int = 128) -> None:
-        self.shape = model.shape
-        self.cache: list[list[list[tuple[Any, ...]]]] = []
-        self.inputs: dict[str, list[Array]] = {}
-        self.tensors = prepare(model, self.inputs)
+        self.shape = Shape(**asdict(model.shape))
+        plain = Watched(self.shape, prepare(model, {}))
         for lane in range(n_lanes):
-            self._write(lane, n_lanes, min(n_tokens, self.shape.n_positions))
-        self.tensors = prepare(model, self.inputs)
+            write(plain, lane, n_lanes, min(n_tokens, self.shape.n_positions))
+        self.network = Network(self.shape, prepare(model, plain.inputs))
 
     def frequencies(self, ids: list[int]) -> list[Array]:
         """The distributions after each of the tokens of a window."""
-        self._forget()
-        return [self._after(token, p) for p, token in enumerate(ids)]
-
-    def _write(self, lane: int, n_lanes: int, n_tokens: int) -> None:
-        """Let the model write a lane; `inputs` keeps what its linears take in."""
-        self._forget()
-        token = word(lane + 1) % self.shape.vocab_size
-        for p in range(n_tokens):
-            ends = np.cumsum(self._after(token, p))
-            drawn = word((p + 1) * n_lanes + lane + 1) % int(ends[-1])
-            token = int((ends <= drawn).sum())
-
-    def _forget(self) -> None:
-        self.cache = [
-            [[] for _ in range(self.shape.n_kv_heads)] for _ in range(self.shape.n_layers)
-        ]
-
-    def _linear(self, name: str, q: Array, s: Any) -> Array:
-        self.inputs.setdefault(name, []).append((q + 128) >> 8 if ".down" in name else q)
-        sums = (self.tensors[f"{name}.weight"].astype(i64) @ q).astype(f32)
-        y: Array = sums * self.tensors[f"{name}.scale"] * s
-        return y + self.tensors[f"{name}.bias"] if f"{name}.bias" in self.tensors else y
-
-    def _after(self, token: int, p: int) -> Array:
-        t, s = self.tensors, self.shape
-        x = t["embedding"][token].astype(f32) * t["embedding_scale"][token]
-        if "positions" in t:
-            x = x + t["positions"][p]
-        for i in range(s.n_layers):
-            o = self._attention(i, self._linear(f"{i}.qkv", *normalise(x, s.eps)), p)
-            x = x + self._linear(f"{i}.out", *quantise(o, 127))
-            y = self._linear(f"{i}.up", *normalise(x, s.eps))
-            active = silu_gate(*np.split(y, 2)) if s.gated else gelu(y)
-            x = x + self._linear(f"{i}.down", *quantise(active, 32639))
-        logits = self._linear("head", *normalise(x, s.eps))
-        return np.rint(exp2(logits - logits.max()) * f32(2.0**28)).astype(i64) + 1
-
-    def _attention(self, layer: int, y: Array, p: int) -> Array:
-        s, t = self.shape, self.tensors
-        heads = y.reshape(-1, s.d_head)
-        if s.rotary:
-            turned = [rotate(x, t["cos"][p], t["sin"][p]) for x in heads[: -s.n_kv_heads]]
-            heads = np.stack([*turned, *heads[-s.n_kv_heads :]])
-        for g, keys in enumerate(self.cache[layer]):
-            k, v = heads[s.n_heads + g], heads[s.n_heads + s.n_kv_heads + g]
-            keys.append((*quantise(k, 127), *quantise(v, 127)))
-        return np.concatenate([self._head(layer, h, heads[h]) for h in range(s.n_heads)])
-
-    def _head(self, layer: int, h: int, x: Array) -> Array:
-        s = self.shape
-        q, s_q = quantise(x, 127)
-        s_q = s_q * f32(LOG2_E / np.sqrt(f64(s.d_head)))
-        columns = zip(*self.cache[layer][h * s.n_kv_heads // s.n_heads], strict=True)
-        k, s_k, v, s_v = (np.array(column) for column in columns)
-        a = (k @ q).astype(f32) * s_k
-        e = exp2((a - a.max()) * s_q)
-        total = np.rint(e * f32(2.0**18)).astype(i64).sum()
-        weights, s_p = quantise(e * s_v, 32639)
-        mixed: Array = (weights @ v).astype(f32) * (s_p / (f32(total) * f32(2.0**-18)))
-        return mixed
+        lane = Lane(self.network, len(ids))
+        return [frequencies(self.network.logits(lane.feed(token))) for token in ids]
 
     def digest(self) -> str:
-        state = hashlib.sha256(b"llmzip engine 2\n")
-        state.update(json.dumps(asdict(self.shape), sort_keys=True).encode())
-        for name, values in self.tensors.items():
-            state.update(f"\n{name} torch.{values.dtype} {values.shape}\n".encode())
-            state.update(values.tobytes())
-        return state.hexdigest()
+        return digest(asdict(self.shape), self.network.tensors).hex()
+
+
+def write(plain: Network, lane: int, n_lanes: int, n_tokens: int) -> None:
+    """Let the model write a lane."""
+    view = Lane(plain, n_tokens)
+    token = word(lane + 1) % plain.shape.vocab_size
+    for p in range(n_tokens):
+        ends = np.cumsum(frequencies(plain.logits(view.feed(token))))
+        drawn = word((p + 1) * n_lanes + lane + 1) % int(ends[-1])
+        token = int((ends <= drawn).sum())
 
 
 def grid(w: Array, bits: int) -> tuple[Array, float]:
