@@ -1,7 +1,7 @@
 """What files cost that were made to cost much: `python -m benchmarks.hostile`.
 
-Each is built, given to llmzip in a process of its own, and its exit status, processor time and peak memory
-are printed. None needs a model.
+Each is built and given to llmzip in a process of its own, whose exit status, processor time and
+peak memory are printed. None needs a model.
 """
 
 from __future__ import annotations
