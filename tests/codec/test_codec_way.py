@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
-from importlib import import_module
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from codec_samples import FakeModel, decode, encode, encode_with_stats, foretold
 from numpy.typing import NDArray
 
+import llmzip
 from llmzip.codec import Stats
 from llmzip.report.stats import stats_lines
 
@@ -45,16 +49,19 @@ def test_a_bug_is_reported_with_the_way(
     assert caught.value.__notes__ == ["computed by fake"]
 
 
-def test_the_command_line_says_so_in_the_same_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def run(*_: object) -> None:
-        bug = ZeroDivisionError("a bug")
-        bug.add_note("computed by cpu, avx2")
-        raise bug
-
-    command = import_module("llmzip.cli.main")  # where the name `main` is a function's as well
-    monkeypatch.setattr(command, "_run", run)
-    assert command.main(["compress"]) == 1
-    (line,) = capsys.readouterr().err.splitlines()
+def test_the_command_line_says_so_in_the_same_line() -> None:
+    program = (
+        "import sys, llmzip.cli\n"
+        "module = sys.modules['llmzip.cli.main']\n"
+        "def run(*_):\n"
+        "    bug = ZeroDivisionError('a bug')\n"
+        "    bug.add_note('computed by cpu, avx2')\n"
+        "    raise bug\n"
+        "module._run = run\n"
+        "sys.exit(module.main(['compress']))\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(Path(llmzip.__file__).parent.parent)}
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
     assert line.endswith("ZeroDivisionError: a bug; computed by cpu, avx2")
