@@ -7,6 +7,7 @@ tokens are likely and others are not, as with a trained model.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 # Before anything imports the hub's client: no test asks the hub, unless whoever runs them says 0.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Tests say themselves which way of computing they are for.
+os.environ.pop("LLMZIP_WAY", None)
 
 # HYPOTHESIS_PROFILE=expensive looks much longer. No deadlines: models share the cores.
 settings.register_profile("default", deadline=None)
@@ -186,3 +189,29 @@ def _save_model(folder: Path, config: PretrainedConfig, tokenizer_json: str) -> 
         eos_token=END_OF_TEXT,
     ).save_pretrained(folder)
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let reports say which way of computing their test was for: see `ways`."""
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        if callspec is not None and "way" in callspec.params:
+            item.user_properties.append(("way", str(callspec.params["way"])))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which ways of computing have been tested, and which could not be."""
+    ran, skipped = Counter[str](), dict[str, str]()
+    for outcome in ("passed", "failed", "skipped"):
+        for report in terminalreporter.getreports(outcome):
+            for name, way in report.user_properties:
+                if name != "way":
+                    continue
+                if outcome == "skipped":
+                    skipped[str(way)] = report.longrepr[2].removeprefix("Skipped: ")
+                else:
+                    ran[str(way)] += report.when == "call"
+    for way in sorted(ran):
+        terminalreporter.line(f"way {way}: {ran[way]} tests ran")
+    for way in sorted(skipped.keys() - ran.keys()):
+        terminalreporter.line(f"way {way}: NOT tested, {skipped[way]}")

@@ -41,14 +41,14 @@ class KernelCache(NullCache):  # type: ignore[misc]  # numba has no types
     @property
     def cache_path(self) -> str | None:
         """The folder that is looked into first, if there is any."""
-        folders = kernel_folders()
+        folders = self._folders()
         return str(folders[0]) if folders else None
 
     def load_overload(self, signature: Any, target_context: Any) -> Any:
         """The kernel for a signature, or None. Raises UntrustedError."""
         target_context.refresh()
         key = self._key(signature, target_context.codegen())
-        for folder in kernel_folders():
+        for folder in self._folders():
             found = _read(folder / self._file_name(key), key)
             if found is not None:
                 return CompileResult._rebuild(target_context, *found)
@@ -60,7 +60,7 @@ class KernelCache(NullCache):  # type: ignore[misc]  # numba has no types
             return  # it holds addresses of this process
         key = self._key(signature, compiled.codegen)
         body = dumps((key, compiled._reduce()))
-        for folder in kernel_folders():
+        for folder in self._folders():
             with suppress(OSError, UntrustedError):
                 make_private(folder)
                 _write(folder / self._file_name(key), body)
@@ -75,14 +75,21 @@ class KernelCache(NullCache):  # type: ignore[misc]  # numba has no types
         own = _file_digest(code.co_filename), code.co_firstlineno, code.co_code, enclosed
         return sources_digest(), own, signature, codegen.magic_tuple()
 
+    def _folders(self) -> list[Path]:
+        """Where to look; nowhere for a function without a file, whose state nobody knows."""
+        return kernel_folders() if _file_digest(self._code.co_filename) else []
+
     def _file_name(self, key: tuple[Any, ...]) -> str:
         return f"{self._name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}{_SUFFIX}"
 
 
 @lru_cache
-def _file_digest(path: str) -> bytes:
-    """Of the file that holds a kernel: tests have some of their own."""
-    return hashlib.sha256(Path(path).read_bytes()).digest()
+def _file_digest(path: str) -> bytes | None:
+    """Of the file that holds a kernel, if it can be read: tests have some of their own."""
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).digest()
+    except OSError:
+        return None
 
 
 def _read(path: Path, key: tuple[Any, ...]) -> Any:

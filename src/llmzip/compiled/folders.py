@@ -21,7 +21,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from llmzip.errors import UntrustedError
-from llmzip.ownership import is_trusted
+from llmzip.ownership import is_trusted, require_trusted
 
 PACKAGE = Path(__file__).parents[1]
 ROOMS = ("adapt", "compiled", "exact", "mixing")
@@ -51,11 +51,16 @@ def kernel_folders() -> list[Path]:
 def _chosen_folder(chosen: Path, state: str) -> Path:
     folder = chosen / state
     for path in (chosen, folder):
-        if not (is_trusted(path) or _keeps_owners_apart(path)):
-            raise UntrustedError(
-                f"{FOLDER_VARIABLE} leads to {path}, which others own or may write to, so no "
-                "compiled kernel is taken from it: unset it, or name a folder of your own"
-            )
+        try:
+            require_trusted(path)
+        except UntrustedError as exc:
+            if not _keeps_owners_apart(path):
+                raise UntrustedError(
+                    f"{FOLDER_VARIABLE} leads to {path}, which others own or may write to, so no "
+                    "compiled kernel is taken from it: unset it, or name a folder of your own"
+                ) from exc
+        except OSError:
+            pass  # nothing can be read there
     return folder
 
 

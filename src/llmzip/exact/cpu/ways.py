@@ -46,9 +46,13 @@ def way_of(shape: ModelShape, asked: str | None = None) -> Way:
 
     Raises DeviceError if the one asked for is not to be had: never is another taken for it.
     """
-    asked = asked or os.environ.get(WAY_VARIABLE)
     if asked:
         return _way_asked_for(asked, shape)
+    if from_environment := os.environ.get(WAY_VARIABLE):
+        try:
+            return _way_asked_for(from_environment, shape)
+        except DeviceError as exc:
+            raise DeviceError(f"{exc}, or unset {WAY_VARIABLE}") from None
     return next(way for way in reversed(runnable_ways()) if takes(way, shape) and _is_wanted(way))
 
 
