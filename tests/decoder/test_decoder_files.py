@@ -40,7 +40,7 @@ def test_line_ends(tiny: Tiny, level: int, n_bare: int) -> None:
     assert decode(file, tiny.model) == text
 
 
-@pytest.mark.parametrize("options", [Options(30, 20, 7), Options(50, 33, 32), Options(40, 6, 5)])
+@pytest.mark.parametrize("options", [Options(40, 20, 7), Options(50, 33, 32), Options(40, 6, 5)])
 @pytest.mark.parametrize("learns", [False, True])
 def test_groups_waves_and_windows(tiny: Tiny, options: Options, learns: bool) -> None:
     """Windows begin anew within chunks, waves learn from each other, groups begin at nothing."""
