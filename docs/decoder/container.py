@@ -222,7 +222,7 @@ def head(fields: Fields, kind: int) -> Chunk:
         require(size <= most, "a payload too long for its tokens")
     else:
         require(size < n or kind == STORED, "a payload as long as what it decodes to")
-        require(n <= 8192 * size or kind != LZMA, "LZMA that claims more than it can hold")
+        require(n <= 8192 * size or kind != LZMA, "more bytes than an LZMA2 stream can hold")
     return Chunk(kind, n, tokens, size, fields.take(4))
 
 

@@ -65,6 +65,9 @@ class Mixed:
     def decode(self) -> bytes:
         """The chunk's bytes."""
         while len(self.text) < self.n:
+            if self.code == 0 and self.read >= len(self.payload):
+                self.text += b"\xff" * (self.n - len(self.text))  # whatever is predicted
+                break
             keys, node = self.keys(), 1
             for bit in range(8):
                 if bit % 4 == 0:

@@ -43,12 +43,11 @@ class Model:
     def __init__(self, folder: Path) -> None:
         try:
             shape, tensors = read_safetensors(folder / "model.safetensors")
-            tokenizer = (folder / "tokenizer.json").read_text(encoding="utf-8")
+            self.tokens = Tokens((folder / "tokenizer.json").read_text(encoding="utf-8"))
             info = json.loads((folder / "info.json").read_text(encoding="utf-8"))["info"]
-        except (OSError, ValueError, KeyError) as exc:
+            self.bos, self.network = int(info["bos_id"]), Network(Shape(**shape), tensors)
+        except (OSError, ValueError, KeyError, TypeError) as exc:
             raise RefusedError(f"{folder} is not a prepared model ({exc})") from exc
-        self.tokens, self.bos = Tokens(tokenizer), int(info["bos_id"])
-        self.network = Network(Shape(**shape), tensors)
         state = hashlib.sha256(digest(shape, tensors))
         state.update(self.tokens.fingerprint_bytes())
         state.update(f"\nbos {self.bos}".encode())

@@ -10,6 +10,7 @@ from decoder.forward import Array
 from decoder.lm import Predictor
 from decoder.rangecoder import RangeDecoder
 from decoder.tokens import Tokens
+from decoder.wire import require
 
 
 class Payloads:
@@ -28,6 +29,7 @@ class Payloads:
         for chunk in chunks:
             has_lines = chunk.kind == LM_LINES
             exceptions, payload = lines.split(chunk.payload) if has_lines else ([], chunk.payload)
+            require(len(payload) <= 6 * chunk.n_tokens + 8, "more than its tokens can take")
             bare.append(exceptions)
             coders.append(RangeDecoder(payload))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 
 import pytest
-from tiny_files import Tiny, chunks_of, lines_of
 
 import decoder.lm
 from decoder import decode
@@ -13,6 +12,7 @@ from decoder.container import LM, LM_LINES, LZMA, MIXED, STORED, members
 from llmzip.codec.levels import Level
 from llmzip.container import Options
 from llmzip.predict import primed
+from tiny_files import Tiny, chunks_of, lines_of
 
 N_WORDS = 200  # more than the models' 128 positions: every level has to begin a window anew
 
@@ -40,7 +40,7 @@ def test_line_ends(tiny: Tiny, level: int, n_bare: int) -> None:
     assert decode(file, tiny.model) == text
 
 
-@pytest.mark.parametrize("options", [Options(30, 20, 7), Options(50, 33, 32), Options(40, 6, 5)])
+@pytest.mark.parametrize("options", [Options(40, 20, 7), Options(50, 33, 32), Options(40, 6, 5)])
 @pytest.mark.parametrize("learns", [False, True])
 def test_groups_waves_and_windows(tiny: Tiny, options: Options, learns: bool) -> None:
     """Windows begin anew within chunks, waves learn from each other, groups begin at nothing."""
