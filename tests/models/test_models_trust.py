@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -31,8 +32,7 @@ from llmzip.models.catalog import WheelSource
 
 IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 only_root = pytest.mark.skipif(not IS_ROOT, reason="only root can become another user")
-SMOLLM2 = CATALOG[DEFAULT_MODEL].source
-assert isinstance(SMOLLM2, WheelSource)
+SMOLLM2 = cast("WheelSource", CATALOG[DEFAULT_MODEL].source)
 
 
 @pytest.fixture(autouse=True)
@@ -123,12 +123,10 @@ def test_every_folder_and_file_on_the_way_is_looked_at(
     for path in (own_home, folder.parent, folder, *folder.iterdir()):
         usual = mode(path)
         path.chmod(usual | 0o020)
-        for use in (
-            lambda: open_exact(str(tiny_llama_folder), quiet=True),
-            lambda: open_recorded("x", "local", made.fingerprint),
-        ):
-            with pytest.raises(UntrustedError, match=path.name):
-                use()
+        with pytest.raises(UntrustedError, match=path.name):
+            open_exact(str(tiny_llama_folder), quiet=True)
+        with pytest.raises(UntrustedError, match=path.name):
+            open_recorded("x", "local", made.fingerprint)
         path.chmod(usual)
     assert open_exact(str(tiny_llama_folder)).fingerprint == made.fingerprint
 
