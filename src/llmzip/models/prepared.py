@@ -156,7 +156,9 @@ def list_prepared() -> Iterator[tuple[Path, PreparedInfo]]:
 
     Raises: UntrustedError if others can have put one there.
     """
-    found = []
+    found: list[tuple[Path, PreparedInfo]] = []
+    with contextlib.suppress(PermissionError):
+        home.trusted(_prepared_home())
     for path in _prepared_home().glob(f"*/{_INFO}"):
         with contextlib.suppress(*_NOT_READY):
             found.append((path.parent, _read_info(path.parent)))
