@@ -123,6 +123,27 @@ def tiny_llama_folder(tmp_path_factory: pytest.TempPathFactory, gappy_tokenizer_
 
 
 @pytest.fixture(scope="session")
+def tiny_team_folder(tmp_path_factory: pytest.TempPathFactory, byte_tokenizer_json: str) -> Path:
+    """Return a folder with a Llama whose widths let threads share a decoding step."""
+    from transformers import LlamaConfig
+
+    config = LlamaConfig(
+        vocab_size=VOCAB_SIZE,
+        hidden_size=128,
+        intermediate_size=192,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        max_position_embeddings=N_POSITIONS,
+        tie_word_embeddings=True,
+        initializer_range=0.15,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    return _save_model(tmp_path_factory.mktemp("tiny team"), config, byte_tokenizer_json)
+
+
+@pytest.fixture(scope="session")
 def gpt2(tiny_gpt2_folder: Path) -> Tiny:
     """Return the tiny GPT-2, prepared: for the product and for the documents' decoder."""
     from tiny_files import Tiny

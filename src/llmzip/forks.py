@@ -46,9 +46,7 @@ class Threads(ThreadPoolExecutor):
         super().__init__(n_threads, name, initializer=initializer)
         self._origin = Origin()
 
-    def submit(
-        self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Future[T]:
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """As the class it extends. Raises UsageError in a forked child."""
         self._origin.require()
         return super().submit(fn, *args, **kwargs)
