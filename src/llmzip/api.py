@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
 from llmzip.container.limits import MAX_DICTIONARY_BYTES
-from llmzip.errors import DeviceError, DictionaryError, FingerprintError, UsageError
+from llmzip.errors import DictionaryError, FingerprintError, UsageError
 from llmzip.kept import Kept
 from llmzip.models.catalog import DEFAULT_MODEL
 
@@ -304,9 +304,11 @@ class Decompressor(_ModelKeeper):
                 "the file needs the dictionary that it was made with; give it with --dict"
             )
         model = self._name or ref or self._default_model
-        opened = self._how.open(model, options, ref is None or ref.portable, dictionary)
+        exact = ref is None or ref.portable
+        machine = None if ref is None or self._force_foreign else ref.machine
+        opened = self._how.open(model, options, exact, dictionary, machine)
         if ref is not None:
-            _check_same(opened.ref, ref, self._force_foreign)
+            _check_same(opened.ref, ref)
         if opened.dictionary != options.dictionary:
             raise DictionaryError(
                 "the file needs the dictionary and the model that it was made with, and these are "
@@ -315,17 +317,12 @@ class Decompressor(_ModelKeeper):
         return opened
 
 
-def _check_same(here: ModelRef, wanted: ModelRef, force_foreign: bool) -> None:
-    """Raise unless the model opened here computes what the file was made with."""
+def _check_same(here: ModelRef, wanted: ModelRef) -> None:
+    """Raise unless the model opened here is the one that the file was made with."""
     if here.fingerprint != wanted.fingerprint:
         raise FingerprintError(
             f"the file needs model {wanted.name} with fingerprint {wanted.fingerprint.hex()}, "
             f"but {here.name} here has {here.fingerprint.hex()}; say with -m where the right one is"
-        )
-    if here.machine != wanted.machine and not force_foreign:
-        raise DeviceError(
-            "the file was made in floating point and can be decoded only on the machine, device "
-            "and library versions that made it; --force-foreign tries all the same"
         )
 
 
@@ -349,9 +346,14 @@ class _HowToRun:
         self._allow_hub = allow_hub
 
     def open(
-        self, model: str | ModelRef, options: Options, exact: bool, dictionary: bytes | None
+        self,
+        model: str | ModelRef,
+        options: Options,
+        exact: bool,
+        dictionary: bytes | None,
+        machine: bytes | None = None,
     ) -> OpenedPredictor:
-        """Open the model that a person names or a file records."""
+        """Open the model that a person names or a file records; see open_predictor."""
         from llmzip.predict import open_predictor
 
         return open_predictor(
@@ -364,6 +366,7 @@ class _HowToRun:
             quiet=self._quiet,
             dictionary=dictionary,
             allow_hub=self._allow_hub,
+            machine=machine,
         )
 
 
