@@ -161,8 +161,13 @@ def tiny_llama_folder(tmp_path_factory: pytest.TempPathFactory, gappy_tokenizer_
 
 
 @pytest.fixture(scope="session")
-def tiny_team_folder(tmp_path_factory: pytest.TempPathFactory, byte_tokenizer_json: str) -> Path:
-    """Return a folder with a Llama whose widths let threads share a decoding step."""
+def tiny_team_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a Llama that every way of computing takes; threads share its steps."""
+    return save_team(tmp_path_factory.mktemp("tiny team"))
+
+
+def save_team(folder: Path) -> Path:
+    """Save that Llama into `folder`."""
     from transformers import LlamaConfig
 
     config = LlamaConfig(
@@ -178,7 +183,7 @@ def tiny_team_folder(tmp_path_factory: pytest.TempPathFactory, byte_tokenizer_js
         bos_token_id=0,
         eos_token_id=0,
     )
-    return _save_model(tmp_path_factory.mktemp("tiny team"), config, byte_tokenizer_json)
+    return _save_model(folder, config, _train_tokenizer(frozenset()))
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,10 @@ class Kept:
     """
 
     def __init__(self) -> None:
-        self._forget()
+        self._lock = Lock()
+        self._owner: int | None = None  # the thread whose call is running
+        self._model: OpenedPredictor | None = None
+        self._key: object = None
         _alive.add(self)
 
     def call(self, work: Callable[[], T]) -> T:
@@ -54,8 +57,8 @@ class Kept:
         """Within `call`: return the model kept for `key`, opening it if that is another."""
         if self._model is None or self._key != key:
             self._model = None  # its memory is wanted for the next
-            self._model = open_model()
-            self._key = key
+            opened = open_model()
+            self._model, self._key = opened, key
         return self._model
 
     def close(self) -> None:
@@ -71,9 +74,7 @@ class Kept:
 
     def _forget(self) -> None:
         self._lock = Lock()
-        self._owner: int | None = None  # the thread whose call is running
-        self._model: OpenedPredictor | None = None
-        self._key: object = None
+        self._owner = self._model = self._key = None
 
     def _require_free(self) -> None:
         if _forked_while_busy:

@@ -69,7 +69,8 @@ def fork_during_a_call(opened: llmzip.Compressor) -> None:
     in_child("busy", lambda: is_refused(lambda: compress(compressor()), "forked while"))
     go_on.set()
     thread.join()
-    parent, children = os.getpid(), []
+    parent = os.getpid()
+    children: list[int] = []
 
     def fork(_: int) -> None:
         if os.getpid() == parent and not children:

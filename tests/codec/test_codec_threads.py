@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -91,13 +92,14 @@ def test_what_was_interrupted_can_be_used_again(
         if calls == where:
             raise KeyboardInterrupt
 
-    for run in (
-        lambda: compressor.compress(io.BytesIO(DATA), io.BytesIO(), interrupt),
-        lambda: decompressor.decompress(io.BytesIO(packed), io.BytesIO(), interrupt),
-    ):
+    runs: list[tuple[Callable[..., object], bytes]] = [
+        (compressor.compress, DATA),
+        (decompressor.decompress, packed),
+    ]
+    for run, data in runs:
         calls = 0
         with pytest.raises(KeyboardInterrupt):
-            run()
+            run(io.BytesIO(data), io.BytesIO(), interrupt)
         assert compressed(compressor) == packed
         assert decompressed(decompressor, packed) == DATA
 
