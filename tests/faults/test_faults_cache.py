@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from llmzip.models import digests
+from llmzip.models import digests, files
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))  # how the command line is run
 
@@ -61,7 +61,7 @@ def test_any_harm_to_any_file_is_mended(
 ) -> None:
     wanted = compress(tiny_gpt2_folder, whole_home)
     for path in sorted(path for path in home.rglob("*") if path.is_file()):
-        if path.exists():
+        if path.stat().st_size:  # a lock is empty
             harm(path)
     assert compress(tiny_gpt2_folder, home) == wanted
     (info,) = home.glob("prepared/*/info.json")  # and it is whole again
@@ -90,13 +90,12 @@ def test_who_is_killed_while_preparing_is_in_nobodys_way(
     )
     assert running.stdin is not None
     running.stdin.write(TEXT)
-    running.stdin.flush()
+    running.stdin.close()
     while not list(home.glob("staging/*")):
         assert running.poll() is None
-        running.stdin.write(TEXT)  # until there is enough for a group, and then it is at work
         time.sleep(0.001)
     running.kill()
-    running.communicate()
+    running.wait()
     assert list(home.glob("staging/*"))
     assert compress(tiny_gpt2_folder, home) == compress(tiny_gpt2_folder, whole_home)
     assert not list(home.glob("staging/*"))
@@ -154,6 +153,21 @@ def test_a_file_changed_with_its_size_and_time_kept_is_read_again(
     path.write_bytes(b"new")
     os.utime(path, ns=(long_ago, long_ago))
     assert digests.file_sha256(path) == digests.read_sha256(path) != first
+
+
+def test_a_harmed_memory_of_digests_condemns_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLMZIP_HOME", str(tmp_path / "home"))
+    path = tmp_path / "weights.gguf"
+    path.write_bytes(b"weights")
+    os.utime(path, ns=(0, 0))
+    right = digests.file_sha256(path)
+    (note,) = (tmp_path / "home" / "digests").iterdir()
+    note.write_text(note.read_text().replace(right, right[::-1]))
+    monkeypatch.setattr(files, "_published_sha256", lambda *_: right)
+    assert files.ModelFiles("a model", "somewhere", path).sha256() == right
+    assert right in note.read_text()
 
 
 @pytest.mark.parametrize("hours", [-1000, -1, 1, 1000])

@@ -21,8 +21,10 @@ _BLOCK_N_BYTES = 1 << 20
 _SETTLED_NS = 2_000_000_000  # coarser than any file system's clock in use
 
 
-def file_sha256(path: Path) -> str:
+def file_sha256(path: Path, *, anew: bool = False) -> str:
     """Return the SHA-256 of a file's contents in hex, from memory where it is known.
+
+    anew: read it all the same, and remember that.
 
     Raises: OSError; UntrustedError if others can have written what is remembered.
     """
@@ -30,7 +32,7 @@ def file_sha256(path: Path) -> str:
     note = _note_path(path)
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         known = json.loads(home.trusted(note).read_text(encoding="utf-8"))
-        if known["state"] == _state(status):
+        if not anew and known["state"] == _state(status):
             return str(known["sha256"])
     sha256 = read_sha256(path)
     if time.time_ns() - status.st_mtime_ns > _SETTLED_NS:
