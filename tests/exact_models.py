@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -124,9 +125,15 @@ def _shape(recipe: Recipe) -> ModelShape:
     return ModelShape(*sizes, r.vocab_size, r.n_positions, eps=1e-5, gated=r.llama, rotary=r.llama)
 
 
-def exact_model(recipe: Recipe) -> ExactModel:
-    """The model of a recipe, prepared."""
+def newly_prepared(recipe: Recipe) -> ExactModel:
+    """The model of a recipe, prepared for whoever may change it."""
     return prepare(float_model(recipe), SAMPLE)
+
+
+@lru_cache(maxsize=64)
+def exact_model(recipe: Recipe) -> ExactModel:
+    """The model of a recipe, prepared: the same for all tests, so none may change it."""
+    return newly_prepared(recipe)
 
 
 def engines(model: ExactModel, way: str | None = None) -> list[Engine]:

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from functools import partial
+from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
 from llmzip.container.limits import MAX_DICTIONARY_BYTES
-from llmzip.errors import DeviceError, DictionaryError, FingerprintError, UsageError
+from llmzip.errors import DictionaryError, FingerprintError, UsageError
+from llmzip.kept import Kept
 from llmzip.models.catalog import DEFAULT_MODEL
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from llmzip.codec import Progress, Stats
     from llmzip.codec.levels import Level
     from llmzip.container import ModelRef, Options, Summary
@@ -111,7 +116,37 @@ def decoded_size(source: BinaryIO) -> int | None:
     return n_bytes
 
 
-class Compressor:
+class _ModelKeeper:
+    """What an object that keeps a model open promises.
+
+    Threads may share it: their calls are made one after the other. In a child that was forked
+    while none was running it opens its model anew, and so it does where it is unpickled. A call
+    that was interrupted, with Ctrl-C for one, leaves it fit for use.
+    """
+
+    def __init__(self) -> None:
+        self._kept = Kept()
+
+    def close(self) -> None:
+        """Free the model and its threads, once the call that runs is done; the next opens it anew.
+
+        Raises UsageError from within such a call.
+        """
+        self._kept.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Compressor(_ModelKeeper):
     """Compresses streams with one model, which it opens when it first meets text.
 
     model: a name, a folder, a .gguf file or a hub id.
@@ -141,6 +176,7 @@ class Compressor:
         exact: bool = True,
         quiet: bool = True,
     ) -> None:
+        super().__init__()
         _require_positive(threads=threads, batch=batch)
         self._level = _level(level, chunk_tokens, exact)
         if dictionary is not None:
@@ -152,32 +188,32 @@ class Compressor:
         self._name = model
         self._how = _HowToRun(device, threads, batch, quiet)
         self._exact = exact
-        self._opened: OpenedPredictor | None = None
 
     def compress(self, source: BinaryIO, sink: BinaryIO, progress: Progress | None = None) -> Stats:
         """Compress all of `source` onto `sink`, which is neither flushed nor closed.
 
         A source that cannot seek is read ahead by a thread of its own.
         progress: called with the number of bytes dealt with so far.
-        Raises ModelError, DeviceError, OSError; UsageError if chunk_tokens are too few.
+        Raises ModelError, DeviceError, OSError; UsageError if chunk_tokens are too few, and where
+        the object cannot be used: within a call of its own, or forked during one.
         """
         from llmzip.codec import encode_stream, unseen
 
-        level = self._level
-        if self._dictionary is not None:
-            # its mark, in the file's first bytes, is the model's too
-            level = level.with_dictionary(self._open().dictionary)
-        return encode_stream(source, sink, self._open, level, progress or unseen)
+        def work() -> Stats:
+            level = self._level
+            if self._dictionary is not None:
+                # its mark, in the file's first bytes, is the model's too
+                level = level.with_dictionary(self._open().dictionary)
+            return encode_stream(source, sink, self._open, level, progress or unseen)
+
+        return self._kept.call(work)
 
     def _open(self) -> OpenedPredictor:
-        if self._opened is None:
-            self._opened = self._how.open(
-                self._name, self._level.options, self._exact, self._dictionary
-            )
-        return self._opened
+        how = self._name, self._level.options, self._exact, self._dictionary
+        return self._kept.model(None, partial(self._how.open, *how))
 
 
-class Decompressor:
+class Decompressor(_ModelKeeper):
     """Decompresses streams, keeping the model that was needed last.
 
     model: where the model is, if not where the file says; its fingerprint must fit all the same.
@@ -209,6 +245,7 @@ class Decompressor:
         allow_hub: bool = False,
         quiet: bool = True,
     ) -> None:
+        super().__init__()
         _require_positive(threads=threads, batch=batch, max_output=max_output, memlimit=memlimit)
         if dictionary is not None:
             _check_dictionary(dictionary)
@@ -219,8 +256,6 @@ class Decompressor:
         self._how = _HowToRun(device, threads, batch, quiet, allow_hub)
         self._force_foreign = force_foreign
         self._max_output, self._memlimit = max_output, memlimit
-        self._opened: OpenedPredictor | None = None
-        self._opened_for: tuple[ModelRef | None, Options] | None = None
 
     def decoded_size(self, source: BinaryIO) -> int | None:
         """Do what the function does; raise LimitError too if that is more than may come out."""
@@ -241,26 +276,26 @@ class Decompressor:
 
         progress: called with the number of bytes written or nearly so.
         Raises FormatError and LimitError (what was written by then is right, but not all),
-        ModelError, DeviceError, OSError.
+        ModelError, DeviceError, OSError; UsageError where the object cannot be used: within a
+        call of its own, or forked during one.
         """
         from llmzip.codec import decode_stream, unseen
 
-        return decode_stream(
-            source,
-            sink,
-            self._open,
-            self._batch,
-            progress or unseen,
-            max_output=self._max_output,
-            memlimit=self._memlimit,
-        )
+        def work() -> Stats:
+            return decode_stream(
+                source,
+                sink,
+                self._open,
+                self._batch,
+                progress or unseen,
+                max_output=self._max_output,
+                memlimit=self._memlimit,
+            )
+
+        return self._kept.call(work)
 
     def _open(self, ref: ModelRef | None, options: Options) -> OpenedPredictor:
-        if self._opened is None or self._opened_for != (ref, options):
-            self._opened = None  # its memory is wanted for the next
-            self._opened = self._open_checked(ref, options)
-            self._opened_for = ref, options
-        return self._opened
+        return self._kept.model((ref, options), partial(self._open_checked, ref, options))
 
     def _open_checked(self, ref: ModelRef | None, options: Options) -> OpenedPredictor:
         dictionary = None if options.dictionary is None else self._dictionary
@@ -269,9 +304,11 @@ class Decompressor:
                 "the file needs the dictionary that it was made with; give it with --dict"
             )
         model = self._name or ref or self._default_model
-        opened = self._how.open(model, options, ref is None or ref.portable, dictionary)
+        exact = ref is None or ref.portable
+        machine = None if ref is None or self._force_foreign else ref.machine
+        opened = self._how.open(model, options, exact, dictionary, machine)
         if ref is not None:
-            _check_same(opened.ref, ref, self._force_foreign)
+            _check_same(opened.ref, ref)
         if opened.dictionary != options.dictionary:
             raise DictionaryError(
                 "the file needs the dictionary and the model that it was made with, and these are "
@@ -280,17 +317,12 @@ class Decompressor:
         return opened
 
 
-def _check_same(here: ModelRef, wanted: ModelRef, force_foreign: bool) -> None:
-    """Raise unless the model opened here computes what the file was made with."""
+def _check_same(here: ModelRef, wanted: ModelRef) -> None:
+    """Raise unless the model opened here is the one that the file was made with."""
     if here.fingerprint != wanted.fingerprint:
         raise FingerprintError(
             f"the file needs model {wanted.name} with fingerprint {wanted.fingerprint.hex()}, "
             f"but {here.name} here has {here.fingerprint.hex()}; say with -m where the right one is"
-        )
-    if here.machine != wanted.machine and not force_foreign:
-        raise DeviceError(
-            "the file was made in floating point and can be decoded only on the machine, device "
-            "and library versions that made it; --force-foreign tries all the same"
         )
 
 
@@ -314,9 +346,14 @@ class _HowToRun:
         self._allow_hub = allow_hub
 
     def open(
-        self, model: str | ModelRef, options: Options, exact: bool, dictionary: bytes | None
+        self,
+        model: str | ModelRef,
+        options: Options,
+        exact: bool,
+        dictionary: bytes | None,
+        machine: bytes | None = None,
     ) -> OpenedPredictor:
-        """Open the model that a person names or a file records."""
+        """Open the model that a person names or a file records; see open_predictor."""
         from llmzip.predict import open_predictor
 
         return open_predictor(
@@ -329,6 +366,7 @@ class _HowToRun:
             quiet=self._quiet,
             dictionary=dictionary,
             allow_hub=self._allow_hub,
+            machine=machine,
         )
 
 

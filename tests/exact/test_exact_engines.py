@@ -11,7 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from exact_models import CPU, GPT2, LLAMA, Numbers, Recipe, engines, exact_model, random_ids
+from exact_models import (
+    CPU,
+    GPT2,
+    LLAMA,
+    Numbers,
+    Recipe,
+    engines,
+    exact_model,
+    newly_prepared,
+    random_ids,
+)
 from llmzip.exact.cpu.ways import Way
 from llmzip.exact.distribution import Engine, Ids, TokenIntervals
 from llmzip.exact.hidden import Hidden
@@ -107,7 +117,7 @@ def test_engines_agree_on_random_and_extreme_models(
 ) -> None:
     # untied, or extreme weights would not reach the head
     recipe = fitting(replace(recipe, tied=False), way)
-    model = exact_model(recipe)
+    model = newly_prepared(recipe)
     for linear in linears(model):
         linear.weight[:n_zero_rows] = 0
     ids = random_ids(recipe, 90)
@@ -122,7 +132,7 @@ def test_engines_agree_on_extreme_integers(way: Way, data: st.DataObject) -> Non
     """Weights that prepare would hardly make: all at the limits, with scales far apart."""
     recipe = data.draw(st.sampled_from([GPT2, LLAMA, replace(LLAMA, biases=True)]))
     recipe = fitting(recipe, way)
-    model = exact_model(recipe)
+    model = newly_prepared(recipe)
     for linear in linears(model):
         if data.draw(st.booleans()):
             linear.weight[:] = data.draw(st.sampled_from([127, -127]))

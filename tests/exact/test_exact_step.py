@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from exact_models import CPU, LLAMA, Recipe, exact_model, random_ids
+from exact_models import CPU, LLAMA, Recipe, exact_model, newly_prepared, random_ids
 from llmzip.exact.cache import KVCache
 from llmzip.exact.cpu.ways import Way, takes
 from llmzip.exact.distribution import Engine
@@ -28,7 +28,6 @@ SHAPES = [
     replace(WIDE, llama=False, n_heads=2, n_kv_heads=2, biases=True, vocab_size=5),
     replace(WIDE, n_layers=1, vocab_size=1536, gain=50.0),
 ]
-MODELS = {recipe: exact_model(recipe) for recipe in SHAPES}
 
 
 def filled(engine: Engine, recipe: Recipe, depths: list[int]) -> KVCache:
@@ -60,9 +59,15 @@ def stepped(
 
 
 def assert_steps_agree(
-    recipe: Recipe, depths: list[int], order: list[int], threads: int, way: Way
+    recipe: Recipe,
+    depths: list[int],
+    order: list[int],
+    threads: int,
+    way: Way,
+    model: ExactModel | None = None,
 ) -> None:
-    model = MODELS[recipe] if recipe in MODELS else exact_model(recipe)
+    """Of the recipe's model, or of `model`, which has its shape."""
+    model = model or exact_model(recipe)
     fast = engine_on(way, model, recipe.n_positions, threads)
     wanted = stepped(model, TorchEngine(model, CPU), recipe, depths, order)
     ours = stepped(model, fast, recipe, depths, order)
@@ -70,7 +75,7 @@ def assert_steps_agree(
 
 
 def test_every_way_takes_these_shapes() -> None:
-    assert all(takes(way, model.shape) for way in Way for model in MODELS.values())
+    assert all(takes(way, exact_model(recipe).shape) for way in Way for recipe in SHAPES)
 
 
 @every_way
@@ -107,18 +112,14 @@ def test_long_contexts_cross_the_blocks_of_keys(depth: int, way: Way) -> None:
 def test_extreme_integers_do_not_overflow(way: Way) -> None:
     """Weights, keys and values all at the limits, of one sign: the largest sums there are."""
     recipe = replace(WIDE, n_layers=1, n_positions=640)
-    model = exact_model(recipe)
+    model = newly_prepared(recipe)
     for linear in (
         *(getattr(model.layers[0], n) for n in ("qkv", "out", "up", "down")),
         model.head,
     ):
         linear.weight[:] = 127
         linear.weight[1::2] = -127
-    MODELS[recipe] = model
-    try:
-        assert_steps_agree(recipe, [600, 513], [0, 1], 2, way)
-    finally:
-        del MODELS[recipe]
+    assert_steps_agree(recipe, [600, 513], [0, 1], 2, way, model)
 
 
 @every_way

@@ -48,6 +48,8 @@ class ModelFiles:
         sha256 = digests.file_sha256(self.path)
         published = _published_sha256(self.name, self.source)
         if published not in (None, sha256):
+            sha256 = digests.file_sha256(self.path, anew=True)  # what is remembered may be damaged
+        if published not in (None, sha256):
             raise ModelDamagedError(
                 f"{self.path} is damaged (SHA-256 {sha256}): run 'llmzip models pull {self.name}'"
             )

@@ -48,12 +48,14 @@ def open_predictor(
     quiet: bool,
     dictionary: bytes | None = None,
     allow_hub: bool = False,
+    machine: bytes | None = None,
 ) -> OpenedPredictor:
     """Open the predictor of a model that a person names or a file records.
 
     allow_hub: whether what a file records may be fetched though no catalog has it.
     dictionary: what groups begin with, exact ones only.
     device: "cpu", "cuda" or "auto". threads, batch: speed and memory only.
+    machine: the tag that a predictor in floating point must have; another is not even loaded.
     Raises ModelError, DeviceError, OSError.
     """
     from llmzip.models.files import locate
@@ -63,7 +65,7 @@ def open_predictor(
     where = choose_device(device)
     if exact:
         return _open_exact(found, where, threads, batch, options, quiet, dictionary, allow_hub)
-    return _open_float(found, where, threads, options, quiet, allow_hub)
+    return _open_float(found, where, threads, options, quiet, allow_hub, machine)
 
 
 def choose_device(name: str) -> torch.device:
@@ -119,18 +121,27 @@ def _open_float(
     options: Options,
     quiet: bool,
     allow_hub: bool,
+    machine: bytes | None,
 ) -> OpenedPredictor:
     """Open a model in floating point; the file it makes is tied to this machine."""
     import torch
 
     from llmzip.models.files import locate_recorded
     from llmzip.models.load import load_transformers
-    from llmzip.predict.float import FloatPredictor, machine_tag, n_positions
+    from llmzip.predict.float import (
+        FloatPredictor,
+        foreign_machine,
+        machine_tag,
+        n_positions,
+        require_machine,
+    )
     from llmzip.predict.windows import Window
     from llmzip.tokens import ByteTokenizer
 
     if threads is not None:
         torch.set_num_threads(threads)  # before the tag is taken: it is part of it
+    if machine is not None:
+        require_machine(machine, device)
     if isinstance(model, ModelRef):
         files = locate_recorded(model.name, model.source, allow_hub=allow_hub, quiet=quiet)
     else:
@@ -143,5 +154,7 @@ def _open_float(
     )
     digest = sha256(bytes.fromhex(files.sha256()) + tokenizer.fingerprint_bytes()).digest()
     tag = machine_tag(network)
+    if machine not in (None, tag):
+        raise foreign_machine()
     ref = ModelRef(loaded.name, loaded.source, digest[:FINGERPRINT_BYTES], tag)
     return OpenedPredictor(FloatPredictor(network, window), tokenizer, ref)

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from llmzip.errors import ModelUnsupportedError
+from llmzip.errors import DeviceError, ModelUnsupportedError
 from llmzip.predict.protocol import Intervals, LearningGroup
 from llmzip.predict.windows import Window
 
@@ -40,6 +40,9 @@ _SETTINGS = (
     "MKL_ENABLE_INSTRUCTIONS",
     "MKL_CBWR",
 )
+
+_ATTENTIONS = (None, "eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention")
+"""What transformers may run a model's attention by."""
 
 U64 = NDArray[np.uint64]
 
@@ -195,15 +198,36 @@ def machine_tag(model: PreTrainedModel) -> bytes:
     They cover the processor, the device, the number of threads and the versions of the
     libraries that compute.
     """
+    attention = getattr(model.config, "_attn_implementation", None)
+    return _machine_tag(model.device, model.dtype, attention)
+
+
+def require_machine(wanted: bytes, device: torch.device) -> None:
+    """Make sure, with no model loaded, that some float32 model might have the tag `wanted` here.
+
+    Raises: DeviceError.
+    """
+    if all(wanted != _machine_tag(device, torch.float32, name) for name in _ATTENTIONS):
+        raise foreign_machine()
+
+
+def foreign_machine() -> DeviceError:
+    """The error for a file of another machine."""
+    return DeviceError(
+        "the file was made in floating point and can be decoded only on the machine, device "
+        "and library versions that made it; --force-foreign tries all the same"
+    )
+
+
+def _machine_tag(device: torch.device, dtype: torch.dtype, attention: str | None) -> bytes:
     import transformers
 
-    device = model.device
     facts = {
         "libraries": [torch.__version__, transformers.__version__, np.__version__],
         "processor": [platform.machine(), _processor(), torch.backends.cpu.get_cpu_capability()],
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        "model": [str(model.dtype), str(getattr(model.config, "_attn_implementation", None))],
+        "model": [str(dtype), str(attention)],
         "settings": [torch.get_float32_matmul_precision(), *map(os.environ.get, _SETTINGS)],
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).digest()[:8]
