@@ -163,11 +163,27 @@ class Compressor:
         """
         from llmzip.codec import encode_stream, unseen
 
-        level = self._level
-        if self._dictionary is not None:
-            # its mark, in the file's first bytes, is the model's too
-            level = level.with_dictionary(self._open().dictionary)
-        return encode_stream(source, sink, self._open, level, progress or unseen)
+        return encode_stream(source, sink, self._open, self._marked_level(), progress or unseen)
+
+    def resume(
+        self, source: BinaryIO, unfinished: BinaryIO, progress: Progress | None = None
+    ) -> Stats:
+        """Complete what an earlier compress(), of the same input with the same arguments, began.
+
+        unfinished: what it has written, open for reading and writing, with seek and truncate. Its
+            whole groups stay; the result is the same as if there had been no interruption.
+        Raises ResumeError if that is no beginning of this output; otherwise as compress does.
+        """
+        from llmzip.codec import resume_encoding, unseen
+
+        level = self._marked_level()
+        return resume_encoding(source, unfinished, self._open, level, progress or unseen)
+
+    def _marked_level(self) -> Level:
+        if self._dictionary is None:
+            return self._level
+        # its mark, in the file's first bytes, is the model's too
+        return self._level.with_dictionary(self._open().dictionary)
 
     def _open(self) -> OpenedPredictor:
         if self._opened is None:
@@ -248,6 +264,29 @@ class Decompressor:
         return decode_stream(
             source,
             sink,
+            self._open,
+            self._batch,
+            progress or unseen,
+            max_output=self._max_output,
+            memlimit=self._memlimit,
+        )
+
+    def resume(
+        self, source: BinaryIO, unfinished: BinaryIO, progress: Progress | None = None
+    ) -> Stats:
+        """Complete what an earlier decompress() of the same file began; whole groups stay.
+
+        unfinished: what it has written, open for reading and writing, with seek and truncate.
+        Raises ResumeError if that is no beginning of this output; UsageError if `source` cannot
+        seek; otherwise as decompress does.
+        """
+        from llmzip.codec import resume_decoding, unseen
+
+        if not source.seekable():
+            raise UsageError("decompressing can go on with a file only, not with a pipe")
+        return resume_decoding(
+            source,
+            unfinished,
             self._open,
             self._batch,
             progress or unseen,
