@@ -162,7 +162,7 @@ def test_with_a_model(tmp_path: Path, tiny_llama_folder: Path, level: str) -> No
         random.Random(i).randbytes(GROUP - len(text)) + text if i != 1 else NOISE_GROUPS[:GROUP]
         for i in range(4)
     )  # fmt: skip
-    command = ["compress", level, "-m", tiny_llama_folder]
+    command: list[str | Path] = ["compress", level, "-m", tiny_llama_folder]
     result = llmzip(*command, input=data)  # which says once that the model is prepared
     whole = result.stdout
     (tmp_path / "in").write_bytes(data)
@@ -172,7 +172,16 @@ def test_with_a_model(tmp_path: Path, tiny_llama_folder: Path, level: str) -> No
         assert (tmp_path / "in.llmz").read_bytes() == whole
     for n_kept in (100, GROUP, 2 * GROUP - 10, 3 * GROUP + 1):
         (tmp_path / ".out.partial").write_bytes(data[:n_kept])
-        back = ["decompress", "-f", "--resume", "-m", tiny_llama_folder, "in.llmz", "-o", "out"]
+        back: list[str | Path] = [
+            "decompress",
+            "-f",
+            "--resume",
+            "-m",
+            tiny_llama_folder,
+            "in.llmz",
+            "-o",
+            "out",
+        ]
         succeeds(llmzip(*back, cwd=tmp_path))
         assert (tmp_path / "out").read_bytes() == data
 

@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli_runner import NOISE, fails, llmzip, names_in, succeeds
@@ -59,7 +60,7 @@ def test_they_are_read_where_it_is_said_where_to(tmp_path: Path, packed: bytes, 
     for where in (["-c"], ["-o", "out"]):
         feeder = threading.Thread(target=_feed, args=(tmp_path / "pipe",), daemon=True)
         feeder.start() if name == "pipe" else None
-        data = {} if name == "pipe" else {"input": NOISE}
+        data: dict[str, Any] = {} if name == "pipe" else {"input": NOISE}
         result = llmzip("compress", *where, name, cwd=tmp_path, **data)
         output = succeeds(result) or (tmp_path / "out").read_bytes()
         assert output == packed

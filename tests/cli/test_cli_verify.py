@@ -99,7 +99,7 @@ def test_with_a_model(tmp_path: Path, tiny_llama_folder: Path) -> None:
     (tmp_path / "dictionary").write_bytes(LICENSE[:4000])
     assert llmzip("compress", "-m", tiny_llama_folder, "-c", "in", cwd=tmp_path).returncode == 0
     for flags in ([], ["-1"], ["--dict", "dictionary"]):
-        command = ["compress", "-f", "-m", tiny_llama_folder, *flags]
+        command: list[str | Path] = ["compress", "-f", "-m", tiny_llama_folder, *flags]
         plain = succeeds(llmzip(*command, "-c", "in", cwd=tmp_path))
         assert succeeds(llmzip(*command, "--verify", "-c", "in", cwd=tmp_path)) == plain
         succeeds(llmzip(*command, "--verify", "in", cwd=tmp_path))
