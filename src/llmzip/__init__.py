@@ -9,7 +9,6 @@ assert llmzip.decompress(packed).decode() == "It was the best of times"
 import llmzip.safe_path  # noqa: F401 - before all others: it has its effect when imported
 
 # isort: split
-from llmzip.api import Compressor, Decompressor, compress, decompress, inspect
 from llmzip.errors import (
     CorruptError,
     DeviceError,
@@ -22,11 +21,16 @@ from llmzip.errors import (
     ModelNotFoundError,
     ModelUnsupportedError,
     NotLlmzError,
+    ResumeError,
     TruncatedError,
     UnsupportedError,
     UsageError,
 )
 from llmzip.version import __version__
+
+TYPE_CHECKING = False  # that of typing, whose import would be the longest part of this one
+if TYPE_CHECKING:
+    from llmzip.api import Compressor, Decompressor, compress, decompress, inspect
 
 __all__ = [
     "Compressor",
@@ -42,6 +46,7 @@ __all__ = [
     "ModelNotFoundError",
     "ModelUnsupportedError",
     "NotLlmzError",
+    "ResumeError",
     "TruncatedError",
     "UnsupportedError",
     "UsageError",
@@ -50,3 +55,19 @@ __all__ = [
     "decompress",
     "inspect",
 ]
+
+_OF_THE_API = ("Compressor", "Decompressor", "compress", "decompress", "inspect")
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Import the library when it is first used.
+
+        The command line imports this package before anything of its own can run, and should
+        come soon to where it says what Ctrl-C does.
+        """
+        if name in _OF_THE_API:
+            from llmzip import api
+
+            return getattr(api, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

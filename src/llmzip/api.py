@@ -200,13 +200,33 @@ class Compressor(_ModelKeeper):
         from llmzip.codec import encode_stream, unseen
 
         def work() -> Stats:
-            level = self._level
-            if self._dictionary is not None:
-                # its mark, in the file's first bytes, is the model's too
-                level = level.with_dictionary(self._open().dictionary)
+            level = self._marked_level()
             return encode_stream(source, sink, self._open, level, progress or unseen)
 
         return self._kept.call(work)
+
+    def resume(
+        self, source: BinaryIO, unfinished: BinaryIO, progress: Progress | None = None
+    ) -> Stats:
+        """Complete what an earlier compress(), of the same input with the same arguments, began.
+
+        unfinished: what it has written, open for reading and writing, with seek and truncate. Its
+            whole groups stay; the result is the same as if there had been no interruption.
+        Raises ResumeError if that is no beginning of this output; otherwise as compress does.
+        """
+        from llmzip.codec import resume_encoding, unseen
+
+        def work() -> Stats:
+            level = self._marked_level()
+            return resume_encoding(source, unfinished, self._open, level, progress or unseen)
+
+        return self._kept.call(work)
+
+    def _marked_level(self) -> Level:
+        if self._dictionary is None:
+            return self._level
+        # its mark, in the file's first bytes, is the model's too
+        return self._level.with_dictionary(self._open().dictionary)
 
     def _open(self) -> OpenedPredictor:
         how = self._name, self._level.options, self._exact, self._dictionary
@@ -285,6 +305,32 @@ class Decompressor(_ModelKeeper):
             return decode_stream(
                 source,
                 sink,
+                self._open,
+                self._batch,
+                progress or unseen,
+                max_output=self._max_output,
+                memlimit=self._memlimit,
+            )
+
+        return self._kept.call(work)
+
+    def resume(
+        self, source: BinaryIO, unfinished: BinaryIO, progress: Progress | None = None
+    ) -> Stats:
+        """Complete what an earlier decompress() of the same file began; whole groups stay.
+
+        unfinished: what it has written, open for reading and writing, with seek and truncate.
+        Raises ResumeError if that is no beginning of this output; UsageError if `source` cannot
+        seek; otherwise as decompress does.
+        """
+        from llmzip.codec import resume_decoding, unseen
+
+        if not source.seekable():
+            raise UsageError("decompressing can go on with a file only, not with a pipe")
+        def work() -> Stats:
+            return resume_decoding(
+                source,
+                unfinished,
                 self._open,
                 self._batch,
                 progress or unseen,

@@ -14,6 +14,8 @@
     │   └── DictionaryError      no dictionary, or not the one (with its model) of the file
     ├── DeviceError              the device asked for is not there or cannot compute exactly
     ├── LimitError               the input claims more output or memory than a limit allows
+    ├── VerifyError              what was written does not decode to what was read
+    ├── ResumeError              what an earlier run has left is no beginning of this output
     ├── UntrustedError           a cache folder that others own or may write to
     └── UsageError               options that contradict each other or the input
 
@@ -75,6 +77,14 @@ class DeviceError(LlmzipError):
 
 class LimitError(LlmzipError):
     """The input claims more output, or needs more memory, than a limit allows."""
+
+
+class VerifyError(LlmzipError):
+    """What was written does not decode to what was read."""
+
+
+class ResumeError(LlmzipError):
+    """What an earlier run has left is no beginning of this output."""
 
 
 class UntrustedError(LlmzipError):

@@ -9,6 +9,7 @@ import click
 
 from llmzip.api import Decompressor
 from llmzip.cli.jobs import SUFFIX, Verb, run_jobs
+from llmzip.cli.memory import require_least
 from llmzip.cli.messages import Messages
 from llmzip.cli.options import (
     FileOptions,
@@ -49,6 +50,7 @@ def decompress(
     force: bool,
     keep: bool,
     remove: bool,
+    resume: bool,
     model: str | None,
     allow_hub: bool,
     dictionary: Path | None,
@@ -64,6 +66,7 @@ def decompress(
 ) -> None:
     """Decompress each FILE.llmz to FILE; without FILE, standard input to standard output."""
     set_verbosity(messages, quiet, verbose)
+    require_least()
     decompressor = Decompressor(
         model=model,
         device=device,
@@ -77,9 +80,15 @@ def decompress(
         allow_hub=allow_hub,
         quiet=quiet,
     )
-    decode, size = decompressor.decompress, decompressor.decoded_size
-    verb = Verb("decompressed", True, _target_of, size, decode)
-    where = FileOptions(files, output, to_stdout, force, remove and not keep, show_stats)
+    verb = Verb(
+        "decompressed",
+        True,
+        _target_of,
+        decompressor.decoded_size,
+        decompressor.decompress,
+        decompressor.resume,
+    )
+    where = FileOptions(files, output, to_stdout, force, remove and not keep, show_stats, resume)
     run_jobs(verb, where, messages)
 
 

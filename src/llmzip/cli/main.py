@@ -15,12 +15,15 @@ from typing import NoReturn
 
 import click
 
+from llmzip import descriptors
 from llmzip.cli.compress import compress
 from llmzip.cli.decompress import decompress
-from llmzip.cli.files import InterruptedBySignal, ReaderGoneError, clean_up_on_signals, die_by
+from llmzip.cli.files import ReaderGoneError
 from llmzip.cli.list import list_files
+from llmzip.cli.memory import is_out_of_memory
 from llmzip.cli.messages import EXIT_ERROR, Messages, describe
 from llmzip.cli.models import models
+from llmzip.cli.signals import InterruptedBySignal, clean_up_on_signals, die_by
 from llmzip.errors import LlmzipError
 from llmzip.version import __version__
 
@@ -61,7 +64,10 @@ def main(arguments: list[str] | None = None) -> int:
     except (LlmzipError, OSError, MemoryError) as exc:
         messages.error(describe(exc))
     except Exception as exc:
-        _report_bug(exc, messages)
+        if is_out_of_memory(exc):
+            messages.error(describe(exc))
+        else:
+            _report_bug(exc, messages)
     return messages.status
 
 
@@ -71,6 +77,7 @@ def program() -> NoReturn:
     Everything is written by now; freeing a model and waiting for the libraries' threads would
     take another half second.
     """
+    descriptors.open_closed()
     status = main()
     try:
         for stream in (sys.stdout, sys.stderr):

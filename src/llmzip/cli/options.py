@@ -32,6 +32,12 @@ _FILE_OPTIONS = [
     click.option("-f", "--force", is_flag=True, help="Replace an output file that is there."),
     click.option("-k", "--keep", is_flag=True, help="Keep the input files (the default)."),
     click.option("--rm", "remove", is_flag=True, help="Remove each input once it is done."),
+    click.option(
+        "--resume",
+        is_flag=True,
+        help="Go on where an earlier run of this command was stopped, and leave to a later one "
+        "what this one gets done: kept beside the output, in .NAME.partial.",
+    ),
 ]
 
 
@@ -127,6 +133,8 @@ class FileOptions:
     force: bool
     remove: bool
     show_stats: bool
+    resume: bool = False
+    verify: bool = False
 
 
 def file_options(command: Decorated) -> Decorated:

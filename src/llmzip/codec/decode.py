@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import BinaryIO
 
 from llmzip.codec.ahead import read_ahead
@@ -12,7 +13,7 @@ from llmzip.codec.lockstep import Lockstep
 from llmzip.codec.model import OpenedModel, OpenToDecode, Progress, unseen
 from llmzip.codec.schedule import Schedule
 from llmzip.codec.stats import Stats, way_noted
-from llmzip.codec.streams import write_full
+from llmzip.codec.streams import read_full, write_full
 from llmzip.container import (
     Chunk,
     Claims,
@@ -39,9 +40,11 @@ def decode_stream(
     *,
     max_output: int | None = None,
     memlimit: int | None = None,
+    done: Done | None = None,
 ) -> Stats:
     """Decompress the .llmz file on `source`, all of its members, onto `sink`.
 
+    done: what of it is there already, and is not decoded again.
     n_lanes: how many chunks to decode side by side; only speed and memory depend on it.
     max_output: how many bytes it may come to; None leaves that to its size (container/claims.py).
     memlimit: what memory decoding may take beside the opened model, in bytes.
@@ -61,12 +64,30 @@ def decode_stream(
         for header in records:
             assert isinstance(header, Header)
             member = _Member(
-                records, header.options, stats, lambda wave: claims.admit(wave, reader.offset)
+                records,
+                header.options,
+                stats,
+                lambda wave: claims.admit(wave, reader.offset),
+                done or Done(sink, 0),
             )
             member.decode(sink, open_model, n_lanes, progress, memlimit)
     stats.n_file_bytes = reader.offset
     stats.seconds = time.monotonic() - begin_s
     return stats
+
+
+@dataclass
+class Done:
+    """Whole groups from the start, `n_bytes` of them yet to be read from `stream`."""
+
+    stream: BinaryIO
+    n_bytes: int
+
+    def take(self, n_bytes: int) -> bytes:
+        """Return the next of them."""
+        data = read_full(self.stream, n_bytes)
+        self.n_bytes -= n_bytes
+        return data
 
 
 @dataclass
@@ -77,6 +98,7 @@ class _Member:
     options: Options
     stats: Stats
     admit: Callable[[Wave], None]  # or refuse what a wave claims, before anything is done about it
+    done: Done
     ref: ModelRef | None = None
     end: End | None = None
     checksum: FileChecksum = field(default_factory=FileChecksum)
@@ -90,6 +112,9 @@ class _Member:
         memlimit: int | None,
     ) -> None:
         """Write what the member decodes to. Raises as decode_stream does."""
+        records = self._groups_and_waves()
+        first = next(records, None)  # what is done already has gone by before it
+        rest = chain(() if first is None else (first,), records)
         n_before = self.stats.n_bytes
 
         def opened() -> OpenedModel:
@@ -107,9 +132,9 @@ class _Member:
             progress(n_before + n_bytes)
 
         decoded: Iterable[bytes] = (
-            Lockstep(self._groups_and_waves(), opened, report, memlimit)
+            Lockstep(rest, opened, report, memlimit)
             if self.options.adaptive
-            else Schedule(self._chunks(), opened, n_lanes, report, memlimit)
+            else Schedule(_chunks(rest), opened, n_lanes, report, memlimit)
         )
         for data in decoded:
             self.checksum.update(data)
@@ -118,12 +143,6 @@ class _Member:
         assert self.end is not None
         self.end.verify(self.checksum)
 
-    def _chunks(self) -> Iterator[Chunk]:
-        """Yield the member's chunks."""
-        for record in self._groups_and_waves():
-            if isinstance(record, Wave):
-                yield from record.chunks
-
     def _groups_and_waves(self) -> Iterator[Group | Wave]:
         """Yield the member's groups and waves, taking note of what stands between them."""
         for record in self.records:
@@ -131,7 +150,13 @@ class _Member:
                 case ModelRef():
                     self.ref = record
                 case Group():
-                    yield record
+                    if not self.done.n_bytes:
+                        yield record
+                case Wave() if self.done.n_bytes:
+                    self.admit(record)
+                    data = self.done.take(record.n_bytes)
+                    self.checksum.update(data)
+                    self.stats.n_bytes += len(data)
                 case Wave():
                     self.admit(record)
                     self._count(record)
@@ -147,3 +172,10 @@ class _Member:
                 self.stats.n_tokens += chunk.n_tokens
                 self.stats.n_model_bytes += chunk.n_bytes
                 self.stats.n_payload_bytes += len(chunk.payload)
+
+
+def _chunks(records: Iterable[Group | Wave]) -> Iterator[Chunk]:
+    """Yield the chunks of waves."""
+    for record in records:
+        if isinstance(record, Wave):
+            yield from record.chunks

@@ -21,6 +21,7 @@ from llmzip.codec.model import OpenedModel, OpenToEncode, Progress, Tokenizer, u
 from llmzip.codec.stats import Stats, way_noted
 from llmzip.coder import encode_lanes
 from llmzip.container import DEFAULT_OPTIONS, Chunk, Options, Writer, are_plausible
+from llmzip.container.resume import Written
 from llmzip.predict.protocol import Intervals
 
 MAX_CODER_LANES = 256  # payloads that are coded side by side: bounds the coder's memory
@@ -34,10 +35,12 @@ def encode_stream(
     open_model: OpenToEncode,
     level: Level | Options = DEFAULT_OPTIONS,
     progress: Progress = unseen,
+    written: Written | None = None,
 ) -> Stats:
     """Compress all of `source` into one member of a .llmz file on `sink`.
 
     level: how; options alone stand for groups of a mebibyte.
+    written: what is there already, and has been taken from `source`.
     The model is opened when the first text is met, so input without text needs none. A source
     that cannot seek is read by a thread of its own, which may still wait in a read when this
     has raised.
@@ -47,8 +50,9 @@ def encode_stream(
     """
     begin_s = time.monotonic()
     level = plain(level) if isinstance(level, Options) else level
-    encoder = _Encoder(Writer(sink, level.options), open_model, level, progress)
-    stats = encoder.encode(source)
+    written = written or Written(level.options)
+    encoder = _Encoder(Writer.after(written, sink), open_model, level, progress)
+    stats = encoder.encode(source, written.checksum.n_bytes)
     stats.seconds = time.monotonic() - begin_s
     return stats
 
@@ -75,8 +79,9 @@ class _Encoder:
         self._model: OpenedModel | None = None
         self._stats = Stats()
 
-    def encode(self, source: BinaryIO) -> Stats:
-        """Write all of the file; return what was counted."""
+    def encode(self, source: BinaryIO, n_done: int) -> Stats:
+        """Write all of the file, or what follows after `n_done` bytes; return what was counted."""
+        self._stats.n_bytes = n_done
         n_bytes = self._level.group_bytes
         with (
             way_noted(self._stats),
