@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import click
 
 from llmzip.api import Decompressor
+from llmzip.cli.delivery import delivering, expected_bytes, recovering
+from llmzip.cli.files import STDIO
 from llmzip.cli.jobs import SUFFIX, Verb, run_jobs
 from llmzip.cli.messages import Messages
 from llmzip.cli.options import (
@@ -39,6 +42,11 @@ from llmzip.models.catalog import DEFAULT_MODEL
     help="Try a --float file of another machine; it will most likely fail.",
 )
 @limit_options
+@click.option(
+    "--recover",
+    is_flag=True,
+    help="Bring back what is undamaged of a damaged file, and mark what is lost.",
+)
 @run_options
 @click.pass_obj
 def decompress(
@@ -55,6 +63,7 @@ def decompress(
     force_foreign: bool,
     max_output: int | None,
     memlimit: int | None,
+    recover: bool,
     device: str,
     threads: int | None,
     batch: int | None,
@@ -77,9 +86,16 @@ def decompress(
         allow_hub=allow_hub,
         quiet=quiet,
     )
-    decode, size = decompressor.decompress, decompressor.decoded_size
-    verb = Verb("decompressed", True, _target_of, size, decode)
     where = FileOptions(files, output, to_stdout, force, remove and not keep, show_stats)
+    if recover:
+        if where.remove:
+            raise UsageError("--rm would remove what --recover could not bring back; leave it out")
+        work = recovering(decompressor, messages)
+        verb = Verb("recovered", True, _target_of, lambda _: None, work)
+    else:
+        total_bytes = partial(expected_bytes, decompressor, to_stdout=to_stdout or output == STDIO)
+        work = delivering(decompressor, messages)
+        verb = Verb("decompressed", True, _target_of, total_bytes, work)
     run_jobs(verb, where, messages)
 
 

@@ -77,7 +77,8 @@ def _wants_stdout(options: FileOptions) -> bool:
 
 
 def _run_job(verb: Verb, source: Path, options: FileOptions, messages: Messages) -> None:
-    """Do one file."""
+    """Do one file. It stays where a warning says that not all of it was used."""
+    n_warnings = messages.n_warnings
     target = _target(verb, source, options)
     if target is None:
         return
@@ -92,7 +93,7 @@ def _run_job(verb: Verb, source: Path, options: FileOptions, messages: Messages)
             messages.progress(str(source), total_bytes) as progress,
         ):
             stats = verb.work(reading, writing, progress)
-    if options.remove:
+    if options.remove and messages.n_warnings == n_warnings:
         source.unlink()
     _tell(verb, source, stats, options, messages)
 
