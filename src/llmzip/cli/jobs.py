@@ -36,8 +36,8 @@ class Verb:
     target_of: names the output of a file, or None to skip it (having said why).
     total_bytes: how many bytes of the original are to be expected, None if unknown; may refuse
         the input before anything else is done.
-    work: does it. resume: does what is missing in the output of an earlier run.
-    decode: undoes it, for whoever wants it verified.
+    work: does it. resume: does what is missing in the output of an earlier run, where that is
+        offered. decode: undoes it, for whoever wants it verified.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Verb:
     target_of: Callable[[Path], Path | None]
     total_bytes: Callable[[BinaryIO], int | None]
     work: Callable[[BinaryIO, BinaryIO, Progress], Stats]
-    resume: Callable[[BinaryIO, BinaryIO, Progress], Stats]
+    resume: Callable[[BinaryIO, BinaryIO, Progress], Stats] | None = None
     decode: Decode | None = None
 
 
@@ -82,7 +82,8 @@ def _wants_stdout(options: FileOptions) -> bool:
 
 
 def _run_job(verb: Verb, source: Path, options: FileOptions, messages: Messages) -> None:
-    """Do one file."""
+    """Do one file. It stays where a warning says that not all of it was used."""
+    n_warnings = messages.n_warnings
     if _is_skipped(source, options, messages):
         return
     output = _output(verb, source, options)
@@ -99,7 +100,7 @@ def _run_job(verb: Verb, source: Path, options: FileOptions, messages: Messages)
         ):
             stats = _work(verb, reading.stream, writing, options, progress)
         reading.note_read()
-    if options.remove:
+    if options.remove and messages.n_warnings == n_warnings:
         _remove(reading, messages)
     _tell(verb, source, stats, options, messages)
 
@@ -159,7 +160,7 @@ def _work(
     verb: Verb, reading: BinaryIO, writing: BinaryIO, options: FileOptions, progress: Progress
 ) -> Stats:
     """Do it, and look at what it has come to if that was asked for."""
-    work = verb.resume if options.resume else verb.work
+    work = verb.resume if options.resume and verb.resume is not None else verb.work
     if not options.verify or verb.decode is None:
         return work(reading, writing, progress)
     original = Original(reading)
