@@ -3,6 +3,7 @@
     scripts/fuzz container --count 1000000 --seed 1 --jobs 2
     scripts/fuzz decode --count 20000 --seed 1
     scripts/fuzz replay container FILE...
+    scripts/fuzz corpus container --count 100000    saves the shortest input of each verdict
 
 An input follows from the seed and its number alone. A finding is written into a file, which
 `replay` reads. Exit status: 0 if all went well, 1 with a finding.
@@ -22,7 +23,8 @@ from functools import cache, partial
 from pathlib import Path
 
 import rooms
-from findings import Finding
+from corpus import Saved, saved
+from findings import FindingError
 from mutator import Mutator
 
 BLOCK = 500
@@ -80,7 +82,7 @@ def run_block(name: str, seed: int, numbers: range) -> Tally:
         mutant = one.mutator.mutant(seed, number)
         try:
             verdict = one.check(mutant.data, number % MEASURED_EVERY == 0)
-        except Finding as exc:
+        except FindingError as exc:
             tally.finding = number, mutant.data, str(exc)
             return tally
         tally.verdicts[mutant.is_signed, without_numbers(verdict)] += 1
@@ -103,9 +105,7 @@ def run(name: str, seed: int, count: int, jobs: int) -> Tally:
     return tally
 
 
-def _in_order(
-    work: Callable[[range], Tally], blocks: list[range], jobs: int
-) -> Iterator[Tally]:
+def _in_order(work: Callable[[range], Tally], blocks: list[range], jobs: int) -> Iterator[Tally]:
     if jobs == 1:
         yield from map(work, blocks)
         return
@@ -120,10 +120,26 @@ def replay(name: str, paths: list[Path]) -> int:
     for path in paths:
         try:
             print(f"{path}: {target(name).check(path.read_bytes(), True)}")
-        except Finding as exc:
+        except FindingError as exc:
             print(f"{path}: FINDING: {exc}")
             status = 1
     return status
+
+
+def collect(name: str, seed: int, count: int) -> int:
+    """Save the shortest input of each verdict that the corpus lacks; return the exit status."""
+    known = {one.verdict for one in saved(name)}
+    shortest: dict[str, bytes] = {}
+    one = target(name)
+    for number in range(count):
+        data = one.mutator.mutant(seed, number).data
+        verdict = without_numbers(one.check(data, False))
+        if verdict not in known and len(data) < len(shortest.get(verdict, data + b" ")):
+            shortest[verdict] = data
+    for verdict, data in shortest.items():
+        Saved(name, verdict, data).save()
+        print(f"{len(data):6} bytes  {verdict}")
+    return 0
 
 
 def report(tally: Tally, name: str, seed: int, seconds: float) -> int:
@@ -160,9 +176,15 @@ def main() -> int:
     again = verbs.add_parser("replay")
     again.add_argument("target", choices=["container", "decode"])
     again.add_argument("files", type=Path, nargs="+")
+    more = verbs.add_parser("corpus")
+    more.add_argument("target", choices=["container", "decode"])
+    more.add_argument("--count", type=int, default=20_000)
+    more.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     if given.verb == "replay":
         return replay(given.target, given.files)
+    if given.verb == "corpus":
+        return collect(given.target, given.seed, given.count)
     begin_s = time.monotonic()
     tally = run(given.verb, given.seed, given.count, given.jobs)
     return report(tally, given.verb, given.seed, time.monotonic() - begin_s)

@@ -12,7 +12,7 @@ import tracemalloc
 from collections.abc import Iterator
 
 import format_parser
-from findings import Finding
+from findings import FindingError
 from format_parser import MemberClaim, RefusedError
 
 from llmzip.container import (
@@ -38,14 +38,16 @@ MAX_MEMORY = 1 << 18, 64
 
 
 def check(data: bytes, *, measured: bool = False) -> str:
-    """Read `data` in every way; return the verdict in words. Raises Finding.
+    """Read `data` in every way; return the verdict in words. Raises FindingError.
 
     measured: count calls and memory, too; slower.
     """
     claimed = claims(data)
     records, verdict = _records(data, measured)
     if (records is None) != (claimed is None):
-        raise Finding(f"reader: {verdict}; document: {'refused' if claimed is None else 'taken'}")
+        raise FindingError(
+            f"reader: {verdict}; document: {'refused' if claimed is None else 'taken'}"
+        )
     if claimed is not None and records is not None:
         _compare("records", _of_records(records), list(_of_claims(claimed)))
     _check_summary(data, claimed, verdict)
@@ -71,12 +73,12 @@ def _records(data: bytes, measured: bool) -> tuple[list[Record] | None, str]:
         return list(Reader(source)), "taken"
     except FormatError as exc:
         if "\n" in str(exc) or not str(exc):
-            raise Finding(f"a message that is not one line: {exc!r}") from exc
+            raise FindingError(f"a message that is not one line: {exc!r}") from exc
         return None, f"{type(exc).__name__}: {exc}"
-    except Finding:
+    except FindingError:
         raise
     except BaseException as exc:
-        raise Finding(f"reader: {type(exc).__name__}: {exc}") from exc
+        raise FindingError(f"reader: {type(exc).__name__}: {exc}") from exc
 
 
 def _check_summary(data: bytes, claimed: list[MemberClaim] | None, verdict: str) -> None:
@@ -84,12 +86,12 @@ def _check_summary(data: bytes, claimed: list[MemberClaim] | None, verdict: str)
         found = list(inspect(io.BytesIO(data)))
     except FormatError as exc:
         if verdict != f"{type(exc).__name__}: {exc}":
-            raise Finding(f"inspect: {exc!r}; reader: {verdict}") from exc
+            raise FindingError(f"inspect: {exc!r}; reader: {verdict}") from exc
         return
     except BaseException as exc:
-        raise Finding(f"inspect: {type(exc).__name__}: {exc}") from exc
+        raise FindingError(f"inspect: {type(exc).__name__}: {exc}") from exc
     if claimed is None:
-        raise Finding("inspect takes what the document refuses")
+        raise FindingError("inspect takes what the document refuses")
     _compare("summary", [_of_summary(one) for one in found], [_summed(one) for one in claimed])
 
 
@@ -103,10 +105,10 @@ def _check_index(data: bytes, claimed: list[MemberClaim] | None) -> None:
                 list(read_group(source, index, number))
     except FormatError as exc:
         if claimed is not None:
-            raise Finding(f"index of a good file: {exc!r}") from exc
+            raise FindingError(f"index of a good file: {exc!r}") from exc
         return
     except BaseException as exc:
-        raise Finding(f"index: {type(exc).__name__}: {exc}") from exc
+        raise FindingError(f"index: {type(exc).__name__}: {exc}") from exc
     if claimed is not None:
         wanted = [(one.start, one.options, one.groups) for one in claimed]
         _compare("index", [_of_index(one) for one in found], wanted)
@@ -114,7 +116,7 @@ def _check_index(data: bytes, claimed: list[MemberClaim] | None) -> None:
 
 def _compare(what: str, found: list[object] | list[tuple[object, ...]], wanted: object) -> None:
     if found != wanted:
-        raise Finding(f"{what}: {found!r} where the document says {wanted!r}"[:2000])
+        raise FindingError(f"{what}: {found!r} where the document says {wanted!r}"[:2000])
 
 
 def _of_records(records: list[Record]) -> list[object]:
@@ -128,9 +130,9 @@ def _of_records(records: list[Record]) -> list[object]:
             case Group():
                 found.append("group")
             case Wave(chunks):
-                found.append([
-                    (c.kind.value, c.n_bytes, c.n_tokens, c.checksum, c.payload) for c in chunks
-                ])
+                found.append(
+                    [(c.kind.value, c.n_bytes, c.n_tokens, c.checksum, c.payload) for c in chunks]
+                )
             case End():
                 groups = [(group.offset, group.n_bytes) for group in record.groups]
                 found.append((record.n_bytes, record.checksum, groups))
@@ -159,9 +161,7 @@ def _of_claims(claimed: list[MemberClaim]) -> Iterator[object]:
         for n_waves in member.n_waves_of_groups:
             yield "group"
             for _ in range(n_waves):
-                yield [
-                    (c.kind, c.n_bytes, c.n_tokens, c.checksum, c.payload) for c in next(waves)
-                ]
+                yield [(c.kind, c.n_bytes, c.n_tokens, c.checksum, c.payload) for c in next(waves)]
         yield sum(n for _, n in member.groups), member.checksum, member.groups
 
 
@@ -193,7 +193,7 @@ def _of_index(one: Index) -> tuple[object, ...]:
 
 
 class _Bounded:
-    """Counts calls and memory of the block, and raises Finding where either is too much."""
+    """Counts calls and memory of the block, and raises FindingError where either is too much."""
 
     def __init__(self, n_bytes: int) -> None:
         self._n_bytes = n_bytes
@@ -215,5 +215,4 @@ class _Bounded:
             ("bytes of memory", peak, MAX_MEMORY),
         ):
             if found > least + each * self._n_bytes:
-                raise Finding(f"{found} {what} for {self._n_bytes} bytes")
-
+                raise FindingError(f"{found} {what} for {self._n_bytes} bytes")

@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 
-class Finding(AssertionError):
+class FindingError(AssertionError):
     """An input for which something does not hold; the message says what."""

@@ -106,17 +106,20 @@ class Cursor:
         must(self.at == len(self.data), "fields must fill the body exactly")
 
 
-def parse(file: bytes) -> list[MemberClaim]:
-    """Return what the members of `file` claim. Raises RefusedError."""
+def parse(file: bytes, members: list[MemberClaim] | None = None) -> list[MemberClaim]:
+    """Return what the members of `file` claim. Raises RefusedError.
+
+    members: takes what is claimed before the file is refused, too.
+    """
     cursor = Cursor(file)
-    members = []
+    members = [] if members is None else members
     while True:
         check_start(cursor)
         start, form = cursor.at, file[cursor.at + 3]
         cursor.take(3)
-        member = compact(cursor, start, form) if form & 0b1011 else sequence(cursor, start)
-        member.n_compressed = cursor.at - start
-        members.append(member)
+        read = compact if form & 0b1011 else sequence
+        read(cursor, start, form, members)
+        members[-1].n_compressed = cursor.at - start
         if cursor.at == len(file):
             return members
 
@@ -137,7 +140,7 @@ def begin(cursor: Cursor, start: int, form: int) -> MemberClaim:
     return MemberClaim(start, version, numbers, cursor.take(2) if version == 3 else None)
 
 
-def compact(cursor: Cursor, start: int, form: int) -> MemberClaim:
+def compact(cursor: Cursor, start: int, form: int, members: list[MemberClaim]) -> None:
     cursor.take(1)
     member = begin(cursor, start, form)
     has_table, named = bool(form & 8), form & 3
@@ -160,13 +163,14 @@ def compact(cursor: Cursor, start: int, form: int) -> MemberClaim:
         check_start(cursor)
     member.waves, member.n_waves_of_groups = [wave], [1]
     member.groups = [(0, n_decoded(wave))]
-    return member
+    members.append(member)
 
 
-def sequence(cursor: Cursor, start: int) -> MemberClaim:
+def sequence(cursor: Cursor, start: int, _form: int, members: list[MemberClaim]) -> None:
     form, body = cursor.frame()
     member = begin(body, start, form)
     body.end()
+    members.append(member)
     model_at = 0
     while True:
         offset = cursor.at - start
@@ -192,7 +196,6 @@ def sequence(cursor: Cursor, start: int) -> MemberClaim:
     must(cursor.take(7) == trailer, "trailer")
     if cursor.at < len(cursor.data):
         check_start(cursor)
-    return member
 
 
 def add_wave(cursor: Cursor, body: Cursor, member: MemberClaim) -> None:

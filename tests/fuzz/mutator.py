@@ -162,4 +162,3 @@ def bend_bytes(data: bytes, chance: Random) -> bytes:
             first, last = sorted((at, to))
             half = (first + last) // 2
             return data[:first] + data[half:last] + data[first:half] + data[last:]
-
