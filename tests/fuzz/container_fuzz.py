@@ -1,4 +1,4 @@
-"""The container under fire: the reader, its summary and its index against a parser of the document.
+"""The container under fire: the reader, its summary and its index against the documents' decoder.
 
 Whatever the bytes: only FormatError is raised, what is accepted is what docs/FORMAT.md accepts,
 every claim is the same, and neither work nor memory grows beyond what the input's size allows.
@@ -10,11 +10,12 @@ import io
 import sys
 import tracemalloc
 from collections.abc import Iterator
+from typing import BinaryIO
 
-import format_parser
 from findings import FindingError
-from format_parser import MemberClaim, RefusedError
 
+from decoder.container import Chunk, Member, members
+from decoder.wire import RefusedError
 from llmzip.container import (
     End,
     Group,
@@ -55,10 +56,10 @@ def check(data: bytes, *, measured: bool = False) -> str:
     return verdict
 
 
-def claims(data: bytes) -> list[MemberClaim] | None:
+def claims(data: bytes) -> list[Member] | None:
     """Return what the document reads in `data`; None if it refuses it."""
     try:
-        return format_parser.parse(data)
+        return members(data)
     except RefusedError:
         return None
 
@@ -81,7 +82,7 @@ def _records(data: bytes, measured: bool) -> tuple[list[Record] | None, str]:
         raise FindingError(f"reader: {type(exc).__name__}: {exc}") from exc
 
 
-def _check_summary(data: bytes, claimed: list[MemberClaim] | None, verdict: str) -> None:
+def _check_summary(data: bytes, claimed: list[Member] | None, verdict: str) -> None:
     try:
         found = list(inspect(io.BytesIO(data)))
     except FormatError as exc:
@@ -93,16 +94,14 @@ def _check_summary(data: bytes, claimed: list[MemberClaim] | None, verdict: str)
     if claimed is None:
         raise FindingError("inspect takes what the document refuses")
     _compare("summary", [_of_summary(one) for one in found], [_summed(one) for one in claimed])
+    _compare("compressed size", [sum(one.n_compressed for one in found)], [len(data)])
 
 
-def _check_index(data: bytes, claimed: list[MemberClaim] | None) -> None:
+def _check_index(data: bytes, claimed: list[Member] | None) -> None:
     """The index may be right where the rest is damaged; but of a good file it says the truth."""
     source = io.BytesIO(data)
     try:
-        found = read_index(source)
-        for index in found:
-            for number in range(min(len(index.groups), 8)):
-                list(read_group(source, index, number))
+        found = [_of_index(source, one) for one in read_index(source)]
     except FormatError as exc:
         if claimed is not None:
             raise FindingError(f"index of a good file: {exc!r}") from exc
@@ -110,11 +109,10 @@ def _check_index(data: bytes, claimed: list[MemberClaim] | None) -> None:
     except BaseException as exc:
         raise FindingError(f"index: {type(exc).__name__}: {exc}") from exc
     if claimed is not None:
-        wanted = [(one.start, one.options, one.groups) for one in claimed]
-        _compare("index", [_of_index(one) for one in found], wanted)
+        _compare("index", found, [_indexed(one) for one in claimed])
 
 
-def _compare(what: str, found: list[object] | list[tuple[object, ...]], wanted: object) -> None:
+def _compare(what: str, found: object, wanted: object) -> None:
     if found != wanted:
         raise FindingError(f"{what}: {found!r} where the document says {wanted!r}"[:2000])
 
@@ -134,8 +132,8 @@ def _of_records(records: list[Record]) -> list[object]:
                     [(c.kind.value, c.n_bytes, c.n_tokens, c.checksum, c.payload) for c in chunks]
                 )
             case End():
-                groups = [(group.offset, group.n_bytes) for group in record.groups]
-                found.append((record.n_bytes, record.checksum, groups))
+                sizes = [group.n_bytes for group in record.groups]
+                found.append((record.n_bytes, record.checksum, sizes))
     return _models_first(found)
 
 
@@ -152,44 +150,78 @@ def _models_first(found: list[object]) -> list[object]:
     return out
 
 
-def _of_claims(claimed: list[MemberClaim]) -> Iterator[object]:
+def _of_claims(claimed: list[Member]) -> Iterator[object]:
     for member in claimed:
-        yield "member", member.options, member.version > 1, member.mark
+        yield "member", _options(member), member.version > 1, member.mark
         if member.model is not None:
-            yield member.model
-        waves = iter(member.waves)
-        for n_waves in member.n_waves_of_groups:
+            yield _model(member)
+        for waves in member.groups:
             yield "group"
-            for _ in range(n_waves):
-                yield [(c.kind, c.n_bytes, c.n_tokens, c.checksum, c.payload) for c in next(waves)]
-        yield sum(n for _, n in member.groups), member.checksum, member.groups
+            yield from ([_of_chunk(chunk) for chunk in wave] for wave in waves)
+        sizes = _group_sizes(member)
+        yield sum(sizes), member.checksum, sizes
+
+
+def _options(member: Member) -> tuple[int, int, int]:
+    return member.chunk_tokens, member.window_tokens, member.carry_tokens
+
+
+def _model(member: Member) -> tuple[object, ...] | None:
+    model = member.model
+    if model is None:
+        return None
+    return model.name, model.source, model.fingerprint, model.machine
+
+
+def _of_chunk(chunk: Chunk) -> tuple[object, ...]:
+    return chunk.kind, chunk.n_bytes, chunk.n_tokens, chunk.checksum, chunk.payload
+
+
+def _group_sizes(member: Member) -> list[int]:
+    return [sum(chunk.n_bytes for wave in group for chunk in wave) for group in member.groups]
 
 
 def _of_summary(one: Summary) -> tuple[object, ...]:
     return (
         one.options.numbers,
         one.model and (one.model.name, one.model.source, one.model.fingerprint, one.model.machine),
-        (one.n_bytes, one.n_compressed, one.n_groups, one.n_waves, one.n_tokens),
+        (one.n_bytes, one.n_groups, one.n_waves, one.n_tokens),
         {kind.value: n for kind, n in one.n_chunks.items()},
         one.checksum,
     )
 
 
-def _summed(member: MemberClaim) -> tuple[object, ...]:
-    kinds = [chunk.kind for chunk in member.chunks]
-    n_tokens = sum(chunk.n_tokens for chunk in member.chunks)
-    n_bytes = sum(chunk.n_bytes for chunk in member.chunks)
+def _summed(member: Member) -> tuple[object, ...]:
+    waves = [wave for group in member.groups for wave in group]
+    chunks = [chunk for wave in waves for chunk in wave]
+    kinds = [chunk.kind for chunk in chunks]
+    n_tokens = sum(chunk.n_tokens for chunk in chunks)
     return (
-        member.options,
-        member.model,
-        (n_bytes, member.n_compressed, len(member.groups), len(member.waves), n_tokens),
+        _options(member),
+        _model(member),
+        (sum(_group_sizes(member)), len(member.groups), len(waves), n_tokens),
         {kind: kinds.count(kind) for kind in set(kinds)},
         member.checksum,
     )
 
 
-def _of_index(one: Index) -> tuple[object, ...]:
-    return one.start, one.options.numbers, [(g.offset, g.n_bytes) for g in one.groups]
+def _of_index(source: BinaryIO, one: Index) -> tuple[object, ...]:
+    """Return what an index says, and the payloads that it leads to."""
+    payloads = [
+        [
+            chunk.payload
+            for wave in read_group(source, one, number)
+            if isinstance(wave, Wave)
+            for chunk in wave.chunks
+        ]
+        for number in range(len(one.groups))
+    ]
+    return one.options.numbers, [group.n_bytes for group in one.groups], payloads
+
+
+def _indexed(member: Member) -> tuple[object, ...]:
+    payloads = [[chunk.payload for wave in group for chunk in wave] for group in member.groups]
+    return _options(member), _group_sizes(member), payloads
 
 
 class _Bounded:

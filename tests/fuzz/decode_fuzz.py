@@ -1,6 +1,6 @@
-"""Whole decodes under fire, with a fake model: against a decoder written from the document.
+"""Whole decodes under fire, with a fake model: against the documents' decoder.
 
-Whatever the bytes: a clean LlmzipError, or what the document decodes them to; and of a file
+Whatever the bytes: a clean LlmzipError, or what docs/decoder decodes them to; and of a file
 that is refused, what was written by then is right.
 """
 
@@ -8,70 +8,47 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from random import Random
 
-import format_parser
-import reference_decode
 import xxhash
-from codec_samples import FakeModel, chunks_of, encode, foretold, mostly_foretold
+from codec_samples import chunks_of, encode, foretold, mostly_foretold
+from coder_samples import reference_encode
 from container_samples import stored, write
+from document_fake import MARK, DocumentFake, Waves, beginning, fake, payloads
 from file_tree import Compact, Frame, Head, Item, Node, Payloads, packed
 from findings import FindingError
-from format_parser import LM, ChunkClaim, MemberClaim, RefusedError
-from reference_coder import reference_encode
-from reference_decode import FakeFile
 
+import decoder
+from decoder.container import LM, LM_KINDS
+from decoder.container import Chunk as DocumentChunk
+from decoder.wire import RefusedError
 from llmzip import mixing
 from llmzip.codec import decode_stream
 from llmzip.codec.classical import compress_lzma
 from llmzip.codec.levels import Level, plain
-from llmzip.container import ADAPTIVE_OPTIONS, DICTIONARY_OPTIONS, Chunk, Kind, ModelRef, Options
-from llmzip.errors import DictionaryError, FingerprintError, LlmzipError
-from small_tokenizer import MISSING, small_tokenizer_json
+from llmzip.container import (
+    ADAPTIVE_OPTIONS,
+    DICTIONARY_OPTIONS,
+    Chunk,
+    Kind,
+    Options,
+    Reader,
+    Wave,
+)
+from llmzip.errors import FormatError, LlmzipError
 
-MARK = b"\xd1\xc7"
 MAX_TOKENS = 2_000
-MAX_MIXED_BYTES = 2_000
+MAX_MIXED_BYTES = 200
 MAX_BYTES = 1 << 20
 """Claims beyond these are honest work for a decoder, and too much of it for a fuzzer."""
 
 
-class Fake(FakeModel):
-    """The fake model; refuses files of others as the real opening does."""
-
-    def open_to_decode(self, ref: ModelRef | None, options: Options) -> FakeModel:
-        if options.dictionary is not None and options.dictionary != MARK:
-            raise DictionaryError("another dictionary")
-        if ref is not None and (ref.fingerprint != self.ref.fingerprint or ref.machine):
-            raise FingerprintError("another model")
-        return self
-
-
-@cache
-def fake() -> Fake:
-    made = Fake.of(small_tokenizer_json(missing=MISSING))
-    assert isinstance(made, Fake)
-    return made
-
-
-@cache
-def fake_file() -> FakeFile:
-    """Return the same for the reference."""
-    model, table = fake(), fake().tokenizer.table
-    tokens = [table[i] for i in range(len(table))]
-    return FakeFile(tokens, model.predictor.frequencies, model.ref.fingerprint, MARK)
-
-
 def check(data: bytes) -> str:
     """Decode `data`; return the verdict in words. Raises FindingError."""
-    members, whole = list[MemberClaim](), True
-    try:
-        format_parser.parse(data, members)
-    except RefusedError:
-        whole = False
-    if claims_much(members):
+    if claims_much(data):
         return "not decoded: it claims more than a fuzzer has time for"
     sink = io.BytesIO()
     try:
@@ -83,47 +60,39 @@ def check(data: bytes) -> str:
             raise FindingError(f"a message of several lines: {exc!r}") from exc
     except BaseException as exc:
         raise FindingError(f"{type(exc).__name__}: {exc}") from exc
-    _compare(sink.getvalue(), verdict, members, whole)
+    _compare(data, sink.getvalue(), verdict)
     return verdict
 
 
-def claims_much(members: list[MemberClaim]) -> bool:
-    chunks = [chunk for member in members for chunk in member.chunks]
-    n_mixed = sum(chunk.n_bytes for chunk in chunks if chunk.kind == format_parser.MIXED)
-    return (
-        sum(chunk.n_tokens for chunk in chunks) > MAX_TOKENS
-        or n_mixed > MAX_MIXED_BYTES
-        or sum(chunk.n_bytes for chunk in chunks) > MAX_BYTES
-    )
+def claims_much(data: bytes) -> bool:
+    """Return whether what a file claims, before it is refused or not, is much work to decode."""
+    n_tokens = n_mixed = n_bytes = 0
+    with suppress(FormatError):
+        for record in Reader(io.BytesIO(data)):
+            for chunk in record.chunks if isinstance(record, Wave) else ():
+                n_tokens += chunk.n_tokens
+                n_bytes += chunk.n_bytes
+                n_mixed += chunk.n_bytes if chunk.kind is Kind.MIXED else 0
+    return n_tokens > MAX_TOKENS or n_mixed > MAX_MIXED_BYTES or n_bytes > MAX_BYTES
 
 
-def _compare(found: bytes, verdict: str, members: list[MemberClaim], whole: bool) -> None:
-    right = b""
+def _compare(data: bytes, found: bytes, verdict: str) -> None:
     try:
-        for text in documented(members):
-            right += text
+        right = decoder.decode(data, DocumentFake())
     except RefusedError as exc:
-        whole = False
         if verdict == "decoded":
-            raise FindingError(f"decoded where the document refuses: {exc}") from exc
-    if whole and verdict != "decoded":
-        raise FindingError(f"refused where the document decodes: {verdict}")
-    if verdict == "decoded" and (not whole or found != right):
-        raise FindingError("decodes to other bytes than the document says")
-    if not right.startswith(found):
-        raise FindingError("wrong bytes were written before the file was refused")
+            raise FindingError(f"decoded where the documents refuse: {exc}") from exc
+        if found and not _begins_file(data, found):
+            raise FindingError("wrong bytes were written before the file was refused") from exc
+        return
+    if verdict != "decoded":
+        raise FindingError(f"refused where the documents decode: {verdict}")
+    if found != right:
+        raise FindingError("decodes to other bytes than the documents say")
 
 
-def documented(members: list[MemberClaim]) -> Iterator[bytes]:
-    """Yield what the document decodes: each chunk, checked, and each member's checksum."""
-    for member in members:
-        text = b""
-        for one in reference_decode.texts(fake_file(), member):
-            text += one
-            yield one
-        if member.n_compressed:  # its end has been reached
-            right = xxhash.xxh3_64_digest(text)[: len(member.checksum)]
-            format_parser.must(right == member.checksum, "file checksum")
+def _begins_file(data: bytes, found: bytes) -> bool:
+    return beginning(data).startswith(found)
 
 
 @cache
@@ -186,10 +155,10 @@ def sign_texts(tree: Node, chance: Random) -> None:
     for member in tree.nodes():
         version = _version(member)
         text = b""
-        for head, payloads, place in _chunks(member):
+        for head, node, place in _chunks(member):
             if chance.random() < 0.15:
-                payloads.items[place] = _other_tokens(head, payloads.items[place], version, chance)
-            text += _sign(head, packed(payloads.items[place]), version)
+                node.items[place] = _other_tokens(head, node.items[place], version, chance)
+            text += _sign(head, packed(node.items[place]), version)
         _sign_member(member, text)
 
 
@@ -203,36 +172,41 @@ def _chunks(member: Node) -> Iterator[tuple[Head, Node, int]]:
     table: list[Head] = []
     for node in member.nodes():
         if isinstance(node, Compact) and len(node.nodes()) == 2:
-            fields, payloads = node.nodes()
+            fields, coded = node.nodes()
             table = [item for item in fields.items if isinstance(item, Head)]
         elif isinstance(node, Payloads):
-            payloads = node
+            coded = node
         else:
             table = node.heads() if isinstance(node, Frame) else []
             continue
-        for place, head in enumerate(table[: len(payloads.items)]):
-            yield head, payloads, place
+        for place, head in enumerate(table[: len(coded.items)]):
+            yield head, coded, place
 
 
 def _sign(head: Head, payload: bytes, version: int) -> bytes:
     """Make a head agree with its payload where that decodes; return the text."""
+    text = _text(head, payload, version)
+    if text:
+        head.items[1] = len(text)
+        head.items[-1] = xxhash.xxh3_64_digest(text)[:4]
+    return text
+
+
+def _text(head: Head, payload: bytes, version: int) -> bytes:
+    """Return what a payload decodes to, nothing if it does not or if that is much work."""
     sizes = [size for size in head.items[1:-1] if isinstance(size, int)]
     if len(sizes) != len(head.items) - 2 or not sizes or sizes[0] > MAX_MIXED_BYTES:
         return b""
     n_tokens = sizes[1] if len(sizes) == 3 else 0
     if n_tokens > MAX_TOKENS:
         return b""
-    claim = ChunkClaim(head.kind, sizes[0], n_tokens, len(payload), b"", payload)
+    chunk = DocumentChunk(head.kind, sizes[0], n_tokens, len(payload), b"", payload)
     try:
-        if claim.is_lm:
-            text = reference_decode.lm_text(fake_file(), claim, 0 if version > 1 else -1)[1]
-        else:
-            text = reference_decode.classical_text(head.kind, payload, sizes[0])
+        if head.kind in LM_KINDS:
+            return payloads(version).decode([chunk])[0]
+        return decoder.without_model(chunk)
     except RefusedError:
         return b""
-    head.items[1] = len(text)
-    head.items[-1] = xxhash.xxh3_64_digest(text)[:4]
-    return text
 
 
 def _sign_member(member: Node, text: bytes) -> None:
@@ -250,19 +224,15 @@ def _other_tokens(head: Head, payload: Item, version: int, chance: Random) -> It
     """Return the payload of other tokens than there were: doubled, lost, or any at all."""
     if head.kind != LM or len(head.items) != 5:
         return payload
-    learnt, file = (0 if version > 1 else -1), fake_file()
-    n_tokens = chance.randrange(1, 12)
-    try:
-        ids = reference_decode.decode_tokens(file, packed(payload), n_tokens, learnt)
-    except RefusedError:
-        ids = [chance.randrange(len(file.tokens)) for _ in range(n_tokens)]
+    text = _text(head, packed(payload), version)
+    ids = fake().tokenizer.encode(text).tolist() or [5]
     for _ in range(chance.randrange(3)):
         at = chance.randrange(len(ids))
         ids[at : at + chance.randrange(2)] = [chance.choice([0, 5, chance.randrange(300)])]
+    ids = ids[: chance.choice([len(ids), 1 + chance.randrange(len(ids))])]
     head.items[2] = len(ids)
     intervals = []
     for i, token in enumerate(ids):
-        ends = reference_decode.rows(file, learnt, ids[:i])
-        low = int(ends[token - 1]) if token else 0
-        intervals.append((low, int(ends[token]) - low, int(ends[-1])))
+        freq = Waves(None if version == 1 else 0).frequencies(ids[:i]).tolist()
+        intervals.append((sum(freq[:token]), freq[token], sum(freq)))
     return reference_encode(intervals)

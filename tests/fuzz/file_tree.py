@@ -11,7 +11,8 @@ import zlib
 from collections.abc import Iterator
 from typing import Union
 
-from format_parser import LM, LM_LINES, STORED, Cursor
+from decoder.container import LM, LM_LINES, STORED
+from decoder.wire import Fields as Cursor
 
 Item = Union["Node", int, bytes]
 

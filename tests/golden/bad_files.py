@@ -1,32 +1,68 @@
 """Files to be refused: one for each way to be wrong that the reader can tell.
 
-`WORDS` has what each must get, old and new, by its name in tests/container/golden; `new_files`
-makes those that came with this module. tests/golden/make.py --write pins what is not there yet.
+refusals.json has what each must get, old and new, by its name in tests/container/golden;
+`new_files` makes those that came with this module. tests/golden/make.py --write pins what is not
+there yet.
 """
 
 from __future__ import annotations
 
 import binascii
+import json
 from pathlib import Path
 
-from container_samples import SMOLLM2, by_hand, with_crc
+from container_samples import SMOLLM2, by_hand, read, with_crc
 
 from llmzip.container import bodies
 from llmzip.container.limits import SIGNATURE
 from llmzip.container.wire import crc32, varint
+from llmzip.errors import FormatError
 
 GOLDEN = Path(__file__).resolve().parent.parent / "container" / "golden"
+REFUSALS = Path(__file__).with_name("refusals.json")
 
 MODEL = (bodies.TAG_MODEL, bodies.pack_model(SMOLLM2))
 GROUP = (bodies.TAG_GROUP, b"\0")
 SUM = b"\1\2\3\4"
 GOOD_EMPTY = bytes.fromhex("894c4d1000ae001b0b040c09002d06800538d394c20000b59acb81120000004d4c89")
-DAMAGED = ": the file is damaged, get it again"
-CUT_OFF = "it was cut off, get it again"
-TOO_NEW = "is not known here; update llmzip"
 
 Spec = tuple[str, str, bytes]
 """What is wrong, the class of the error, the file."""
+
+
+def load(path: Path) -> bytes:
+    """Return the bytes of a file that is kept as comments and hexadecimal digits."""
+    lines = path.read_text(encoding="ascii").splitlines()
+    return bytes.fromhex("".join(line for line in lines if not line.startswith("#")))
+
+
+def names() -> list[str]:
+    """Return the names of all files that must be refused."""
+    paths = [*GOLDEN.glob("bad-*.hex"), *GOLDEN.glob("unsupported-*.hex")]
+    return sorted(path.stem for path in paths)
+
+
+def refusal(file: bytes) -> list[str]:
+    """Return the class and the words of the error that a file gets."""
+    try:
+        read(file)
+    except FormatError as exc:
+        return [type(exc).__name__, str(exc)]
+    raise AssertionError("the file is taken")
+
+
+def pin_new() -> None:
+    """Write the files that are not there yet, and what each of all gets that is not known yet."""
+    for name, (what, error, file) in new_files().items():
+        path = GOLDEN / f"{name}.hex"
+        assert refusal(file)[0] == error, name
+        if not path.exists():
+            digits = file.hex()
+            lines = [digits[at : at + 64] for at in range(0, len(digits), 64)]
+            path.write_text("\n".join([f"# {what}", f"# {error}", *lines, ""]), encoding="ascii")
+    known = json.loads(REFUSALS.read_text(encoding="utf-8")) if REFUSALS.exists() else {}
+    found = {name: known.get(name) or refusal(load(GOLDEN / f"{name}.hex")) for name in names()}
+    REFUSALS.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def lm(n_bytes: int, n_tokens: int, n_payload: int, kind: int = 1) -> bytes:
@@ -280,7 +316,7 @@ def _ends() -> dict[str, Spec]:
         "bad-end-surplus": (
             "One byte too many in the end.",
             corrupt,
-            by_hand((4, end(9, 0)[1] + b"\0"), trailer),
+            by_hand((4, end(9, 0)[1] + b"\0"), b"\x13" + trailer[1:]),
         ),
         "bad-end-checksum-cut": (
             "An end of ten bytes.",

@@ -6,7 +6,7 @@ import io
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from golden_models import golden_model
@@ -52,7 +52,7 @@ class Case:
         for level, text in zip(self.levels, self.texts(), strict=True):
             opened = self._opened(level.options, way)
             marked = level.with_dictionary(opened.dictionary) if self.has_dictionary else level
-            encode_stream(io.BytesIO(text), sink, lambda opened=opened: opened, marked)
+            encode_stream(io.BytesIO(text), sink, partial(_same, opened), marked)
         return sink.getvalue()
 
     def decode(self, file: bytes, way: str | None = None) -> bytes:
@@ -77,6 +77,10 @@ def _opened(
     model: str, options: Options, way: str | None, dictionary: bytes | None
 ) -> OpenedPredictor:
     return golden_model(model).opened(options, way, dictionary)
+
+
+def _same(opened: OpenedPredictor) -> OpenedPredictor:
+    return opened
 
 
 def path_of(name: str) -> Path:
@@ -104,7 +108,7 @@ def _crlf(model: str) -> bytes:
 
 
 def _of_model(model: str) -> dict[str, Case]:
-    """Return the files that every model has: of each lm kind, learning or not, with a dictionary."""
+    """Return the files that every model has: of each lm kind, learning or not."""
 
     def text() -> list[bytes]:
         return [load_text(model)]

@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 
 import numpy as np
-from exact_models import CPU, GPT2, LLAMA, SAMPLE, Recipe, float_model
-from small_tokenizer import MISSING, small_tokenizer_json
 
+from exact_models import CPU, GPT2, LLAMA, SAMPLE, Recipe, float_model
 from llmzip.container import ModelRef, Options, dictionary_mark
 from llmzip.container.limits import FINGERPRINT_BYTES
 from llmzip.exact.distribution import Engine
@@ -26,6 +25,7 @@ from llmzip.predict import OpenedPredictor
 from llmzip.predict.exact import ExactPredictor
 from llmzip.predict.windows import Window
 from llmzip.tokens import ByteTokenizer
+from small_tokenizer import MISSING, small_tokenizer_json
 
 BOS = 0
 REFERENCE = "reference"
@@ -33,13 +33,14 @@ REFERENCE = "reference"
 
 PRINTABLE = frozenset(b"abcdefghijklmnopqrstuvwxyz ABCDEFGHIJ.,;\n")
 
-_WIDE = {"d_model": 128, "d_head": 64, "d_ff": 192, "n_heads": 2, "tied": False, "gain": 0.5}
+_GPT2 = replace(GPT2, tied=False, gain=0.5)
+_LLAMA = replace(LLAMA, tied=False, gain=0.5)
 RECIPES = {
-    "gpt2": replace(GPT2, tied=False, gain=0.5),
-    "llama": replace(LLAMA, tied=False, gain=0.5),
-    "gpt2-wide": replace(GPT2, **_WIDE, n_kv_heads=2),
-    "llama-wide": replace(LLAMA, **_WIDE, n_kv_heads=1),
-    "long": replace(LLAMA, tied=False, gain=0.5, n_layers=1, n_positions=4096, d_model=48, d_ff=96),
+    "gpt2": _GPT2,
+    "llama": _LLAMA,
+    "gpt2-wide": replace(_GPT2, d_model=128, d_head=64, d_ff=192, n_heads=2, n_kv_heads=2),
+    "llama-wide": replace(_LLAMA, d_model=128, d_head=64, d_ff=192, n_heads=2, n_kv_heads=1),
+    "long": replace(_LLAMA, n_layers=1, n_positions=4096, d_model=48, d_ff=96),
 }
 
 
@@ -117,4 +118,4 @@ def _tokenizer(tokenizer_json: str) -> ByteTokenizer:
 def _engine(model: ExactModel, n_positions: int, way: str | None, step_threads: int = 1) -> Engine:
     if way == REFERENCE:
         return TorchEngine(model, CPU)
-    return make_engine(model, CPU, n_positions, step_threads)
+    return make_engine(model, CPU, n_positions, step_threads, way)

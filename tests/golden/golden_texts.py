@@ -57,4 +57,4 @@ def _is_read_back(model: GoldenModel, ids: list[int], token: int) -> bool:
     """Whether the tokenizer cuts the text so far and this token as the model wrote them."""
     tail = [*ids[-_TAIL:], token]
     again = model.tokenizer.encode(b"".join(model.tokenizer.table[i] for i in tail)).tolist()
-    return again[-4:] == tail[-4:]
+    return bool(again[-4:] == tail[-4:])
