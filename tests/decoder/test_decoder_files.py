@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 
 import pytest
-from tiny_files import Tiny, chunks_of, lines_of
 
 import decoder.lm
 from decoder import decode
@@ -13,6 +12,7 @@ from decoder.container import LM, LM_LINES, LZMA, MIXED, STORED, members
 from llmzip.codec.levels import Level
 from llmzip.container import Options
 from llmzip.predict import primed
+from tiny_files import Tiny, chunks_of, lines_of
 
 N_WORDS = 200  # more than the models' 128 positions: every level has to begin a window anew
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tiny_files import Tiny, lines_of
 
 DOCS = Path(__file__).parents[2] / "docs"

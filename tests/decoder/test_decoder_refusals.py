@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tiny_files import Tiny, lines_of
 
 from decoder import RefusedError, decode
 from llmzip import decompress
 from llmzip.container import Chunk, End, Group, Header, ModelRef, Reader, Wave, Writer
 from llmzip.errors import LlmzipError
+from tiny_files import Tiny, lines_of
 
 N_WORDS = 40
 

@@ -15,8 +15,7 @@ import io
 import sys
 from pathlib import Path
 
-_TESTS = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(_TESTS), str(_TESTS / "container")]
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import bad_files
 from golden_cases import CASES, FILES, Case, path_of
