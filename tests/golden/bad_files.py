@@ -12,9 +12,7 @@ import json
 import sys
 from pathlib import Path
 
-GOLDEN = Path(__file__).resolve().parent.parent / "container" / "golden"
-REFUSALS = Path(__file__).with_name("refusals.json")
-sys.path.insert(0, str(GOLDEN.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "container"))
 
 from container_samples import SMOLLM2, by_hand, read, with_crc
 
@@ -22,6 +20,9 @@ from llmzip.container import bodies
 from llmzip.container.limits import SIGNATURE
 from llmzip.container.wire import crc32, varint
 from llmzip.errors import FormatError
+
+GOLDEN = Path(__file__).resolve().parent.parent / "container" / "golden"
+REFUSALS = Path(__file__).with_name("refusals.json")
 
 MODEL = (bodies.TAG_MODEL, bodies.pack_model(SMOLLM2))
 GROUP = (bodies.TAG_GROUP, b"\0")
