@@ -181,7 +181,7 @@ assert open_exact("llama").fingerprint == made.fingerprint
 assert open_recorded("x", "local", made.fingerprint).model.digest() == made.model.digest()
 assert [info.name for _, info in list_prepared()] == ["llama"]
 assert state() == before
-for missing in (lambda: open_exact("gpt2"), lambda: open_exact("smollm2-135m")):
+for missing in (lambda: open_exact("./gpt2"), lambda: open_exact("smollm2-135m")):
     try:
         missing()
     except LlmzipError as exc:
