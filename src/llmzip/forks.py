@@ -64,9 +64,13 @@ def spare_lost_threads() -> None:
         torch.set_num_threads(1)
 
 
-def torch_is_inherited() -> bool:
-    """Whether this process was forked from one that had imported torch."""
-    return _torch_is_inherited
+def require_threads(n_threads: int) -> None:
+    """Raise UsageError where torch cannot compute with so many threads."""
+    if n_threads > 1 and _torch_is_inherited:
+        raise UsageError(
+            f"floating point by {n_threads} threads is not to be had in a process forked from one "
+            "that had loaded torch: use threads=1, or start processes by spawn"
+        )
 
 
 def _note_torch() -> None:

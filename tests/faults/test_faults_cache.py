@@ -95,7 +95,8 @@ def test_who_is_killed_while_preparing_is_in_nobodys_way(
         assert running.poll() is None
         time.sleep(0.001)
     running.kill()
-    running.wait()
+    running.stdin = None
+    running.communicate()
     assert list(home.glob("staging/*"))
     assert compress(tiny_gpt2_folder, home) == compress(tiny_gpt2_folder, whole_home)
     assert not list(home.glob("staging/*"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import resource
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import llmzip as library
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))  # how the command line is run
 
-from cli_runner import NOISE, Result, fails, llmzip, names_in
+from cli_runner import Result, fails, llmzip, names_in
 
 TEXT = (Path(__file__).parents[2] / "LICENSE").read_bytes()[2000:2700]
 
@@ -41,20 +42,27 @@ def test_too_little_memory(file: Path, tiny_gpt2_folder: Path, megabytes: int) -
     compress = ("compress", "-q", "--rm", "-m", tiny_gpt2_folder, file)
     result = limited(resource.RLIMIT_AS, megabytes << 20, *compress)
     if result.returncode:
-        text = fails(result)
-        assert "Traceback" not in text
+        if megabytes > 100:  # with less, numpy's BLAS has the last word
+            fails(result)
+        assert b"Traceback" not in result.stderr
         assert names_in(file.parent) == ["text"]
         assert file.read_bytes() == TEXT
         assert llmzip(*compress).returncode == 0
     assert names_in(file.parent) == ["text.llmz"]
 
 
-def test_too_few_files(file: Path, tiny_gpt2_folder: Path) -> None:
+@pytest.mark.parametrize("n_files", [4, 5, 6, 7, 8])
+def test_too_few_files(file: Path, tiny_gpt2_folder: Path, n_files: int) -> None:
+    """The standard streams, the input and the output take five."""
     compress = ("compress", "-q", "--rm", "-m", tiny_gpt2_folder, file)
-    fails(limited(resource.RLIMIT_NOFILE, 8, *compress))
-    assert file.read_bytes() == TEXT
-    assert names_in(file.parent) == ["text"]
-    assert llmzip(*compress).returncode == 0
+    result = limited(resource.RLIMIT_NOFILE, n_files, *compress)
+    assert result.returncode or n_files > 4
+    if result.returncode:
+        fails(result)
+        assert names_in(file.parent) == ["text"]
+        assert file.read_bytes() == TEXT
+        assert llmzip(*compress).returncode == 0
+    assert names_in(file.parent) == ["text.llmz"]
 
 
 def test_too_small_files_for_the_cache(file: Path, tiny_gpt2_folder: Path, tmp_path: Path) -> None:
@@ -83,10 +91,11 @@ def small_disk(tmp_path: Path) -> Any:
 
 def test_a_full_disk_under_the_output(small_disk: Path) -> None:
     source = small_disk / "noise"
-    source.write_bytes(NOISE * 30)
+    noise = random.Random(6).randbytes(90_000)
+    source.write_bytes(noise)
     fails(llmzip("compress", "--rm", source), "No space left on device")
     assert names_in(small_disk) == ["noise"]
-    assert source.read_bytes() == NOISE * 30
+    assert source.read_bytes() == noise
 
 
 def test_a_full_disk_under_the_cache(small_disk: Path, file: Path, tiny_gpt2_folder: Path) -> None:
@@ -94,7 +103,8 @@ def test_a_full_disk_under_the_cache(small_disk: Path, file: Path, tiny_gpt2_fol
     compress = ("compress", "-q", "--rm", "-m", tiny_gpt2_folder, file)
     fails(llmzip(*compress, env={"LLMZIP_HOME": str(full)}))
     assert names_in(file.parent) == ["text"]
-    assert not [path for path in full.rglob("*") if path.stat().st_size > 0 and path.is_file()]
+    for place in ("prepared", "staging"):
+        assert not [path for path in (full / place).rglob("*") if path.is_file()]
     assert llmzip(*compress, env={"LLMZIP_HOME": str(empty)}).returncode == 0
 
 

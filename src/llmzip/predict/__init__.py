@@ -10,6 +10,7 @@ from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from llmzip import forks
 from llmzip.container import ModelRef, Options, dictionary_mark
 from llmzip.container.limits import FINGERPRINT_BYTES
 from llmzip.errors import DeviceError
@@ -139,6 +140,7 @@ def _open_float(
     from llmzip.tokens import ByteTokenizer
 
     if threads is not None:
+        forks.require_threads(threads)
         torch.set_num_threads(threads)  # before the tag is taken: it is part of it
     if machine is not None:
         require_machine(machine, device)

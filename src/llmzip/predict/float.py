@@ -56,12 +56,14 @@ class FloatPredictor:
         """Take a model in evaluation mode, on the device where it shall run."""
         self._model = model
         self._window = window
+        self._n_threads = torch.get_num_threads()  # as the machine's tag has it
         self.vocab_size: int = model.config.get_text_config().vocab_size
         self.way = f"{model.device.type}, float"
 
     def intervals(self, chunks: Iterable[NDArray[np.int32]]) -> Iterator[Intervals]:
         """Yield the intervals of each chunk, in order, token by token as the decoder does."""
         for chunk in chunks:
+            self._take_threads()
             yield self._chunk(chunk)
 
     def lane_bytes(self, n_tokens: int | None = None) -> int:
@@ -90,7 +92,13 @@ class FloatPredictor:
 
     def lanes(self, n_lanes: int) -> FloatLanes:
         """Return a decoder for up to `n_lanes` chunks, which it runs one after the other."""
+        self._take_threads()
         return FloatLanes([_Context(self._model, self._window) for _ in range(n_lanes)])
+
+    def _take_threads(self) -> None:
+        """Compute with as many threads as in the thread that made this: torch counts for each."""
+        if torch.get_num_threads() != self._n_threads:
+            torch.set_num_threads(self._n_threads)
 
 
 class FloatLanes:
