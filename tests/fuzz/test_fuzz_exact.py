@@ -21,7 +21,7 @@ from llmzip.errors import FingerprintError, LlmzipError
 from llmzip.predict import OpenedPredictor
 
 assert rooms.TESTS.is_dir()
-N_MUTANTS = 40
+N_MUTANTS = 16
 
 
 @pytest.mark.parametrize("name", ["gpt2-groups", "llama-lines-learning", "gpt2-wide-frozen"])
