@@ -12,14 +12,20 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
 from llmzip.container.limits import MAX_DICTIONARY_BYTES
-from llmzip.errors import DictionaryError, FingerprintError, UsageError
+from llmzip.errors import (
+    DictionaryError,
+    FingerprintError,
+    ModelNotFoundError,
+    TrailingError,
+    UsageError,
+)
 from llmzip.kept import Kept
 from llmzip.models.catalog import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from llmzip.codec import Progress, Stats
+    from llmzip.codec import OnTrailing, Progress, Recovery, Stats
     from llmzip.codec.levels import Level
     from llmzip.container import ModelRef, Options, Summary
     from llmzip.predict import OpenedPredictor
@@ -75,7 +81,8 @@ def decompress(
 ) -> bytes:
     """Return what the .llmz file `data` holds. The arguments are those of Decompressor.
 
-    Raises FormatError, LimitError, ModelError, DeviceError; TypeError if `data` is no bytes.
+    Zeros after its end are padding. Raises FormatError (TrailingError where other data follows),
+    LimitError, ModelError, DeviceError; TypeError if `data` is no bytes.
     """
     _require_bytes(data)
     source, sink = io.BytesIO(data), io.BytesIO()
@@ -96,22 +103,31 @@ def decompress(
 
 
 def inspect(source: BinaryIO) -> Iterator[Summary]:
-    """Yield what each member of a .llmz file holds; every byte is checked. Raises FormatError."""
+    """Yield what each member of a .llmz file holds; every byte is checked.
+
+    Raises FormatError: of these TrailingError at the end, where other data than zeros follows.
+    """
     from llmzip import container
 
     return container.inspect(source)
 
 
-def decoded_size(source: BinaryIO) -> int | None:
+def decoded_size(source: BinaryIO, allow_trailing: bool = False) -> int | None:
     """Check every byte of a .llmz file without decoding it; return its decoded size in bytes.
 
     Leaves `source` where it was. Of a source that cannot seek nothing is read: None.
-    Raises FormatError.
+    Raises FormatError: of these TrailingError not if `allow_trailing`.
     """
     if not source.seekable():
         return None
     start = source.tell()
-    n_bytes = sum(member.n_bytes for member in inspect(source))
+    n_bytes = 0
+    try:
+        for member in inspect(source):
+            n_bytes += member.n_bytes
+    except TrailingError:
+        if not allow_trailing:
+            raise
     source.seek(start)
     return n_bytes
 
@@ -277,12 +293,12 @@ class Decompressor(_ModelKeeper):
         self._force_foreign = force_foreign
         self._max_output, self._memlimit = max_output, memlimit
 
-    def decoded_size(self, source: BinaryIO) -> int | None:
+    def decoded_size(self, source: BinaryIO, allow_trailing: bool = False) -> int | None:
         """Do what the function does; raise LimitError too if that is more than may come out."""
         from llmzip.container import check_output
 
         start = source.tell() if source.seekable() else 0
-        n_bytes = decoded_size(source)
+        n_bytes = decoded_size(source, allow_trailing)
         if n_bytes is not None:
             n_file_bytes = source.seek(0, io.SEEK_END) - start
             source.seek(start)
@@ -290,11 +306,17 @@ class Decompressor(_ModelKeeper):
         return n_bytes
 
     def decompress(
-        self, source: BinaryIO, sink: BinaryIO, progress: Progress | None = None
+        self,
+        source: BinaryIO,
+        sink: BinaryIO,
+        progress: Progress | None = None,
+        on_trailing: OnTrailing | None = None,
     ) -> Stats:
         """Decompress all members of `source` onto `sink`, which is neither flushed nor closed.
 
         progress: called with the number of bytes written or nearly so.
+        on_trailing: called with the TrailingError where other data follows the last member, once
+            all is written; None raises it, but takes zeros for padding.
         Raises FormatError and LimitError (what was written by then is right, but not all),
         ModelError, DeviceError, OSError; UsageError where the object cannot be used: within a
         call of its own, or forked during one.
@@ -308,6 +330,7 @@ class Decompressor(_ModelKeeper):
                 self._open,
                 self._batch,
                 progress or unseen,
+                on_trailing or _but_padding,
                 max_output=self._max_output,
                 memlimit=self._memlimit,
             )
@@ -315,7 +338,11 @@ class Decompressor(_ModelKeeper):
         return self._kept.call(work)
 
     def resume(
-        self, source: BinaryIO, unfinished: BinaryIO, progress: Progress | None = None
+        self,
+        source: BinaryIO,
+        unfinished: BinaryIO,
+        progress: Progress | None = None,
+        on_trailing: OnTrailing | None = None,
     ) -> Stats:
         """Complete what an earlier decompress() of the same file began; whole groups stay.
 
@@ -327,6 +354,7 @@ class Decompressor(_ModelKeeper):
 
         if not source.seekable():
             raise UsageError("decompressing can go on with a file only, not with a pipe")
+
         def work() -> Stats:
             return resume_decoding(
                 source,
@@ -334,11 +362,60 @@ class Decompressor(_ModelKeeper):
                 self._open,
                 self._batch,
                 progress or unseen,
+                on_trailing or _but_padding,
                 max_output=self._max_output,
                 memlimit=self._memlimit,
             )
 
         return self._kept.call(work)
+
+    def recover(
+        self, source: BinaryIO, sink: BinaryIO, progress: Progress | None = None
+    ) -> Recovery:
+        """Decompress what is undamaged of `source` onto `sink`, with marks for what is lost.
+
+        Every group without damage comes back; of damaged ones every chunk that needs no other
+        (all of levels 1 and 2, and what the model did not code), each verified by its checksum.
+        A mark is `[llmzip: 1,048,576 bytes lost: 4,194,304 to 5,242,879]`, both ends inclusive,
+        on a line of its own. What the result names as lost is to the byte where the file still
+        tells. A source that cannot seek is read to its end first. Where the record of the model
+        is damaged, the Decompressor needs to be told the model.
+
+        progress: called with the number of bytes written.
+        Raises CorruptError if nothing of a .llmz file is found, LimitError, ModelError,
+        DeviceError, OSError; UsageError as decompress does.
+        """
+        from llmzip.codec import recover_stream, unseen
+
+        def work() -> Recovery:
+            return recover_stream(
+                source,
+                sink,
+                self._open_to_recover,
+                self._batch,
+                progress or unseen,
+                max_output=self._max_output,
+                memlimit=self._memlimit,
+            )
+
+        return self._kept.call(work)
+
+    def _open_to_recover(
+        self, ref: ModelRef | None, options: Options, is_sure: bool
+    ) -> OpenedPredictor:
+        """Open the model of a damaged file: the chunks' checksums tell whether it is the one."""
+        if is_sure and (ref is not None or options.dictionary is not None):
+            return self._open(ref, options)
+        name = self._name or ref
+        if name is None and options.dictionary is None:
+            raise ModelNotFoundError(
+                "what names the file's model is damaged; say with -m which model it was made with"
+            )
+        dictionary = None if options.dictionary is None else self._dictionary
+        is_exact = ref is None or ref.portable
+        default = name or self._default_model
+        opening = partial(self._how.open, default, options, is_exact, dictionary)
+        return self._kept.model((ref, options, "unsure"), opening)
 
     def _open(self, ref: ModelRef | None, options: Options) -> OpenedPredictor:
         return self._kept.model((ref, options), partial(self._open_checked, ref, options))
@@ -361,6 +438,12 @@ class Decompressor(_ModelKeeper):
                 f"not both the same here (the model is {opened.ref.name}); --dict and -m say which"
             )
         return opened
+
+
+def _but_padding(error: TrailingError) -> None:
+    """Raise `error` unless zeros follow, as where files are padded to whole blocks."""
+    if not error.is_padding:
+        raise error
 
 
 def _check_same(here: ModelRef, wanted: ModelRef) -> None:

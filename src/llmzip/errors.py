@@ -6,6 +6,7 @@
     │   ├── UnsupportedError     a version, flag or chunk kind this release does not know
     │   ├── TruncatedError       the file ends before it should
     │   └── CorruptError         a checksum, size or field contradicts another
+    │       └── TrailingError    all is whole, but other data follows
     ├── ModelError               a model cannot be had or used
     │   ├── ModelNotFoundError   no such name, folder or file; or not fetched and no network
     │   ├── ModelDamagedError    a file on disk fails its checksum
@@ -45,6 +46,17 @@ class TruncatedError(FormatError):
 
 class CorruptError(FormatError):
     """A checksum, size or field contradicts another."""
+
+
+class TrailingError(CorruptError):
+    """Other data follows a file that is whole: whoever reads has been given all of it by now.
+
+    is_padding: nothing follows but zeros, which are no reason to refuse a file.
+    """
+
+    def __init__(self, message: str, is_padding: bool = False) -> None:
+        super().__init__(message)
+        self.is_padding = is_padding
 
 
 class ModelError(LlmzipError):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import click
 
 from llmzip.api import Decompressor
+from llmzip.cli.delivery import delivering, expected_bytes, recovering
+from llmzip.cli.files import STDIO
 from llmzip.cli.jobs import SUFFIX, Verb, run_jobs
 from llmzip.cli.memory import require_least
 from llmzip.cli.messages import Messages
@@ -40,6 +43,11 @@ from llmzip.models.catalog import DEFAULT_MODEL
     help="Try a --float file of another machine; it will most likely fail.",
 )
 @limit_options
+@click.option(
+    "--recover",
+    is_flag=True,
+    help="Bring back what is undamaged of a damaged file, and mark what is lost.",
+)
 @run_options
 @click.pass_obj
 def decompress(
@@ -57,6 +65,7 @@ def decompress(
     force_foreign: bool,
     max_output: int | None,
     memlimit: int | None,
+    recover: bool,
     device: str,
     threads: int | None,
     batch: int | None,
@@ -80,15 +89,21 @@ def decompress(
         allow_hub=allow_hub,
         quiet=quiet,
     )
-    verb = Verb(
-        "decompressed",
-        True,
-        _target_of,
-        decompressor.decoded_size,
-        decompressor.decompress,
-        decompressor.resume,
-    )
     where = FileOptions(files, output, to_stdout, force, remove and not keep, show_stats, resume)
+    if recover:
+        if where.remove or resume:
+            raise UsageError("--recover goes neither with --rm nor with --resume: leave that out")
+        work = recovering(decompressor, messages)
+        verb = Verb("recovered", True, _target_of, lambda _: None, work, work)
+    else:
+        verb = Verb(
+            "decompressed",
+            True,
+            _target_of,
+            partial(expected_bytes, decompressor, to_stdout=to_stdout or output == STDIO),
+            delivering(decompressor.decompress, messages),
+            delivering(decompressor.resume, messages),
+        )
     run_jobs(verb, where, messages)
 
 

@@ -82,7 +82,8 @@ def _wants_stdout(options: FileOptions) -> bool:
 
 
 def _run_job(verb: Verb, source: Path, options: FileOptions, messages: Messages) -> None:
-    """Do one file."""
+    """Do one file. It stays where a warning says that not all of it was used."""
+    n_warnings = messages.n_warnings
     if _is_skipped(source, options, messages):
         return
     output = _output(verb, source, options)
@@ -99,7 +100,7 @@ def _run_job(verb: Verb, source: Path, options: FileOptions, messages: Messages)
         ):
             stats = _work(verb, reading.stream, writing, options, progress)
         reading.note_read()
-    if options.remove:
+    if options.remove and messages.n_warnings == n_warnings:
         _remove(reading, messages)
     _tell(verb, source, stats, options, messages)
 

@@ -12,7 +12,7 @@ import click
 from llmzip.api import inspect
 from llmzip.cli.files import STDIO, stdin_stream
 from llmzip.cli.messages import Messages, describe, one_line
-from llmzip.errors import LlmzipError
+from llmzip.errors import LlmzipError, TrailingError
 
 if TYPE_CHECKING:
     from llmzip.container import Summary
@@ -37,7 +37,7 @@ def list_files(messages: Messages, files: tuple[Path, ...]) -> None:
     rows: list[tuple[str, ...]] = [_HEADINGS]
     for path in files:
         try:
-            rows.append(_row(path, _sums(path)))
+            rows.append(_row(path, _sums(path, messages)))
         except (LlmzipError, OSError) as exc:
             named = isinstance(exc, OSError) and exc.filename is not None
             messages.error(describe(exc) if named else f"{path}: {describe(exc)}")
@@ -71,17 +71,21 @@ class _Sums:
         return ", ".join([*names, "..."] if len(names) >= _MOST_MODELS else names) or "-"
 
 
-def _sums(path: Path) -> _Sums:
+def _sums(path: Path, messages: Messages) -> _Sums:
     if path == STDIO:
-        return _sums_of(stdin_stream())
+        return _sums_of(stdin_stream(), path, messages)
     with path.open("rb") as file:
-        return _sums_of(file)
+        return _sums_of(file, path, messages)
 
 
-def _sums_of(source: BinaryIO) -> _Sums:
+def _sums_of(source: BinaryIO, path: Path, messages: Messages) -> _Sums:
+    """Return what `source` holds; data after its end is no reason not to."""
     sums = _Sums()
-    for member in inspect(source):
-        sums.add(member)
+    try:
+        for member in inspect(source):
+            sums.add(member)
+    except TrailingError as exc:
+        messages.warning(f"{path}: {exc}")
     return sums
 
 

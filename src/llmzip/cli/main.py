@@ -24,6 +24,7 @@ from llmzip.cli.memory import is_out_of_memory
 from llmzip.cli.messages import EXIT_ERROR, Messages, describe
 from llmzip.cli.models import models
 from llmzip.cli.signals import InterruptedBySignal, clean_up_on_signals, die_by
+from llmzip.cli.test import test
 from llmzip.errors import LlmzipError
 from llmzip.version import __version__
 
@@ -40,7 +41,7 @@ def llmzip() -> None:
     """Compress text losslessly with a language model that computes exactly."""
 
 
-for _command in (compress, decompress, list_files, models):
+for _command in (compress, decompress, test, list_files, models):
     llmzip.add_command(_command)
 
 
@@ -103,9 +104,9 @@ def _with_command(args: list[str]) -> list[str]:
     """Supply the command that a plain filter (`llmzip`, `llmzip -d`, options) leaves out."""
     if args and (not args[0].startswith("-") or args[0] in {"-h", "--help", "-V", "--version"}):
         return args
-    wants_original = {"-d", "--decompress"}
-    if wants_original & set(args):
-        return ["decompress", *(a for a in args if a not in wants_original)]
+    for command, flags in (("test", {"-t", "--test"}), ("decompress", {"-d", "--decompress"})):
+        if flags & set(args):
+            return [command, *(a for a in args if a not in flags)]
     return ["compress", *args]
 
 

@@ -33,6 +33,7 @@ class Messages:
 
     def __init__(self) -> None:
         self.verbosity = 0
+        self.n_warnings = 0
         self.status = EXIT_OK
 
     def error(self, text: str) -> None:
@@ -42,6 +43,7 @@ class Messages:
 
     def warning(self, text: str) -> None:
         """Say what is odd; the program will exit with EXIT_WARNING if nothing worse comes."""
+        self.n_warnings += 1
         if self.status == EXIT_OK:
             self.status = EXIT_WARNING
         if self.verbosity >= 0:

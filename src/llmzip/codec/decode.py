@@ -27,8 +27,17 @@ from llmzip.container import (
     Record,
     Wave,
 )
+from llmzip.errors import FormatError, TrailingError
 
 MAX_AHEAD_BYTES = 1 << 20  # of a file that comes through a pipe
+
+OnTrailing = Callable[[TrailingError], None]
+"""Takes what is to be said of data that follows the last member; may raise it."""
+
+
+def refuse_trailing(error: TrailingError) -> None:
+    """Raise it."""
+    raise error
 
 
 def decode_stream(
@@ -37,6 +46,7 @@ def decode_stream(
     open_model: OpenToDecode,
     n_lanes: int | None = None,
     progress: Progress = unseen,
+    on_trailing: OnTrailing = refuse_trailing,
     *,
     max_output: int | None = None,
     memlimit: int | None = None,
@@ -46,14 +56,15 @@ def decode_stream(
 
     done: what of it is there already, and is not decoded again.
     n_lanes: how many chunks to decode side by side; only speed and memory depend on it.
+    on_trailing: called with the error where other data follows, once all is written.
     max_output: how many bytes it may come to; None leaves that to its size (container/claims.py).
     memlimit: what memory decoding may take beside the opened model, in bytes.
     A source that cannot seek is read by a thread of its own, which may still wait in a read
     when this has raised.
 
-    Raises FormatError for a damaged file (what has been written by then is right, but not
-    all), LimitError before what exceeds a limit is decoded, what `open_model` raises, and
-    OSError from the streams.
+    Raises FormatError for a damaged or truncated file (what stands before the damage has been
+    written by then), LimitError before what exceeds a limit is decoded, what `open_model`
+    raises, and OSError from the streams.
     """
     begin_s = time.monotonic()
     stats = Stats()
@@ -61,16 +72,19 @@ def decode_stream(
         reader = Reader(ahead)
         records = iter(reader)
         claims = Claims(max_output)
-        for header in records:
-            assert isinstance(header, Header)
-            member = _Member(
-                records,
-                header.options,
-                stats,
-                lambda wave: claims.admit(wave, reader.offset),
-                done or Done(sink, 0),
-            )
-            member.decode(sink, open_model, n_lanes, progress, memlimit)
+        try:
+            for header in records:
+                assert isinstance(header, Header)
+                member = _Member(
+                    records,
+                    header.options,
+                    stats,
+                    lambda wave: claims.admit(wave, reader.offset),
+                    done or Done(sink, 0),
+                )
+                member.decode(sink, open_model, n_lanes, progress, memlimit)
+        except TrailingError as exc:
+            on_trailing(exc)
     stats.n_file_bytes = reader.offset
     stats.seconds = time.monotonic() - begin_s
     return stats
@@ -101,6 +115,7 @@ class _Member:
     done: Done
     ref: ModelRef | None = None
     end: End | None = None
+    failure: FormatError | None = None  # where the records broke off
     checksum: FileChecksum = field(default_factory=FileChecksum)
 
     def decode(
@@ -140,30 +155,38 @@ class _Member:
             self.checksum.update(data)
             write_full(sink, data)
             self.stats.n_bytes += len(data)
+        if self.failure is not None:
+            raise self.failure
         assert self.end is not None
         self.end.verify(self.checksum)
 
     def _groups_and_waves(self) -> Iterator[Group | Wave]:
-        """Yield the member's groups and waves, taking note of what stands between them."""
-        for record in self.records:
-            match record:
-                case ModelRef():
-                    self.ref = record
-                case Group():
-                    if not self.done.n_bytes:
+        """Yield the member's groups and waves, taking note of what stands between them.
+
+        What was read ahead of damage is decoded before anybody hears of it.
+        """
+        try:
+            for record in self.records:
+                match record:
+                    case ModelRef():
+                        self.ref = record
+                    case Group():
+                        if not self.done.n_bytes:
+                            yield record
+                    case Wave() if self.done.n_bytes:
+                        self.admit(record)
+                        data = self.done.take(record.n_bytes)
+                        self.checksum.update(data)
+                        self.stats.n_bytes += len(data)
+                    case Wave():
+                        self.admit(record)
+                        self._count(record)
                         yield record
-                case Wave() if self.done.n_bytes:
-                    self.admit(record)
-                    data = self.done.take(record.n_bytes)
-                    self.checksum.update(data)
-                    self.stats.n_bytes += len(data)
-                case Wave():
-                    self.admit(record)
-                    self._count(record)
-                    yield record
-                case End():
-                    self.end = record
-                    return
+                    case End():
+                        self.end = record
+                        return
+        except FormatError as exc:
+            self.failure = exc
 
     def _count(self, wave: Wave) -> None:
         for chunk in wave.chunks:

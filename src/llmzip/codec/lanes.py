@@ -102,7 +102,7 @@ class Lanes:
         complete = self._n_done[lanes] == self._n_tokens[lanes]
         if complete.any():
             for lane in lanes[complete].tolist():
-                self._close(lane)
+                self.close(lane)
             self._active = lanes[~complete]
 
     def note_progress(self) -> None:
@@ -112,11 +112,16 @@ class Lanes:
             assert slot is not None
             slot.n_tokens_done = int(self._n_done[lane])
 
-    def _close(self, lane: int) -> None:
+    def close(self, lane: int) -> None:
+        """Finish the chunk of `lane`, all of whose tokens are decoded. Raises CorruptError."""
         slot = self._slots[lane]
         assert slot is not None
         self._coder.close(lane)
         data = slot.spelled(self._tokenizer.decode(self._ids[lane, : slot.chunk.n_tokens]))
         slot.chunk.verify(data)
         slot.data = data
+        self.free(lane)
+
+    def free(self, lane: int) -> None:
+        """Give up the chunk of `lane`."""
         self._slots[lane] = None

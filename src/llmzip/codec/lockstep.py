@@ -38,17 +38,22 @@ class Lockstep:
     def __iter__(self) -> Iterator[bytes]:
         for record in self._records:
             if isinstance(record, Group):
-                self._learning, self._n_group_tokens = None, 0
+                self.begin_group()
                 continue
             slots = [Slot(chunk) for chunk in record.chunks]
-            self._decode(slots)
+            self.decode(slots)
             for slot in slots:
                 assert slot.data is not None
                 self._n_bytes_out += len(slot.data)
                 yield slot.data
             self._progress(self._n_bytes_out)
 
-    def _decode(self, slots: list[Slot]) -> None:
+    def begin_group(self) -> None:
+        """Forget what was learnt."""
+        self._learning, self._n_group_tokens = None, 0
+
+    def decode(self, slots: list[Slot]) -> None:
+        """Decode the chunks of the group's next wave. Raises CorruptError."""
         together = [slot for slot in slots if slot.chunk.kind.needs_model]
         for slot in slots:
             if not slot.chunk.kind.needs_model:

@@ -42,6 +42,11 @@ class ChunkHead:
     n_payload: int
     checksum: bytes
 
+    @classmethod
+    def of(cls, chunk: Chunk) -> ChunkHead:
+        """Return the head of `chunk`."""
+        return cls(chunk.kind, chunk.n_bytes, chunk.n_tokens, len(chunk.payload), chunk.checksum)
+
     def with_payload(self, payload: bytes) -> Chunk:
         """Return the chunk."""
         return Chunk(self.kind, self.n_bytes, self.n_tokens, self.checksum, payload)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -13,7 +14,7 @@ from llmzip.container.limits import END_MARK, MIN_GROUP_BYTES
 from llmzip.container.reader import Reader, take_trailer, take_wave
 from llmzip.container.records import End, Group, GroupEntry, Header, ModelRef, Options, Wave
 from llmzip.container.wire import Body, Source, corrupt, take_frame
-from llmzip.errors import FormatError
+from llmzip.errors import FormatError, TrailingError
 
 _LENGTH_BYTES = 4
 _TRAILER_BYTES = _LENGTH_BYTES + len(END_MARK)
@@ -136,11 +137,12 @@ def _frame_at(source: BinaryIO, offset: int, tag: int) -> tuple[Source, Body]:
 def _from_records(source: BinaryIO) -> Iterator[Index]:
     reader = Reader(source)
     options, model = Options(), None
-    for record in reader:
-        match record:
-            case Header():
-                options, model = record.options, None
-            case ModelRef():
-                model = record
-            case End():
-                yield Index(reader.member_offset, options, model, record)
+    with suppress(TrailingError):  # the members before are whole
+        for record in reader:
+            match record:
+                case Header():
+                    options, model = record.options, None
+                case ModelRef():
+                    model = record
+                case End():
+                    yield Index(reader.member_offset, options, model, record)

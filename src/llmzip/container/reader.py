@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from llmzip.container import bodies
 from llmzip.container.compact import take_compact
 from llmzip.container.entries import GroupIndex
-from llmzip.container.head import Form, check_start, take_header
+from llmzip.container.head import Form, check_next, check_start, take_header
 from llmzip.container.limits import END_MARK, MAX_BODY_BYTES
 from llmzip.container.records import (
     End,
@@ -31,7 +31,8 @@ class Reader:
     chunk yields no ModelRef, nor does a compact one with a dictionary. Otherwise members of the
     compact form yield the same records as others do.
 
-    Raises NotLlmzError, UnsupportedError, TruncatedError or CorruptError while iterating.
+    Raises NotLlmzError, UnsupportedError, TruncatedError or CorruptError while iterating;
+    TrailingError, once all is yielded, where other data follows the last member.
     """
 
     def __init__(self, source: Readable) -> None:
@@ -47,6 +48,7 @@ class Reader:
     def __iter__(self) -> Iterator[Record]:
         yield from self._member()
         while self._source.peek(1):
+            check_next(self._source)
             yield from self._member()
 
     def _member(self) -> Iterator[Record]:
@@ -135,8 +137,6 @@ class _Sequence:
         if (end.n_bytes, end.groups, end.model_offset, said_offset) != seen:
             raise corrupt(f"the index before byte {body.offset} contradicts the file")
         take_trailer(self._source, self._source.offset - self._start - offset)
-        if self._source.peek(1):
-            check_start(self._source)
         self.ended = True
         return end
 

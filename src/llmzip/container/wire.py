@@ -136,6 +136,13 @@ class Source(Fields):
             self._at = 0
         return self._buffer[self._at : self._at + n_bytes]
 
+    def is_zeros(self) -> bool:
+        """Return whether nothing but zeros is left; what is looked at can't be taken any more."""
+        while piece := self._some(_PIECE_BYTES):
+            if piece.count(0) < len(piece):
+                return False
+        return True
+
     def _some(self, most: int) -> bytes:
         if self._at == len(self._buffer):
             self._buffer, self._at = self._fetch(), 0
