@@ -34,6 +34,7 @@ def test_each_has_words_of_its_own_and_none_is_forgotten() -> None:
     assert {error for error, _ in REFUSALS.values()} == {
         "CorruptError",
         "NotLlmzError",
+        "TrailingError",
         "TruncatedError",
         "UnsupportedError",
     }
@@ -41,7 +42,9 @@ def test_each_has_words_of_its_own_and_none_is_forgotten() -> None:
 
 def test_the_command_line_refuses_each_in_one_line_without_a_heavy_library(tmp_path: Path) -> None:
     paths = []
-    for name in bad_files.names():
+    # what follows a file is no part of it: the command line reads the file (tests/cli)
+    names = [name for name in bad_files.names() if REFUSALS[name][0] != "TrailingError"]
+    for name in names:
         paths.append(tmp_path / f"{name}.llmz")
         paths[-1].write_bytes(bad_files.load(bad_files.GOLDEN / f"{name}.hex"))
     environment = {**os.environ, "PYTHONPATH": str(Path(llmzip.__file__).parent.parent)}
@@ -54,7 +57,7 @@ def test_the_command_line_refuses_each_in_one_line_without_a_heavy_library(tmp_p
     )
     told = json.loads(done.stdout)
     assert told["heavy"] == []
-    assert [one["name"] for one in told["files"]] == bad_files.names()
+    assert [one["name"] for one in told["files"]] == names
     for one in told["files"]:
         error, words = REFUSALS[one["name"]]
         assert one["status"] == 1, (error, one)
