@@ -156,10 +156,11 @@ def list_prepared() -> Iterator[tuple[Path, PreparedInfo]]:
 
     Raises: UntrustedError if others can have put one there.
     """
-    found: list[tuple[Path, PreparedInfo]] = []
+    paths: list[Path] = []
     with contextlib.suppress(PermissionError):
-        home.trusted(_prepared_home())
-    for path in _prepared_home().glob(f"*/{_INFO}"):
+        paths += home.trusted(_prepared_home()).glob(f"*/{_INFO}")
+    found = []
+    for path in paths:
         with contextlib.suppress(*_NOT_READY):
             found.append((path.parent, _read_info(path.parent)))
     yield from sorted(found, key=lambda item: (item[1].name, item[0]))
