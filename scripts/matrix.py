@@ -130,7 +130,7 @@ def run_row(python: Path, name: str, limits: str, way: str, model: Path) -> Row:
         "LLMZIP_WAY": way,
         "LLMZIP_HOME": str(home),
         "PYTHONPATH": str(ROOT / "src"),
-        "NUMBA_CACHE_DIR": str(ENVIRONMENTS / "kernels" / name / limits.replace(": ", "-")),
+        "NUMBA_CACHE_DIR": str(ENVIRONMENTS / "kernels" / name),  # kept apart by processor there
     }
     (ENVIRONMENTS / "kernels").mkdir(parents=True, exist_ok=True)
     print(f"{name}, {limits}, {way}", file=sys.stderr)

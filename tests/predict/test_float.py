@@ -22,7 +22,7 @@ from llmzip.predict.windows import Window
 
 Ids = NDArray[np.int32]
 
-TEXT = (Path(__file__).parents[2] / "LICENSE").read_bytes()[2000:2100]
+TEXT = (Path(__file__).parents[2] / "LICENSE").read_bytes()[2000:2700]
 WINDOW = Window(size=24, carry=8, bos_id=0)
 
 
