@@ -13,6 +13,7 @@ from llmzip.errors import (
     DictionaryError,
     FingerprintError,
     FormatError,
+    LimitError,
     LlmzipError,
     ModelDamagedError,
     ModelError,
@@ -21,8 +22,11 @@ from llmzip.errors import (
     NotLlmzError,
     TruncatedError,
     UnsupportedError,
+    UntrustedError,
     UsageError,
 )
+from llmzip.file import LlmzFile, open
+from llmzip.incremental import LlmzCompressor, LlmzDecompressor
 from llmzip.version import __version__
 
 __all__ = [
@@ -33,6 +37,10 @@ __all__ = [
     "DictionaryError",
     "FingerprintError",
     "FormatError",
+    "LimitError",
+    "LlmzCompressor",
+    "LlmzDecompressor",
+    "LlmzFile",
     "LlmzipError",
     "ModelDamagedError",
     "ModelError",
@@ -41,9 +49,11 @@ __all__ = [
     "NotLlmzError",
     "TruncatedError",
     "UnsupportedError",
+    "UntrustedError",
     "UsageError",
     "__version__",
     "compress",
     "decompress",
     "inspect",
+    "open",
 ]

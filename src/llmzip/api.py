@@ -15,7 +15,9 @@ from llmzip.models.catalog import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from llmzip.codec import Progress, Stats
+    from llmzip.codec.access import GroupAccess
     from llmzip.codec.levels import Level
+    from llmzip.codec.push import PushDecoder, PushEncoder
     from llmzip.container import ModelRef, Options, Summary
     from llmzip.predict import OpenedPredictor
 
@@ -157,11 +159,19 @@ class Compressor:
         """
         from llmzip.codec import encode_stream, unseen
 
-        level = self._level
-        if self._dictionary is not None:
-            # its mark, in the file's first bytes, is the model's too
-            level = level.with_dictionary(self._open().dictionary)
-        return encode_stream(source, sink, self._open, level, progress or unseen)
+        return encode_stream(source, sink, self._open, self._level_to_write(), progress or unseen)
+
+    def _level_to_write(self) -> Level:
+        if self._dictionary is None:
+            return self._level
+        # its mark, in the file's first bytes, is the model's too
+        return self._level.with_dictionary(self._open().dictionary)
+
+    def pushed(self, sink: BinaryIO) -> PushEncoder:
+        """Return what takes the input piece by piece and writes one file onto `sink`."""
+        from llmzip.codec.push import PushEncoder
+
+        return PushEncoder(sink, self._open, self._level_to_write())
 
     def _open(self) -> OpenedPredictor:
         if self._opened is None:
@@ -217,6 +227,30 @@ class Decompressor:
         from llmzip.codec import decode_stream, unseen
 
         return decode_stream(source, sink, self._open, self._batch, progress or unseen)
+
+    def pieces(self, source: BinaryIO) -> Iterator[bytes]:
+        """Yield what all members of `source` decompress to, chunk by chunk.
+
+        Raises as decompress() does.
+        """
+        from llmzip.codec.decode import decoded_pieces
+
+        return decoded_pieces(source, self._open, self._batch)
+
+    def pushed(self) -> PushDecoder:
+        """Return what takes one member piece by piece and gives its text."""
+        from llmzip.codec.push import PushDecoder
+
+        return PushDecoder(self._open, self._batch)
+
+    def access(self, source: BinaryIO) -> GroupAccess:
+        """Return what decompresses any group of `source`, which must be able to seek.
+
+        Raises FormatError, OSError.
+        """
+        from llmzip.codec.access import GroupAccess
+
+        return GroupAccess(source, self._open, self._batch)
 
     def _open(self, ref: ModelRef | None, options: Options) -> OpenedPredictor:
         if self._opened is None or self._opened_for != (ref, options):

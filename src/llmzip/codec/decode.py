@@ -47,16 +47,29 @@ def decode_stream(
     """
     begin_s = time.monotonic()
     stats = Stats()
+    for data in decoded_pieces(source, open_model, n_lanes, progress, stats):
+        write_full(sink, data)
+    stats.seconds = time.monotonic() - begin_s
+    return stats
+
+
+def decoded_pieces(
+    source: BinaryIO,
+    open_model: OpenToDecode,
+    n_lanes: int | None = None,
+    progress: Progress = unseen,
+    stats: Stats | None = None,
+) -> Iterator[bytes]:
+    """Yield what decode_stream writes, chunk by chunk, and count in `stats`. Raises as it does."""
+    stats = stats or Stats()
     with read_ahead(source, MAX_AHEAD_BYTES) as ahead:
         reader = Reader(ahead)
         records = iter(reader)
         for header in records:
             assert isinstance(header, Header)
             member = _Member(records, header.options, stats)
-            member.decode(sink, open_model, n_lanes, progress)
-    stats.n_file_bytes = reader.offset
-    stats.seconds = time.monotonic() - begin_s
-    return stats
+            yield from member.decode(open_model, n_lanes, progress)
+            stats.n_file_bytes = reader.offset
 
 
 @dataclass
@@ -71,9 +84,9 @@ class _Member:
     checksum: FileChecksum = field(default_factory=FileChecksum)
 
     def decode(
-        self, sink: BinaryIO, open_model: OpenToDecode, n_lanes: int | None, progress: Progress
-    ) -> None:
-        """Write what the member decodes to. Raises as decode_stream does."""
+        self, open_model: OpenToDecode, n_lanes: int | None, progress: Progress
+    ) -> Iterator[bytes]:
+        """Yield what the member decodes to. Raises as decode_stream does."""
         n_before = self.stats.n_bytes
 
         def opened() -> OpenedModel:
@@ -96,8 +109,8 @@ class _Member:
         )
         for data in decoded:
             self.checksum.update(data)
-            write_full(sink, data)
             self.stats.n_bytes += len(data)
+            yield data
         assert self.end is not None
         self.end.verify(self.checksum)
 

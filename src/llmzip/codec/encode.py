@@ -47,8 +47,9 @@ def encode_stream(
     """
     begin_s = time.monotonic()
     level = plain(level) if isinstance(level, Options) else level
-    encoder = _Encoder(Writer(sink, level.options), open_model, level, progress)
-    stats = encoder.encode(source)
+    encoder = GroupEncoder(sink, open_model, level, progress)
+    encoder.encode(source)
+    stats = encoder.finish()
     stats.seconds = time.monotonic() - begin_s
     return stats
 
@@ -61,13 +62,17 @@ class _Coded:
     bits: float
 
 
-class _Encoder:
-    """Turns groups of bytes into waves, and counts."""
+class GroupEncoder:
+    """Turns groups of bytes into waves of one member on `sink`, and counts."""
 
     def __init__(
-        self, writer: Writer, open_model: OpenToEncode, level: Level, progress: Progress
+        self,
+        sink: BinaryIO,
+        open_model: OpenToEncode,
+        level: Level,
+        progress: Progress = unseen,
     ) -> None:
-        self._writer = writer
+        self._writer = Writer(sink, level.options)
         self._open_model = open_model
         self._level = level
         self._options = level.options
@@ -75,8 +80,8 @@ class _Encoder:
         self._model: OpenedModel | None = None
         self._stats = Stats()
 
-    def encode(self, source: BinaryIO) -> Stats:
-        """Write all of the file; return what was counted."""
+    def encode(self, source: BinaryIO) -> None:
+        """Write all of `source` as groups."""
         n_bytes = self._level.group_bytes
         with (
             read_ahead(source, N_AHEAD_GROUPS * n_bytes) as ahead,
@@ -86,6 +91,9 @@ class _Encoder:
                 self._encode_learning(groups)
             else:
                 self._encode_frozen(groups)
+
+    def finish(self) -> Stats:
+        """End the member; return what was counted, but for the time."""
         self._writer.finish()
         self._stats.n_file_bytes = self._writer.n_written
         return self._stats

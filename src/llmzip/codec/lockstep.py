@@ -32,16 +32,20 @@ class Lockstep:
 
     def __iter__(self) -> Iterator[bytes]:
         for record in self._records:
-            if isinstance(record, Group):
-                self._learning = None
-                continue
-            slots = [Slot(chunk) for chunk in record.chunks]
-            self._decode(slots)
-            for slot in slots:
-                assert slot.data is not None
-                self._n_bytes_out += len(slot.data)
-                yield slot.data
-            self._progress(self._n_bytes_out)
+            yield from self.decode(record)
+
+    def decode(self, record: Group | Wave) -> Iterator[bytes]:
+        """Yield what the next record decodes to: of a wave its chunks, in order."""
+        if isinstance(record, Group):
+            self._learning = None
+            return
+        slots = [Slot(chunk) for chunk in record.chunks]
+        self._decode(slots)
+        for slot in slots:
+            assert slot.data is not None
+            self._n_bytes_out += len(slot.data)
+            yield slot.data
+        self._progress(self._n_bytes_out)
 
     def _decode(self, slots: list[Slot]) -> None:
         together = [slot for slot in slots if slot.chunk.kind.needs_model]
