@@ -6,7 +6,9 @@ packed = llmzip.compress("It was the best of times".encode())
 assert llmzip.decompress(packed).decode() == "It was the best of times"
 """
 
-from llmzip.api import Compressor, Decompressor, compress, decompress, inspect
+import llmzip.safe_path  # noqa: F401 - before all others: it has its effect when imported
+
+# isort: split
 from llmzip.errors import (
     CorruptError,
     DeviceError,
@@ -20,6 +22,8 @@ from llmzip.errors import (
     ModelNotFoundError,
     ModelUnsupportedError,
     NotLlmzError,
+    ResumeError,
+    TrailingError,
     TruncatedError,
     UnsupportedError,
     UntrustedError,
@@ -28,6 +32,10 @@ from llmzip.errors import (
 from llmzip.file import LlmzFile, open
 from llmzip.incremental import LlmzCompressor, LlmzDecompressor
 from llmzip.version import __version__
+
+TYPE_CHECKING = False  # that of typing, whose import would be the longest part of this one
+if TYPE_CHECKING:
+    from llmzip.api import Compressor, Decompressor, compress, decompress, inspect
 
 __all__ = [
     "Compressor",
@@ -47,6 +55,8 @@ __all__ = [
     "ModelNotFoundError",
     "ModelUnsupportedError",
     "NotLlmzError",
+    "ResumeError",
+    "TrailingError",
     "TruncatedError",
     "UnsupportedError",
     "UntrustedError",
@@ -57,3 +67,19 @@ __all__ = [
     "inspect",
     "open",
 ]
+
+_OF_THE_API = ("Compressor", "Decompressor", "compress", "decompress", "inspect")
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Import the library when it is first used.
+
+        The command line imports this package before anything of its own can run, and should
+        come soon to where it says what Ctrl-C does.
+        """
+        if name in _OF_THE_API:
+            from llmzip import api
+
+            return getattr(api, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

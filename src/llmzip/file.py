@@ -61,6 +61,7 @@ class LlmzFile(io.BufferedIOBase):
             level = DEFAULT_LEVEL if level is None else level
             compressor = compressor or Compressor(level=level, **options)
         self._file, self._owns_file = _opened(file, mode)
+        self._compressor = compressor
         if decompressor is not None:
             self._reader = io.BufferedReader(TextStream(self._file, decompressor))
         elif compressor is not None:
@@ -90,8 +91,8 @@ class LlmzFile(io.BufferedIOBase):
         try:
             if self._reader is not None:
                 self._reader.close()
-            if self._encoder is not None:
-                self._encoder.finish()
+            if self._encoder is not None and self._compressor is not None:
+                self._compressor.in_turn(self._encoder.finish)
         finally:
             self._reader = self._encoder = None
             if self._owns_file:
@@ -149,10 +150,11 @@ class LlmzFile(io.BufferedIOBase):
     def write(self, data: ReadableBuffer) -> int:
         """Take `data`; return how many bytes that were. They are written group by group."""
         self._require_open()
-        if self._encoder is None:
+        encoder = self._encoder
+        if encoder is None or self._compressor is None:
             raise io.UnsupportedOperation("not open for writing")
         view = as_bytes(data)
-        self._encoder.write(view)
+        self._compressor.in_turn(lambda: encoder.write(view))
         self._n_written += len(view)
         return len(view)
 

@@ -24,6 +24,7 @@ class LlmzCompressor:
     ) -> None:
         if compressor is None:
             compressor = Compressor(level=level, **options)
+        self._compressor = compressor
         self._sink = io.BytesIO()
         self._encoder = compressor.pushed(self._sink)
         self._flushed = False
@@ -34,14 +35,15 @@ class LlmzCompressor:
         Raises ModelError, DeviceError; ValueError after flush().
         """
         self._require_unflushed()
-        self._encoder.write(as_bytes(data))
+        view = as_bytes(data)
+        self._compressor.in_turn(lambda: self._encoder.write(view))
         return self._taken()
 
     def flush(self) -> bytes:
         """Return the rest of the file. Nothing can be added afterwards."""
         self._require_unflushed()
         self._flushed = True
-        self._encoder.finish()
+        self._compressor.in_turn(self._encoder.finish)
         return self._taken()
 
     def _require_unflushed(self) -> None:
@@ -64,6 +66,7 @@ class LlmzDecompressor:
     def __init__(self, *, decompressor: Decompressor | None = None, **options: Any) -> None:
         if decompressor is None:
             decompressor = Decompressor(**options)
+        self._decompressor = decompressor
         self._decoder = decompressor.pushed()
         self._rest = b""
         self._is_idle = True
@@ -105,6 +108,6 @@ class LlmzDecompressor:
         if self._rest:
             rest, self._rest = self._rest, b""
             return rest
-        piece = self._decoder.next_piece()
+        piece = self._decompressor.in_turn(self._decoder.next_piece)
         self._is_idle = piece is None
         return piece

@@ -115,6 +115,9 @@ def test_tables_go_between_the_marks_of_the_readme() -> None:
     once = filled(text, ["one", "two"])
     assert once == f"a\n{BEGIN}\n\none\n\ntwo\n\n{END}\nb\n"
     assert filled(once, ["one", "two"]) == once
-    assert filled(README.read_text(encoding="utf-8"), ["table"]).count("table") >= 1
+    readme = README.read_text(encoding="utf-8")
+    before, rest = readme.split(BEGIN)
+    after = rest.split(END)[1]
+    assert filled(readme, ["new table"]) == f"{before}{BEGIN}\n\nnew table\n\n{END}{after}"
     with pytest.raises(ValueError, match="figures"):
         filled("no marks", ["one"])
