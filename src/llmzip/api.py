@@ -362,7 +362,11 @@ class Decompressor(_ModelKeeper):
         return self._kept.call(work)
 
     def resume(
-        self, source: BinaryIO, unfinished: BinaryIO, progress: Progress | None = None
+        self,
+        source: BinaryIO,
+        unfinished: BinaryIO,
+        progress: Progress | None = None,
+        on_trailing: OnTrailing | None = None,
     ) -> Stats:
         """Complete what an earlier decompress() of the same file began; whole groups stay.
 
@@ -382,6 +386,7 @@ class Decompressor(_ModelKeeper):
                 self._open,
                 self._batch,
                 progress or unseen,
+                on_trailing or _but_padding,
                 max_output=self._max_output,
                 memlimit=self._memlimit,
             )
@@ -402,7 +407,7 @@ class Decompressor(_ModelKeeper):
 
         progress: called with the number of bytes written.
         Raises CorruptError if nothing of a .llmz file is found, LimitError, ModelError,
-        DeviceError, OSError.
+        DeviceError, OSError; UsageError as decompress does.
         """
         from llmzip.codec import recover_stream, unseen
 
@@ -432,8 +437,9 @@ class Decompressor(_ModelKeeper):
             )
         dictionary = None if options.dictionary is None else self._dictionary
         is_exact = ref is None or ref.portable
-        how = name or self._default_model, options, is_exact, dictionary
-        return self._kept.model(("unsure", *how), partial(self._how.open, *how))
+        default = name or self._default_model
+        opening = partial(self._how.open, default, options, is_exact, dictionary)
+        return self._kept.model((ref, options, "unsure"), opening)
 
     def pieces(self, source: BinaryIO) -> Iterator[bytes]:
         """Yield what all members of `source` decompress to, chunk by chunk.

@@ -36,7 +36,7 @@ class Mutator:
     """Makes inputs out of `files`, which are valid. finish: what else is made right in a tree."""
 
     def __init__(self, files: Sequence[bytes], finish: Finish | None = None) -> None:
-        self._files = list(files)
+        self.files = list(files)
         self._trees = [dissect(file) for file in files]
         self._finish = finish
 
@@ -45,7 +45,11 @@ class Mutator:
         chance = Random(f"{seed}/{number}")
         if chance.random() < RAW_SHARE:
             return Mutant(self._raw(chance), is_signed=False)
-        tree = chance.choice(self._trees).copy()
+        return Mutant(self.bent(chance.choice(self._trees), chance), is_signed=True)
+
+    def bent(self, of: Node, chance: Random) -> bytes:
+        """Return a file bent through its fields and signed again."""
+        tree = of.copy()
         for _ in range(1 + min(int(chance.expovariate(0.9)), 5)):
             self._bend(tree, chance)
         if chance.random() < 0.7:
@@ -54,12 +58,12 @@ class Mutator:
             self._finish(tree, chance)
         if chance.random() < 0.8:
             repair_index(tree)
-        return Mutant(tree.pack(), is_signed=True)
+        return tree.pack()
 
     def _raw(self, chance: Random) -> bytes:
-        data = chance.choice(self._files)
+        data = chance.choice(self.files)
         if chance.random() < 0.1:
-            other = chance.choice(self._files)
+            other = chance.choice(self.files)
             return data[: chance.randrange(len(data) + 1)] + other[chance.randrange(len(other)) :]
         for _ in range(1 + min(int(chance.expovariate(0.9)), 5)):
             data = bend_bytes(data, chance)

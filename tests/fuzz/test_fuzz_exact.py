@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 from random import Random
 
-import bad_files
 import pytest
 import rooms
 import xxhash
 from decode_fuzz import claims_much
 from file_tree import Node
-from golden_cases import CASES, path_of
+from golden_cases import CASES
 from golden_models import golden_model
+from make import load
 from mutator import Mutator
 
 from llmzip.codec import decode_stream
@@ -21,7 +21,7 @@ from llmzip.errors import FingerprintError, LlmzipError
 from llmzip.predict import OpenedPredictor
 
 assert rooms.TESTS.is_dir()
-N_MUTANTS = 40
+N_MUTANTS = 16
 
 
 @pytest.mark.parametrize("name", ["gpt2-groups", "llama-lines-learning", "gpt2-wide-frozen"])
@@ -33,7 +33,7 @@ def test_bent_files_give_a_clean_error_or_their_checksums_text(name: str) -> Non
             raise FingerprintError("another model")
         return model.opened(options)
 
-    mutator = Mutator([bad_files.load(path_of(name))], _nothing_more)
+    mutator = Mutator([load(name)], _nothing_more)
     n_decoded, messages = 0, list[str]()
     for number in range(N_MUTANTS):
         data = mutator.mutant(20, number).data

@@ -91,21 +91,20 @@ def decompress(
     )
     where = FileOptions(files, output, to_stdout, force, remove and not keep, show_stats, resume)
     if recover:
-        _check_recover(where)
+        if where.remove or resume:
+            raise UsageError("--recover goes neither with --rm nor with --resume: leave that out")
         work = recovering(decompressor, messages)
-        verb = Verb("recovered", True, _target_of, lambda _: None, work)
+        verb = Verb("recovered", True, _target_of, lambda _: None, work, work)
     else:
-        total_bytes = partial(expected_bytes, decompressor, to_stdout=to_stdout or output == STDIO)
-        work = delivering(decompressor, messages)
-        verb = Verb("decompressed", True, _target_of, total_bytes, work, decompressor.resume)
+        verb = Verb(
+            "decompressed",
+            True,
+            _target_of,
+            partial(expected_bytes, decompressor, to_stdout=to_stdout or output == STDIO),
+            delivering(decompressor.decompress, messages),
+            delivering(decompressor.resume, messages),
+        )
     run_jobs(verb, where, messages)
-
-
-def _check_recover(options: FileOptions) -> None:
-    if options.remove:
-        raise UsageError("--rm would remove what --recover could not bring back; leave it out")
-    if options.resume:
-        raise UsageError("--recover begins anew; leave out --resume")
 
 
 def _target_of(source: Path) -> Path:

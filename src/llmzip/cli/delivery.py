@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _HINT = "--recover brings back what is whole"
 
 Work = Callable[[BinaryIO, BinaryIO, Progress], "Stats"]
+Decompress = Callable[[BinaryIO, BinaryIO, Progress, Callable[[TrailingError], None]], "Stats"]
 
 
 def expected_bytes(decompressor: Decompressor, source: BinaryIO, to_stdout: bool) -> int | None:
@@ -48,7 +49,7 @@ def expected_bytes(decompressor: Decompressor, source: BinaryIO, to_stdout: bool
     return None
 
 
-def delivering(decompressor: Decompressor, messages: Messages) -> Work:
+def delivering(decompress: Decompress, messages: Messages) -> Work:
     """Return what decompresses from one stream to another and says what is odd about the first."""
 
     def work(reading: BinaryIO, writing: BinaryIO, progress: Progress) -> Stats:
@@ -56,12 +57,14 @@ def delivering(decompressor: Decompressor, messages: Messages) -> Work:
             text = f"{getattr(reading, 'name', 'the input')}: {error}"
             messages.info(text) if error.is_padding else messages.warning(text)
 
+        is_kept = writing.fileno() == descriptors.data_output()
         counted = _Counted(writing)
         try:
-            return decompressor.decompress(reading, cast(BinaryIO, counted), progress, tell)
+            sink = cast(BinaryIO, counted) if is_kept else writing
+            return decompress(reading, sink, progress, tell)
         except FormatError as exc:
             hint = _HINT
-            if writing.fileno() == descriptors.data_output():
+            if is_kept:
                 hint = f"{counted.n_bytes:,} bytes before that are delivered; {_HINT}"
             raise _with_hint(exc, hint) from exc
 

@@ -72,6 +72,7 @@ def test(
         quiet=quiet,
     )
     check = partial(expected_bytes, decompressor, to_stdout=False)
-    verb = Verb("OK:", True, lambda _: None, check, delivering(decompressor, messages))
+    work = delivering(decompressor.decompress, messages)
+    verb = Verb("OK:", True, lambda _: None, check, work, work)
     for source in files or (STDIO,):
         run_jobs(verb, FileOptions((source,), _NOWHERE, False, False, False, show_stats), messages)

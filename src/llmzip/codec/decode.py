@@ -204,7 +204,10 @@ class _Member:
                         if not self.done.n_bytes:
                             yield record
                     case Wave() if self.done.n_bytes:
-                        self._pass_over(record)
+                        self.admit(record)
+                        data = self.done.take(record.n_bytes)
+                        self.checksum.update(data)
+                        self.stats.n_bytes += len(data)
                     case Wave():
                         self.admit(record)
                         self._count(record)
@@ -214,13 +217,6 @@ class _Member:
                         return
         except FormatError as exc:
             self.failure = exc
-
-    def _pass_over(self, wave: Wave) -> None:
-        """Take what is there already for what the wave decodes to."""
-        self.admit(wave)
-        data = self.done.take(wave.n_bytes)
-        self.checksum.update(data)
-        self.stats.n_bytes += len(data)
 
     def _count(self, wave: Wave) -> None:
         for chunk in wave.chunks:

@@ -7,17 +7,18 @@ by chunk, with what it must be, and what follows is the same as if nothing had h
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import BinaryIO
 
-from llmzip.codec.decode import Done, decode_stream
+from llmzip.codec.decode import Done, OnTrailing, decode_stream, refuse_trailing
 from llmzip.codec.encode import encode_stream
 from llmzip.codec.levels import Level
 from llmzip.codec.model import OpenToDecode, OpenToEncode, Progress, unseen
 from llmzip.codec.stats import Stats
 from llmzip.codec.streams import read_full
-from llmzip.container import GroupEntry, Reader, Wave, chunk_checksum
+from llmzip.container import GroupEntry, Reader, Record, Wave, chunk_checksum
 from llmzip.container.resume import FoundGroup, Remains, Written
-from llmzip.errors import ResumeError
+from llmzip.errors import ResumeError, TrailingError
 
 
 def resume_encoding(
@@ -49,6 +50,7 @@ def resume_decoding(
     open_model: OpenToDecode,
     n_lanes: int | None = None,
     progress: Progress = unseen,
+    on_trailing: OnTrailing = refuse_trailing,
     *,
     max_output: int | None = None,
     memlimit: int | None = None,
@@ -69,6 +71,7 @@ def resume_decoding(
         open_model,
         n_lanes,
         progress,
+        on_trailing,
         max_output=max_output,
         memlimit=memlimit,
         done=Done(unfinished, n_whole),
@@ -107,7 +110,7 @@ def _n_decoded(source: BinaryIO, unfinished: BinaryIO) -> int:
     """Return how many bytes on `unfinished` are whole groups of what `source` decodes to."""
     unfinished.seek(0)
     n_bytes = n_whole = 0
-    for record in Reader(source):
+    for record in _records(source):
         if not isinstance(record, Wave):
             n_whole = n_bytes
             continue
@@ -121,6 +124,12 @@ def _n_decoded(source: BinaryIO, unfinished: BinaryIO) -> int:
     if unfinished.read(1):
         raise _misfit("is longer than what this file decodes to")
     return n_whole
+
+
+def _records(source: BinaryIO) -> Iterator[Record]:
+    """Yield the records of `source`; what follows them is told by whoever reads them next."""
+    with suppress(TrailingError):
+        yield from Reader(source)
 
 
 def _misfit(what: str) -> ResumeError:
