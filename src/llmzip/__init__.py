@@ -15,6 +15,7 @@ from llmzip.errors import (
     DictionaryError,
     FingerprintError,
     FormatError,
+    LimitError,
     LlmzipError,
     ModelDamagedError,
     ModelError,
@@ -25,8 +26,11 @@ from llmzip.errors import (
     TrailingError,
     TruncatedError,
     UnsupportedError,
+    UntrustedError,
     UsageError,
 )
+from llmzip.file import LlmzFile, open
+from llmzip.incremental import LlmzCompressor, LlmzDecompressor
 from llmzip.version import __version__
 
 TYPE_CHECKING = False  # that of typing, whose import would be the longest part of this one
@@ -41,6 +45,10 @@ __all__ = [
     "DictionaryError",
     "FingerprintError",
     "FormatError",
+    "LimitError",
+    "LlmzCompressor",
+    "LlmzDecompressor",
+    "LlmzFile",
     "LlmzipError",
     "ModelDamagedError",
     "ModelError",
@@ -51,11 +59,13 @@ __all__ = [
     "TrailingError",
     "TruncatedError",
     "UnsupportedError",
+    "UntrustedError",
     "UsageError",
     "__version__",
     "compress",
     "decompress",
     "inspect",
+    "open",
 ]
 
 _OF_THE_API = ("Compressor", "Decompressor", "compress", "decompress", "inspect")

@@ -6,10 +6,10 @@ Importing this imports neither numpy nor torch; the first call does.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from llmzip.container.limits import MAX_DICTIONARY_BYTES
 from llmzip.errors import (
@@ -26,9 +26,13 @@ if TYPE_CHECKING:
     from typing import Self
 
     from llmzip.codec import OnTrailing, Progress, Recovery, Stats
+    from llmzip.codec.access import GroupAccess
     from llmzip.codec.levels import Level
+    from llmzip.codec.push import PushDecoder, PushEncoder
     from llmzip.container import ModelRef, Options, Summary
     from llmzip.predict import OpenedPredictor
+
+T = TypeVar("T")
 
 DEFAULT_LEVEL = 5
 
@@ -150,6 +154,17 @@ class _ModelKeeper:
         """
         self._kept.close()
 
+    def in_turn(self, work: Callable[[], T]) -> T:
+        """Run `work` while no other thread uses this object; return what it returns.
+
+        Raises UsageError from within a call.
+        """
+        return self._kept.call(work)
+
+    def _pieces_in_turn(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        while (piece := self._kept.call(lambda: next(pieces, None))) is not None:
+            yield piece
+
     def __enter__(self) -> Self:
         return self
 
@@ -243,6 +258,15 @@ class Compressor(_ModelKeeper):
             return self._level
         # its mark, in the file's first bytes, is the model's too
         return self._level.with_dictionary(self._open().dictionary)
+
+    def pushed(self, sink: BinaryIO) -> PushEncoder:
+        """Return what takes the input piece by piece and writes one file onto `sink`.
+
+        To be used within `in_turn`.
+        """
+        from llmzip.codec.push import PushEncoder
+
+        return PushEncoder(sink, self._open, self._marked_level)
 
     def _open(self) -> OpenedPredictor:
         how = self._name, self._level.options, self._exact, self._dictionary
@@ -416,6 +440,48 @@ class Decompressor(_ModelKeeper):
         default = name or self._default_model
         opening = partial(self._how.open, default, options, is_exact, dictionary)
         return self._kept.model((ref, options, "unsure"), opening)
+
+    def pieces(self, source: BinaryIO) -> Iterator[bytes]:
+        """Yield what all members of `source` decompress to, chunk by chunk.
+
+        Raises as decompress() does.
+        """
+        from llmzip.codec.decode import decoded_pieces
+
+        pieces = decoded_pieces(
+            source,
+            self._open,
+            self._batch,
+            on_trailing=_but_padding,
+            max_output=self._max_output,
+            memlimit=self._memlimit,
+        )
+        return self._pieces_in_turn(pieces)
+
+    def pushed(self) -> PushDecoder:
+        """Return what takes one member piece by piece and gives its text.
+
+        To be used within `in_turn`.
+        """
+        from llmzip.codec.push import PushDecoder
+
+        return PushDecoder(self._open, self._batch, self._max_output, self._memlimit)
+
+    def access(self, source: BinaryIO) -> GroupAccess:
+        """Return what decompresses any group of `source`, which must be able to seek.
+
+        Raises FormatError, OSError.
+        """
+        from llmzip.codec.access import GroupAccess
+
+        return GroupAccess(
+            source,
+            self._open,
+            self._pieces_in_turn,
+            self._batch,
+            max_output=self._max_output,
+            memlimit=self._memlimit,
+        )
 
     def _open(self, ref: ModelRef | None, options: Options) -> OpenedPredictor:
         return self._kept.model((ref, options), partial(self._open_checked, ref, options))

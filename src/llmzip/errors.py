@@ -40,8 +40,8 @@ class UnsupportedError(FormatError):
     """The file uses a version, flag or chunk kind that this release does not know."""
 
 
-class TruncatedError(FormatError):
-    """The file ends before it should."""
+class TruncatedError(FormatError, EOFError):
+    """The file ends before it should; an EOFError, too, as other compressors raise there."""
 
 
 class CorruptError(FormatError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -68,6 +69,37 @@ def decode_stream(
     """
     begin_s = time.monotonic()
     stats = Stats()
+    pieces = decoded_pieces(
+        source,
+        open_model,
+        n_lanes,
+        progress,
+        on_trailing,
+        max_output=max_output,
+        memlimit=memlimit,
+        done=done or Done(sink, 0),
+        stats=stats,
+    )
+    for data in pieces:
+        write_full(sink, data)
+    stats.seconds = time.monotonic() - begin_s
+    return stats
+
+
+def decoded_pieces(
+    source: BinaryIO,
+    open_model: OpenToDecode,
+    n_lanes: int | None = None,
+    progress: Progress = unseen,
+    on_trailing: OnTrailing = refuse_trailing,
+    *,
+    max_output: int | None = None,
+    memlimit: int | None = None,
+    done: Done | None = None,
+    stats: Stats | None = None,
+) -> Iterator[bytes]:
+    """Yield what decode_stream writes, chunk by chunk, and count in `stats`. Raises as it does."""
+    stats = stats or Stats()
     with way_noted(stats), read_ahead(source, MAX_AHEAD_BYTES) as ahead:
         reader = Reader(ahead)
         records = iter(reader)
@@ -80,14 +112,13 @@ def decode_stream(
                     header.options,
                     stats,
                     lambda wave: claims.admit(wave, reader.offset),
-                    done or Done(sink, 0),
+                    done or Done(io.BytesIO(), 0),
                 )
-                member.decode(sink, open_model, n_lanes, progress, memlimit)
+                yield from member.decode(open_model, n_lanes, progress, memlimit)
+                stats.n_file_bytes = reader.offset
         except TrailingError as exc:
             on_trailing(exc)
-    stats.n_file_bytes = reader.offset
-    stats.seconds = time.monotonic() - begin_s
-    return stats
+        stats.n_file_bytes = reader.offset
 
 
 @dataclass
@@ -120,13 +151,12 @@ class _Member:
 
     def decode(
         self,
-        sink: BinaryIO,
         open_model: OpenToDecode,
         n_lanes: int | None,
         progress: Progress,
         memlimit: int | None,
-    ) -> None:
-        """Write what the member decodes to. Raises as decode_stream does."""
+    ) -> Iterator[bytes]:
+        """Yield what the member decodes to. Raises as decode_stream does."""
         records = self._groups_and_waves()
         first = next(records, None)  # what is done already has gone by before it
         rest = chain(() if first is None else (first,), records)
@@ -153,8 +183,8 @@ class _Member:
         )
         for data in decoded:
             self.checksum.update(data)
-            write_full(sink, data)
             self.stats.n_bytes += len(data)
+            yield data
         if self.failure is not None:
             raise self.failure
         assert self.end is not None

@@ -51,8 +51,10 @@ def encode_stream(
     begin_s = time.monotonic()
     level = plain(level) if isinstance(level, Options) else level
     written = written or Written(level.options)
-    encoder = _Encoder(Writer.after(written, sink), open_model, level, progress)
-    stats = encoder.encode(source, written.checksum.n_bytes)
+    encoder = GroupEncoder(Writer.after(written, sink), open_model, level, progress)
+    encoder.skip(written.checksum.n_bytes)
+    encoder.encode(source)
+    stats = encoder.finish()
     stats.seconds = time.monotonic() - begin_s
     return stats
 
@@ -65,11 +67,15 @@ class _Coded:
     bits: float
 
 
-class _Encoder:
-    """Turns groups of bytes into waves, and counts."""
+class GroupEncoder:
+    """Turns groups of bytes into waves of one member, and counts."""
 
     def __init__(
-        self, writer: Writer, open_model: OpenToEncode, level: Level, progress: Progress
+        self,
+        writer: Writer,
+        open_model: OpenToEncode,
+        level: Level,
+        progress: Progress = unseen,
     ) -> None:
         self._writer = writer
         self._open_model = open_model
@@ -79,9 +85,12 @@ class _Encoder:
         self._model: OpenedModel | None = None
         self._stats = Stats()
 
-    def encode(self, source: BinaryIO, n_done: int) -> Stats:
-        """Write all of the file, or what follows after `n_done` bytes; return what was counted."""
-        self._stats.n_bytes = n_done
+    def skip(self, n_bytes: int) -> None:
+        """Count what an earlier run has written."""
+        self._stats.n_bytes = n_bytes
+
+    def encode(self, source: BinaryIO) -> None:
+        """Write all of `source` as groups."""
         n_bytes = self._level.group_bytes
         with (
             way_noted(self._stats),
@@ -92,6 +101,9 @@ class _Encoder:
                 self._encode_learning(groups)
             else:
                 self._encode_frozen(groups)
+
+    def finish(self) -> Stats:
+        """End the member; return what was counted, but for the time."""
         self._writer.finish()
         self._stats.n_file_bytes = self._writer.n_written
         return self._stats

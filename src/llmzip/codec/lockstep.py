@@ -37,16 +37,20 @@ class Lockstep:
 
     def __iter__(self) -> Iterator[bytes]:
         for record in self._records:
-            if isinstance(record, Group):
-                self.begin_group()
-                continue
-            slots = [Slot(chunk) for chunk in record.chunks]
-            self.decode(slots)
-            for slot in slots:
-                assert slot.data is not None
-                self._n_bytes_out += len(slot.data)
-                yield slot.data
-            self._progress(self._n_bytes_out)
+            yield from self.pieces(record)
+
+    def pieces(self, record: Group | Wave) -> Iterator[bytes]:
+        """Yield what the next record decodes to: of a wave its chunks, in order."""
+        if isinstance(record, Group):
+            self.begin_group()
+            return
+        slots = [Slot(chunk) for chunk in record.chunks]
+        self.decode(slots)
+        for slot in slots:
+            assert slot.data is not None
+            self._n_bytes_out += len(slot.data)
+            yield slot.data
+        self._progress(self._n_bytes_out)
 
     def begin_group(self) -> None:
         """Forget what was learnt."""

@@ -69,12 +69,12 @@ class Reader:
     def _sequence(self) -> Iterator[Record]:
         options = take_header(self._source)
         yield Header(options)
-        sequence = _Sequence(self._source, options, self.member_offset)
+        sequence = Sequence(self._source, options, self.member_offset)
         while not sequence.ended:
             yield sequence.record()
 
 
-class _Sequence:
+class Sequence:
     """What has been seen of one member, against which its next records are checked."""
 
     def __init__(self, source: Source, options: Options, start: int) -> None:
