@@ -6,7 +6,11 @@ tokens are likely and others are not, as with a trained model.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import subprocess
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,13 +18,19 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+import llmzip
 from llmzip.models import DEFAULT_MODEL, HOME_VARIABLE, locate
+from llmzip.models.prepared import prepared_path
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
+    from tiny_files import Tiny
+
 # Before anything imports the hub's client: no test asks the hub, unless whoever runs them says 0.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Tests say themselves which way of computing they are for.
+os.environ.pop("LLMZIP_WAY", None)
 
 # HYPOTHESIS_PROFILE=expensive looks much longer. No deadlines: models share the cores.
 settings.register_profile("default", deadline=None)
@@ -35,6 +45,7 @@ END_OF_TEXT = "<|endoftext|>"
 MISSING_BYTES = frozenset(b"\x04\x06\x13\x14\x16\x1d\xc0\xc1\xf1\xf2") | frozenset(range(0xF5, 256))
 """The bytes for which SmolLM2's vocabulary has no token."""
 
+SOURCES = Path(llmzip.__file__).parents[1]
 _HOME_OUTSIDE = os.environ.get(HOME_VARIABLE)
 
 
@@ -52,7 +63,7 @@ def default_model(llmzip_home: Path) -> str:
     """Return the default model's name, its weights being there.
 
     They are fetched into the cache of whoever runs the tests, once and for all, and
-    linked into the session's; preparing them is up to the first test that needs it.
+    linked into the session's.
     """
     with pytest.MonkeyPatch.context() as patch:
         if _HOME_OUTSIDE is None:
@@ -60,10 +71,42 @@ def default_model(llmzip_home: Path) -> str:
         else:
             patch.setenv(HOME_VARIABLE, _HOME_OUTSIDE)
         weights = locate(DEFAULT_MODEL).path
-    folder = llmzip_home / "models" / DEFAULT_MODEL
-    folder.mkdir(parents=True)
-    (folder / weights.name).symlink_to(weights)
+    _link(llmzip_home / "models" / DEFAULT_MODEL / weights.name, weights)
     return DEFAULT_MODEL
+
+
+@pytest.fixture(scope="session")
+def prepared_default_model(
+    default_model: str, llmzip_home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """Return the default model's name, its prepared form being there too.
+
+    It is prepared once for all workers of a run, in a process of its own, whose gigabytes end
+    with it; who comes second waits for the cache's lock.
+    """
+    weights = locate(default_model)
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a folder in the run's
+        folder = folder.parent
+    home = folder / "llmzip home of the run"
+    home.mkdir(mode=0o700, exist_ok=True)
+    _link(home / "models" / default_model / weights.path.name, weights.path.resolve())
+    script = "import sys; from llmzip.models.prepared import open_exact; open_exact(sys.argv[1])"
+    subprocess.run(
+        [sys.executable, "-c", script, default_model],
+        env=os.environ | {HOME_VARIABLE: str(home), "PYTHONPATH": str(SOURCES)},
+        check=True,
+    )
+    key = prepared_path(weights).name
+    _link(llmzip_home / "prepared" / key, home / "prepared" / key)
+    return default_model
+
+
+def _link(place: Path, target: Path) -> None:
+    """Make `place` a link to `target`, unless another worker has."""
+    place.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        place.symlink_to(target)
 
 
 @pytest.fixture(scope="session")
@@ -117,6 +160,55 @@ def tiny_llama_folder(tmp_path_factory: pytest.TempPathFactory, gappy_tokenizer_
     return _save_model(tmp_path_factory.mktemp("tiny llama"), config, gappy_tokenizer_json)
 
 
+@pytest.fixture(scope="session")
+def tiny_team_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a Llama that every way of computing takes; threads share its steps."""
+    return save_team(tmp_path_factory.mktemp("tiny team"))
+
+
+def save_team(folder: Path) -> Path:
+    """Save that Llama into `folder`."""
+    from transformers import LlamaConfig
+
+    config = LlamaConfig(
+        vocab_size=VOCAB_SIZE,
+        hidden_size=128,
+        intermediate_size=192,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        max_position_embeddings=N_POSITIONS,
+        tie_word_embeddings=True,
+        initializer_range=0.15,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    return _save_model(folder, config, _train_tokenizer(frozenset()))
+
+
+@pytest.fixture(scope="session")
+def gpt2(tiny_gpt2_folder: Path) -> Tiny:
+    """Return the tiny GPT-2, prepared: for the product and for the documents' decoder."""
+    from tiny_files import Tiny
+
+    return Tiny.prepare(tiny_gpt2_folder)
+
+
+@pytest.fixture(scope="session")
+def llama(tiny_llama_folder: Path) -> Tiny:
+    """Return the tiny Llama, which writes some bytes with escapes, likewise."""
+    from tiny_files import Tiny
+
+    return Tiny.prepare(tiny_llama_folder)
+
+
+@pytest.fixture(params=["gpt2", "llama"])
+def tiny(request: pytest.FixtureRequest) -> Tiny:
+    """Return either of them."""
+    found: Tiny = request.getfixturevalue(request.param)
+    return found
+
+
 def _train_tokenizer(missing: frozenset[int]) -> str:
     """Train a byte-level BPE on the project's licence; `missing` bytes get no token."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -161,3 +253,29 @@ def _save_model(folder: Path, config: PretrainedConfig, tokenizer_json: str) -> 
         eos_token=END_OF_TEXT,
     ).save_pretrained(folder)
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let reports say which way of computing their test was for: see `ways`."""
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        if callspec is not None and "way" in callspec.params:
+            item.user_properties.append(("way", str(callspec.params["way"])))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which ways of computing have been tested, and which could not be."""
+    ran, skipped = Counter[str](), dict[str, str]()
+    for outcome in ("passed", "failed", "skipped"):
+        for report in terminalreporter.getreports(outcome):
+            for name, way in report.user_properties:
+                if name != "way":
+                    continue
+                if outcome == "skipped":
+                    skipped[str(way)] = report.longrepr[2].removeprefix("Skipped: ")
+                else:
+                    ran[str(way)] += report.when == "call"
+    for way in sorted(ran):
+        terminalreporter.line(f"way {way}: {ran[way]} tests ran")
+    for way in sorted(skipped.keys() - ran.keys()):
+        terminalreporter.line(f"way {way}: NOT tested, {skipped[way]}")

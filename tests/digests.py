@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import llmzip
+from exact_models import WIDE
+from llmzip.exact.cpu.ways import WAY_VARIABLE
 from llmzip.predict.protocol import Intervals
 
 
@@ -32,11 +34,28 @@ def pin_or_print(found: dict[str, object], golden: Path, also: dict[str, object]
         print(json.dumps({**found, **also}))
 
 
-def run_as(script: Path, setting: dict[str, str]) -> Any:
+def run_as(script: Path, setting: dict[str, str], way: str | None = None) -> Any:
     """Run a script of digests in a process of its own under `setting`; return what it prints."""
     environment = {**os.environ, "PYTHONPATH": str(Path(llmzip.__file__).parent.parent), **setting}
+    if way is not None:
+        environment[WAY_VARIABLE] = way
     done = subprocess.run(
         [sys.executable, str(script)], env=environment, capture_output=True, check=False, text=True
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def assert_as_pinned(found: dict[str, Any], pinned: dict[str, Any], way: str | None = None) -> None:
+    """All that is pinned has been found; or, on a way, all of the models that it takes."""
+    taken = found["ways"]
+    if way is not None:
+        assert set(taken.values()) == {way}
+        assert set(WIDE) <= set(taken)
+        pinned = {key: _of(taken, value) for key, value in pinned.items()}
+    assert {key: found[key] for key in pinned} == pinned
+    assert set(found) - set(pinned) <= {"product", "ways"}
+
+
+def _of(names: Iterable[str], pinned: Any) -> Any:
+    return {name: pinned[name] for name in names} if isinstance(pinned, dict) else pinned

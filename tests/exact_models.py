@@ -5,7 +5,10 @@ The numbers come from SplitMix64 and are multiples of 2^-30: every machine makes
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -13,6 +16,7 @@ from numpy.typing import NDArray
 
 from llmzip.exact.calibration import Sample
 from llmzip.exact.cpu.engine import CpuEngine
+from llmzip.exact.cpu.ways import WAY_VARIABLE, Way, takes, way_of
 from llmzip.exact.distribution import Engine
 from llmzip.exact.floats import FloatLayer, FloatLinear, FloatModel
 from llmzip.exact.model import ExactModel, ModelShape
@@ -73,6 +77,11 @@ class Recipe:
 
 GPT2 = Recipe(llama=False)
 LLAMA = Recipe(llama=True, d_model=64, n_kv_heads=2, d_head=16, d_ff=136, biases=False)
+WIDE = {
+    "gpt2-wide": Recipe(False, 128, 2, 2, 64, 192, vocab_size=1300),
+    "llama-wide": Recipe(True, 128, 3, 1, 64, 192, vocab_size=700, biases=False, tied=False),
+}
+"""Models that every way of computing takes."""
 
 
 def float_model(recipe: Recipe) -> FloatModel:
@@ -116,14 +125,33 @@ def _shape(recipe: Recipe) -> ModelShape:
     return ModelShape(*sizes, r.vocab_size, r.n_positions, eps=1e-5, gated=r.llama, rotary=r.llama)
 
 
-def exact_model(recipe: Recipe) -> ExactModel:
-    """The model of a recipe, prepared."""
+def newly_prepared(recipe: Recipe) -> ExactModel:
+    """The model of a recipe, prepared for whoever may change it."""
     return prepare(float_model(recipe), SAMPLE)
 
 
-def engines(model: ExactModel) -> list[Engine]:
-    """The engines that must agree: the reference first."""
-    return [TorchEngine(model, CPU), CpuEngine(model, model.shape.n_positions)]
+@lru_cache(maxsize=64)
+def exact_model(recipe: Recipe) -> ExactModel:
+    """The model of a recipe, prepared: the same for all tests, so none may change it."""
+    return newly_prepared(recipe)
+
+
+def engines(model: ExactModel, way: str | None = None) -> list[Engine]:
+    """The engines that must agree: the reference, and the CPU's on a way; see `way_of`."""
+    fast = CpuEngine(model, model.shape.n_positions, way=way)
+    assert way is None or fast.way == way
+    return [TorchEngine(model, CPU), fast]
+
+
+def is_taken(recipe: Recipe) -> bool:
+    """Whether the way in LLMZIP_WAY, if there is one, takes the model of a recipe."""
+    asked = os.environ.get(WAY_VARIABLE)
+    return not asked or takes(Way(asked), _shape(recipe))
+
+
+def ways_taken(recipes: Mapping[str, Recipe]) -> dict[str, str]:
+    """The way that the model of each recipe takes, of those that can be taken."""
+    return {name: way_of(_shape(recipe)) for name, recipe in recipes.items() if is_taken(recipe)}
 
 
 def random_ids(recipe: Recipe, count: int, seed: int = 0) -> NDArray[np.int32]:

@@ -18,6 +18,7 @@ class FakePredictor:
     """Predicts from the last two tokens by integer hashing, with a favourite."""
 
     default_lanes = 4
+    way = "fake"
 
     def __init__(self, vocab_size: int) -> None:
         self.vocab_size = vocab_size
@@ -32,6 +33,9 @@ class FakePredictor:
         freq = np.uint64(1) + mixed * mixed % np.uint64(1 << 20)
         freq[(last + 1) % self.vocab_size] += np.uint64(1 << 30)
         return freq
+
+    def lane_bytes(self, n_tokens: int | None = None) -> int:
+        return 100 if n_tokens is None else 10 * n_tokens
 
     def intervals(self, chunks: Iterable[Ids]) -> Iterator[Intervals]:
         for chunk in chunks:

@@ -6,24 +6,36 @@ packed = llmzip.compress("It was the best of times".encode())
 assert llmzip.decompress(packed).decode() == "It was the best of times"
 """
 
-from llmzip.api import Compressor, Decompressor, compress, decompress, inspect
+import llmzip.safe_path  # noqa: F401 - before all others: it has its effect when imported
+
+# isort: split
 from llmzip.errors import (
     CorruptError,
     DeviceError,
     DictionaryError,
     FingerprintError,
     FormatError,
+    LimitError,
     LlmzipError,
     ModelDamagedError,
     ModelError,
     ModelNotFoundError,
     ModelUnsupportedError,
     NotLlmzError,
+    ResumeError,
+    TrailingError,
     TruncatedError,
     UnsupportedError,
+    UntrustedError,
     UsageError,
 )
+from llmzip.file import LlmzFile, open
+from llmzip.incremental import LlmzCompressor, LlmzDecompressor
 from llmzip.version import __version__
+
+TYPE_CHECKING = False  # that of typing, whose import would be the longest part of this one
+if TYPE_CHECKING:
+    from llmzip.api import Compressor, Decompressor, compress, decompress, inspect
 
 __all__ = [
     "Compressor",
@@ -33,17 +45,41 @@ __all__ = [
     "DictionaryError",
     "FingerprintError",
     "FormatError",
+    "LimitError",
+    "LlmzCompressor",
+    "LlmzDecompressor",
+    "LlmzFile",
     "LlmzipError",
     "ModelDamagedError",
     "ModelError",
     "ModelNotFoundError",
     "ModelUnsupportedError",
     "NotLlmzError",
+    "ResumeError",
+    "TrailingError",
     "TruncatedError",
     "UnsupportedError",
+    "UntrustedError",
     "UsageError",
     "__version__",
     "compress",
     "decompress",
     "inspect",
+    "open",
 ]
+
+_OF_THE_API = ("Compressor", "Decompressor", "compress", "decompress", "inspect")
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Import the library when it is first used.
+
+        The command line imports this package before anything of its own can run, and should
+        come soon to where it says what Ctrl-C does.
+        """
+        if name in _OF_THE_API:
+            from llmzip import api
+
+            return getattr(api, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

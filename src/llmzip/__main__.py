@@ -1,6 +1,6 @@
 """`python -m llmzip`: the command line."""
 
-from llmzip.cli import program
+from llmzip.start import program
 
 if __name__ == "__main__":
     program()

@@ -6,18 +6,33 @@ Importing this imports neither numpy nor torch; the first call does.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Callable, Iterator
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from llmzip.container.limits import MAX_DICTIONARY_BYTES
-from llmzip.errors import DeviceError, DictionaryError, FingerprintError, UsageError
+from llmzip.errors import (
+    DictionaryError,
+    FingerprintError,
+    ModelNotFoundError,
+    TrailingError,
+    UsageError,
+)
+from llmzip.kept import Kept
 from llmzip.models.catalog import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from llmzip.codec import Progress, Stats
+    from typing import Self
+
+    from llmzip.codec import OnTrailing, Progress, Recovery, Stats
+    from llmzip.codec.access import GroupAccess
     from llmzip.codec.levels import Level
+    from llmzip.codec.push import PushDecoder, PushEncoder
     from llmzip.container import ModelRef, Options, Summary
     from llmzip.predict import OpenedPredictor
+
+T = TypeVar("T")
 
 DEFAULT_LEVEL = 5
 
@@ -64,14 +79,17 @@ def decompress(
     batch: int | None = None,
     dictionary: bytes | None = None,
     force_foreign: bool = False,
+    max_output: int | None = None,
+    memlimit: int | None = None,
+    allow_hub: bool = False,
 ) -> bytes:
     """Return what the .llmz file `data` holds. The arguments are those of Decompressor.
 
-    Raises FormatError, ModelError, DeviceError; TypeError if `data` is no bytes.
+    Zeros after its end are padding. Raises FormatError (TrailingError where other data follows),
+    LimitError, ModelError, DeviceError; TypeError if `data` is no bytes.
     """
     _require_bytes(data)
     source, sink = io.BytesIO(data), io.BytesIO()
-    decoded_size(source)
     decompressor = Decompressor(
         model=model,
         device=device,
@@ -79,33 +97,87 @@ def decompress(
         batch=batch,
         dictionary=dictionary,
         force_foreign=force_foreign,
+        max_output=max_output,
+        memlimit=memlimit,
+        allow_hub=allow_hub,
     )
+    decompressor.decoded_size(source)
     decompressor.decompress(source, sink)
     return sink.getvalue()
 
 
 def inspect(source: BinaryIO) -> Iterator[Summary]:
-    """Yield what each member of a .llmz file holds; every byte is checked. Raises FormatError."""
+    """Yield what each member of a .llmz file holds; every byte is checked.
+
+    Raises FormatError: of these TrailingError at the end, where other data than zeros follows.
+    """
     from llmzip import container
 
     return container.inspect(source)
 
 
-def decoded_size(source: BinaryIO) -> int | None:
+def decoded_size(source: BinaryIO, allow_trailing: bool = False) -> int | None:
     """Check every byte of a .llmz file without decoding it; return its decoded size in bytes.
 
     Leaves `source` where it was. Of a source that cannot seek nothing is read: None.
-    Raises FormatError.
+    Raises FormatError: of these TrailingError not if `allow_trailing`.
     """
     if not source.seekable():
         return None
     start = source.tell()
-    n_bytes = sum(member.n_bytes for member in inspect(source))
+    n_bytes = 0
+    try:
+        for member in inspect(source):
+            n_bytes += member.n_bytes
+    except TrailingError:
+        if not allow_trailing:
+            raise
     source.seek(start)
     return n_bytes
 
 
-class Compressor:
+class _ModelKeeper:
+    """What an object that keeps a model open promises.
+
+    Threads may share it: their calls are made one after the other. In a child that was forked
+    while none was running it opens its model anew, and so it does where it is unpickled. A call
+    that was interrupted, with Ctrl-C for one, leaves it fit for use.
+    """
+
+    def __init__(self) -> None:
+        self._kept = Kept()
+
+    def close(self) -> None:
+        """Free the model and its threads, once the call that runs is done; the next opens it anew.
+
+        Raises UsageError from within such a call.
+        """
+        self._kept.close()
+
+    def in_turn(self, work: Callable[[], T]) -> T:
+        """Run `work` while no other thread uses this object; return what it returns.
+
+        Raises UsageError from within a call.
+        """
+        return self._kept.call(work)
+
+    def _pieces_in_turn(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        while (piece := self._kept.call(lambda: next(pieces, None))) is not None:
+            yield piece
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Compressor(_ModelKeeper):
     """Compresses streams with one model, which it opens when it first meets text.
 
     model: a name, a folder, a .gguf file or a hub id.
@@ -135,6 +207,7 @@ class Compressor:
         exact: bool = True,
         quiet: bool = True,
     ) -> None:
+        super().__init__()
         _require_positive(threads=threads, batch=batch)
         self._level = _level(level, chunk_tokens, exact)
         if dictionary is not None:
@@ -146,32 +219,61 @@ class Compressor:
         self._name = model
         self._how = _HowToRun(device, threads, batch, quiet)
         self._exact = exact
-        self._opened: OpenedPredictor | None = None
 
     def compress(self, source: BinaryIO, sink: BinaryIO, progress: Progress | None = None) -> Stats:
         """Compress all of `source` onto `sink`, which is neither flushed nor closed.
 
         A source that cannot seek is read ahead by a thread of its own.
         progress: called with the number of bytes dealt with so far.
-        Raises ModelError, DeviceError, OSError; UsageError if chunk_tokens are too few.
+        Raises ModelError, DeviceError, OSError; UsageError if chunk_tokens are too few, and where
+        the object cannot be used: within a call of its own, or forked during one.
         """
         from llmzip.codec import encode_stream, unseen
 
-        level = self._level
-        if self._dictionary is not None:
-            # its mark, in the file's first bytes, is the model's too
-            level = level.with_dictionary(self._open().dictionary)
-        return encode_stream(source, sink, self._open, level, progress or unseen)
+        def work() -> Stats:
+            level = self._marked_level()
+            return encode_stream(source, sink, self._open, level, progress or unseen)
+
+        return self._kept.call(work)
+
+    def resume(
+        self, source: BinaryIO, unfinished: BinaryIO, progress: Progress | None = None
+    ) -> Stats:
+        """Complete what an earlier compress(), of the same input with the same arguments, began.
+
+        unfinished: what it has written, open for reading and writing, with seek and truncate. Its
+            whole groups stay; the result is the same as if there had been no interruption.
+        Raises ResumeError if that is no beginning of this output; otherwise as compress does.
+        """
+        from llmzip.codec import resume_encoding, unseen
+
+        def work() -> Stats:
+            level = self._marked_level()
+            return resume_encoding(source, unfinished, self._open, level, progress or unseen)
+
+        return self._kept.call(work)
+
+    def _marked_level(self) -> Level:
+        if self._dictionary is None:
+            return self._level
+        # its mark, in the file's first bytes, is the model's too
+        return self._level.with_dictionary(self._open().dictionary)
+
+    def pushed(self, sink: BinaryIO) -> PushEncoder:
+        """Return what takes the input piece by piece and writes one file onto `sink`.
+
+        To be used within `in_turn`.
+        """
+        from llmzip.codec.push import PushEncoder
+
+        return PushEncoder(sink, self._open, self._marked_level)
 
     def _open(self) -> OpenedPredictor:
-        if self._opened is None:
-            self._opened = self._how.open(
-                self._name, self._level.options, self._exact, self._dictionary
-            )
-        return self._opened
+        how = self._name, self._level.options, self._exact, self._dictionary
+        return self._kept.model(None, partial(self._how.open, *how))
 
 
-class Decompressor:
+class Decompressor(_ModelKeeper):
     """Decompresses streams, keeping the model that was needed last.
 
     model: where the model is, if not where the file says; its fingerprint must fit all the same.
@@ -179,6 +281,13 @@ class Decompressor:
     dictionary: what files need that were made with one; others do not mind it.
     device, threads, batch, quiet: as for Compressor.
     force_foreign: try files that the float predictor made on another machine.
+    max_output: how many bytes a source may decode to. None allows what no text exceeds: a GiB and
+        10,000 bytes for each of the file; a chunk may then not claim more tokens than an encoder
+        gets into its bytes.
+    memlimit: how many bytes of memory decoding may take beside the model. Fewer chunks are
+        decoded side by side if need be; chunks that learn from each other need it all.
+    allow_hub: fetch whatever repository of the Hugging Face hub a file names, with nobody's token.
+        Without it only models of the catalog are fetched, and of others what is here is used.
     """
 
     def __init__(
@@ -191,39 +300,185 @@ class Decompressor:
         dictionary: bytes | None = None,
         default_model: str = DEFAULT_MODEL,
         force_foreign: bool = False,
+        max_output: int | None = None,
+        memlimit: int | None = None,
+        allow_hub: bool = False,
         quiet: bool = True,
     ) -> None:
-        _require_positive(threads=threads, batch=batch)
+        super().__init__()
+        _require_positive(threads=threads, batch=batch, max_output=max_output, memlimit=memlimit)
         if dictionary is not None:
             _check_dictionary(dictionary)
         self._dictionary = dictionary
         self._name = model
         self._default_model = default_model
         self._batch = batch
-        self._how = _HowToRun(device, threads, batch, quiet)
+        self._how = _HowToRun(device, threads, batch, quiet, allow_hub)
         self._force_foreign = force_foreign
-        self._opened: OpenedPredictor | None = None
-        self._opened_for: tuple[ModelRef | None, Options] | None = None
+        self._max_output, self._memlimit = max_output, memlimit
+
+    def decoded_size(self, source: BinaryIO, allow_trailing: bool = False) -> int | None:
+        """Do what the function does; raise LimitError too if that is more than may come out."""
+        from llmzip.container import check_output
+
+        start = source.tell() if source.seekable() else 0
+        n_bytes = decoded_size(source, allow_trailing)
+        if n_bytes is not None:
+            n_file_bytes = source.seek(0, io.SEEK_END) - start
+            source.seek(start)
+            check_output(n_bytes, n_file_bytes, self._max_output)
+        return n_bytes
 
     def decompress(
-        self, source: BinaryIO, sink: BinaryIO, progress: Progress | None = None
+        self,
+        source: BinaryIO,
+        sink: BinaryIO,
+        progress: Progress | None = None,
+        on_trailing: OnTrailing | None = None,
     ) -> Stats:
         """Decompress all members of `source` onto `sink`, which is neither flushed nor closed.
 
         progress: called with the number of bytes written or nearly so.
-        Raises FormatError (what was written by then is right, but not all), ModelError,
-        DeviceError, OSError.
+        on_trailing: called with the TrailingError where other data follows the last member, once
+            all is written; None raises it, but takes zeros for padding.
+        Raises FormatError and LimitError (what was written by then is right, but not all),
+        ModelError, DeviceError, OSError; UsageError where the object cannot be used: within a
+        call of its own, or forked during one.
         """
         from llmzip.codec import decode_stream, unseen
 
-        return decode_stream(source, sink, self._open, self._batch, progress or unseen)
+        def work() -> Stats:
+            return decode_stream(
+                source,
+                sink,
+                self._open,
+                self._batch,
+                progress or unseen,
+                on_trailing or _but_padding,
+                max_output=self._max_output,
+                memlimit=self._memlimit,
+            )
+
+        return self._kept.call(work)
+
+    def resume(
+        self, source: BinaryIO, unfinished: BinaryIO, progress: Progress | None = None
+    ) -> Stats:
+        """Complete what an earlier decompress() of the same file began; whole groups stay.
+
+        unfinished: what it has written, open for reading and writing, with seek and truncate.
+        Raises ResumeError if that is no beginning of this output; UsageError if `source` cannot
+        seek; otherwise as decompress does.
+        """
+        from llmzip.codec import resume_decoding, unseen
+
+        if not source.seekable():
+            raise UsageError("decompressing can go on with a file only, not with a pipe")
+
+        def work() -> Stats:
+            return resume_decoding(
+                source,
+                unfinished,
+                self._open,
+                self._batch,
+                progress or unseen,
+                max_output=self._max_output,
+                memlimit=self._memlimit,
+            )
+
+        return self._kept.call(work)
+
+    def recover(
+        self, source: BinaryIO, sink: BinaryIO, progress: Progress | None = None
+    ) -> Recovery:
+        """Decompress what is undamaged of `source` onto `sink`, with marks for what is lost.
+
+        Every group without damage comes back; of damaged ones every chunk that needs no other
+        (all of levels 1 and 2, and what the model did not code), each verified by its checksum.
+        A mark is `[llmzip: 1,048,576 bytes lost: 4,194,304 to 5,242,879]`, both ends inclusive,
+        on a line of its own. What the result names as lost is to the byte where the file still
+        tells. A source that cannot seek is read to its end first. Where the record of the model
+        is damaged, the Decompressor needs to be told the model.
+
+        progress: called with the number of bytes written.
+        Raises CorruptError if nothing of a .llmz file is found, LimitError, ModelError,
+        DeviceError, OSError.
+        """
+        from llmzip.codec import recover_stream, unseen
+
+        def work() -> Recovery:
+            return recover_stream(
+                source,
+                sink,
+                self._open_to_recover,
+                self._batch,
+                progress or unseen,
+                max_output=self._max_output,
+                memlimit=self._memlimit,
+            )
+
+        return self._kept.call(work)
+
+    def _open_to_recover(
+        self, ref: ModelRef | None, options: Options, is_sure: bool
+    ) -> OpenedPredictor:
+        """Open the model of a damaged file: the chunks' checksums tell whether it is the one."""
+        if is_sure and (ref is not None or options.dictionary is not None):
+            return self._open(ref, options)
+        name = self._name or ref
+        if name is None and options.dictionary is None:
+            raise ModelNotFoundError(
+                "what names the file's model is damaged; say with -m which model it was made with"
+            )
+        dictionary = None if options.dictionary is None else self._dictionary
+        is_exact = ref is None or ref.portable
+        how = name or self._default_model, options, is_exact, dictionary
+        return self._kept.model(("unsure", *how), partial(self._how.open, *how))
+
+    def pieces(self, source: BinaryIO) -> Iterator[bytes]:
+        """Yield what all members of `source` decompress to, chunk by chunk.
+
+        Raises as decompress() does.
+        """
+        from llmzip.codec.decode import decoded_pieces
+
+        pieces = decoded_pieces(
+            source,
+            self._open,
+            self._batch,
+            on_trailing=_but_padding,
+            max_output=self._max_output,
+            memlimit=self._memlimit,
+        )
+        return self._pieces_in_turn(pieces)
+
+    def pushed(self) -> PushDecoder:
+        """Return what takes one member piece by piece and gives its text.
+
+        To be used within `in_turn`.
+        """
+        from llmzip.codec.push import PushDecoder
+
+        return PushDecoder(self._open, self._batch, self._max_output, self._memlimit)
+
+    def access(self, source: BinaryIO) -> GroupAccess:
+        """Return what decompresses any group of `source`, which must be able to seek.
+
+        Raises FormatError, OSError.
+        """
+        from llmzip.codec.access import GroupAccess
+
+        return GroupAccess(
+            source,
+            self._open,
+            self._pieces_in_turn,
+            self._batch,
+            max_output=self._max_output,
+            memlimit=self._memlimit,
+        )
 
     def _open(self, ref: ModelRef | None, options: Options) -> OpenedPredictor:
-        if self._opened is None or self._opened_for != (ref, options):
-            self._opened = None  # its memory is wanted for the next
-            self._opened = self._open_checked(ref, options)
-            self._opened_for = ref, options
-        return self._opened
+        return self._kept.model((ref, options), partial(self._open_checked, ref, options))
 
     def _open_checked(self, ref: ModelRef | None, options: Options) -> OpenedPredictor:
         dictionary = None if options.dictionary is None else self._dictionary
@@ -232,9 +487,11 @@ class Decompressor:
                 "the file needs the dictionary that it was made with; give it with --dict"
             )
         model = self._name or ref or self._default_model
-        opened = self._how.open(model, options, ref is None or ref.portable, dictionary)
+        exact = ref is None or ref.portable
+        machine = None if ref is None or self._force_foreign else ref.machine
+        opened = self._how.open(model, options, exact, dictionary, machine)
         if ref is not None:
-            _check_same(opened.ref, ref, self._force_foreign)
+            _check_same(opened.ref, ref)
         if opened.dictionary != options.dictionary:
             raise DictionaryError(
                 "the file needs the dictionary and the model that it was made with, and these are "
@@ -243,35 +500,49 @@ class Decompressor:
         return opened
 
 
-def _check_same(here: ModelRef, wanted: ModelRef, force_foreign: bool) -> None:
-    """Raise unless the model opened here computes what the file was made with."""
+def _but_padding(error: TrailingError) -> None:
+    """Raise `error` unless zeros follow, as where files are padded to whole blocks."""
+    if not error.is_padding:
+        raise error
+
+
+def _check_same(here: ModelRef, wanted: ModelRef) -> None:
+    """Raise unless the model opened here is the one that the file was made with."""
     if here.fingerprint != wanted.fingerprint:
         raise FingerprintError(
             f"the file needs model {wanted.name} with fingerprint {wanted.fingerprint.hex()}, "
             f"but {here.name} here has {here.fingerprint.hex()}; say with -m where the right one is"
-        )
-    if here.machine != wanted.machine and not force_foreign:
-        raise DeviceError(
-            "the file was made in floating point and can be decoded only on the machine, device "
-            "and library versions that made it; --force-foreign tries all the same"
         )
 
 
 class _HowToRun:
     """The settings that choose speed, never bytes."""
 
-    def __init__(self, device: str, threads: int | None, batch: int | None, quiet: bool) -> None:
+    def __init__(
+        self,
+        device: str,
+        threads: int | None,
+        batch: int | None,
+        quiet: bool,
+        allow_hub: bool = False,
+    ) -> None:
         if device not in ("auto", "cpu", "cuda"):
             raise UsageError(f"no device {device!r}: choose auto, cpu or cuda")
         self._device = device
         self._threads = threads
         self._batch = batch
         self._quiet = quiet
+        self._allow_hub = allow_hub
 
     def open(
-        self, model: str | ModelRef, options: Options, exact: bool, dictionary: bytes | None
+        self,
+        model: str | ModelRef,
+        options: Options,
+        exact: bool,
+        dictionary: bytes | None,
+        machine: bytes | None = None,
     ) -> OpenedPredictor:
-        """Open the model that a person names or a file records."""
+        """Open the model that a person names or a file records; see open_predictor."""
         from llmzip.predict import open_predictor
 
         return open_predictor(
@@ -283,6 +554,8 @@ class _HowToRun:
             options=options,
             quiet=self._quiet,
             dictionary=dictionary,
+            allow_hub=self._allow_hub,
+            machine=machine,
         )
 
 

@@ -6,6 +6,7 @@
     │   ├── UnsupportedError     a version, flag or chunk kind this release does not know
     │   ├── TruncatedError       the file ends before it should
     │   └── CorruptError         a checksum, size or field contradicts another
+    │       └── TrailingError    all is whole, but other data follows
     ├── ModelError               a model cannot be had or used
     │   ├── ModelNotFoundError   no such name, folder or file; or not fetched and no network
     │   ├── ModelDamagedError    a file on disk fails its checksum
@@ -14,6 +15,8 @@
     │   └── DictionaryError      no dictionary, or not the one (with its model) of the file
     ├── DeviceError              the device asked for is not there or cannot compute exactly
     ├── LimitError               the input claims more output or memory than a limit allows
+    ├── VerifyError              what was written does not decode to what was read
+    ├── ResumeError              what an earlier run has left is no beginning of this output
     ├── UntrustedError           a cache folder that others own or may write to
     └── UsageError               options that contradict each other or the input
 
@@ -37,12 +40,23 @@ class UnsupportedError(FormatError):
     """The file uses a version, flag or chunk kind that this release does not know."""
 
 
-class TruncatedError(FormatError):
-    """The file ends before it should."""
+class TruncatedError(FormatError, EOFError):
+    """The file ends before it should; an EOFError, too, as other compressors raise there."""
 
 
 class CorruptError(FormatError):
     """A checksum, size or field contradicts another."""
+
+
+class TrailingError(CorruptError):
+    """Other data follows a file that is whole: whoever reads has been given all of it by now.
+
+    is_padding: nothing follows but zeros, which are no reason to refuse a file.
+    """
+
+    def __init__(self, message: str, is_padding: bool = False) -> None:
+        super().__init__(message)
+        self.is_padding = is_padding
 
 
 class ModelError(LlmzipError):
@@ -75,6 +89,14 @@ class DeviceError(LlmzipError):
 
 class LimitError(LlmzipError):
     """The input claims more output, or needs more memory, than a limit allows."""
+
+
+class VerifyError(LlmzipError):
+    """What was written does not decode to what was read."""
+
+
+class ResumeError(LlmzipError):
+    """What an earlier run has left is no beginning of this output."""
 
 
 class UntrustedError(LlmzipError):

@@ -44,6 +44,10 @@ def require_trusted(path: Path) -> None:
         status = path.stat()
     except FileNotFoundError:
         return
+    _require_trusted_status(path, status)
+
+
+def _require_trusted_status(path: Path, status: os.stat_result) -> None:
     if not hasattr(os, "geteuid"):
         return
     me = os.geteuid()
@@ -63,6 +67,15 @@ def is_trusted(path: Path) -> bool:
     """Whether require_trusted raises nothing."""
     try:
         require_trusted(path)
+    except (UntrustedError, OSError):
+        return False
+    return True
+
+
+def is_trusted_file(descriptor: int, path: Path) -> bool:
+    """As is_trusted, of an open file: `path` may lead elsewhere by now."""
+    try:
+        _require_trusted_status(path, os.fstat(descriptor))
     except (UntrustedError, OSError):
         return False
     return True

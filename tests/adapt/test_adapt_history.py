@@ -6,12 +6,12 @@ from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
-from adapt_from_document import Candidate, Proposal, hashed
-from adapt_from_document import History as SlowHistory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from decoder.history import Candidate, Proposal, hashed
+from decoder.history import History as SlowHistory
 from exact_models import phrases
 from llmzip.adapt.history import MAX_MATCH, N_CANDIDATES, ORDERS, Candidates, History
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from adapt_from_document import Candidate, Proposal
-from adapt_from_document import Mixer as SlowMixer
 from adapt_samples import Slice, Walk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from decoder.history import Candidate, Proposal
+from decoder.mixer import Mixer as SlowMixer
 from exact_models import Numbers, phrases
 from llmzip.adapt import Learner, Mixed, Rows, mixing
 from llmzip.adapt.history import N_CANDIDATES, Candidates

@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ Result = subprocess.CompletedProcess[bytes]
 
 def environment(**changes: str) -> dict[str, str]:
     """Return this process's environment without what would change the command's defaults."""
-    ours = ("LLMZIP_MODEL", "LLMZIP_DEVICE", "PYTHONUNBUFFERED")
+    ours = ("LLMZIP_MODEL", "LLMZIP_DEVICE", "LLMZIP_WAY", "PYTHONUNBUFFERED")
     kept = {name: value for name, value in os.environ.items() if name not in ours}
     return {**kept, "PYTHONPATH": str(SOURCE_ROOT), **changes}
 
@@ -42,12 +43,13 @@ def llmzip(*arguments: str | Path, env: Mapping[str, str] | None = None, **how: 
     )
 
 
-def start(*arguments: str | Path, **how: Any) -> subprocess.Popen[bytes]:
-    """Start llmzip and leave it running; `how` goes to subprocess.Popen."""
+def start(*arguments: str | Path, code: str | None = None, **how: Any) -> subprocess.Popen[bytes]:
+    """Start llmzip, or `code` instead, and leave it running; `how` goes to subprocess.Popen."""
     how.setdefault("stdin", subprocess.PIPE)
     how.setdefault("stdout", subprocess.PIPE)
     how.setdefault("env", environment())
-    return subprocess.Popen([*COMMAND, *map(str, arguments)], stderr=subprocess.PIPE, **how)
+    command = COMMAND if code is None else [sys.executable, "-c", code]
+    return subprocess.Popen([*command, *map(str, arguments)], stderr=subprocess.PIPE, **how)
 
 
 def succeeds(result: Result) -> bytes:
@@ -66,6 +68,21 @@ def fails(result: Result, *words: str, status: int = 1) -> str:
     for word in words:
         assert word in text
     return text
+
+
+def opened_in(process_id: int, folder: Path) -> list[Path]:
+    """Return what a process has open of `folder`: links that lead to the files, named or not."""
+    links = []
+    for link in Path(f"/proc/{process_id}/fd").iterdir():
+        with suppress(OSError):
+            if str(link.readlink()).startswith(f"{folder}/"):
+                links.append(link)
+    return links
+
+
+def has_written_into(process_id: int, folder: Path) -> bool:
+    """Return whether the process has put anything into a file there, with a name or without."""
+    return any(link.stat().st_size for link in opened_in(process_id, folder))
 
 
 def names_in(folder: Path) -> list[str]:

@@ -63,8 +63,9 @@ def test_one_byte_flipped(packed: Path, where: float) -> None:
 
 def test_trailing_garbage(packed: Path) -> None:
     packed.write_bytes(packed.read_bytes() + b"garbage")
-    fails(llmzip("decompress", packed))
-    assert names_in(packed.parent) == ["noise.llmz"]
+    fails(llmzip("decompress", "--rm", packed), "other data follows", status=2)
+    assert names_in(packed.parent) == ["noise", "noise.llmz"]
+    assert packed.with_name("noise").read_bytes() == NOISE
 
 
 def test_no_such_file(tmp_path: Path) -> None:

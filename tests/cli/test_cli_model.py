@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import random
 import re
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from cli_runner import fails, llmzip, names_in, succeeds
 
 import llmzip as library
 
+MIXED = Path(__file__).parents[1] / "container" / "golden" / "good-one-mixed.hex"
 LICENSE = (Path(__file__).parents[2] / "LICENSE").read_bytes()
 TEXT = LICENSE[2000:2700]  # a random model still beats LZMA on so short a text
 
@@ -173,3 +175,29 @@ def test_the_library_and_the_command_line_agree(
     assert packed == succeeds(llmzip("-m", folder, input=TEXT, env=home))
     assert library.decompress(packed) == TEXT
     assert [member.n_bytes for member in library.inspect(io.BytesIO(packed))] == [len(TEXT)]
+
+
+def test_the_way_of_computing_is_told_and_can_be_chosen(
+    tiny_gpt2_folder: Path, home: dict[str, str]
+) -> None:
+    prepare(tiny_gpt2_folder, home)
+    plain = {**home, "LLMZIP_WAY": "plain"}
+    options = ("compress", "--device", "cpu", "-m", tiny_gpt2_folder)
+    result = llmzip(*options, "-v", "--stats", input=TEXT, env=plain)
+    assert result.returncode == 0
+    told, *figures = result.stderr.decode().splitlines()
+    assert told.endswith("s (cpu, plain)")
+    assert any(line.split() == ["computed", "by", "cpu,", "plain"] for line in figures)
+    assert succeeds(llmzip(*options, input=TEXT, env=home)) == result.stdout
+    for way, words in (("avx2", ("LLMZIP_WAY", "plain")), ("sse9", ("plain, avx2, vnni or amx",))):
+        fails(llmzip(*options, input=TEXT, env={**home, "LLMZIP_WAY": way}), *words)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files have no owners here")
+def test_kernels_that_others_may_have_written_are_refused_in_one_line(tmp_path: Path) -> None:
+    """Text that needs no model, but the codec for what no model knows."""
+    (tmp_path / "kernels").mkdir()
+    (tmp_path / "kernels").chmod(0o777)
+    mixed = bytes.fromhex("".join(MIXED.read_text(encoding="ascii").splitlines()[1:]))
+    env = {"NUMBA_CACHE_DIR": str(tmp_path / "kernels")}
+    fails(llmzip("decompress", input=mixed, env=env), "NUMBA_CACHE_DIR", "unset it")

@@ -14,7 +14,17 @@ import time
 from pathlib import Path
 
 import pytest
-from cli_runner import NOISE, SOURCE_ROOT, environment, fails, llmzip, names_in, start, succeeds
+from cli_runner import (
+    NOISE,
+    SOURCE_ROOT,
+    environment,
+    fails,
+    has_written_into,
+    llmzip,
+    names_in,
+    start,
+    succeeds,
+)
 
 BIG = random.Random(9).randbytes(2_300_000)  # a second group is under way when the first is out
 SHELL_COMMAND = f'"{sys.executable}" -m llmzip'
@@ -137,7 +147,7 @@ def test_a_signal_removes_what_is_unfinished_and_ends_the_process(
     assert process.stdin is not None
     process.stdin.write(BIG)
     process.stdin.flush()
-    _wait_until(lambda: any(path.stat().st_size for path in tmp_path.iterdir()))
+    _wait_until(lambda: has_written_into(process.pid, tmp_path))
     assert names_in(tmp_path) != ["out.llmz"]
     process.send_signal(number)
     assert process.wait(timeout=60) == -number
@@ -169,7 +179,7 @@ def test_nohup_is_respected(tmp_path: Path) -> None:
     assert process.stdin is not None
     process.stdin.write(BIG)
     process.stdin.flush()
-    _wait_until(lambda: any(path.stat().st_size for path in tmp_path.iterdir()))
+    _wait_until(lambda: has_written_into(process.pid, tmp_path))
     process.send_signal(signal.SIGHUP)
     assert process.communicate()[1] == b""
     assert process.returncode == 0

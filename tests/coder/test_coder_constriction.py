@@ -5,7 +5,7 @@ from __future__ import annotations
 import constriction
 import numpy as np
 import pytest
-from reference_coder import lane
+from coder_samples import lane
 
 from llmzip.coder import encode_lanes
 

@@ -98,8 +98,8 @@ def items(draw: st.DrawFn, kinds: Sequence[Kind]) -> Item:
         case Kind.LM:
             payload = draw(st.binary(max_size=12))
             return Chunk.lm(data, draw(st.integers(1, 4 * len(data))), payload), data
-        case Kind.LZMA:
-            return lzma(data, draw(st.binary(max_size=len(data) - 1)))
+        case Kind.LZMA if len(data) > 1:
+            return lzma(data, draw(st.binary(min_size=1, max_size=len(data) - 1)))
         case Kind.MIXED:
             return mixed(data, draw(st.binary(max_size=len(data) - 1)))
     return stored(data)

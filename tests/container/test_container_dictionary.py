@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 
-import format_decoder
 import pytest
 from container_samples import SMOLLM2, Groups, by_hand, lm, read, stored, write
 from hypothesis import given
 from hypothesis import strategies as st
 
+from decoder import decode
+from document_models import ToldModel
 from llmzip.container import (
     ADAPTIVE_OPTIONS,
     DICTIONARY_OPTIONS,
@@ -48,7 +49,7 @@ def test_options_come_back(groups: Groups, opts: Options) -> None:
     (index,) = read_index(io.BytesIO(file))
     assert index.options == opts
     texts = (data for group in groups for wave in group for _, data in wave if data == b"text")
-    assert format_decoder.decode(file, lambda payload, n: next(texts))[0] == b"".join(
+    assert decode(file, ToldModel(texts)) == b"".join(
         data for group in groups for wave in group for _, data in wave
     )
 

@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
+import binascii
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-import format_decoder
 import pytest
-from container_samples import SMOLLM2, Groups, groups_of, models, options, read, write
-from hypothesis import given
+from container_samples import (
+    SMOLLM2,
+    Groups,
+    by_hand,
+    groups,
+    groups_of,
+    models,
+    options,
+    read,
+    with_crc,
+    write,
+)
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_container_golden import TEXTS, load
+from test_container_golden import LM_TEXTS, TEXTS, load, names
 
-from llmzip.container import Kind, ModelRef, Options, limits
+from decoder import RefusedError, UnsupportedError, container, decode
+from document_models import ToldModel
+from llmzip import errors
+from llmzip.container import (
+    Chunk,
+    End,
+    Group,
+    Header,
+    Kind,
+    ModelRef,
+    Options,
+    Record,
+    Wave,
+    limits,
+)
+from llmzip.container.limits import SIGNATURE
+from llmzip.container.wire import crc32, frame, varint
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "FORMAT.md").read_text()
-
-
-def lm_texts(texts: Iterator[bytes]) -> format_decoder.LmDecoder:
-    """Return a stand-in for a model: it knows what the lm chunks decode to, in order."""
-    return lambda payload, n_bytes: next(texts)
 
 
 @given(st.lists(groups_of(Kind.STORED, Kind.LM), min_size=1, max_size=3), options, models)
@@ -30,25 +51,159 @@ def test_the_documents_decoder_reads_what_is_written(
     file = b"".join(write(member, opts, model) for member in members)
     items = [item for member in members for g in member for w in g for item in w]
     of_lm = (data for chunk, data in items if chunk.kind is Kind.LM)
-    text, found = format_decoder.decode(file, lm_texts(of_lm))
-    assert text == b"".join(data for _, data in items)
-    assert set(found) <= {(model.name, model.source)}
+    assert decode(file, ToldModel(of_lm)) == b"".join(data for _, data in items)
+    named = [member.model for member in container.members(file) if member.model is not None]
+    assert {(found.name, found.source) for found in named} <= {(model.name, model.source)}
+    assert all(found.fingerprint == model.fingerprint for found in named)
+    assert all(found.machine == model.machine for found in named)
 
 
 @pytest.mark.parametrize("name", sorted(TEXTS))
 def test_the_documents_decoder_reads_the_golden_files(name: str) -> None:
-    text = TEXTS[name]
-    of_lm = {
-        "good-lone-lm": [text],
-        "good-lone-options-tied": [text],
-        "good-lone-dictionary": [text],
-        "good-lone-learning": [text],
-        "good-sequence-dictionary": [b"first ", b"second"],
-        "good-compact-lm": [b"Prediction ", b"is ", b"compression."],
-        "good-compact-mixed": [b"text"],
-        "good-groups": [b"second wave", b"of two chunks", b"end"],
-    }
-    assert format_decoder.decode(load(name)[1], lm_texts(iter(of_lm.get(name, []))))[0] == text
+    assert decode(load(name)[1], ToldModel(LM_TEXTS.get(name, []))) == TEXTS[name]
+
+
+@pytest.mark.parametrize("name", names("bad") + names("unsupported"))
+def test_the_documents_decoder_refuses_the_others(name: str) -> None:
+    comments, file = load(name)
+    with pytest.raises(RefusedError) as caught:
+        decode(file)
+    assert (caught.type is UnsupportedError) == (comments[-1] == "UnsupportedError")
+    assert "\n" not in str(caught.value)
+
+
+# Most of the bytes below make no file, and both parsers are to refuse them for one reason.
+numbers = st.integers(1, 6) | st.sampled_from([0, 7, 63, 64, 127, 128, 2048, 65536, 65537, 1 << 20])
+short = st.binary(max_size=9)
+checksums = st.binary(min_size=4, max_size=4)
+n_sizes = {0: 1, 1: 3, 2: 2, 3: 2, 4: 2, 5: 3}
+
+
+@st.composite
+def heads(draw: st.DrawFn, kind: int | None = None) -> bytes:
+    """A chunk's head, without the kind where that is given; now and then with a field too many."""
+    own = draw(st.sampled_from([0, 1, 1, 2, 4, 5, 5, 3])) if kind is None else kind
+    n = n_sizes[own] + draw(st.sampled_from([0] * 9 + [1]))
+    sizes = b"".join(varint(draw(numbers)) for _ in range(n))
+    return (bytes([own]) if kind is None else b"") + sizes + draw(checksums)
+
+
+@st.composite
+def tables(draw: st.DrawFn, kind: int | None = None) -> bytes:
+    """A number of chunks, as a rule the right one, and their heads."""
+    own = draw(st.lists(heads(kind), min_size=1, max_size=3))
+    return varint(draw(st.just(len(own)) | numbers)) + b"".join(own)
+
+
+well_known = st.builds(
+    lambda code, ref: bytes([code]) + ref,
+    st.sampled_from([1, 2, 6, 7, 129]),
+    st.binary(min_size=6, max_size=6),
+)
+spelled_out = st.builds(
+    lambda *texts: b"\0" + b"".join(varint(len(t)) + t for t in texts) + b"finger",
+    st.sampled_from([b"", b"a", b"\xc3\xa9", b"\xc3", b"\x1b[2J", b"n" * 255, b"n" * 256]),
+    st.sampled_from([b"", b"local", b"\n", b"s" * 1023, b"s" * 1024]),
+)
+references = well_known | spelled_out | short
+
+
+@st.composite
+def starts(draw: st.DrawFn, low: int) -> bytes:
+    """A form byte of these lower bits, and what it announces, as a rule."""
+    version, has_options = (
+        draw(st.sampled_from([1, 2, 3, 1, 2, 3, 1, 2, 3, 4])),
+        draw(st.booleans()),
+    )
+    body = b"".join(varint(draw(numbers)) for _ in range(3 if has_options else 0))
+    body += b"mk" if version == 3 else b""
+    body = draw(st.sampled_from([body] * 7 + [body + b"\1"]))
+    return bytes([version << 4 | 4 * has_options | low]) + body
+
+
+@st.composite
+def frames(draw: st.DrawFn) -> bytes:
+    """A record with its CRC, and what may follow it."""
+    tag = draw(st.sampled_from([1, 2, 2, 3, 3, 3, 4, 5]))
+    bodies = {1: references, 2: st.sampled_from([b"\0", b"\0", b"\1", b""]), 3: tables()}
+    record = frame(tag, draw(bodies.get(tag, short)))
+    return record + (with_crc(draw(st.binary(max_size=6))) if tag == 3 else b"")
+
+
+@st.composite
+def compacts(draw: st.DrawFn) -> bytes:
+    """A member in one piece, whatever it holds, under a right CRC."""
+    low = draw(st.sampled_from([1, 2, 3, 8, 8, 9, 10, 11]))
+    kind = low % 4 - 1 if low % 4 else None
+    body = draw(starts(low)) + draw(tables(kind) if low & 8 else heads(kind))
+    body += draw(st.just(b"") | well_known | references)
+    body += draw(checksums) if low & 8 else b""
+    payload = draw(st.binary(max_size=6))
+    crc = crc32(body + payload)
+    if not low & 8:
+        crc = binascii.crc_hqx(body + payload, 0xFFFF).to_bytes(2, "little")
+    return SIGNATURE + body + crc + payload
+
+
+@st.composite
+def sequences(draw: st.DrawFn) -> bytes:
+    """Records in any order, each of them sound by itself."""
+    start = draw(starts(0))
+    records = draw(st.lists(frames(), max_size=5))
+    return by_hand(*records, form=start[0], options=start[1:])
+
+
+@st.composite
+def edited(draw: st.DrawFn) -> bytes:
+    """A file with some bytes replaced, left out, or twice there."""
+    file = write(draw(groups), draw(options), draw(models))
+    a, b = sorted(draw(st.tuples(*[st.integers(0, len(file))] * 2)))
+    return file[:a] + draw(st.sampled_from([b"", file[a:b] * 2, b"\0", b"\x89LM"])) + file[b:]
+
+
+@settings(max_examples=300)
+@given(st.lists(compacts() | sequences() | edited(), max_size=2).map(b"".join))
+def test_both_parsers_give_one_verdict(file: bytes) -> None:
+    try:
+        expected = as_documented(read(file))
+    except errors.FormatError as error:
+        is_unsupported = isinstance(error, errors.UnsupportedError)
+        with pytest.raises(UnsupportedError if is_unsupported else RefusedError) as caught:
+            container.members(file)
+        assert is_unsupported or caught.type is RefusedError
+    else:
+        assert container.members(file) == expected
+
+
+@given(st.lists(groups, max_size=2), options, models)
+def test_both_parsers_find_the_same(members: list[Groups], opts: Options, model: ModelRef) -> None:
+    file = b"".join(write(member, opts, model) for member in members)
+    if file:
+        assert container.members(file) == as_documented(read(file))
+
+
+def as_documented(records: list[Record]) -> list[container.Member]:
+    """What the product read, in the words of the documents' decoder."""
+    found: list[container.Member] = []
+    for record in records:
+        match record:
+            case Header(opts):
+                version = 1 if not opts.adaptive else 2 if opts.dictionary is None else 3
+                found.append(container.Member(version, *opts.numbers, opts.dictionary))
+            case ModelRef(name, source, fingerprint, machine):
+                found[-1].model = container.ModelReference(name, source, fingerprint, machine)
+            case Group():
+                found[-1].groups.append([])
+            case Wave(chunks):
+                found[-1].groups[-1].append([chunk_as_documented(chunk) for chunk in chunks])
+            case End():
+                found[-1].checksum = record.checksum
+    return found
+
+
+def chunk_as_documented(chunk: Chunk) -> container.Chunk:
+    sizes = chunk.n_bytes, chunk.n_tokens, len(chunk.payload)
+    return container.Chunk(int(chunk.kind), *sizes, chunk.checksum, chunk.payload)
 
 
 def test_the_examples_are_files() -> None:
@@ -58,7 +213,7 @@ def test_the_examples_are_files() -> None:
             fields = [line[4:].split("  ")[0] for line in block.splitlines()]
             examples.append(bytes.fromhex("".join(fields)))
     assert len(examples) == 3
-    texts = [format_decoder.decode(example, lm_texts(iter(())))[0] for example in examples]
+    texts = [decode(example) for example in examples]
     assert texts == [b"Hello", b"Hello", b""]
     assert all(read(example) for example in examples)
 

@@ -2,6 +2,7 @@
 
     python tests/exact/interval_digest.py            # a JSON line: this process's digests
     python tests/exact/interval_digest.py --write    # pin them in golden.json
+    LLMZIP_WAY=avx2 python tests/exact/interval_digest.py    # those that this way takes
 
 Pin anew only together with a new ENGINE_VERSION: files made before would not decode.
 Needs the package installed, or its src folder on PYTHONPATH.
@@ -14,12 +15,14 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from digests import intervals_digest, pin_or_print
-from exact_models import CPU, GPT2, LLAMA, exact_model, random_ids
+from exact_models import CPU, GPT2, LLAMA, WIDE, exact_model, is_taken, random_ids, ways_taken
 from llmzip.exact import ENGINE_VERSION
 from llmzip.exact.engines import make_engine
 from llmzip.exact.gemm import exact_gemm
@@ -32,21 +35,28 @@ RECIPES = {
     "gpt2": replace(GPT2, d_model=96, d_head=24, d_ff=384, vocab_size=1300),
     "llama": replace(LLAMA, d_model=144, d_head=36, d_ff=300, vocab_size=1300, tied=False),
     "llama-biases-head": replace(LLAMA, biases=True, tied=False, vocab_size=700),
+    **WIDE,
 }
 WINDOW = Window(100, 50, 0)
 
 
-def interval_digest(model: ExactModel, device: torch.device = CPU) -> str:
+def chunks() -> list[NDArray[np.int32]]:
+    """What is predicted."""
+    return [random_ids(GPT2, size, size) for size in (210, 1, 77)]
+
+
+def interval_digest(model: ExactModel, device: torch.device = CPU, way: str | None = None) -> str:
     """SHA-256 over low, freq and total of three chunks, by workers as many as threads."""
-    make = partial(make_engine, model, device, WINDOW.size)
+    make = partial(make_engine, model, device, WINDOW.size, way=way)
     n_workers = usable_threads() if device.type == "cpu" else 1
-    ids = [random_ids(GPT2, size, size) for size in (210, 1, 77)]
-    return intervals_digest(ExactPredictor(make, WINDOW, n_workers).intervals(ids))
+    predictor = ExactPredictor(make, WINDOW, n_workers)
+    assert way is None or predictor.way == f"{device.type}, {way}"
+    return intervals_digest(predictor.intervals(chunks()))
 
 
 def digests() -> dict[str, object]:
-    """What golden.json pins."""
-    models = {name: exact_model(recipe) for name, recipe in RECIPES.items()}
+    """What golden.json pins, of the recipes that the way in LLMZIP_WAY takes."""
+    models = {name: exact_model(recipe) for name, recipe in RECIPES.items() if is_taken(recipe)}
     return {
         "engine": ENGINE_VERSION,
         "prepared": {name: model.digest().hex() for name, model in models.items()},
@@ -55,8 +65,9 @@ def digests() -> dict[str, object]:
 
 
 def main() -> None:
-    """Print the digests and the product in use, or write the digests."""
-    pin_or_print(digests(), GOLDEN, {"product": exact_gemm(CPU).__name__})
+    """Print the digests, the product and the ways in use, or write the digests."""
+    also: dict[str, object] = {"product": exact_gemm(CPU).__name__, "ways": ways_taken(RECIPES)}
+    pin_or_print(digests(), GOLDEN, also)
 
 
 if __name__ == "__main__":

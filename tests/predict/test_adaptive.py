@@ -29,7 +29,7 @@ Chunk = NDArray[np.int32]
 SHORT = Window(24, 10, 0)
 WHOLE = Window(128, 64, 0)
 TEAM = replace(LLAMA, d_model=128, n_heads=3, n_kv_heads=1, d_head=64, d_ff=192, n_layers=1)
-MODELS = {recipe: exact_model(recipe) for recipe in (GPT2, LLAMA, TEAM)}
+RECIPES = (GPT2, LLAMA, TEAM)
 
 
 def predictor(model: ExactModel, window: Window = WHOLE, n_workers: int = 1) -> ExactPredictor:
@@ -83,14 +83,14 @@ def same(a: Sequence[Intervals], b: Sequence[Intervals]) -> bool:
     )
 
 
-@pytest.mark.parametrize("recipe", MODELS)
+@pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("window", [WHOLE, SHORT, Window(5, 0, 0)])
 @pytest.mark.parametrize("n_workers", [1, 2, 3])
 def test_token_by_token_finds_what_was_coded(
     recipe: Recipe, window: Window, n_workers: int
 ) -> None:
     """Waves of chunks shorter and longer than window and slice, one token among them."""
-    encoder, decoder = (predictor(MODELS[recipe], window, n) for n in (1, n_workers))
+    encoder, decoder = (predictor(exact_model(recipe), window, n) for n in (1, n_workers))
     group = waves(recipe.vocab_size)
     assert_round_trip(encoder.group(), decoder.group(), group)
 
@@ -99,10 +99,10 @@ def test_token_by_token_finds_what_was_coded(
 @given(
     sizes=st.lists(st.lists(st.integers(1, 100), min_size=1, max_size=5), min_size=1, max_size=3),
     n_workers=st.integers(1, 3),
-    recipe=st.sampled_from(list(MODELS)),
+    recipe=st.sampled_from(RECIPES),
 )
 def test_any_waves_round_trip(sizes: list[list[int]], n_workers: int, recipe: Recipe) -> None:
-    source = predictor(MODELS[recipe], SHORT, n_workers)
+    source = predictor(exact_model(recipe), SHORT, n_workers)
     group = [
         [phrases(recipe.vocab_size, size, 10 * i + j) for j, size in enumerate(own)]
         for i, own in enumerate(sizes)
@@ -111,14 +111,14 @@ def test_any_waves_round_trip(sizes: list[list[int]], n_workers: int, recipe: Re
 
 
 def test_a_team_of_threads_decodes_what_lone_workers_coded() -> None:
-    model = MODELS[TEAM]
+    model = exact_model(TEAM)
     team = ExactPredictor(lambda _: CpuEngine(model, SHORT.size, 2), SHORT, 2)
     assert_round_trip(predictor(model, SHORT, 3).group(), team.group(), waves(TEAM.vocab_size))
 
 
 @pytest.mark.parametrize("recipe", [GPT2, LLAMA])
 def test_the_reference_as_engine_adapts_alike(recipe: Recipe) -> None:
-    model = MODELS[recipe]
+    model = exact_model(recipe)
     reference = ExactPredictor(lambda _: TorchEngine(model, CPU), SHORT, 1)
     group = waves(recipe.vocab_size)[:2]
     ours, theirs = predictor(model, SHORT, 2).group(), reference.group()
@@ -136,7 +136,7 @@ def test_more_chunks_than_rows_of_a_batch() -> None:
 
 
 def test_waves_learn_from_those_before_and_groups_do_not() -> None:
-    source = predictor(MODELS[LLAMA], WHOLE)
+    source = predictor(exact_model(LLAMA), WHOLE)
     first, second = waves(LLAMA.vocab_size)[:2]
     group = source.group()
     begun = encode(group, first)
@@ -151,7 +151,7 @@ def test_waves_learn_from_those_before_and_groups_do_not() -> None:
 
 def test_nothing_is_learnt_within_a_slice() -> None:
     """The first slice of a group is predicted by the model alone, the second no more."""
-    source = predictor(MODELS[GPT2], WHOLE)
+    source = predictor(exact_model(GPT2), WHOLE)
     wave = [phrases(GPT2.vocab_size, 2 * SLICE_TOKENS, seed) for seed in range(2)]
     adaptive, plain = encode(source.group(), wave), list(source.intervals(wave))
     for ours, model in zip(adaptive, plain, strict=True):
@@ -162,7 +162,7 @@ def test_nothing_is_learnt_within_a_slice() -> None:
 
 def test_a_slice_knows_nothing_of_what_comes_after() -> None:
     """Other tokens later, in any chunk of the wave, change nothing before their slice's end."""
-    source = predictor(MODELS[LLAMA], WHOLE)
+    source = predictor(exact_model(LLAMA), WHOLE)
     wave = [phrases(LLAMA.vocab_size, 100, seed) for seed in range(2)]
     other = [wave[0].copy(), wave[1].copy()]
     other[1][70:] = 5
@@ -175,7 +175,7 @@ def test_a_slice_knows_nothing_of_what_comes_after() -> None:
 
 def test_whatever_a_damaged_file_asks_for_leads_to_a_token() -> None:
     """Targets at both ends of the total, again and again: learning goes on, within bounds."""
-    source = predictor(MODELS[GPT2], SHORT)
+    source = predictor(exact_model(GPT2), SHORT)
     lanes = source.group().lanes([120, 120, 90])
     for lane in range(3):
         lanes.open(lane)
@@ -191,7 +191,7 @@ def test_whatever_a_damaged_file_asks_for_leads_to_a_token() -> None:
 
 def test_progress_grows_to_the_whole() -> None:
     seen: list[float] = []
-    source = predictor(MODELS[GPT2], WHOLE, 2)
+    source = predictor(exact_model(GPT2), WHOLE, 2)
     source.group().intervals(waves(GPT2.vocab_size)[0], seen.append)
     assert seen == sorted(seen)
     assert seen[-1] == pytest.approx(1.0)

@@ -9,9 +9,11 @@ import pytest
 import torch
 from adaptive_digest import GOLDEN, RECIPES, adaptive_digest
 
-from digests import run_as
-from exact_models import exact_model
+from digests import assert_as_pinned, run_as
+from exact_models import WIDE, exact_model
 from llmzip.exact import ENGINE_VERSION
+from llmzip.exact.cpu.ways import Way
+from ways import every_way
 
 PINNED = json.loads(GOLDEN.read_text(encoding="ascii"))
 SCRIPT = Path(__file__).with_name("adaptive_digest.py")
@@ -32,9 +34,21 @@ def test_groups_are_predicted_as_pinned(name: str) -> None:
     assert adaptive_digest(exact_model(RECIPES[name])) == PINNED["adaptive"][name]
 
 
+@every_way
+@pytest.mark.parametrize("name", WIDE)
+def test_every_way_predicts_as_pinned(name: str, way: Way) -> None:
+    assert adaptive_digest(exact_model(WIDE[name]), way=way) == PINNED["adaptive"][name]
+
+
 @pytest.mark.parametrize("name", SETTINGS)
 def test_every_machine_predicts_as_pinned(name: str) -> None:
-    assert run_as(SCRIPT, SETTINGS[name]) == PINNED
+    assert_as_pinned(run_as(SCRIPT, SETTINGS[name]), PINNED)
+
+
+@every_way
+def test_every_machine_predicts_as_pinned_on_every_way(way: Way) -> None:
+    setting = {"ATEN_CPU_CAPABILITY": "default", "OMP_NUM_THREADS": "1"}
+    assert_as_pinned(run_as(SCRIPT, setting, way), PINNED, way)
 
 
 @pytest.mark.slow
@@ -45,7 +59,7 @@ def test_kernels_compiled_for_a_plain_processor_predict_as_pinned(tmp_path: Path
         "NUMBA_CPU_FEATURES": "",
         "NUMBA_CACHE_DIR": str(tmp_path),
     }
-    assert run_as(SCRIPT, plain) == PINNED
+    assert_as_pinned(run_as(SCRIPT, plain), PINNED)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")

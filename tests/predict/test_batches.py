@@ -15,11 +15,14 @@ from llmzip.predict.batches import chunk_intervals, grouped
 from llmzip.predict.exact import ExactPredictor
 from llmzip.predict.windows import Window
 
-MODEL = exact_model(LLAMA)
-ENGINES: list[Engine] = [CpuEngine(MODEL, 64), TorchEngine(MODEL, CPU)]
+
+@pytest.fixture(scope="module", params=["cpu", "torch"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """The engines, which both run chunks side by side."""
+    model = exact_model(LLAMA)
+    return CpuEngine(model, 64) if request.param == "cpu" else TorchEngine(model, CPU)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @settings(max_examples=10)
 @given(
     lengths=st.lists(st.integers(1, 90), min_size=1, max_size=5),
@@ -53,8 +56,8 @@ class WideEngine(TorchEngine):
 def test_an_engine_may_choose_its_lanes() -> None:
     window = Window(24, 10, 0)
     chunks = [random_ids(LLAMA, 30, seed) for seed in range(7)]
-    wide = ExactPredictor(lambda _: WideEngine(MODEL, CPU), window, 1)
-    plain = ExactPredictor(lambda _: TorchEngine(MODEL, CPU), window, 1)
+    wide = ExactPredictor(lambda _: WideEngine(exact_model(LLAMA), CPU), window, 1)
+    plain = ExactPredictor(lambda _: TorchEngine(exact_model(LLAMA), CPU), window, 1)
     assert wide.default_lanes == 1024
     for ours, theirs in zip(wide.intervals(chunks), plain.intervals(chunks), strict=True):
         assert (ours.low == theirs.low).all()

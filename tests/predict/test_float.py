@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,16 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+import llmzip
 from llmzip.coder import MAX_TOTAL, RangeDecoder, encode_lanes
-from llmzip.errors import ModelUnsupportedError
+from llmzip.errors import DeviceError, ModelUnsupportedError, UsageError
+from llmzip.forks import require_threads
 from llmzip.predict.float import FloatPredictor, frequencies, machine_tag
 from llmzip.predict.windows import Window
 
 Ids = NDArray[np.int32]
 
+TEXT = (Path(__file__).parents[2] / "LICENSE").read_bytes()[2000:2100]
 WINDOW = Window(size=24, carry=8, bos_id=0)
 
 
@@ -144,3 +149,58 @@ def test_tag_names_the_machine(
     assert machine_tag(model) == tag
     change(monkeypatch)
     assert machine_tag(model) != tag
+
+
+def in_another_thread(work: Callable[[], object]) -> Any:
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result()
+
+
+def test_any_thread_computes_with_as_many_threads_as_the_tag_says(
+    model: Any, chunks: list[Ids]
+) -> None:
+    n_threads = torch.get_num_threads()
+    predictor = FloatPredictor(model, WINDOW)
+
+    def elsewhere(use: Callable[[], object]) -> int:
+        torch.set_num_threads(n_threads + 1)
+        use()
+        return torch.get_num_threads()
+
+    def encode() -> object:
+        return list(predictor.intervals(chunks[:1]))
+
+    def decode() -> object:
+        return predictor.lanes(1)
+
+    for use in (encode, decode):
+        assert in_another_thread(partial(elsewhere, use)) == n_threads
+
+
+def test_the_machine_is_compared_before_the_model_is_loaded(
+    tiny_gpt2_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = str(tiny_gpt2_folder)
+    packed = llmzip.compress(TEXT, model=name, exact=False)
+    assert llmzip.decompress(packed, model=name) == TEXT
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "SSE41")  # another machine, to the tag
+    with monkeypatch.context() as patch:
+        patch.delattr("llmzip.models.load._load_model")
+        with pytest.raises(DeviceError, match="only on the machine"):
+            llmzip.decompress(packed, model=name)
+    assert llmzip.decompress(packed, model=name, force_foreign=True) == TEXT
+
+
+def test_another_number_of_threads_is_another_machine(tiny_gpt2_folder: Path) -> None:
+    name = str(tiny_gpt2_folder)
+    packed = llmzip.compress(TEXT, model=name, exact=False, threads=1)
+    with pytest.raises(DeviceError, match="only on the machine"):
+        in_another_thread(lambda: llmzip.decompress(packed, model=name, threads=2))
+    assert llmzip.decompress(packed, model=name, threads=1) == TEXT
+
+
+def test_threads_that_a_fork_has_lost_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llmzip.forks._torch_is_inherited", True)
+    require_threads(1)
+    with pytest.raises(UsageError, match="threads=1, or start processes by spawn"):
+        require_threads(2)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.exact.cpu.scalars import inlined, kernel
+from llmzip.compiled import inlined, kernel
 
 ORDERS = (1, 2, 3, 4, 6)
 """Lengths of the contexts, in tokens."""

@@ -9,9 +9,10 @@ from typing import BinaryIO
 
 import click
 
-from llmzip.api import Compressor
+from llmzip.api import Compressor, Decompressor
 from llmzip.cli.jobs import SUFFIX, Verb, run_jobs
-from llmzip.cli.messages import Messages
+from llmzip.cli.memory import require_least
+from llmzip.cli.messages import Messages, Progress
 from llmzip.cli.options import (
     FileOptions,
     dictionary_option,
@@ -43,6 +44,12 @@ from llmzip.models.catalog import DEFAULT_MODEL
 )
 @dictionary_option
 @click.option(
+    "--verify",
+    is_flag=True,
+    help="Decode what was written and compare it with the input before it counts as done. What "
+    "goes to standard output is held back until then, in a temporary file.",
+)
+@click.option(
     "--float",
     "use_float",
     is_flag=True,
@@ -58,6 +65,8 @@ def compress(
     force: bool,
     keep: bool,
     remove: bool,
+    resume: bool,
+    verify: bool,
     model: str,
     level: int,
     chunk_tokens: int | None,
@@ -72,6 +81,7 @@ def compress(
 ) -> None:
     """Compress each FILE to FILE.llmz; without FILE, standard input to standard output."""
     set_verbosity(messages, quiet, verbose)
+    require_least()
     compressor = Compressor(
         model=model,
         device=device,
@@ -92,8 +102,24 @@ def compress(
             return None
         return source.with_name(source.name + SUFFIX)
 
-    verb = Verb("compressed", False, target_of, _size, compressor.compress)
-    where = FileOptions(files, output, to_stdout, force, remove and not keep, show_stats)
+    def decode(written: BinaryIO, sink: BinaryIO, progress: Progress) -> None:
+        # Not from anything that compressing has left in memory: as whoever gets the file will.
+        decompressor = Decompressor(
+            model=model,
+            device=device,
+            threads=threads,
+            batch=batch,
+            dictionary=read_dictionary(dictionary),
+            quiet=quiet,
+        )
+        decompressor.decompress(written, sink, progress)
+
+    verb = Verb(
+        "compressed", False, target_of, _size, compressor.compress, compressor.resume, decode
+    )
+    where = FileOptions(
+        files, output, to_stdout, force, remove and not keep, show_stats, resume, verify
+    )
     run_jobs(verb, where, messages)
 
 

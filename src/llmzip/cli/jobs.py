@@ -7,24 +7,20 @@ complete, and an input is removed only after its output is safely on disk.
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
-from llmzip.cli.files import (
-    STDIO,
-    is_special,
-    pipe_stream,
-    special_file,
-    stdin_stream,
-    stdout_stream,
-    whole_file,
-)
+from llmzip import descriptors
+from llmzip.cli.files import STDIO
+from llmzip.cli.inputs import Input, opened
+from llmzip.cli.memory import is_out_of_memory
 from llmzip.cli.messages import Messages, Progress, describe
 from llmzip.cli.options import FileOptions
+from llmzip.cli.outputs import Output
+from llmzip.cli.special import own_descriptor, special_kind
+from llmzip.cli.verify import Decode, Original
 from llmzip.errors import LlmzipError, UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +36,8 @@ class Verb:
     target_of: names the output of a file, or None to skip it (having said why).
     total_bytes: how many bytes of the original are to be expected, None if unknown; may refuse
         the input before anything else is done.
-    work: does it.
+    work: does it. resume: does what is missing in the output of an earlier run, where that is
+        offered. decode: undoes it, for whoever wants it verified.
     """
 
     name: str
@@ -48,6 +45,8 @@ class Verb:
     target_of: Callable[[Path], Path | None]
     total_bytes: Callable[[BinaryIO], int | None]
     work: Callable[[BinaryIO, BinaryIO, Progress], Stats]
+    resume: Callable[[BinaryIO, BinaryIO, Progress], Stats] | None = None
+    decode: Decode | None = None
 
 
 def run_jobs(verb: Verb, options: FileOptions, messages: Messages) -> None:
@@ -57,7 +56,11 @@ def run_jobs(verb: Verb, options: FileOptions, messages: Messages) -> None:
     for source in files:
         try:
             _run_job(verb, source, options, messages)
-        except (LlmzipError, OSError, MemoryError) as exc:
+        except (LlmzipError, OSError) as exc:
+            messages.error(_located(source, exc))
+        except Exception as exc:
+            if not is_out_of_memory(exc):
+                raise
             messages.error(_located(source, exc))
 
 
@@ -68,6 +71,8 @@ def _check(options: FileOptions, files: tuple[Path, ...]) -> None:
         raise UsageError("-o and -c contradict each other; give one of them")
     if options.remove and (_wants_stdout(options) or STDIO in files):
         raise UsageError("--rm is for files that are replaced by files, not for - or -c")
+    if options.resume and _wants_stdout(options):
+        raise UsageError("--resume is for output to a file, not for - or -c")
     if files.count(STDIO) > 1:
         raise UsageError("standard input can be read only once")
 
@@ -77,89 +82,106 @@ def _wants_stdout(options: FileOptions) -> bool:
 
 
 def _run_job(verb: Verb, source: Path, options: FileOptions, messages: Messages) -> None:
-    """Do one file."""
-    target = _target(verb, source, options)
-    if target is None:
+    """Do one file. It stays where a warning says that not all of it was used."""
+    n_warnings = messages.n_warnings
+    if _is_skipped(source, options, messages):
         return
-    with _opened(source) as reading:
-        _refuse_terminals(verb, reading, source, target, options.force)
-        status = os.fstat(reading.fileno())
-        _refuse_same_or_existing(status, target, options.force)
-        like = status if source != STDIO and stat.S_ISREG(status.st_mode) else None
-        total_bytes = verb.total_bytes(reading)
+    output = _output(verb, source, options)
+    if output is None:
+        return
+    _refuse_to_lose(source, output, options)
+    with opened(source) as reading:
+        _refuse_terminals(verb, reading.stream, output)
+        output.check(reading.status)
+        total_bytes = verb.total_bytes(reading.stream)
         with (
-            _output(target, options.force, like) as writing,
+            output.opened(reading.status if reading.is_file else None) as writing,
             messages.progress(str(source), total_bytes) as progress,
         ):
-            stats = verb.work(reading, writing, progress)
-    if options.remove:
-        source.unlink()
+            stats = _work(verb, reading.stream, writing, options, progress)
+        reading.note_read()
+    if options.remove and messages.n_warnings == n_warnings:
+        _remove(reading, messages)
     _tell(verb, source, stats, options, messages)
 
 
-def _target(verb: Verb, source: Path, options: FileOptions) -> Path | None:
+def _is_skipped(source: Path, options: FileOptions, messages: Messages) -> bool:
+    """Return whether `source` is no file and nobody has said where to; if so, say it."""
+    if source == STDIO or options.output is not None or options.to_stdout:
+        return False
+    kind = special_kind(source)
+    if kind is None:
+        return False
+    messages.warning(
+        f"{source} is {kind}, not a regular file; skipped (-c or -o FILE says where to)"
+    )
+    return True
+
+
+def _output(verb: Verb, source: Path, options: FileOptions) -> Output | None:
     """Return where the output of `source` goes; None to skip it."""
+    path: Path | None
     if options.output is not None:
-        return options.output
-    if options.to_stdout or source == STDIO:
-        return STDIO
-    return verb.target_of(source)
-
-
-@contextmanager
-def _opened(source: Path) -> Iterator[BinaryIO]:
-    if source == STDIO:
-        yield stdin_stream()
-        return
-    with source.open("rb") as file:
-        yield file if file.seekable() else pipe_stream(file)
-
-
-@contextmanager
-def _output(target: Path, replace: bool, like: os.stat_result | None) -> Iterator[BinaryIO]:
-    if target == STDIO:
-        yield stdout_stream()
-    elif is_special(target):
-        with special_file(target) as file:
-            yield file
+        path = STDIO if own_descriptor(options.output) == 1 else options.output
+    elif options.to_stdout or source == STDIO:
+        path = STDIO
     else:
-        with whole_file(target, replace=replace, like=like) as file:
-            yield file
+        path = verb.target_of(source)
+    if path is None:
+        return None
+    is_explicit = options.output is not None
+    return Output(path, is_explicit, options.force, options.resume, options.verify)
 
 
-def _refuse_terminals(
-    verb: Verb, reading: BinaryIO, source: Path, target: Path, force: bool
-) -> None:
+def _refuse_to_lose(source: Path, output: Output, options: FileOptions) -> None:
+    """Refuse to remove what is no file, or what would be kept nowhere."""
+    kept_nowhere = output.special
+    if options.remove and kept_nowhere:
+        raise UsageError(f"--rm asks for a regular file as output, and -o names {kept_nowhere}")
+    if options.resume and kept_nowhere:
+        raise UsageError(f"--resume asks for a regular file as output, and it is {kept_nowhere}")
+    if options.remove and (kind := special_kind(source)):
+        raise UsageError(f"{source} is {kind}, and --rm removes regular files only")
+
+
+def _refuse_terminals(verb: Verb, reading: BinaryIO, output: Output) -> None:
     """Keep compressed data away from people's eyes and keyboards."""
     if verb.reads_llmz and reading.isatty():
-        raise UsageError(f"{_shown(source)}: compressed data is not read from a terminal")
-    if not verb.reads_llmz and target == STDIO and not force and os.isatty(1):
+        raise UsageError("compressed data is not read from a terminal")
+    if verb.reads_llmz or output.path != STDIO or output.replace:
+        return
+    if os.isatty(descriptors.data_output()):
         raise UsageError(
             "compressed data is not written to a terminal; use -o FILE, or -f to insist"
         )
 
 
-def _refuse_same_or_existing(source: os.stat_result, target: Path, force: bool) -> None:
-    """Refuse early, before a model is loaded, what could not be written in the end."""
-    if target == STDIO:
-        if stat.S_ISREG(source.st_mode) and os.path.samestat(source, os.fstat(1)):
-            raise UsageError("standard output is the input file itself; write elsewhere")
-        return
-    if is_special(target) or not os.path.lexists(target):
-        return
-    if target.is_dir():
-        raise UsageError(f"{target} is a folder; name a file")
-    if target.exists() and os.path.samestat(source, target.stat()):
-        raise UsageError(f"{target} is both input and output; name another output")
-    if not force:
-        raise UsageError(f"{target} exists; use -f to replace it, or -o FILE")
+def _work(
+    verb: Verb, reading: BinaryIO, writing: BinaryIO, options: FileOptions, progress: Progress
+) -> Stats:
+    """Do it, and look at what it has come to if that was asked for."""
+    work = verb.resume if options.resume and verb.resume is not None else verb.work
+    if not options.verify or verb.decode is None:
+        return work(reading, writing, progress)
+    original = Original(reading)
+    stats = work(cast(BinaryIO, original), writing, progress)
+    original.check(writing, verb.decode, progress)
+    return stats
+
+
+def _remove(reading: Input, messages: Messages) -> None:
+    if not reading.remove():
+        messages.warning(
+            f"{reading.source} was changed, moved or replaced while it was read; not removed"
+        )
 
 
 def _tell(verb: Verb, source: Path, stats: Stats, options: FileOptions, messages: Messages) -> None:
     """Say what was done, as far as that was asked for."""
+    way = f" ({stats.way})" if stats.model_name and stats.way else ""
     messages.info(
         f"{_shown(source)}: {verb.name} {stats.n_bytes:,} bytes, {stats.n_file_bytes:,} in the "
-        f".llmz file ({stats.bits_per_byte:.3f} bits per byte), in {stats.seconds:.2f} s"
+        f".llmz file ({stats.bits_per_byte:.3f} bits per byte), in {stats.seconds:.2f} s{way}"
     )
     if options.show_stats:
         from llmzip.report.stats import stats_lines
@@ -172,7 +194,7 @@ def _located(source: Path, exc: Exception) -> str:
     text = describe(exc)
     if isinstance(exc, OSError) and exc.filename is not None:
         return text
-    if source != STDIO and str(source) in text:
+    if source != STDIO and text.startswith(str(source)):
         return text
     return f"{_shown(source)}: {text}"
 

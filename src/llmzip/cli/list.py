@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from llmzip.api import inspect
 from llmzip.cli.files import STDIO, stdin_stream
 from llmzip.cli.messages import Messages, describe, one_line
-from llmzip.errors import LlmzipError
+from llmzip.errors import LlmzipError, TrailingError
 
 if TYPE_CHECKING:
     from llmzip.container import Summary
 
 _HEADINGS = ("COMPRESSED", "ORIGINAL", "BITS/BYTE", "CHUNKS", "GROUPS", "MODEL", "FILE")
+_MOST_MODELS = 8  # that are named: more of them is not what a person reads
 
 
 @click.command(name="list")
@@ -35,7 +37,7 @@ def list_files(messages: Messages, files: tuple[Path, ...]) -> None:
     rows: list[tuple[str, ...]] = [_HEADINGS]
     for path in files:
         try:
-            rows.append(_row(path, _members(path)))
+            rows.append(_row(path, _sums(path, messages)))
         except (LlmzipError, OSError) as exc:
             named = isinstance(exc, OSError) and exc.filename is not None
             messages.error(describe(exc) if named else f"{path}: {describe(exc)}")
@@ -44,25 +46,58 @@ def list_files(messages: Messages, files: tuple[Path, ...]) -> None:
             click.echo(line)
 
 
-def _members(path: Path) -> list[Summary]:
+@dataclass
+class _Sums:
+    """What the members of a file come to: a file may have millions, so none of them is kept."""
+
+    n_compressed: int = 0
+    n_bytes: int = 0
+    n_chunks: int = 0
+    n_groups: int = 0
+    models: set[str] = field(default_factory=set)
+
+    def add(self, member: Summary) -> None:
+        self.n_compressed += member.n_compressed
+        self.n_bytes += member.n_bytes
+        self.n_chunks += sum(member.n_chunks.values())
+        self.n_groups += member.n_groups
+        if len(self.models) < _MOST_MODELS:
+            self.models.update(_models(member))
+
+    @property
+    def names(self) -> str:
+        """The models, in order; of too many just the first."""
+        names = sorted(self.models)
+        return ", ".join([*names, "..."] if len(names) >= _MOST_MODELS else names) or "-"
+
+
+def _sums(path: Path, messages: Messages) -> _Sums:
     if path == STDIO:
-        return list(inspect(stdin_stream()))
+        return _sums_of(stdin_stream(), path, messages)
     with path.open("rb") as file:
-        return list(inspect(file))
+        return _sums_of(file, path, messages)
 
 
-def _row(path: Path, members: Sequence[Summary]) -> tuple[str, ...]:
-    """Return one line of the table: the sums over the members of a file."""
-    n_bytes = sum(member.n_bytes for member in members)
-    n_compressed = sum(member.n_compressed for member in members)
-    names = sorted({name for member in members for name in _models(member)})
+def _sums_of(source: BinaryIO, path: Path, messages: Messages) -> _Sums:
+    """Return what `source` holds; data after its end is no reason not to."""
+    sums = _Sums()
+    try:
+        for member in inspect(source):
+            sums.add(member)
+    except TrailingError as exc:
+        messages.warning(f"{path}: {exc}")
+    return sums
+
+
+def _row(path: Path, sums: _Sums) -> tuple[str, ...]:
+    """Return one line of the table."""
     return (
-        f"{n_compressed:,}",
-        f"{n_bytes:,}",
-        f"{8 * n_compressed / n_bytes:.3f}" if n_bytes else "-",
-        f"{sum(sum(member.n_chunks.values()) for member in members):,}",
-        f"{sum(member.n_groups for member in members):,}",
-        ", ".join(names) or "-",
+        f"{sums.n_compressed:,}",
+        f"{sums.n_bytes:,}",
+        f"{8 * sums.n_compressed / sums.n_bytes:.3f}" if sums.n_bytes else "-",
+        f"{sums.n_chunks:,}",
+        f"{sums.n_groups:,}",
+        sums.names,
         one_line(str(path)),
     )
 

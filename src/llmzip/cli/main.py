@@ -15,12 +15,16 @@ from typing import NoReturn
 
 import click
 
+from llmzip import descriptors
 from llmzip.cli.compress import compress
 from llmzip.cli.decompress import decompress
-from llmzip.cli.files import InterruptedBySignal, ReaderGoneError, clean_up_on_signals, die_by
+from llmzip.cli.files import ReaderGoneError
 from llmzip.cli.list import list_files
+from llmzip.cli.memory import is_out_of_memory
 from llmzip.cli.messages import EXIT_ERROR, Messages, describe
 from llmzip.cli.models import models
+from llmzip.cli.signals import InterruptedBySignal, clean_up_on_signals, die_by
+from llmzip.cli.test import test
 from llmzip.errors import LlmzipError
 from llmzip.version import __version__
 
@@ -37,7 +41,7 @@ def llmzip() -> None:
     """Compress text losslessly with a language model that computes exactly."""
 
 
-for _command in (compress, decompress, list_files, models):
+for _command in (compress, decompress, test, list_files, models):
     llmzip.add_command(_command)
 
 
@@ -61,7 +65,10 @@ def main(arguments: list[str] | None = None) -> int:
     except (LlmzipError, OSError, MemoryError) as exc:
         messages.error(describe(exc))
     except Exception as exc:
-        _report_bug(exc, messages)
+        if is_out_of_memory(exc):
+            messages.error(describe(exc))
+        else:
+            _report_bug(exc, messages)
     return messages.status
 
 
@@ -71,6 +78,7 @@ def program() -> NoReturn:
     Everything is written by now; freeing a model and waiting for the libraries' threads would
     take another half second.
     """
+    descriptors.open_closed()
     status = main()
     try:
         for stream in (sys.stdout, sys.stderr):
@@ -96,9 +104,9 @@ def _with_command(args: list[str]) -> list[str]:
     """Supply the command that a plain filter (`llmzip`, `llmzip -d`, options) leaves out."""
     if args and (not args[0].startswith("-") or args[0] in {"-h", "--help", "-V", "--version"}):
         return args
-    wants_original = {"-d", "--decompress"}
-    if wants_original & set(args):
-        return ["decompress", *(a for a in args if a not in wants_original)]
+    for command, flags in (("test", {"-t", "--test"}), ("decompress", {"-d", "--decompress"})):
+        if flags & set(args):
+            return [command, *(a for a in args if a not in flags)]
     return ["compress", *args]
 
 
@@ -119,5 +127,5 @@ def _report_bug(exc: Exception, messages: Messages) -> None:
     """Say in one line that llmzip itself failed; with -vv show where."""
     if messages.verbosity >= 2:
         messages.report(traceback.format_exc())
-    what = f"{type(exc).__name__}: {exc}"
+    what = "; ".join([f"{type(exc).__name__}: {exc}", *getattr(exc, "__notes__", ())])
     messages.error(f"internal error, please report it (with the output of -vv): {what}")

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from llmzip.cli.memory import is_out_of_memory
+
 EXIT_OK, EXIT_ERROR, EXIT_WARNING = 0, 1, 2
 PROGRESS_DELAY_S = 0.5
 """Work that is over sooner than this shows no progress bar."""
@@ -14,6 +16,10 @@ PROGRESS_DELAY_S = 0.5
 SPEED_PERIOD_S = 120
 """Speed is the mean over this time: on a slow machine chunks come seldom, and several at once."""
 NEXT_TO_NOTHING = 1e-9
+
+NO_MEMORY = (
+    "not enough memory; try a smaller --batch or --chunk-tokens, or a higher limit (ulimit -v)"
+)
 
 Progress = Callable[[int], None]
 """Takes how many bytes of the input have been dealt with so far."""
@@ -27,6 +33,7 @@ class Messages:
 
     def __init__(self) -> None:
         self.verbosity = 0
+        self.n_warnings = 0
         self.status = EXIT_OK
 
     def error(self, text: str) -> None:
@@ -36,6 +43,7 @@ class Messages:
 
     def warning(self, text: str) -> None:
         """Say what is odd; the program will exit with EXIT_WARNING if nothing worse comes."""
+        self.n_warnings += 1
         if self.status == EXIT_OK:
             self.status = EXIT_WARNING
         if self.verbosity >= 0:
@@ -48,7 +56,9 @@ class Messages:
 
     def report(self, text: str) -> None:
         """Show lines that were asked for by an option."""
-        with suppress(OSError, AttributeError):  # no standard error is no reason to fail
+        if sys.stderr is None:
+            return  # print would go to standard output
+        with suppress(OSError):  # that nobody can be told is no reason to fail
             print(text, file=sys.stderr, flush=True)
 
     def _say(self, text: str) -> None:
@@ -79,11 +89,11 @@ def _visible(character: str) -> str:
 
 def describe(exc: Exception) -> str:
     """Return one line for a person: an operating system's error with its file, else the message."""
+    if is_out_of_memory(exc):
+        return NO_MEMORY
     if isinstance(exc, OSError) and exc.strerror:
         where = f"{exc.filename}: " if exc.filename else ""
         return f"{where}{exc.strerror}"
-    if isinstance(exc, MemoryError):
-        return "not enough memory; try a smaller --batch or --chunk-tokens"
     return str(exc) or type(exc).__name__
 
 

@@ -11,6 +11,7 @@ import click
 
 from llmzip.api import DEFAULT_LEVEL
 from llmzip.cli.messages import Messages
+from llmzip.cli.sizes import size
 from llmzip.container.limits import MAX_DICTIONARY_BYTES
 from llmzip.errors import UsageError
 
@@ -31,6 +32,12 @@ _FILE_OPTIONS = [
     click.option("-f", "--force", is_flag=True, help="Replace an output file that is there."),
     click.option("-k", "--keep", is_flag=True, help="Keep the input files (the default)."),
     click.option("--rm", "remove", is_flag=True, help="Remove each input once it is done."),
+    click.option(
+        "--resume",
+        is_flag=True,
+        help="Go on where an earlier run of this command was stopped, and leave to a later one "
+        "what this one gets done: kept beside the output, in .NAME.partial.",
+    ),
 ]
 
 
@@ -69,6 +76,13 @@ _DICTIONARY_OPTION = click.option(
     help="A text like the input, which makes small files smaller; decompressing needs it too.",
 )
 
+_HUB_OPTION = click.option(
+    "--allow-hub",
+    is_flag=True,
+    help="Fetch whatever model of the Hugging Face hub a file names; without it, only models "
+    "that `llmzip models list` shows are fetched.",
+)
+
 _SPEED_OPTIONS = [
     click.option(
         "--device",
@@ -84,6 +98,21 @@ _SPEED_OPTIONS = [
         "--batch",
         type=click.IntRange(1),
         help="Chunks to work on side by side. Never changes the bytes.",
+    ),
+]
+
+_LIMIT_OPTIONS = [
+    click.option(
+        "--max-output",
+        type=size,
+        metavar="SIZE",
+        help="Refuse a file that decodes to more (64M, 2G); by default, to more than any text.",
+    ),
+    click.option(
+        "--memlimit",
+        type=size,
+        metavar="SIZE",
+        help="Memory to decode with, beside the model's own.",
     ),
 ]
 
@@ -104,6 +133,8 @@ class FileOptions:
     force: bool
     remove: bool
     show_stats: bool
+    resume: bool = False
+    verify: bool = False
 
 
 def file_options(command: Decorated) -> Decorated:
@@ -121,6 +152,11 @@ def dictionary_option(command: Decorated) -> Decorated:
     return _apply([_DICTIONARY_OPTION], command)
 
 
+def hub_option(command: Decorated) -> Decorated:
+    """Add the permission to fetch what a file names."""
+    return _apply([_HUB_OPTION], command)
+
+
 def read_dictionary(path: Path | None) -> bytes | None:
     """Return what --dict names. Raises OSError; UsageError if it is too long."""
     if path is None:
@@ -130,6 +166,11 @@ def read_dictionary(path: Path | None) -> bytes | None:
     if not 1 <= len(data) <= MAX_DICTIONARY_BYTES:
         raise UsageError(f"{path}: a dictionary has 1 to {MAX_DICTIONARY_BYTES:,} bytes")
     return data
+
+
+def limit_options(command: Decorated) -> Decorated:
+    """Add the limits on what a file may cost."""
+    return _apply(_LIMIT_OPTIONS, command)
 
 
 def run_options(command: Decorated) -> Decorated:

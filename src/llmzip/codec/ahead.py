@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from llmzip.container import Readable
+from llmzip.forks import Origin
 
 _PIECE_BYTES = 1 << 16
 
@@ -28,14 +29,17 @@ class ReadAhead:
         self._ended = False
         self._closed = False
         self._failure: BaseException | None = None
+        self._origin = Origin()
         self._changed = threading.Condition()
         threading.Thread(target=self._run, name="llmzip-input", daemon=True).start()
 
     def read(self, n_bytes: int, /) -> bytes:
         """Return at least one of the next bytes and at most `n_bytes`; none at the end.
 
-        Raises what the source raised, once all bytes before are given out.
+        Raises what the source raised, once all bytes before are given out; UsageError in a forked
+        child, where nobody reads.
         """
+        self._origin.require()
         with self._changed:
             self._changed.wait_for(lambda: self._pieces or self._ended)
             if not self._pieces:

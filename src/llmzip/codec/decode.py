@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import BinaryIO
 
 from llmzip.codec.ahead import read_ahead
 from llmzip.codec.lockstep import Lockstep
 from llmzip.codec.model import OpenedModel, OpenToDecode, Progress, unseen
 from llmzip.codec.schedule import Schedule
-from llmzip.codec.stats import Stats
-from llmzip.codec.streams import write_full
+from llmzip.codec.stats import Stats, way_noted
+from llmzip.codec.streams import read_full, write_full
 from llmzip.container import (
     Chunk,
+    Claims,
     End,
     FileChecksum,
     Group,
@@ -25,8 +28,17 @@ from llmzip.container import (
     Record,
     Wave,
 )
+from llmzip.errors import FormatError, TrailingError
 
 MAX_AHEAD_BYTES = 1 << 20  # of a file that comes through a pipe
+
+OnTrailing = Callable[[TrailingError], None]
+"""Takes what is to be said of data that follows the last member; may raise it."""
+
+
+def refuse_trailing(error: TrailingError) -> None:
+    """Raise it."""
+    raise error
 
 
 def decode_stream(
@@ -35,28 +47,92 @@ def decode_stream(
     open_model: OpenToDecode,
     n_lanes: int | None = None,
     progress: Progress = unseen,
+    on_trailing: OnTrailing = refuse_trailing,
+    *,
+    max_output: int | None = None,
+    memlimit: int | None = None,
+    done: Done | None = None,
 ) -> Stats:
     """Decompress the .llmz file on `source`, all of its members, onto `sink`.
 
+    done: what of it is there already, and is not decoded again.
     n_lanes: how many chunks to decode side by side; only speed and memory depend on it.
+    on_trailing: called with the error where other data follows, once all is written.
+    max_output: how many bytes it may come to; None leaves that to its size (container/claims.py).
+    memlimit: what memory decoding may take beside the opened model, in bytes.
     A source that cannot seek is read by a thread of its own, which may still wait in a read
     when this has raised.
 
-    Raises FormatError for a damaged file (what has been written by then is right, but not
-    all), what `open_model` raises, and OSError from the streams.
+    Raises FormatError for a damaged or truncated file (what stands before the damage has been
+    written by then), LimitError before what exceeds a limit is decoded, what `open_model`
+    raises, and OSError from the streams.
     """
     begin_s = time.monotonic()
     stats = Stats()
-    with read_ahead(source, MAX_AHEAD_BYTES) as ahead:
-        reader = Reader(ahead)
-        records = iter(reader)
-        for header in records:
-            assert isinstance(header, Header)
-            member = _Member(records, header.options, stats)
-            member.decode(sink, open_model, n_lanes, progress)
-    stats.n_file_bytes = reader.offset
+    pieces = decoded_pieces(
+        source,
+        open_model,
+        n_lanes,
+        progress,
+        on_trailing,
+        max_output=max_output,
+        memlimit=memlimit,
+        done=done or Done(sink, 0),
+        stats=stats,
+    )
+    for data in pieces:
+        write_full(sink, data)
     stats.seconds = time.monotonic() - begin_s
     return stats
+
+
+def decoded_pieces(
+    source: BinaryIO,
+    open_model: OpenToDecode,
+    n_lanes: int | None = None,
+    progress: Progress = unseen,
+    on_trailing: OnTrailing = refuse_trailing,
+    *,
+    max_output: int | None = None,
+    memlimit: int | None = None,
+    done: Done | None = None,
+    stats: Stats | None = None,
+) -> Iterator[bytes]:
+    """Yield what decode_stream writes, chunk by chunk, and count in `stats`. Raises as it does."""
+    stats = stats or Stats()
+    with way_noted(stats), read_ahead(source, MAX_AHEAD_BYTES) as ahead:
+        reader = Reader(ahead)
+        records = iter(reader)
+        claims = Claims(max_output)
+        try:
+            for header in records:
+                assert isinstance(header, Header)
+                member = _Member(
+                    records,
+                    header.options,
+                    stats,
+                    lambda wave: claims.admit(wave, reader.offset),
+                    done or Done(io.BytesIO(), 0),
+                )
+                yield from member.decode(open_model, n_lanes, progress, memlimit)
+                stats.n_file_bytes = reader.offset
+        except TrailingError as exc:
+            on_trailing(exc)
+        stats.n_file_bytes = reader.offset
+
+
+@dataclass
+class Done:
+    """Whole groups from the start, `n_bytes` of them yet to be read from `stream`."""
+
+    stream: BinaryIO
+    n_bytes: int
+
+    def take(self, n_bytes: int) -> bytes:
+        """Return the next of them."""
+        data = read_full(self.stream, n_bytes)
+        self.n_bytes -= n_bytes
+        return data
 
 
 @dataclass
@@ -66,14 +142,24 @@ class _Member:
     records: Iterator[Record]
     options: Options
     stats: Stats
+    admit: Callable[[Wave], None]  # or refuse what a wave claims, before anything is done about it
+    done: Done
     ref: ModelRef | None = None
     end: End | None = None
+    failure: FormatError | None = None  # where the records broke off
     checksum: FileChecksum = field(default_factory=FileChecksum)
 
     def decode(
-        self, sink: BinaryIO, open_model: OpenToDecode, n_lanes: int | None, progress: Progress
-    ) -> None:
-        """Write what the member decodes to. Raises as decode_stream does."""
+        self,
+        open_model: OpenToDecode,
+        n_lanes: int | None,
+        progress: Progress,
+        memlimit: int | None,
+    ) -> Iterator[bytes]:
+        """Yield what the member decodes to. Raises as decode_stream does."""
+        records = self._groups_and_waves()
+        first = next(records, None)  # what is done already has gone by before it
+        rest = chain(() if first is None else (first,), records)
         n_before = self.stats.n_bytes
 
         def opened() -> OpenedModel:
@@ -82,6 +168,7 @@ class _Member:
             begin_s = time.monotonic()
             model = open_model(self.ref, self.options)
             self.stats.model_name = model.ref.name
+            self.stats.way = model.predictor.way
             self.stats.opening_seconds += time.monotonic() - begin_s
             progress(self.stats.n_bytes)  # from here on its speed counts
             return model
@@ -90,37 +177,50 @@ class _Member:
             progress(n_before + n_bytes)
 
         decoded: Iterable[bytes] = (
-            Lockstep(self._groups_and_waves(), opened, report)
+            Lockstep(rest, opened, report, memlimit)
             if self.options.adaptive
-            else Schedule(self._chunks(), opened, n_lanes, report)
+            else Schedule(_chunks(rest), opened, n_lanes, report, memlimit)
         )
         for data in decoded:
             self.checksum.update(data)
-            write_full(sink, data)
             self.stats.n_bytes += len(data)
+            yield data
+        if self.failure is not None:
+            raise self.failure
         assert self.end is not None
         self.end.verify(self.checksum)
 
-    def _chunks(self) -> Iterator[Chunk]:
-        """Yield the member's chunks."""
-        for record in self._groups_and_waves():
-            if isinstance(record, Wave):
-                yield from record.chunks
-
     def _groups_and_waves(self) -> Iterator[Group | Wave]:
-        """Yield the member's groups and waves, taking note of what stands between them."""
-        for record in self.records:
-            match record:
-                case ModelRef():
-                    self.ref = record
-                case Group():
-                    yield record
-                case Wave():
-                    self._count(record)
-                    yield record
-                case End():
-                    self.end = record
-                    return
+        """Yield the member's groups and waves, taking note of what stands between them.
+
+        What was read ahead of damage is decoded before anybody hears of it.
+        """
+        try:
+            for record in self.records:
+                match record:
+                    case ModelRef():
+                        self.ref = record
+                    case Group():
+                        if not self.done.n_bytes:
+                            yield record
+                    case Wave() if self.done.n_bytes:
+                        self._pass_over(record)
+                    case Wave():
+                        self.admit(record)
+                        self._count(record)
+                        yield record
+                    case End():
+                        self.end = record
+                        return
+        except FormatError as exc:
+            self.failure = exc
+
+    def _pass_over(self, wave: Wave) -> None:
+        """Take what is there already for what the wave decodes to."""
+        self.admit(wave)
+        data = self.done.take(wave.n_bytes)
+        self.checksum.update(data)
+        self.stats.n_bytes += len(data)
 
     def _count(self, wave: Wave) -> None:
         for chunk in wave.chunks:
@@ -129,3 +229,10 @@ class _Member:
                 self.stats.n_tokens += chunk.n_tokens
                 self.stats.n_model_bytes += chunk.n_bytes
                 self.stats.n_payload_bytes += len(chunk.payload)
+
+
+def _chunks(records: Iterable[Group | Wave]) -> Iterator[Chunk]:
+    """Yield the chunks of waves."""
+    for record in records:
+        if isinstance(record, Wave):
+            yield from record.chunks

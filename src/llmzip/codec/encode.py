@@ -18,9 +18,10 @@ from llmzip.codec.ahead import read_ahead
 from llmzip.codec.groups import Groups, Piece, PreparedGroup, PreparedRun
 from llmzip.codec.levels import Level, plain
 from llmzip.codec.model import OpenedModel, OpenToEncode, Progress, Tokenizer, unseen
-from llmzip.codec.stats import Stats
+from llmzip.codec.stats import Stats, way_noted
 from llmzip.coder import encode_lanes
-from llmzip.container import DEFAULT_OPTIONS, Chunk, Options, Writer
+from llmzip.container import DEFAULT_OPTIONS, Chunk, Options, Writer, are_plausible
+from llmzip.container.resume import Written
 from llmzip.predict.protocol import Intervals
 
 MAX_CODER_LANES = 256  # payloads that are coded side by side: bounds the coder's memory
@@ -34,10 +35,12 @@ def encode_stream(
     open_model: OpenToEncode,
     level: Level | Options = DEFAULT_OPTIONS,
     progress: Progress = unseen,
+    written: Written | None = None,
 ) -> Stats:
     """Compress all of `source` into one member of a .llmz file on `sink`.
 
     level: how; options alone stand for groups of a mebibyte.
+    written: what is there already, and has been taken from `source`.
     The model is opened when the first text is met, so input without text needs none. A source
     that cannot seek is read by a thread of its own, which may still wait in a read when this
     has raised.
@@ -47,8 +50,11 @@ def encode_stream(
     """
     begin_s = time.monotonic()
     level = plain(level) if isinstance(level, Options) else level
-    encoder = _Encoder(Writer(sink, level.options), open_model, level, progress)
-    stats = encoder.encode(source)
+    written = written or Written(level.options)
+    encoder = GroupEncoder(Writer.after(written, sink), open_model, level, progress)
+    encoder.skip(written.checksum.n_bytes)
+    encoder.encode(source)
+    stats = encoder.finish()
     stats.seconds = time.monotonic() - begin_s
     return stats
 
@@ -61,11 +67,15 @@ class _Coded:
     bits: float
 
 
-class _Encoder:
-    """Turns groups of bytes into waves, and counts."""
+class GroupEncoder:
+    """Turns groups of bytes into waves of one member, and counts."""
 
     def __init__(
-        self, writer: Writer, open_model: OpenToEncode, level: Level, progress: Progress
+        self,
+        writer: Writer,
+        open_model: OpenToEncode,
+        level: Level,
+        progress: Progress = unseen,
     ) -> None:
         self._writer = writer
         self._open_model = open_model
@@ -75,10 +85,15 @@ class _Encoder:
         self._model: OpenedModel | None = None
         self._stats = Stats()
 
-    def encode(self, source: BinaryIO) -> Stats:
-        """Write all of the file; return what was counted."""
+    def skip(self, n_bytes: int) -> None:
+        """Count what an earlier run has written."""
+        self._stats.n_bytes = n_bytes
+
+    def encode(self, source: BinaryIO) -> None:
+        """Write all of `source` as groups."""
         n_bytes = self._level.group_bytes
         with (
+            way_noted(self._stats),
             read_ahead(source, N_AHEAD_GROUPS * n_bytes) as ahead,
             closing(Groups(ahead, self._tokenizer, n_bytes)) as groups,
         ):
@@ -86,6 +101,9 @@ class _Encoder:
                 self._encode_learning(groups)
             else:
                 self._encode_frozen(groups)
+
+    def finish(self) -> Stats:
+        """End the member; return what was counted, but for the time."""
         self._writer.finish()
         self._stats.n_file_bytes = self._writer.n_written
         return self._stats
@@ -132,6 +150,8 @@ class _Encoder:
         return {}
 
     def _is_model_best(self, run: PreparedRun, chunks: list[Chunk]) -> bool:
+        if not are_plausible(chunks):
+            return False  # a model may be all too sure; a reader would ask whether that is meant
         classical = [run.classical.result()]
         return self._file_size(chunks, run.data) <= self._file_size(classical, run.data)
 
@@ -205,6 +225,7 @@ class _Encoder:
         if self._model is None:
             begin_s = time.monotonic()
             self._model = self._open_model()
+            self._stats.way = self._model.predictor.way
             self._stats.opening_seconds = time.monotonic() - begin_s
             self._writer.model(self._model.ref)
             self._progress(self._stats.n_bytes)  # from here on its speed counts

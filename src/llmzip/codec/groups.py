@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +23,7 @@ from llmzip.codec.segment import plan_runs
 from llmzip.codec.streams import read_full
 from llmzip.container import Chunk, Readable
 from llmzip.errors import UsageError
+from llmzip.forks import Threads
 
 N_THREADS = max(1, min(4, os.cpu_count() or 1))
 N_AHEAD = N_THREADS // 2 or 1
@@ -114,7 +115,7 @@ class Groups:
         self._source = source
         self._open_tokenizer = open_tokenizer
         self._n_bytes = n_bytes
-        self._pool = ThreadPoolExecutor(N_THREADS, "llmzip-ahead")
+        self._pool = Threads(N_THREADS, "llmzip-ahead")
         self._groups: deque[PreparedGroup] = deque()
         self._n_streamed = 0  # how many of them, from the first, the model has been given
         self._ended = False

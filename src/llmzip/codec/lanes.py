@@ -11,6 +11,9 @@ from llmzip.codec.lines import flags_of, restore, take_exceptions
 from llmzip.codec.model import OpenedModel
 from llmzip.coder import RangeDecoder
 from llmzip.container import Chunk, Kind
+from llmzip.container.limits import MAX_BYTES_PER_TOKEN, PAYLOAD_SLACK_BYTES
+from llmzip.container.wire import corrupt
+from llmzip.errors import CorruptError
 from llmzip.predict.protocol import LaneDecoder
 
 
@@ -24,9 +27,12 @@ class Slot:
 
     def coded(self) -> bytes:
         """Return the part of the payload that the range coder made. Raises CorruptError."""
-        if self.chunk.kind is Kind.LM_LINES:
-            return take_exceptions(self.chunk.payload)[1]
-        return self.chunk.payload
+        if self.chunk.kind is not Kind.LM_LINES:
+            return self.chunk.payload
+        _, coded = take_exceptions(self.chunk.payload)
+        if len(coded) > MAX_BYTES_PER_TOKEN * self.chunk.n_tokens + PAYLOAD_SLACK_BYTES:
+            raise corrupt(f"{len(coded)} coded bytes are too many for {self.chunk.n_tokens} tokens")
+        return coded
 
     def spelled(self, text: bytes) -> bytes:
         """Return what tokens that spell `text` stand for in this chunk. Raises CorruptError."""
@@ -52,6 +58,7 @@ class Lanes:
         """`predictor`: of the model, if not one whose lanes share nothing."""
         self.n_lanes = n_lanes
         self._tokenizer = model.tokenizer
+        self._is_text = model.tokenizer.is_text
         self._predictor = predictor or model.predictor.lanes(n_lanes)
         self._coder = RangeDecoder(n_lanes)
         self._slots: list[Slot | None] = [None] * n_lanes
@@ -87,13 +94,15 @@ class Lanes:
         totals = self._predictor.totals(lanes)
         targets = self._coder.targets(lanes, totals)
         ids, low, freq = self._predictor.find(lanes, targets)
+        if not self._is_text.take(ids, mode="clip").all():  # past the vocabulary: told at the end
+            raise CorruptError("a special token stands in the text; the file is damaged")
         self._coder.consume(lanes, low, freq, totals)
         self._ids[lanes, self._n_done[lanes]] = ids
         self._n_done[lanes] += 1
         complete = self._n_done[lanes] == self._n_tokens[lanes]
         if complete.any():
             for lane in lanes[complete].tolist():
-                self._close(lane)
+                self.close(lane)
             self._active = lanes[~complete]
 
     def note_progress(self) -> None:
@@ -103,11 +112,16 @@ class Lanes:
             assert slot is not None
             slot.n_tokens_done = int(self._n_done[lane])
 
-    def _close(self, lane: int) -> None:
+    def close(self, lane: int) -> None:
+        """Finish the chunk of `lane`, all of whose tokens are decoded. Raises CorruptError."""
         slot = self._slots[lane]
         assert slot is not None
         self._coder.close(lane)
         data = slot.spelled(self._tokenizer.decode(self._ids[lane, : slot.chunk.n_tokens]))
         slot.chunk.verify(data)
         slot.data = data
+        self.free(lane)
+
+    def free(self, lane: int) -> None:
+        """Give up the chunk of `lane`."""
         self._slots[lane] = None

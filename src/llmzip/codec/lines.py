@@ -7,11 +7,14 @@ it and the one before, all varints.
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from llmzip.container.limits import MAX_CHUNK_BYTES
 from llmzip.container.wire import Body, corrupt, varint
 
 MAX_BARE_SHARE = 1 / 16
@@ -58,19 +61,23 @@ def pack_exceptions(is_bare: Flags) -> bytes:
     return varint(len(places)) + b"".join(varint(int(gap)) for gap in gaps)
 
 
-def take_exceptions(payload: bytes) -> tuple[list[int], bytes]:
+def take_exceptions(payload: bytes) -> tuple[array[int], bytes]:
     """Return which line feeds are bare, and the rest of the payload. Raises CorruptError."""
     fields = Body(payload, 0)
-    places: list[int] = []
+    places = array("I")  # 4 bytes each, for a payload may list as many as it has bytes
+    place = -1
     for _ in range(fields.varint()):
-        places.append((places[-1] if places else -1) + 1 + fields.varint())
+        place += 1 + fields.varint()
+        if place >= MAX_CHUNK_BYTES:
+            raise corrupt("a line end is described that is not there")
+        places.append(place)
     return places, payload[fields.offset :]
 
 
-def flags_of(text: bytes, places: list[int]) -> Flags:
+def flags_of(text: bytes, places: Sequence[int]) -> Flags:
     """Return of each line feed of `text` whether it is among `places`. Raises CorruptError."""
     is_bare = np.zeros(text.count(b"\n"), dtype=bool)
     if places and places[-1] >= is_bare.size:
         raise corrupt("a line end is described that is not there")
-    is_bare[places] = True
+    is_bare[np.array(places, dtype=np.int64)] = True
     return is_bare

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from llmzip.codec.lanes import Lanes, Slot
+from llmzip.codec.memory import check_memory, wave_bytes
 from llmzip.codec.model import OpenedModel, Progress
 from llmzip.codec.schedule import STEPS_PER_REPORT, decode_without_model
 from llmzip.container import Group, Wave
@@ -15,6 +16,7 @@ class Lockstep:
     """Decodes groups of waves and yields what their chunks decode to, in order.
 
     records: each group, then its waves. open_model: called at the first chunk that needs it.
+    memlimit: what a wave may take beside the model, in bytes. Raises LimitError.
     """
 
     def __init__(
@@ -22,28 +24,40 @@ class Lockstep:
         records: Iterable[Group | Wave],
         open_model: Callable[[], OpenedModel],
         progress: Progress,
+        memlimit: int | None = None,
     ) -> None:
         self._records = records
         self._open_model = open_model
         self._progress = progress
+        self._memlimit = memlimit
+        self._n_group_tokens = 0
         self._model: OpenedModel | None = None
         self._learning: LearningGroup | None = None
         self._n_bytes_out = 0
 
     def __iter__(self) -> Iterator[bytes]:
         for record in self._records:
-            if isinstance(record, Group):
-                self._learning = None
-                continue
-            slots = [Slot(chunk) for chunk in record.chunks]
-            self._decode(slots)
-            for slot in slots:
-                assert slot.data is not None
-                self._n_bytes_out += len(slot.data)
-                yield slot.data
-            self._progress(self._n_bytes_out)
+            yield from self.pieces(record)
 
-    def _decode(self, slots: list[Slot]) -> None:
+    def pieces(self, record: Group | Wave) -> Iterator[bytes]:
+        """Yield what the next record decodes to: of a wave its chunks, in order."""
+        if isinstance(record, Group):
+            self.begin_group()
+            return
+        slots = [Slot(chunk) for chunk in record.chunks]
+        self.decode(slots)
+        for slot in slots:
+            assert slot.data is not None
+            self._n_bytes_out += len(slot.data)
+            yield slot.data
+        self._progress(self._n_bytes_out)
+
+    def begin_group(self) -> None:
+        """Forget what was learnt."""
+        self._learning, self._n_group_tokens = None, 0
+
+    def decode(self, slots: list[Slot]) -> None:
+        """Decode the chunks of the group's next wave. Raises CorruptError."""
         together = [slot for slot in slots if slot.chunk.kind.needs_model]
         for slot in slots:
             if not slot.chunk.kind.needs_model:
@@ -53,8 +67,11 @@ class Lockstep:
 
     def _lanes(self, together: list[Slot]) -> Lanes:
         self._model = self._model or self._open_model()
-        self._learning = self._learning or self._model.predictor.group()
         n_tokens = [slot.chunk.n_tokens for slot in together]
+        needed = wave_bytes(self._model.predictor, n_tokens, self._n_group_tokens)
+        check_memory(needed, self._memlimit, f"{len(together)} chunks that learn from each other")
+        self._learning = self._learning or self._model.predictor.group()
+        self._n_group_tokens += sum(n_tokens)
         return Lanes(self._model, len(together), self._learning.lanes(n_tokens))
 
     def _advance(self, together: list[Slot], lanes: Lanes, slots: list[Slot]) -> None:

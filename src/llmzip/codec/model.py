@@ -21,6 +21,10 @@ class Tokenizer(Protocol):
     def decode(self, ids: NDArray[np.int32]) -> bytes:
         """Return the bytes of `ids`. Raises CorruptError if no text encodes to them."""
 
+    @property
+    def is_text(self) -> NDArray[np.bool_]:
+        """Of each id whether it may stand in a chunk: all that spell something, and escapes."""
+
     def split(self, ids: NDArray[np.int32], n_tokens: int) -> Sequence[NDArray[np.int32]]:
         """Cut `ids` into pieces of at most `n_tokens` that decode on their own."""
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from llmzip.codec.classical import decompress_classical
 from llmzip.codec.lanes import Lanes, Slot
+from llmzip.codec.memory import lanes_within
 from llmzip.codec.model import OpenedModel, Progress
 from llmzip.container import Chunk
 
@@ -25,6 +26,9 @@ class Schedule:
 
     open_model: called at the first LM chunk, if there is one.
     n_lanes: how many chunks at once; None leaves it to the predictor.
+    memlimit: what the lanes may take, in bytes: there are fewer if need be.
+
+    Raises LimitError where not even one lane fits.
     """
 
     def __init__(
@@ -33,11 +37,13 @@ class Schedule:
         open_model: Callable[[], OpenedModel],
         n_lanes: int | None,
         progress: Progress,
+        memlimit: int | None = None,
     ) -> None:
         self._chunks = iter(chunks)
         self._open_model = open_model
         self._n_wanted = n_lanes
         self._progress = progress
+        self._memlimit = memlimit
         self._model: OpenedModel | None = None
         self._lanes: Lanes | None = None
         self._queue: deque[Slot] = deque()  # everything read and not yet yielded, in order
@@ -95,7 +101,9 @@ class Schedule:
         """Give free lanes to waiting chunks; there are no more lanes than the file can fill."""
         if self._lanes is None and self._unbegun:
             assert self._model is not None
-            self._lanes = Lanes(self._model, min(self._n_free(), len(self._unbegun)))
+            n_wanted = min(self._n_free(), len(self._unbegun))
+            n_lanes = lanes_within(self._model.predictor, n_wanted, self._memlimit)
+            self._lanes = Lanes(self._model, n_lanes)
         while self._unbegun and self._n_free() > 0:
             assert self._lanes is not None
             self._lanes.open(self._unbegun.popleft())

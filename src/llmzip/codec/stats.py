@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -24,6 +26,7 @@ class Stats:
     seconds: float = 0.0  # in all
     opening_seconds: float = 0.0  # of these, until the model was ready
     model_name: str | None = None  # None where no chunk needed one
+    way: str | None = None  # where and how the model runs, as "cpu, avx2", once it is opened
 
     @property
     def bits_per_byte(self) -> float:
@@ -45,3 +48,14 @@ class Stats:
         """Bytes of the original dealt with each second, once the model is ready."""
         working_seconds = self.seconds - self.opening_seconds
         return self.n_bytes / working_seconds if working_seconds > 0 else math.nan
+
+
+@contextmanager
+def way_noted(stats: Stats) -> Iterator[None]:
+    """Add to an error how the model was computed: whoever reports a bug has it from there."""
+    try:
+        yield
+    except Exception as exc:
+        if stats.way is not None:
+            exc.add_note(f"computed by {stats.way}")
+        raise

@@ -11,6 +11,7 @@ docs/FORMAT.md is the specification. Typical use:
 
 from llmzip.container.catalog import WELL_KNOWN
 from llmzip.container.checksum import FileChecksum, chunk_checksum, dictionary_mark
+from llmzip.container.claims import Claims, are_plausible, check_output
 from llmzip.container.index import Index, read_group, read_index
 from llmzip.container.reader import Reader
 from llmzip.container.records import (
@@ -38,6 +39,7 @@ __all__ = [
     "DICTIONARY_OPTIONS",
     "WELL_KNOWN",
     "Chunk",
+    "Claims",
     "End",
     "FileChecksum",
     "Group",
@@ -53,6 +55,8 @@ __all__ = [
     "Summary",
     "Wave",
     "Writer",
+    "are_plausible",
+    "check_output",
     "chunk_checksum",
     "dictionary_mark",
     "inspect",

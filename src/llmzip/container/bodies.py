@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 
 from llmzip.container import catalog, limits
+from llmzip.container.entries import GroupIndex
 from llmzip.container.records import (
     Chunk,
     End,
     Group,
-    GroupEntry,
     Kind,
     ModelRef,
     Options,
@@ -42,6 +41,11 @@ class ChunkHead:
     n_tokens: int
     n_payload: int
     checksum: bytes
+
+    @classmethod
+    def of(cls, chunk: Chunk) -> ChunkHead:
+        """Return the head of `chunk`."""
+        return cls(chunk.kind, chunk.n_bytes, chunk.n_tokens, len(chunk.payload), chunk.checksum)
 
     def with_payload(self, payload: bytes) -> Chunk:
         """Return the chunk."""
@@ -177,23 +181,24 @@ def pack_end(end: End, offset: int) -> bytes:
     """Return the body of an end record that stands at `offset` in its member."""
     out = [varint(offset), varint(end.n_bytes), end.checksum]
     out += [varint(end.model_offset), varint(len(end.groups))]
-    starts = [0, *(group.offset for group in end.groups)]
-    for (before, start), group in zip(pairwise(starts), end.groups, strict=True):
-        out.append(varint(start - before) + varint(group.n_bytes))
-    return b"".join(out)
+    groups = end.groups if isinstance(end.groups, GroupIndex) else GroupIndex(end.groups)
+    return b"".join(out) + groups.packed
 
 
-def unpack_end(fields: Fields) -> tuple[End, int]:
-    """Take what pack_end wrote; return the end and the offset where it says that it stands."""
+def unpack_end(fields: Fields, most_groups: int) -> tuple[End, int]:
+    """Take what pack_end wrote; return the end and the offset where it says that it stands.
+
+    most_groups: no more can be there; what claims more is refused before any of it is believed.
+    """
     offset, n_bytes = fields.varint(), fields.varint()
     checksum = fields.take(limits.FILE_CHECKSUM_BYTES)
     model_offset, n_groups = fields.varint(), fields.varint()
-    groups: list[GroupEntry] = []
-    start = 0
-    for _ in range(n_groups):
-        start += fields.varint()
-        groups.append(GroupEntry(start, fields.varint()))
-    return End(n_bytes, checksum, tuple(groups), model_offset), offset
+    if n_groups > most_groups:
+        raise corrupt(
+            f"the index before byte {fields.offset} contradicts the file: it lists {n_groups} "
+            f"groups, and there are {most_groups} at most"
+        )
+    return End(n_bytes, checksum, GroupIndex.take(fields, n_groups), model_offset), offset
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import binascii
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from llmzip.container.bodies import (
@@ -29,7 +29,7 @@ from llmzip.container.bodies import (
     unpack_model,
     unpack_sizes,
 )
-from llmzip.container.head import NAMED_KINDS, Form, check_start, pack_head, take_compact_head
+from llmzip.container.head import NAMED_KINDS, Form, pack_head, take_compact_head
 from llmzip.container.limits import (
     CHUNK_CHECKSUM_BYTES,
     COMPACT_MAX_BYTES,
@@ -55,6 +55,26 @@ class Compact:
     checksum: bytes
 
 
+@dataclass(frozen=True)
+class CompactHead:
+    """A member of the compact form without its payloads; nothing has confirmed it yet.
+
+    packed: what of it the CRC covers; found_crc: the CRC that stands in the file.
+    """
+
+    options: Options
+    model: ModelRef | None
+    chunks: Sequence[ChunkHead]
+    checksum: bytes
+    packed: bytes
+    found_crc: bytes
+
+    @property
+    def n_payload(self) -> int:
+        """How many bytes of payload it announces."""
+        return sum(chunk.n_payload for chunk in self.chunks)
+
+
 def fits_compact(wave: Wave) -> bool:
     """Whether a file of nothing but `wave` takes the compact form."""
     return max(wave.n_bytes, wave.n_payload) <= COMPACT_MAX_BYTES
@@ -76,11 +96,18 @@ def pack_compact(member: Compact) -> bytes:
 
 
 def take_compact(source: Source, form: Form) -> Compact:
-    """Take a member of this form.
+    """Take a member of this form."""
+    head = take_compact_start(source, form)
+    payload = source.take(head.n_payload)
+    if head.found_crc != _crc(form)(head.packed, payload):
+        raise corrupt(f"the piece before byte {source.offset} fails its checksum")
+    with refusing(source):
+        wave = Wave(ChunkHead.deal(head.chunks, payload))
+        return Compact(head.options, head.model, wave, head.checksum)
 
-    What comes after the member is looked at too: where a damaged length made it too short,
-    this notices with certainty, which a CRC cannot.
-    """
+
+def take_compact_start(source: Source, form: Form) -> CompactHead:
+    """Take all of a member of this form but the payloads, which its CRC covers too."""
     source.take(len(SIGNATURE))
     tee = Tee(source)
     options = take_compact_head(tee)
@@ -89,14 +116,9 @@ def take_compact(source: Source, form: Form) -> Compact:
     needs_model = any(head.kind.needs_model for head in heads)
     model = unpack_model(tee) if needs_model and options.dictionary is None else None
     checksum = tee.take(CHUNK_CHECKSUM_BYTES) if form.has_table else heads[0].checksum
+    packed = bytes(tee.taken)
     found_crc = source.take(len(_crc(form)(b"", b"")))
-    payload = source.take(sum(head.n_payload for head in heads))
-    if found_crc != _crc(form)(bytes(tee.taken), payload):
-        raise corrupt(f"the piece before byte {source.offset} fails its checksum")
-    if source.peek(1):
-        check_start(source)
-    with refusing(tee):
-        return Compact(options, model, Wave(ChunkHead.deal(heads, payload)), checksum)
+    return CompactHead(options, model, heads, checksum, packed, found_crc)
 
 
 def _form_of(wave: Wave) -> Form:

@@ -26,11 +26,18 @@ from llmzip.container.records import (
     Options,
 )
 from llmzip.container.wire import Fields, Source, frame, take_frame
-from llmzip.errors import CorruptError, NotLlmzError, TruncatedError, UnsupportedError
+from llmzip.errors import (
+    CorruptError,
+    NotLlmzError,
+    TrailingError,
+    TruncatedError,
+    UnsupportedError,
+)
 
 _TABLE_FLAG = 8
 _OPTIONS_FLAG = 4
 _KIND = 3
+_MIN_ALIKE = 2  # of a signature's bytes: one damaged byte makes no garbage of a member
 _DEFAULTS = {
     VERSION: DEFAULT_OPTIONS,
     ADAPTIVE_VERSION: ADAPTIVE_OPTIONS,
@@ -80,41 +87,52 @@ def pack_header(options: Options) -> bytes:
 def check_start(source: Source) -> Form:
     """Look at the start of a member, taking nothing; return its form.
 
-    Raises TruncatedError, NotLlmzError (at the file's start), CorruptError (after a member)
-    or UnsupportedError.
+    Raises TruncatedError, NotLlmzError or UnsupportedError.
     """
     start = source.peek(len(SIGNATURE) + 1)
     if not SIGNATURE.startswith(start[: len(SIGNATURE)]):
-        if source.offset == 0:
-            raise NotLlmzError("not a .llmz file: it starts with other bytes")
-        raise CorruptError(
-            f"other data follows the end of the file at byte {source.offset}: "
-            "cut it off, or get the file again"
-        )
+        raise NotLlmzError("not a .llmz file: it starts with other bytes")
     if not start:
         raise TruncatedError("the input is empty, and a .llmz file is not even for an empty text")
     if len(start) <= len(SIGNATURE):
         raise TruncatedError(
             f"the file ends at byte {source.offset + len(start)}: it was cut off, get it again"
         )
-    return _unpack_form(start[-1])
+    return unpack_form(start[-1])
+
+
+def check_next(source: Source) -> None:
+    """Raise unless what follows a member looks like the start of another.
+
+    TrailingError where it is other data, CorruptError where it was a member's start once.
+    """
+    start = source.peek(len(SIGNATURE))
+    if SIGNATURE.startswith(start):
+        return
+    what = f"other data follows the end of the file at byte {source.offset}"
+    if sum(a == b for a, b in zip(start, SIGNATURE, strict=False)) >= _MIN_ALIKE:
+        raise CorruptError(f"{what}, once a file that was joined to it: get the file again")
+    if source.is_zeros():
+        raise TrailingError(f"{what}: zeros", is_padding=True)
+    raise TrailingError(f"{what}: it is left out")
 
 
 def take_header(source: Source) -> Options:
     """Take the start of a sequence."""
     source.take(len(SIGNATURE))
     byte, body = take_frame(source)
-    options = _take_options(byte, body)
+    options = take_options(byte, body)
     body.done()
     return options
 
 
 def take_compact_head(fields: Fields) -> Options:
     """Take what pack_head wrote for a compact member."""
-    return _take_options(fields.byte(), fields)
+    return take_options(fields.byte(), fields)
 
 
-def _take_options(byte: int, fields: Fields) -> Options:
+def take_options(byte: int, fields: Fields) -> Options:
+    """Take what follows the form byte in pack_head."""
     version = byte >> 4
     defaults = _DEFAULTS[version]
     numbers = unpack_options(fields) if byte & _OPTIONS_FLAG else defaults.numbers
@@ -123,7 +141,8 @@ def _take_options(byte: int, fields: Fields) -> Options:
         return Options(*numbers, defaults.adaptive, mark)
 
 
-def _unpack_form(byte: int) -> Form:
+def unpack_form(byte: int) -> Form:
+    """Return what a form byte says. Raises UnsupportedError."""
     if byte >> 4 not in _DEFAULTS:
         raise UnsupportedError(
             f"format version {byte >> 4}: this release reads versions {VERSION} to "

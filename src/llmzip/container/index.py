@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from llmzip.container import bodies
 from llmzip.container.head import check_start, take_header
-from llmzip.container.limits import END_MARK
+from llmzip.container.limits import END_MARK, MIN_GROUP_BYTES
 from llmzip.container.reader import Reader, take_trailer, take_wave
 from llmzip.container.records import End, Group, GroupEntry, Header, ModelRef, Options, Wave
 from llmzip.container.wire import Body, Source, corrupt, take_frame
-from llmzip.errors import FormatError
+from llmzip.errors import FormatError, TrailingError
 
 _LENGTH_BYTES = 4
 _TRAILER_BYTES = _LENGTH_BYTES + len(END_MARK)
@@ -33,7 +34,7 @@ class Index:
     end: End
 
     @property
-    def groups(self) -> tuple[GroupEntry, ...]:
+    def groups(self) -> Sequence[GroupEntry]:
         """The groups, in order."""
         return self.end.groups
 
@@ -105,7 +106,7 @@ def _from_trailer(source: BinaryIO) -> Index:
     if end_offset <= 0 or trailer[_LENGTH_BYTES:] != END_MARK:
         raise corrupt("no trailer")
     tail, body = _frame_at(source, end_offset, bodies.TAG_END)
-    end, said_offset = bodies.unpack_end(body)
+    end, said_offset = bodies.unpack_end(body, n_file // MIN_GROUP_BYTES)
     body.done()
     take_trailer(tail, n_record)
     if said_offset != end_offset:
@@ -136,11 +137,12 @@ def _frame_at(source: BinaryIO, offset: int, tag: int) -> tuple[Source, Body]:
 def _from_records(source: BinaryIO) -> Iterator[Index]:
     reader = Reader(source)
     options, model = Options(), None
-    for record in reader:
-        match record:
-            case Header():
-                options, model = record.options, None
-            case ModelRef():
-                model = record
-            case End():
-                yield Index(reader.member_offset, options, model, record)
+    with suppress(TrailingError):  # the members before are whole
+        for record in reader:
+            match record:
+                case Header():
+                    options, model = record.options, None
+                case ModelRef():
+                    model = record
+                case End():
+                    yield Index(reader.member_offset, options, model, record)

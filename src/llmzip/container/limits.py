@@ -47,6 +47,14 @@ MAX_BYTES_PER_TOKEN = 6
 PAYLOAD_SLACK_BYTES = 8
 """What a coder may add to a payload when it is flushed."""
 
+MAX_LZMA_RATIO = 1 << 13
+"""What a byte of LZMA may stand for; no stream exceeds 7,090. The cheapest that LZMA has is 273
+bytes for 14 bits, none likelier than 2,017 in 2,048, the most that its adaptation reaches."""
+
+MIN_GROUP_BYTES = 25
+"""What a group takes in a file: 7 bytes for its own frame, 14 for a wave of one chunk with a head
+of 7 in all, 4 for the CRC of payloads."""
+
 MAX_WAVE_CHUNKS = 1 << 16
 MAX_ADAPTIVE_CHUNKS = 64
 """LM chunks of a wave that advance together: bounds the caches that a decoder must hold."""

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from llmzip.container import bodies
 from llmzip.container.compact import take_compact
-from llmzip.container.head import Form, check_start, take_header
-from llmzip.container.limits import END_MARK
+from llmzip.container.entries import GroupIndex
+from llmzip.container.head import Form, check_next, check_start, take_header
+from llmzip.container.limits import END_MARK, MAX_BODY_BYTES
 from llmzip.container.records import (
     End,
     Group,
@@ -30,7 +31,8 @@ class Reader:
     chunk yields no ModelRef, nor does a compact one with a dictionary. Otherwise members of the
     compact form yield the same records as others do.
 
-    Raises NotLlmzError, UnsupportedError, TruncatedError or CorruptError while iterating.
+    Raises NotLlmzError, UnsupportedError, TruncatedError or CorruptError while iterating;
+    TrailingError, once all is yielded, where other data follows the last member.
     """
 
     def __init__(self, source: Readable) -> None:
@@ -46,6 +48,7 @@ class Reader:
     def __iter__(self) -> Iterator[Record]:
         yield from self._member()
         while self._source.peek(1):
+            check_next(self._source)
             yield from self._member()
 
     def _member(self) -> Iterator[Record]:
@@ -66,12 +69,12 @@ class Reader:
     def _sequence(self) -> Iterator[Record]:
         options = take_header(self._source)
         yield Header(options)
-        sequence = _Sequence(self._source, options, self.member_offset)
+        sequence = Sequence(self._source, options, self.member_offset)
         while not sequence.ended:
             yield sequence.record()
 
 
-class _Sequence:
+class Sequence:
     """What has been seen of one member, against which its next records are checked."""
 
     def __init__(self, source: Source, options: Options, start: int) -> None:
@@ -80,7 +83,9 @@ class _Sequence:
         self._options = options
         self._start = start
         self._model_offset = 0
-        self._groups: list[GroupEntry] = []
+        self._groups = GroupIndex()  # all but the last
+        self._last: GroupEntry | None = None
+        self._n_bytes = 0
 
     def record(self) -> Record:
         """Take the next record."""
@@ -109,35 +114,40 @@ class _Sequence:
         return bodies.unpack_model(body)
 
     def _group(self, body: Body, offset: int) -> Group:
-        self._check_group_has_waves()
-        self._groups.append(GroupEntry(offset, 0))
+        self._close_group()
+        if len(self._groups.packed) > MAX_BODY_BYTES:
+            raise corrupt(f"more groups before byte {body.offset} than an index can list")
+        self._last = GroupEntry(offset, 0)
         return bodies.unpack_group(body)
 
     def _wave(self, body: Body) -> Wave:
-        if not self._groups:
+        if self._last is None:
             raise corrupt(f"a wave outside of a group before byte {body.offset}")
         wave = take_wave(self._source, body, self._options)
         if wave.needs_model and not self._model_offset:
             raise corrupt(f"a chunk without a model before byte {self._source.offset}")
-        last = self._groups[-1]
-        self._groups[-1] = GroupEntry(last.offset, last.n_bytes + wave.n_bytes)
+        self._last = GroupEntry(self._last.offset, self._last.n_bytes + wave.n_bytes)
+        self._n_bytes += wave.n_bytes
         return wave
 
     def _end(self, body: Body, offset: int) -> End:
-        self._check_group_has_waves()
-        end, said_offset = bodies.unpack_end(body)
-        totals = (sum(g.n_bytes for g in self._groups), tuple(self._groups), self._model_offset)
-        if (end.n_bytes, end.groups, end.model_offset, said_offset) != (*totals, offset):
+        self._close_group()
+        end, said_offset = bodies.unpack_end(body, len(self._groups))
+        seen = (self._n_bytes, self._groups, self._model_offset, offset)
+        if (end.n_bytes, end.groups, end.model_offset, said_offset) != seen:
             raise corrupt(f"the index before byte {body.offset} contradicts the file")
         take_trailer(self._source, self._source.offset - self._start - offset)
-        if self._source.peek(1):
-            check_start(self._source)
         self.ended = True
         return end
 
-    def _check_group_has_waves(self) -> None:
-        if self._groups and self._groups[-1].n_bytes == 0:
+    def _close_group(self) -> None:
+        """Put the last group into the index, now that all of it has been seen."""
+        if self._last is None:
+            return
+        if self._last.n_bytes == 0:
             raise corrupt(f"a group without waves before byte {self._source.offset}")
+        self._groups.append(self._last.offset, self._last.n_bytes)
+        self._last = None
 
 
 def take_wave(source: Source, body: Body, options: Options) -> Wave:

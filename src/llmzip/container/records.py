@@ -10,6 +10,7 @@ All values are frozen and check themselves: an instance that breaks a limit cann
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -229,12 +230,13 @@ class End:
 
     checksum: 8 bytes, the FileChecksum of all decoded bytes; only its first 4 in a member of
         the compact form.
+    groups: of files that were read they take few bytes until they are looked at.
     model_offset: where the ModelRef stands in the member, or 0.
     """
 
     n_bytes: int
     checksum: bytes
-    groups: tuple[GroupEntry, ...] = ()
+    groups: Sequence[GroupEntry] = ()
     model_offset: int = 0
 
     def verify(self, decoded: FileChecksum) -> None:
@@ -275,4 +277,6 @@ def check_chunk_sizes(kind: Kind, n_bytes: int, n_tokens: int, n_payload: int) -
         return
     _require(n_tokens == 0, "only lm chunks have tokens")
     fits = n_payload == n_bytes if kind is Kind.STORED else n_payload < n_bytes
+    if kind is Kind.LZMA:
+        fits = fits and n_bytes <= limits.MAX_LZMA_RATIO * n_payload
     _require(fits, f"{kind.name.lower()}: a payload of {n_payload} bytes for {n_bytes} bytes")

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from llmzip.container.reader import Reader
 from llmzip.container.records import End, Group, Header, Kind, ModelRef, Options, Wave
+from llmzip.errors import TrailingError
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,17 @@ class Summary:
 def inspect(source: BinaryIO) -> Iterator[Summary]:
     """Yield a summary of each member of `source`, having checked all of its bytes.
 
-    Raises NotLlmzError, UnsupportedError, TruncatedError or CorruptError.
+    Raises NotLlmzError, UnsupportedError, TruncatedError or CorruptError; at the end
+    TrailingError, where other data than zeros follows.
     """
+    try:
+        yield from _summaries(source)
+    except TrailingError as exc:
+        if not exc.is_padding:
+            raise
+
+
+def _summaries(source: BinaryIO) -> Iterator[Summary]:
     reader = Reader(source)
     model: ModelRef | None = None
     options = Options()

@@ -136,6 +136,13 @@ class Source(Fields):
             self._at = 0
         return self._buffer[self._at : self._at + n_bytes]
 
+    def is_zeros(self) -> bool:
+        """Return whether nothing but zeros is left; what is looked at can't be taken any more."""
+        while piece := self._some(_PIECE_BYTES):
+            if piece.count(0) < len(piece):
+                return False
+        return True
+
     def _some(self, most: int) -> bytes:
         if self._at == len(self._buffer):
             self._buffer, self._at = self._fetch(), 0
@@ -198,14 +205,14 @@ class Body(Fields):
 
 def take_frame(source: Source) -> tuple[int, Body]:
     """Return the tag and the body of the next frame, its CRC verified."""
-    tee = Tee(source)
+    head = Tee(source)
     start = source.offset
-    tag = tee.byte()
-    n_bytes = tee.varint()
+    tag = head.byte()
+    n_bytes = head.varint()
     if n_bytes > MAX_BODY_BYTES:
         raise corrupt(f"the record at byte {start} claims to be {n_bytes} bytes long")
     body_offset = source.offset
-    body = tee.take(n_bytes)
-    if source.take(CRC_BYTES) != crc32(tee.taken):
+    body = source.take(n_bytes)
+    if source.take(CRC_BYTES) != crc32(body, zlib.crc32(head.taken)):
         raise corrupt(f"the record at byte {start} fails its checksum")
     return tag, Body(body, body_offset)

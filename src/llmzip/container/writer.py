@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from llmzip.container import bodies, limits
 from llmzip.container.checksum import FileChecksum, chunk_checksum
@@ -22,6 +22,9 @@ from llmzip.container.records import (
     Wave,
 )
 from llmzip.container.wire import crc32, frame
+
+if TYPE_CHECKING:
+    from llmzip.container.resume import Written
 
 
 class Writer:
@@ -48,6 +51,16 @@ class Writer:
         self._checksum = FileChecksum()
         self._finished = False
         self.n_written = 0
+
+    @classmethod
+    def after(cls, written: Written, sink: BinaryIO) -> Writer:
+        """Return a Writer that goes on after whole groups, at whose end `sink` stands."""
+        writer = cls(sink, written.options)
+        writer.n_written = written.n_written
+        writer._groups = list(written.groups)
+        writer._checksum = written.checksum
+        writer._model, writer._model_offset = written.model, written.model_offset
+        return writer
 
     def model(self, ref: ModelRef) -> None:
         """Say which model the LM chunks need."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from llmzip.exact.cache import KVCache
 from llmzip.exact.hidden import Hidden
 from llmzip.exact.model import ModelShape
+
+if TYPE_CHECKING:
+    import torch
 
 Ids = NDArray[np.int64]
 
@@ -79,8 +82,13 @@ class Engine(Protocol):
     """
 
     shape: ModelShape
+    device: torch.device
     max_rows: int
     step_threads: int  # threads that one `step` keeps busy
+
+    @property
+    def way(self) -> str:
+        """How it computes on its device, for people: "avx2", "triton"."""
 
     @property
     def head_bias(self) -> NDArray[np.float32] | None:

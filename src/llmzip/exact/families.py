@@ -13,10 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.errors import ModelUnsupportedError
+from llmzip.exact.checks import MOST_TOKENS, check_shape
 from llmzip.exact.floats import FloatLayer, FloatLinear, FloatModel
 from llmzip.exact.model import ModelShape
 
 Array = NDArray[np.float64]
+
+
+MOST_ROPE_THETA = 1e15
 
 
 class Weights:
@@ -40,10 +44,6 @@ class Weights:
     def optional(self, name: str) -> Array | None:
         """The tensor, or None if the model has none of that name."""
         return self[name] if name in self else None  # noqa: SIM401 - no mapping, no get
-
-
-MOST_TOKENS = 1 << 19
-"""Below this a distribution's total, mixed with candidates, stays below the coder's 2^48."""
 
 
 def read_model(model: Any) -> FloatModel:
@@ -73,13 +73,23 @@ def _require(config: Any, name: str, wanted: Any) -> None:
         )
 
 
+def _possible(**sizes: Any) -> ModelShape:
+    """The shape of these sizes. Raises ModelUnsupportedError where we would not run it."""
+    try:
+        shape = ModelShape(**sizes)
+        check_shape(shape)
+    except ValueError as exc:
+        raise ModelUnsupportedError(f"the exact engine does not run such a model: {exc}") from exc
+    return shape
+
+
 def _gpt2(config: Any, weights: Weights) -> FloatModel:
     """GPT-2: LayerNorm, learned positions, gelu_new, weights stored (in, out)."""
     _require(config, "activation_function", "gelu_new")
     _require(config, "scale_attn_weights", True)
     _require(config, "scale_attn_by_inverse_layer_idx", False)
     _require(config, "add_cross_attention", False)
-    shape = ModelShape(
+    shape = _possible(
         n_layers=config.n_layer,
         d_model=config.n_embd,
         n_heads=config.n_head,
@@ -123,7 +133,7 @@ def _llama(config: Any, weights: Weights) -> FloatModel:
     """Llama: RMSNorm, RoPE, SwiGLU, grouped-query attention, tied or separate head."""
     _require(config, "hidden_act", "silu")
     n_heads = config.num_attention_heads
-    shape = ModelShape(
+    shape = _possible(
         n_layers=config.num_hidden_layers,
         d_model=config.hidden_size,
         n_heads=n_heads,
@@ -173,9 +183,10 @@ def _rope_theta(config: Any) -> float:
     kind = parameters.get("rope_type", parameters.get("type", "default"))
     if kind != "default":
         raise ModelUnsupportedError(f"the exact engine lacks RoPE scaling {kind}; try --float")
-    if "rope_theta" in parameters:
-        return float(parameters["rope_theta"])
-    return float(getattr(config, "rope_theta", 10000.0))
+    theta = float(parameters.get("rope_theta", getattr(config, "rope_theta", 10000.0)))
+    if not 1.0 <= theta <= MOST_ROPE_THETA:
+        raise ModelUnsupportedError(f"the exact engine lacks RoPE with a base of {theta}")
+    return theta
 
 
 FAMILIES: dict[str, Callable[[Any, Weights], FloatModel]] = {"gpt2": _gpt2, "llama": _llama}

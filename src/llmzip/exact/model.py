@@ -20,6 +20,7 @@ from torch import Tensor
 
 from llmzip.errors import ModelDamagedError
 from llmzip.exact import ENGINE_VERSION
+from llmzip.exact.checks import check_shape, check_tensors
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class ExactModel:
 
     @classmethod
     def load(cls, path: Path) -> ExactModel:
-        """Map a file written by `save`.
+        """Map a file written by `save`, having checked all that the kernels rely on.
 
         Raises ModelDamagedError where it is not one, or of another engine version.
         """
@@ -138,8 +139,11 @@ class ExactModel:
                 raise ModelDamagedError(
                     f"{path}: prepared by another engine version; prepare again"
                 )
-            return _assemble(ModelShape(**json.loads(meta.pop("shape"))), tensors, meta)
-        except (SafetensorError, KeyError, TypeError, ValueError, OSError) as exc:
+            shape = ModelShape(**json.loads(meta.pop("shape")))
+            check_shape(shape)
+            check_tensors(shape, tensors)
+            return _assemble(shape, tensors, meta)
+        except (SafetensorError, KeyError, TypeError, ValueError, RecursionError, OSError) as exc:
             raise ModelDamagedError(f"{path}: not a prepared model ({exc}); remove it") from exc
 
 

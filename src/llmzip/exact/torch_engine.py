@@ -26,6 +26,7 @@ class TorchEngine:
 
     max_rows = 2048
     step_threads = 1
+    way = "torch reference"
 
     def __init__(self, model: ExactModel, device: torch.device) -> None:
         self._reference = Reference(model, device)

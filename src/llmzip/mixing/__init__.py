@@ -12,32 +12,30 @@ import numpy as np
 
 from llmzip.errors import CorruptError
 
-MIN_TABLE_BITS, MAX_TABLE_BITS = 16, 26
-"""The table of histories has 64 bytes for each byte of the text, 64 MiB at most."""
-
 
 def compress(data: bytes, most: int) -> bytes | None:
     """Return the payload of `data`, or None if it takes more than `most` bytes."""
     from llmzip.mixing import kernel
+    from llmzip.mixing.states import fresh_state
 
     text = np.frombuffer(data, dtype=np.uint8).copy()
     payload = np.zeros(most, dtype=np.uint8)
-    state = kernel.new_state(_table_bits(len(data)))
-    n_payload = kernel.encode(state, text, payload)
+    with fresh_state(text) as state:
+        n_payload = kernel.encode(state, text, payload)
     return None if n_payload < 0 else payload[:n_payload].tobytes()
 
 
 def decompress(payload: bytes, n_bytes: int) -> bytes:
     """Return the `n_bytes` that `payload` stands for. Raises CorruptError if it is malformed."""
     from llmzip.mixing import kernel
+    from llmzip.mixing.states import fresh_state
 
+    if not payload:
+        return b"\xff" * n_bytes  # nothing but ones: see kernel._is_spent
     text = np.zeros(n_bytes, dtype=np.uint8)
     coded = np.frombuffer(payload, dtype=np.uint8).copy()
-    state = kernel.new_state(_table_bits(n_bytes))
-    if payload.endswith(b"\0") or not kernel.decode(state, coded, text):
+    with fresh_state(text) as state:
+        is_whole = kernel.decode(state, coded, text)
+    if payload.endswith(b"\0") or not is_whole:
         raise CorruptError("a chunk's mixed data is damaged; get the file again")
     return text.tobytes()
-
-
-def _table_bits(n_bytes: int) -> int:
-    return min(max((64 * n_bytes - 1).bit_length(), MIN_TABLE_BITS), MAX_TABLE_BITS)

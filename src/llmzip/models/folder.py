@@ -30,7 +30,7 @@ def check(folder: Path) -> None:
     names = [path.name for path in folder.iterdir()]
     if "config.json" not in names:
         raise ModelNotFoundError(f"{folder} has no config.json: it is not a model's folder")
-    if not any(name.endswith(".safetensors") and _is_read(name) for name in names):
+    if not any(name.endswith(".safetensors") and is_read(name) for name in names):
         if any(fnmatch(name, pattern) for name in names for pattern in _PICKLES):
             raise ModelUnsupportedError(
                 f"{folder} has its weights only as pickles, which are never loaded: "
@@ -45,8 +45,9 @@ def check(folder: Path) -> None:
 
 def read_files(folder: Path) -> list[Path]:
     """Return the files of a model's folder that make it what it is."""
-    return sorted(path for path in folder.iterdir() if _is_read(path.name) and path.is_file())
+    return sorted(path for path in folder.iterdir() if is_read(path.name) and path.is_file())
 
 
-def _is_read(name: str) -> bool:
+def is_read(name: str) -> bool:
+    """Say whether a file of that name is among READ_PATTERNS."""
     return any(fnmatch(name, pattern) for pattern in READ_PATTERNS)

@@ -1,7 +1,8 @@
 """Repositories on the Hugging Face hub, in the cache that every program on the machine shares.
 
 What is cached is used without asking the network; `refresh` asks. HF_HUB_OFFLINE,
-HF_HOME, HF_ENDPOINT and a stored token mean here what they mean everywhere.
+HF_HOME, HF_ENDPOINT and a stored token mean here what they mean everywhere; but a token goes
+only where a person asked to go, never where a file leads.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from llmzip.errors import ModelError, ModelNotFoundError
+from llmzip.errors import ModelError, ModelNotFoundError, ModelUnsupportedError
 from llmzip.models import folder, notice
 from llmzip.models.catalog import HubSource
+
+MOST_FETCHED_BYTES = 32 * 10**9
+"""What is fetched of one repository at most."""
 
 
 def cached(source: HubSource) -> Path | None:
@@ -28,6 +32,7 @@ def cached(source: HubSource) -> Path | None:
                     revision=source.revision,
                     allow_patterns=list(folder.READ_PATTERNS),
                     local_files_only=True,
+                    token=False,
                 )
             )
             folder.check(path)
@@ -35,25 +40,60 @@ def cached(source: HubSource) -> Path | None:
     return None
 
 
-def refresh(source: HubSource, *, quiet: bool) -> Path:
+def refresh(source: HubSource, *, quiet: bool, with_token: bool = True) -> Path:
     """Bring the cache up to date with the repository and return the folder.
 
-    Raises: ModelNotFoundError if the hub cannot be asked or has no such thing.
+    with_token: whether the hub may know who asks.
+
+    Raises: ModelNotFoundError if the hub cannot be asked or has no such thing;
+    ModelUnsupportedError if it is too large.
     """
     import huggingface_hub
 
+    token = None if with_token else False
     with _bars(quiet):
-        if not notice.on_terminal():
-            notice.say(f"fetching {source.repo} from the hub", quiet)
         try:
-            path = huggingface_hub.snapshot_download(
+            n_bytes = _fetched_bytes(source, token)
+        except ModelError:
+            raise
+        except Exception as exc:  # the hub's, the HTTP client's, the system's: dozens of types
+            if (path := cached(source)) is not None:  # which is then the newest to be had
+                return path
+            raise _explain(source, exc) from exc
+        notice.say(f"fetching {source.repo} from the hub ({notice.megabytes(n_bytes)})", quiet)
+        try:
+            found = huggingface_hub.snapshot_download(
                 source.repo,
                 revision=source.revision,
                 allow_patterns=list(folder.READ_PATTERNS),
+                token=token,
             )
-        except Exception as exc:  # the hub's, the HTTP client's, the system's: dozens of types
+        except Exception as exc:
             raise _explain(source, exc) from exc
-    return Path(path)
+    return Path(found)
+
+
+def _fetched_bytes(source: HubSource, token: bool | None) -> int:
+    """Ask the hub how large all that would be fetched is. Raises: ModelUnsupportedError, theirs."""
+    import huggingface_hub
+
+    info = huggingface_hub.HfApi().model_info(
+        source.repo, revision=source.revision, files_metadata=True, token=token
+    )
+    sizes = {sibling.rfilename: sibling.size for sibling in info.siblings or []}
+    wanted = [name for name in sizes if folder.is_read(name)]
+    if unknown := [name for name in wanted if sizes[name] is None]:
+        raise ModelUnsupportedError(
+            f"the hub does not say how large {unknown[0]} of {source.repo} is: fetch the "
+            "repository by other means and give its folder"
+        )
+    n_bytes = sum(sizes[name] or 0 for name in wanted)
+    if n_bytes > MOST_FETCHED_BYTES:
+        raise ModelUnsupportedError(
+            f"{source.repo} has {notice.megabytes(n_bytes)} to fetch, more than "
+            f"{notice.megabytes(MOST_FETCHED_BYTES)}: fetch it by other means and give its folder"
+        )
+    return n_bytes
 
 
 @contextlib.contextmanager

@@ -1,4 +1,7 @@
-"""Models through transformers: silent, in float32, never a pickle, never foreign code."""
+"""Models through transformers: silent, in float32, never a pickle, never foreign code.
+
+Nothing is fetched here, and what files claim of their sizes is checked before it is believed.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,12 @@ import io
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from llmzip.errors import LlmzipError, ModelDamagedError, ModelUnsupportedError
+from llmzip.models import claims, gguf_claims
 from llmzip.models.files import ModelFiles
 
 if TYPE_CHECKING:
@@ -38,14 +43,39 @@ class LoadedModel:
 def load_transformers(files: ModelFiles) -> LoadedModel:
     """Load a model for computing with it.
 
-    Raises: ModelUnsupportedError if transformers does not know the architecture or the
-    tokenizer has no table form; ModelDamagedError if files contradict each other.
+    Raises: ModelUnsupportedError if transformers does not know the architecture, the tokenizer
+    has no table form or a size is beyond belief; ModelDamagedError if files contradict each other.
     """
     with _silence(), _translated(files.path):
+        _check_claims(files)
         tokenizer_json = _read_tokenizer(files)
         model = _load_model(files)
     bos_id = _check_tokenizer(files.path, tokenizer_json, model)
     return LoadedModel(model, tokenizer_json, bos_id, files.name, files.source)
+
+
+def _check_claims(files: ModelFiles) -> None:
+    """Refuse what would take more memory than its files account for, before any of it is taken."""
+    if files.is_gguf:
+        gguf_claims.check_gguf(files.path)
+        return
+    if (files.path / "adapter_config.json").exists() and find_spec("peft") is not None:
+        raise ModelUnsupportedError(
+            f"{files.path} has an adapter beside the model, which the peft library would add to it "
+            "unasked: remove adapter_config.json, or merge the adapter"
+        )
+    n_held = claims.check_folder(files.path)
+    import torch
+    import transformers
+
+    config = transformers.AutoConfig.from_pretrained(**_where(files))
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):  # sizes without memory
+        model = transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    n_implied, n_constants = (
+        sum(tensor.numel() for tensor in tensors)
+        for tensors in (model.parameters(), model.buffers())
+    )
+    claims.check_implied(files.path, n_implied, n_held, n_constants)
 
 
 def _where(files: ModelFiles) -> dict[str, Any]:

@@ -9,6 +9,9 @@ KEY is a hash of the model's files and the engine's version, so another file or
 another engine never meets a stale form. A prepared model needs neither
 transformers nor the files it was made from, and it can be found by the
 fingerprint in a .llmz file: the way back from a model that has no public name.
+
+What is in the cache is believed because nobody else can have put it there (see home.py); it is
+checked all the same, for the kernels trust their tensors: shapes, types and bounds.
 """
 
 from __future__ import annotations
@@ -36,6 +39,8 @@ FINGERPRINT_N_BYTES = 8
 
 _MODEL, _TOKENIZER, _INFO = "model.safetensors", "tokenizer.json", "info.json"
 _BLOCK_N_BYTES = 1 << 20
+_NOT_READY = FileNotFoundError, PermissionError, ModelDamagedError
+_INFO_MOST_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -78,17 +83,20 @@ def open_exact(name: str, *, quiet: bool = False) -> OpenedExact:
 
 
 def open_recorded(
-    name: str, source: str, fingerprint: bytes, *, quiet: bool = False
+    name: str, source: str, fingerprint: bytes, *, allow_hub: bool = False, quiet: bool = False
 ) -> OpenedExact:
-    """Open the model that a .llmz file records, fetching and preparing it where needed.
+    """Open the model that a .llmz file records, preparing it where needed.
+
+    allow_hub: fetch it even if it is none of the catalog's; see `locate_recorded`.
 
     Raises: FingerprintError if that name now leads to another model; ModelError, OSError.
     """
     folder = find_prepared(fingerprint)
     if folder is not None:
-        with contextlib.suppress(ModelDamagedError):  # prepare it anew, if it can be had
+        with contextlib.suppress(*_NOT_READY):  # prepare it anew, if it can be had
             return _load(folder)
-    opened = open_files(locate_recorded(name, source, quiet=quiet), quiet=quiet)
+    files = locate_recorded(name, source, allow_hub=allow_hub, quiet=quiet)
+    opened = open_files(files, quiet=quiet)
     check_fingerprint(opened, fingerprint)
     return opened
 
@@ -112,11 +120,12 @@ def open_files(files: ModelFiles, *, quiet: bool = False) -> OpenedExact:
     Raises: ModelError, OSError.
     """
     folder = prepared_path(files)
-    with contextlib.suppress(FileNotFoundError, ModelDamagedError):
+    with contextlib.suppress(*_NOT_READY):
         return _named(_load(folder), files)
     waiting = f"waiting for another llmzip that prepares {files.name}"
-    with home.staging(folder.name, lambda: notice.say(waiting, quiet)) as tmp:
-        with contextlib.suppress(FileNotFoundError, ModelDamagedError):
+    what = f"the prepared form of model {files.name!r}"
+    with home.staging(folder.name, lambda: notice.say(waiting, quiet), what) as tmp:
+        with contextlib.suppress(*_NOT_READY):
             return _named(_load(folder), files)
         _prepare(files, tmp, quiet)
         home.publish(tmp, folder)
@@ -143,10 +152,15 @@ def find_prepared(fingerprint: bytes) -> Path | None:
 
 
 def list_prepared() -> Iterator[tuple[Path, PreparedInfo]]:
-    """Yield every prepared model in the cache, by name."""
-    found = []
+    """Yield every prepared model in the cache that this user may read, by name.
+
+    Raises: UntrustedError if others can have put one there.
+    """
+    found: list[tuple[Path, PreparedInfo]] = []
+    with contextlib.suppress(PermissionError):
+        home.trusted(_prepared_home())
     for path in _prepared_home().glob(f"*/{_INFO}"):
-        with contextlib.suppress(FileNotFoundError, ModelDamagedError):
+        with contextlib.suppress(*_NOT_READY):
             found.append((path.parent, _read_info(path.parent)))
     yield from sorted(found, key=lambda item: (item[1].name, item[0]))
 
@@ -170,6 +184,8 @@ def _prepare(files: ModelFiles, folder: Path, quiet: bool) -> None:
     (folder / _TOKENIZER).write_text(loaded.tokenizer_json, encoding="utf-8")
     info = _describe(folder, loaded, exact, tokenizer)
     _write_info(folder, info)
+    # the library that writes tensors lets only their owner read them, whatever the folder says
+    (folder / _MODEL).chmod((folder / _INFO).stat().st_mode)
 
 
 def _describe(
@@ -191,15 +207,18 @@ def _describe(
 
 
 def _load(folder: Path) -> OpenedExact:
-    """Load a prepared model after checking that it is as it was written."""
+    """Load a prepared model after checking that it is as it was written.
+
+    Raises: ModelDamagedError, UntrustedError, OSError.
+    """
     info = _read_info(folder)
     for name, check in info.checks.items():
-        if _xxh3(folder / name) != check:
+        if _xxh3(home.trusted(folder / name)) != check:
             raise ModelDamagedError(f"{folder / name} is damaged: remove {folder}")
     from llmzip.exact.model import ExactModel
     from llmzip.tokens import ByteTokenizer
 
-    return OpenedExact(
+    opened = OpenedExact(
         model=ExactModel.load(folder / _MODEL),
         tokenizer=ByteTokenizer((folder / _TOKENIZER).read_text(encoding="utf-8")),
         bos_id=info.bos_id,
@@ -207,6 +226,10 @@ def _load(folder: Path) -> OpenedExact:
         source=info.source,
         fingerprint=bytes.fromhex(info.fingerprint),
     )
+    n_tokens = opened.model.shape.vocab_size
+    if not (0 <= opened.bos_id < n_tokens and opened.tokenizer.vocab_size <= n_tokens):
+        raise ModelDamagedError(f"{folder}: its tokenizer is another model's: remove {folder}")
+    return opened
 
 
 def _named(opened: OpenedExact, files: ModelFiles) -> OpenedExact:
@@ -221,13 +244,28 @@ def _write_info(folder: Path, info: PreparedInfo) -> None:
 
 
 def _read_info(folder: Path) -> PreparedInfo:
+    """Read what a prepared model is. Raises: ModelDamagedError, UntrustedError, OSError."""
     try:
-        content = json.loads((folder / _INFO).read_text(encoding="utf-8"))
+        with home.trusted(folder / _INFO).open("rb") as file:
+            content = json.loads(file.read(_INFO_MOST_BYTES))
         if content["check"] == _info_check(content["info"]):
-            return PreparedInfo(**content["info"])
-    except (ValueError, TypeError, KeyError) as exc:
+            return _checked(PreparedInfo(**content["info"]))
+    except (ValueError, TypeError, KeyError, RecursionError) as exc:
         raise ModelDamagedError(f"{folder / _INFO} is damaged: remove {folder}") from exc
     raise ModelDamagedError(f"{folder / _INFO} has been changed: remove {folder}")
+
+
+def _checked(info: PreparedInfo) -> PreparedInfo:
+    """Return `info` if every field is of its kind. Raises: ValueError, TypeError."""
+    texts = (info.name, info.source, info.fingerprint, *info.checks, *info.checks.values())
+    whole = (type(info.bos_id), type(info.engine_version)) == (int, int)
+    if not whole or any(type(text) is not str for text in texts):
+        raise TypeError("a field of another type")
+    if len(bytes.fromhex(info.fingerprint)) != FINGERPRINT_N_BYTES:
+        raise ValueError("a fingerprint of another length")
+    if info.checks.keys() != {_MODEL, _TOKENIZER}:  # no other file is ever read
+        raise ValueError("checks of other files")
+    return info
 
 
 def _info_check(fields: dict[str, object]) -> str:

@@ -27,7 +27,7 @@ def remove(name: str) -> int:
     freed = 0
     for folder in own_files(name):
         freed += folder_n_bytes(folder)
-        trash = home.home_folder() / "staging" / f"removed-{folder.name}"
+        trash = home.trusted(home.home_folder() / "staging" / f"removed-{folder.name}")
         shutil.rmtree(trash, ignore_errors=True)
         home.publish(folder, trash)  # gone in one step, whoever is looking
         shutil.rmtree(trash)

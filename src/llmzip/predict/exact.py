@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.exact.distribution import Engine
+from llmzip.exact.model import ModelShape
 from llmzip.predict.adaptive import Adaptive, AdaptiveLanes
 from llmzip.predict.batches import chunk_intervals, grouped
 from llmzip.predict.lane_group import Bias, LaneGroup, Lanes, Totals
@@ -25,6 +26,9 @@ from llmzip.predict.workers import Workers
 CACHE_BYTES = 768 << 20
 """What the KV caches of all lanes may take by default."""
 MAX_LANES = 64
+
+_POSITIONS_TOGETHER = 64  # engines round the positions of a cache up to no more than that
+_ROW_BYTES = 8  # of a lane's last distribution, for each id: sums and weights
 
 T = TypeVar("T")
 
@@ -48,10 +52,20 @@ class ExactPredictor:
         self._window = window
         engine = self._workers.engines[0]
         self.vocab_size = engine.shape.vocab_size
+        self.way = f"{engine.device.type}, {engine.way}"
         self.default_lanes = n_lanes or lanes_to_decode(engine, window.size)
         self._n_together = lanes_to_prefill(engine, window.size)
         self._dictionary = dictionary
         self._primed: Primed | None = None
+
+    def lane_bytes(self, n_tokens: int | None = None) -> int:
+        """Return about what memory a lane takes, beside the model, for a chunk of `n_tokens`."""
+        size = self._window.size
+        n_prefix = 0 if self._dictionary is None else min(len(self._dictionary), size // 2)
+        n_positions = min(size, n_prefix + (n_tokens or size))
+        rounded = -(-n_positions // _POSITIONS_TOGETHER) * _POSITIONS_TOGETHER
+        shape = self._workers.engines[0].shape
+        return cache_bytes(shape, rounded) + _ROW_BYTES * self.vocab_size
 
     def intervals(self, chunks: Iterable[NDArray[np.int32]]) -> Iterator[Intervals]:
         """Yield the intervals of each chunk, in order; workers take chunks as they are free."""
@@ -87,9 +101,12 @@ def lanes_to_decode(engine: Engine, n_positions: int) -> int:
     """Lanes to decode side by side by default: the engine's choice, else what memory allows."""
     if hasattr(engine, "default_lanes"):
         return int(engine.default_lanes(n_positions))
-    shape = engine.shape
-    lane_bytes = shape.n_layers * shape.n_kv_heads * (shape.d_head + 4) * 2 * n_positions
-    return max(1, min(MAX_LANES, CACHE_BYTES // lane_bytes))
+    return max(1, min(MAX_LANES, CACHE_BYTES // cache_bytes(engine.shape, n_positions)))
+
+
+def cache_bytes(shape: ModelShape, n_positions: int) -> int:
+    """What the KV cache of a lane takes: int8 keys and values, and a float32 scale for each."""
+    return shape.n_layers * shape.n_kv_heads * (shape.d_head + 4) * 2 * n_positions
 
 
 def lanes_to_prefill(engine: Engine, n_positions: int) -> int:

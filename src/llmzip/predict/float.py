@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from llmzip.errors import ModelUnsupportedError
+from llmzip.errors import DeviceError, ModelUnsupportedError
 from llmzip.predict.protocol import Intervals, LearningGroup
 from llmzip.predict.windows import Window
 
@@ -41,6 +41,9 @@ _SETTINGS = (
     "MKL_CBWR",
 )
 
+_ATTENTIONS = (None, "eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention")
+"""What transformers may run a model's attention by."""
+
 U64 = NDArray[np.uint64]
 
 
@@ -53,12 +56,22 @@ class FloatPredictor:
         """Take a model in evaluation mode, on the device where it shall run."""
         self._model = model
         self._window = window
+        self._n_threads = torch.get_num_threads()  # as the machine's tag has it
         self.vocab_size: int = model.config.get_text_config().vocab_size
+        self.way = f"{model.device.type}, float"
 
     def intervals(self, chunks: Iterable[NDArray[np.int32]]) -> Iterator[Intervals]:
         """Yield the intervals of each chunk, in order, token by token as the decoder does."""
         for chunk in chunks:
+            self._take_threads()
             yield self._chunk(chunk)
+
+    def lane_bytes(self, n_tokens: int | None = None) -> int:
+        """Return about what memory a lane takes: the keys and values of all positions."""
+        size = self._window.size
+        config = self._model.config.get_text_config()
+        row = 2 * config.num_hidden_layers * config.hidden_size * self._model.dtype.itemsize
+        return int(row * min(size, n_tokens or size))
 
     def _chunk(self, chunk: NDArray[np.int32]) -> Intervals:
         rows: U64 = np.empty((3, chunk.size), dtype=np.uint64)
@@ -79,7 +92,13 @@ class FloatPredictor:
 
     def lanes(self, n_lanes: int) -> FloatLanes:
         """Return a decoder for up to `n_lanes` chunks, which it runs one after the other."""
+        self._take_threads()
         return FloatLanes([_Context(self._model, self._window) for _ in range(n_lanes)])
+
+    def _take_threads(self) -> None:
+        """Compute with as many threads as in the thread that made this: torch counts for each."""
+        if torch.get_num_threads() != self._n_threads:
+            torch.set_num_threads(self._n_threads)
 
 
 class FloatLanes:
@@ -187,15 +206,36 @@ def machine_tag(model: PreTrainedModel) -> bytes:
     They cover the processor, the device, the number of threads and the versions of the
     libraries that compute.
     """
+    attention = getattr(model.config, "_attn_implementation", None)
+    return _machine_tag(model.device, model.dtype, attention)
+
+
+def require_machine(wanted: bytes, device: torch.device) -> None:
+    """Make sure, with no model loaded, that some float32 model might have the tag `wanted` here.
+
+    Raises: DeviceError.
+    """
+    if all(wanted != _machine_tag(device, torch.float32, name) for name in _ATTENTIONS):
+        raise foreign_machine()
+
+
+def foreign_machine() -> DeviceError:
+    """The error for a file of another machine."""
+    return DeviceError(
+        "the file was made in floating point and can be decoded only on the machine, device "
+        "and library versions that made it; --force-foreign tries all the same"
+    )
+
+
+def _machine_tag(device: torch.device, dtype: torch.dtype, attention: str | None) -> bytes:
     import transformers
 
-    device = model.device
     facts = {
         "libraries": [torch.__version__, transformers.__version__, np.__version__],
         "processor": [platform.machine(), _processor(), torch.backends.cpu.get_cpu_capability()],
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        "model": [str(model.dtype), str(getattr(model.config, "_attn_implementation", None))],
+        "model": [str(dtype), str(attention)],
         "settings": [torch.get_float32_matmul_precision(), *map(os.environ.get, _SETTINGS)],
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).digest()[:8]

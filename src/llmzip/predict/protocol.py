@@ -85,8 +85,18 @@ class Predictor(Protocol):
         """Token ids are 0 to vocab_size - 1."""
 
     @property
+    def way(self) -> str:
+        """Where and how it computes, for people: "cpu, avx2"."""
+
+    @property
     def default_lanes(self) -> int:
         """How many lanes decode together by default on this device: speed and memory only."""
+
+    def lane_bytes(self, n_tokens: int | None = None) -> int:
+        """Return about what memory a lane takes, beside the model, for a chunk of `n_tokens`.
+
+        None stands for chunks of any length.
+        """
 
     def intervals(self, chunks: Iterable[NDArray[np.int32]]) -> Iterator[Intervals]:
         """Yield the intervals of each chunk, in order. Chunks (never empty) share nothing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from itertools import islice
 from queue import SimpleQueue
 from typing import TypeVar
@@ -11,6 +11,7 @@ from typing import TypeVar
 import torch
 
 from llmzip.exact.distribution import Engine
+from llmzip.forks import Threads
 
 T = TypeVar("T")
 
@@ -23,7 +24,7 @@ class Workers:
 
     def __init__(self, make_engine: Callable[[int], Engine], n_workers: int) -> None:
         self._n_threads = n_workers
-        self._pool = ThreadPoolExecutor(n_workers, "llmzip", initializer=_one_torch_thread)
+        self._pool = Threads(n_workers, "llmzip", _one_torch_thread)
         threads = [n_workers if i == 0 else 1 for i in range(n_workers)]
         self.engines = list(self._pool.map(make_engine, threads))
         self._free: SimpleQueue[Engine] = SimpleQueue()

@@ -16,6 +16,8 @@ def stats_lines(stats: Stats) -> list[str]:
         ("compressed", f"{stats.n_file_bytes:,} bytes{_share(stats)}"),
         ("model", stats.model_name or "none needed"),
     ]
+    if stats.model_name and stats.way:
+        rows.append(("computed by", stats.way))
     if stats.n_tokens:
         rows += _model_rows(stats)
     if stats.opening_seconds:

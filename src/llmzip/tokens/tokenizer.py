@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from llmzip.errors import CorruptError, ModelDamagedError
 from llmzip.tokens.escape import Escapes
@@ -53,6 +54,14 @@ class ByteTokenizer:
     def vocab_size(self) -> int:
         """Token ids are 0 to vocab_size - 1."""
         return len(self.table)
+
+    @cached_property
+    def is_text(self) -> NDArray[np.bool_]:
+        """Of each id whether `encode` may give it: those that stand for bytes, and the escape."""
+        allowed = self.table.lengths > 0
+        if self._escapes.escape_id >= 0:
+            allowed[self._escapes.escape_id] = True
+        return allowed
 
     def fingerprint_bytes(self) -> bytes:
         """Return all that decoding depends on, for hashing: the token table and the escape."""

@@ -18,6 +18,8 @@ from llmzip.errors import ModelUnsupportedError
 Spec = dict[str, Any]
 """The contents of a `tokenizer.json`."""
 
+MOST_IDS = 1 << 20
+
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-F]{2})>")
 _SPACE_MARK = "\u2581"
 
@@ -26,7 +28,7 @@ def token_bytes(spec: Spec) -> list[bytes]:
     """Return the bytes of each token, by id; b"" for special tokens and for unused ids.
 
     Raises:
-        ModelUnsupportedError: the tokenizer is of neither family.
+        ModelUnsupportedError: the tokenizer is of neither family, or has too many tokens.
     """
     vocab = _vocab(spec)
     spell = _speller(spec)
@@ -38,7 +40,12 @@ def token_bytes(spec: Spec) -> list[bytes]:
         tokens[vocab[unknown]] = b""
     if spec["model"].get("unk_id") is not None:
         tokens[spec["model"]["unk_id"]] = b""
-    return [tokens.get(id_, b"") for id_ in range(max(tokens) + 1)]
+    largest = max(tokens)
+    if largest >= MOST_IDS:  # one id is enough to ask for a table of any size
+        raise ModelUnsupportedError(
+            f"the tokenizer's ids go up to {largest}, but no more than {MOST_IDS:,} are supported"
+        )
+    return [tokens.get(id_, b"") for id_ in range(largest + 1)]
 
 
 def lossless_json(spec: Spec) -> str:

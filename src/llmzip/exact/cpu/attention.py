@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from llmzip.compiled import inlined, kernel
 from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT, quantise_row
 from llmzip.exact.cpu.scalars import (
     WHOLE_BITS,
@@ -18,8 +19,6 @@ from llmzip.exact.cpu.scalars import (
     f32,
     high_byte,
     i32,
-    inlined,
-    kernel,
     largest,
     low_byte,
     maximum,

@@ -96,9 +96,9 @@ class CpuCache(KVCache):
         """An empty cache, as `way` wants it."""
         *outer, n_positions, d_head = plain.values.shape
         together, keys = 1, plain.keys
-        if way is Way.TILES:
+        if way is Way.AMX:
             together = tiles.TOGETHER
-        elif way is Way.PAIRS:
+        elif way is Way.AVX2:
             together, block = pairs.TOGETHER, pairs.OUTPUTS
             keys = keys.view(*outer, n_positions // block, d_head // together, block, together)
         values = plain.values.view(*outer, n_positions // together, d_head, together)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.exact.cpu.scalars import kernel, wide_vectors
+from llmzip.compiled import kernel
+from llmzip.exact.cpu.scalars import wide_vectors
 
 PANEL = 32
 """Columns that are taken from the rest together, while its rows are in the processor's cache."""

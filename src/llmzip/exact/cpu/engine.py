@@ -53,11 +53,18 @@ class CpuEngine:
 
     max_rows = BLOCK_ROWS
 
-    def __init__(self, model: ExactModel, n_positions: int, step_threads: int = 1) -> None:
+    def __init__(
+        self,
+        model: ExactModel,
+        n_positions: int,
+        step_threads: int = 1,
+        way: str | None = None,
+    ) -> None:
+        """`way`: see `way_of`, which raises DeviceError."""
         self.shape = model.shape
         self.model = ModelView.of(model)
         self.device = torch.device("cpu")
-        self.way = way_of(model.shape)
+        self.way = way_of(model.shape, way)
         self._work = Workspace(model.shape, BLOCK_ROWS, n_positions)
         self.step_threads = 1 if self.way is Way.PLAIN else step_threads
         self._team: StepTeam | None = None
@@ -66,10 +73,10 @@ class CpuEngine:
         self._prefill = self._make_prefill()
 
     def _make_prefill(self) -> Prefill:
-        if self.way is Way.TILES:
-            return TilePrefill(packed_model(self._model), self._work)
-        if self.way is Way.PAIRS:
-            return PairPrefill(packed_model(self._model), self._work)
+        if self.way is Way.AMX:
+            return TilePrefill(packed_model(self._model, self.way), self._work)
+        if self.way is Way.AVX2:
+            return PairPrefill(packed_model(self._model, self.way), self._work)
         return PlainPrefill(self.shape, self.model, self._work)
 
     @property
@@ -121,7 +128,9 @@ class CpuEngine:
         if self.way is Way.PLAIN:
             return self.distributions(self._forward_parts(ids[:, None], lanes, at, cache), bias)
         if self._team is None:
-            self._team = StepTeam(self.shape, packed_model(self._model), self.step_threads)
+            self._team = StepTeam(
+                self.shape, packed_model(self._model, self.way), self.step_threads
+            )
         work = self._team.run(ids, lanes, at, cache, bias)
         rows = slice(0, len(ids))
         return CpuDistributions(work.logits[rows], work.blocks[rows])

@@ -10,17 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from llmzip.compiled import inlined, kernel
 from llmzip.exact.bias import GRADIENT_BITS
-from llmzip.exact.cpu.scalars import (
-    exp2_below,
-    f32,
-    i32,
-    inlined,
-    kernel,
-    maximum,
-    rounded_far,
-    wide_vectors,
-)
+from llmzip.exact.cpu.scalars import exp2_below, f32, i32, maximum, rounded_far, wide_vectors
 from llmzip.exact.reference import FREQ_BITS
 
 FREQ_SCALE = f32(1 << FREQ_BITS)

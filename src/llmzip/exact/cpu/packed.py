@@ -19,7 +19,7 @@ from llmzip.exact.cpu.product import StepLinear
 from llmzip.exact.cpu.rows import row_sums
 from llmzip.exact.cpu.scalars import f32, i32
 from llmzip.exact.cpu.step import StepModel
-from llmzip.exact.cpu.ways import Way, way_of
+from llmzip.exact.cpu.ways import Way
 from llmzip.exact.model import ExactModel
 from llmzip.exact.reference import score_scale
 
@@ -39,9 +39,8 @@ _shared: WeakValueDictionary[tuple[int, Way], PackedModel] = WeakValueDictionary
 _lock = threading.Lock()
 
 
-def packed_model(model: ExactModel) -> PackedModel:
-    """The model packed, by whoever asks for it first."""
-    way = way_of(model.shape)
+def packed_model(model: ExactModel, way: Way) -> PackedModel:
+    """The model packed for a way, by whoever asks for it first."""
     key = id(model), way
     with _lock:
         packed = _shared.get(key)
@@ -66,7 +65,7 @@ def _step_model(model: ExactModel, way: Way) -> StepModel:
         model.shape.eps,
         model.shape.gated,
         f32(score_scale(model.shape.d_head)),
-        way is Way.TILES,
+        way is Way.AMX,
         **named,
     )
 
@@ -75,11 +74,11 @@ def _step_linear(way: Way, linears: Sequence[LinearView]) -> StepLinear:
     # a mapped file comes in small pages; numpy asks for huge ones, which are read faster
     rows = [linear.weight.t().numpy() for linear in linears]
     scale, bias = (np.stack([getattr(linear, n) for linear in linears]) for n in ("scale", "bias"))
-    if way is Way.VECTORS:
+    if way is Way.VNNI:
         corrections = [row_sums(weight) * i32(simd.SIGN_BITS) for weight in rows]
         return StepLinear(_aligned(rows), np.stack(corrections), scale, bias)
     none = np.empty((len(rows), 0), dtype=np.int32)
-    if way is Way.TILES:
+    if way is Way.AMX:
         return StepLinear(_packed(rows, tiles.OUTPUTS, np.int32), none, scale, bias)
     weights = _packed(rows, pairs.OUTPUTS, np.int16)
     n_layers, n_out, n_in = weights.shape

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from llmzip.compiled import inlined, kernel
 from llmzip.exact.cpu.attention import softmax_row
 from llmzip.exact.cpu.pairs import LINE, OUTPUTS, TOGETHER, WIDE_TERMS, block_products, widen
-from llmzip.exact.cpu.scalars import address_of, borrowed, f32, inlined, keep, kernel, rounded
+from llmzip.exact.cpu.scalars import address_of, borrowed, f32, keep, rounded
 
 BLOCK = 24
 """Rows of prefill whose scores are held at once: strips of `pairs.ROWS`."""

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from llmzip.compiled import kernel
 from llmzip.exact.cpu.head import BLOCK, fill_logits, weigh
 from llmzip.exact.cpu.pairs import product
-from llmzip.exact.cpu.scalars import borrowed, f32, keep, kernel, maximum
+from llmzip.exact.cpu.scalars import borrowed, f32, keep, maximum
 
 
 @kernel

@@ -16,11 +16,10 @@ import os
 from typing import Any
 
 import numpy as np
-from llvmlite import binding, ir
-from numba.core import cgutils, config, types
-from numba.extending import intrinsic
 
-from llmzip.exact.cpu.scalars import address_of, i32, inlined, kernel
+from llmzip.compiled import inlined, kernel
+from llmzip.compiled.compiler import binding, cgutils, config, intrinsic, ir, types
+from llmzip.exact.cpu.scalars import address_of, i32
 
 OUTPUTS = 16
 """Outputs of a block."""

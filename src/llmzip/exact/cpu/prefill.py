@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from llmzip.compiled import inlined, kernel
 from llmzip.exact.cpu import tile_steps, tiles
 from llmzip.exact.cpu.head import BLOCK, fill_logits, weigh
 from llmzip.exact.cpu.prefill_softmax import (
@@ -21,16 +22,7 @@ from llmzip.exact.cpu.prefill_softmax import (
     scale_block,
     weigh_blocks,
 )
-from llmzip.exact.cpu.scalars import (
-    address_of,
-    borrowed,
-    f32,
-    inlined,
-    keep,
-    kernel,
-    maximum,
-    wide_vectors,
-)
+from llmzip.exact.cpu.scalars import address_of, borrowed, f32, keep, maximum, wide_vectors
 
 ROWS = 2 * tiles.ROWS
 """Rows that a block of sums has."""

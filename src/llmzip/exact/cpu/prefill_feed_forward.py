@@ -8,10 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba.core import types
-from numba.extending import intrinsic
 
+from llmzip.compiled import inlined, kernel
+from llmzip.compiled.compiler import intrinsic, ir, types
 from llmzip.exact.cpu import prefill_passes as passes
 from llmzip.exact.cpu import tile_steps, tiles
 from llmzip.exact.cpu.buffers import TOGETHER
@@ -25,9 +24,7 @@ from llmzip.exact.cpu.scalars import (
     ONE,
     address_of,
     borrowed,
-    inlined,
     keep,
-    kernel,
     wide_vectors,
 )
 from llmzip.exact.cpu.vectors import BLOCK, INTS, LANES, Emitter, floats

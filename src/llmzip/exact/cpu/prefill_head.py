@@ -9,22 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba.core import types
-from numba.extending import intrinsic
 
+from llmzip.compiled import inlined, kernel
+from llmzip.compiled.compiler import intrinsic, ir, types
 from llmzip.exact.cpu import tile_steps, tiles
 from llmzip.exact.cpu.head import FREQ_UNIT, fill_logits, frequency_sum
 from llmzip.exact.cpu.prefill_passes import ROW_BYTES, ROWS, bias_at, either_bias, scaled
-from llmzip.exact.cpu.scalars import (
-    address_of,
-    borrowed,
-    f32,
-    inlined,
-    kernel,
-    maximum,
-    wide_vectors,
-)
+from llmzip.exact.cpu.scalars import address_of, borrowed, f32, maximum, wide_vectors
 from llmzip.exact.cpu.vectors import BLOCK, INTS, LANES, LINE, WIDE, Emitter
 from llmzip.exact.reference import FREQ_BITS
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from llmzip.compiled import inlined, kernel
 from llmzip.exact.cpu import prefill_passes as passes
 from llmzip.exact.cpu import tiles
 from llmzip.exact.cpu.attention import put_value
 from llmzip.exact.cpu.buffers import TOGETHER
 from llmzip.exact.cpu.rows import quantise_row
-from llmzip.exact.cpu.scalars import address_of, borrowed, inlined, keep, kernel, wide_vectors
+from llmzip.exact.cpu.scalars import address_of, borrowed, keep, wide_vectors
 
 ROWS = tiles.ROWS
 PAIR = 2 * ROWS

@@ -11,10 +11,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba.core import types
-from numba.extending import intrinsic
 
+from llmzip.compiled import inlined
+from llmzip.compiled.compiler import intrinsic, ir, types
 from llmzip.exact.cpu.rows import (
     I8_LIMIT,
     I8_UNIT,
@@ -24,11 +23,7 @@ from llmzip.exact.cpu.rows import (
     STATISTIC_LIMIT,
     STATISTIC_UNIT,
 )
-from llmzip.exact.cpu.scalars import (
-    TINY,
-    address_of,
-    inlined,
-)
+from llmzip.exact.cpu.scalars import TINY, address_of
 from llmzip.exact.cpu.vectors import (
     BLOCK,
     DOUBLES,

@@ -13,14 +13,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from llmzip.compiled import inlined
+from llmzip.compiled.compiler import cgutils, intrinsic, ir, types
 from llmzip.exact.cpu.attention import SUM_UNIT
 from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT
-from llmzip.exact.cpu.scalars import TINY, WHOLE, address_of, f32, inlined
+from llmzip.exact.cpu.scalars import TINY, WHOLE, address_of, f32
 from llmzip.exact.cpu.vectors import BLOCK, INTS, LANES, LINE, Emitter, floats, ints
 
 ROWS = 16

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from llmzip.compiled import inlined, kernel
 from llmzip.exact.cpu import pairs, simd, tiles
-from llmzip.exact.cpu.scalars import address_of, inlined, kernel
+from llmzip.exact.cpu.scalars import address_of
 
 COLUMNS = 4
 """Activation rows that a block takes without tiles."""

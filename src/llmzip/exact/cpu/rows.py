@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from llmzip.compiled import inlined, kernel
 from llmzip.exact import arith
 from llmzip.exact.cpu.scalars import (
     f32,
     gelu_new,
     high_byte,
     i32,
-    inlined,
-    kernel,
     largest,
     low_byte,
     rounded,

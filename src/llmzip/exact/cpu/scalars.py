@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from threading import Lock
 from typing import Any
 
-import numba
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils, config, types
-from numba.extending import intrinsic
 
+from llmzip.compiled import inlined
+from llmzip.compiled.compiler import cgutils, intrinsic, ir, types
 from llmzip.exact import arith
-from llmzip.exact.cpu.kernel_cache import kernel_folder
 
 f32 = np.float32
 i32 = np.int32
@@ -31,29 +26,6 @@ WHOLE = f32(1.5 * 2**23)
 """What is added to a float32 below 2^22 in magnitude is rounded to an integer, ties to even."""
 WHOLE_BITS = i32(0x4B400000)
 """WHOLE's bits: WHOLE + n has the bits WHOLE_BITS + n."""
-
-
-_naming_the_cache = Lock()
-"""numba's folder is global: of engines made side by side, one would write where another stood."""
-
-
-def inlined(function: Callable[..., Any]) -> Any:
-    """Compile a function to be inlined into kernels by LLVM."""
-    return numba.njit(forceinline=True, error_model="numpy")(function)
-
-
-def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a kernel: no GIL, cached on disk where that can be, IEEE arithmetic as written."""
-    compiled = numba.njit(nogil=True, error_model="numpy", boundscheck=False)(function)
-    with _naming_the_cache:
-        usual, config.CACHE_DIR = config.CACHE_DIR, str(kernel_folder())
-        try:
-            compiled.enable_caching()
-        except (RuntimeError, OSError):
-            pass  # no folder for the cache can be written: compile every time
-        finally:
-            config.CACHE_DIR = usual
-    return compiled
 
 
 @inlined

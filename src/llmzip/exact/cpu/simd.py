@@ -13,9 +13,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from llvmlite import binding, ir
-from numba.core import cgutils, config, types
-from numba.extending import intrinsic
+from llmzip.compiled.compiler import binding, cgutils, config, intrinsic, ir, types
 
 BYTES = 64
 """Bytes of a vector: inner lengths are multiples of this."""

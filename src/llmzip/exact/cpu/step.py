@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from llmzip.compiled import inlined, kernel
 from llmzip.exact.cpu import pairs, simd, step_pairs, step_tiles, tiles
 from llmzip.exact.cpu.head import BLOCK, fill_logits, weigh
 from llmzip.exact.cpu.product import OUTPUTS, StepLinear, product
@@ -24,16 +25,7 @@ from llmzip.exact.cpu.rows import (
     gelu_quantise,
     quantise_rows,
 )
-from llmzip.exact.cpu.scalars import (
-    address_of,
-    borrowed,
-    f32,
-    inlined,
-    keep,
-    kernel,
-    maximum,
-    wide_vectors,
-)
+from llmzip.exact.cpu.scalars import address_of, borrowed, f32, keep, maximum, wide_vectors
 from llmzip.exact.cpu.step_attention import attend_group
 
 STAGES = (

@@ -6,18 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from llmzip.compiled import inlined, kernel
 from llmzip.exact.cpu import simd
 from llmzip.exact.cpu.attention import EXACT_KEYS, head_values, put_key, put_value, softmax_row
 from llmzip.exact.cpu.rows import quantise_row
-from llmzip.exact.cpu.scalars import (
-    address_of,
-    f32,
-    i32,
-    inlined,
-    kernel,
-    rounded,
-    wide_vectors,
-)
+from llmzip.exact.cpu.scalars import address_of, f32, i32, rounded, wide_vectors
 from llmzip.exact.cpu.step_pairs import attend_paired
 from llmzip.exact.cpu.step_tiles import MEMBERS, attend_tiled
 

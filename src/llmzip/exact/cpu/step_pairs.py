@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from llmzip.compiled import inlined, kernel
 from llmzip.exact.cpu.attention import SUM_UNIT
 from llmzip.exact.cpu.pairs import LINE, OUTPUTS, TOGETHER, block_products, widen
 from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT
-from llmzip.exact.cpu.scalars import TINY, address_of, f32, i32, inlined, kernel
+from llmzip.exact.cpu.scalars import TINY, address_of, f32, i32
 from llmzip.exact.cpu.step_softmax import (
     HALVE_ASKED,
     KEYS,

@@ -11,14 +11,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.extending import intrinsic
 
+from llmzip.compiled import inlined
+from llmzip.compiled.compiler import cgutils, intrinsic, ir, types
 from llmzip.exact import arith
 from llmzip.exact.aligned import LINE_BYTES
 from llmzip.exact.cpu.attention import SUM_SCALE
-from llmzip.exact.cpu.scalars import WHOLE, WHOLE_BITS, inlined
+from llmzip.exact.cpu.scalars import WHOLE, WHOLE_BITS
 from llmzip.exact.cpu.tiles import ask_for_line
 
 KEYS = 16

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from llmzip.compiled import inlined, kernel
 from llmzip.exact.aligned import LINE_BYTES
 from llmzip.exact.cpu import tiles
 from llmzip.exact.cpu.attention import SUM_UNIT
 from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT
-from llmzip.exact.cpu.scalars import TINY, address_of, f32, i32, inlined, kernel, wide_vectors
+from llmzip.exact.cpu.scalars import TINY, address_of, f32, i32, wide_vectors
 from llmzip.exact.cpu.step_softmax import (
     HALVE_ASKED,
     KEYS,

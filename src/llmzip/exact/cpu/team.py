@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -22,8 +21,12 @@ from llmzip.exact.cpu.step import (
     step,
 )
 from llmzip.exact.model import ModelShape
+from llmzip.forks import Threads
 
 Ids = NDArray[np.int64]
+
+ALL_HAVE_MET = 1 << 40
+"""At the barrier: more than are ever waited for."""
 
 
 class StepTeam:
@@ -34,7 +37,7 @@ class StepTeam:
         self._n_threads = n_threads
         self._model = model.step
         self._work = _step_work(shape, PADDED_ROWS, n_threads)
-        self._pool = ThreadPoolExecutor(max(1, n_threads - 1), "llmzip-step")
+        self._pool = Threads(max(1, n_threads - 1), "llmzip-step")
 
     @property
     def ticks(self) -> NDArray[np.int64]:
@@ -62,11 +65,30 @@ class StepTeam:
             _step_cache(cache),
             self._work,
         )
-        others = [self._pool.submit(step, i, *arguments) for i in range(1, self._n_threads)]
-        step(0, *arguments)
+        try:
+            parts = range(1, self._n_threads)
+            others = [self._pool.submit(self._part, i, *arguments) for i in parts]
+            step(0, *arguments)
+        except BaseException:
+            self._give_up()
+            raise
         for other in others:
             other.result()
         return self._work
+
+    def _part(self, me: int, *arguments: Any) -> None:
+        try:
+            step(me, *arguments)
+        except BaseException:
+            self._give_up()
+            raise
+
+    def _give_up(self) -> None:
+        """Let threads that wait for one that failed, or was never begun, run on to their end.
+
+        What they leave behind means nothing.
+        """
+        self._work.barrier[0] = ALL_HAVE_MET
 
 
 def _with_bias(model: StepModel, bias: NDArray[np.float32]) -> StepModel:

@@ -5,10 +5,7 @@ Sums of 32 rows with 32 columns are begun, added to, and stored; see `tiles` for
 
 from __future__ import annotations
 
-from llvmlite import ir
-from numba.core import types
-from numba.extending import intrinsic
-
+from llmzip.compiled.compiler import intrinsic, ir, types
 from llmzip.exact.cpu.tiles import ROWS, TERMS, _call, _has_tiles, _pointer
 
 _i8, _i64 = ir.IntType(8), ir.IntType(64)

@@ -12,20 +12,18 @@ lines of memory are read and written at half the speed: see `aligned` and `lines
 from __future__ import annotations
 
 import ctypes
-import os
 import platform
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from llvmlite import binding, ir
-from numba.core import cgutils, types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from llmzip.compiled import inlined, kernel
+from llmzip.compiled.compiler import binding, cgutils, intrinsic, ir, types
 from llmzip.exact.cpu import simd
-from llmzip.exact.cpu.scalars import inlined, kernel, wide_vectors
+from llmzip.exact.cpu.scalars import wide_vectors
 
 ROWS = 16
 """Rows of a tile, and the outputs that a tile of weights has."""
@@ -55,8 +53,6 @@ def _has_tiles() -> bool:
 
 def _may_use_tiles() -> bool:
     """May this process use tiles? Linux wants to be asked; all threads share the answer."""
-    if "ONEDNN_MAX_CPU_ISA" in os.environ:  # told to be an older machine
-        return False
     if sys.platform != "linux" or platform.machine() != "x86_64" or not _has_tiles():
         return False
     return bool(ctypes.CDLL(None).syscall(_ARCH_PRCTL, _ARCH_REQ_XCOMP_PERM, _XTILEDATA) == 0)

@@ -14,9 +14,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils
 
+from llmzip.compiled.compiler import cgutils, ir
 from llmzip.exact import arith
 from llmzip.exact.cpu.scalars import WHOLE
 

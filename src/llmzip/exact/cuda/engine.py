@@ -38,6 +38,7 @@ class CudaEngine:
     """
 
     step_threads = 1
+    way = "triton"
 
     def __init__(
         self,

@@ -1,0 +1,83 @@
+"""A decoder of .llmz files, written from FORMAT.md, EXACT.md and ADAPT.md, and from nothing else.
+
+It is there to be read beside them, and to show that they say enough: slow, plain, and sharing no
+code with llmzip. Each module names its chapter.
+
+    cd docs && python -m decoder FILE.llmz MODEL > text
+"""
+
+from __future__ import annotations
+
+import lzma
+from pathlib import Path
+
+from decoder.container import LM_KINDS, LZMA, MIXED, Chunk, Member, members
+from decoder.mixed import Mixed
+from decoder.model import LanguageModel, Model
+from decoder.wire import RefusedError, UnsupportedError, require, xxh3
+
+__all__ = ["RefusedError", "UnsupportedError", "decode"]
+
+
+def decode(
+    data: bytes, model: LanguageModel | Path | str | None = None, dictionary: bytes | None = None
+) -> bytes:
+    """The text of a file: all of its members, joined.
+
+    model: a prepared model's folder, or what stands in for one; opened at the first chunk that
+    needs it. Raises RefusedError, or UnsupportedError where a newer release may know better.
+    """
+    return b"".join([decode_member(member, model, dictionary) for member in members(data)])
+
+
+def decode_member(
+    member: Member, model: LanguageModel | Path | str | None, dictionary: bytes | None
+) -> bytes:
+    """The text of a member."""
+    text, begin = bytearray(), None
+    for waves in member.groups:
+        group = None
+        for wave in waves:
+            together = [chunk for chunk in wave if chunk.kind in LM_KINDS]
+            if together and group is None:
+                begin = begin or opened(model).begin(member, dictionary)
+                group = begin.fresh()
+            texts = iter(group.decode(together) if group and together else [])
+            for chunk in wave:
+                found = next(texts) if chunk.kind in LM_KINDS else without_model(chunk)
+                require(len(found) == chunk.n_bytes, "a chunk of another size than it says")
+                require(xxh3(found)[:4] == chunk.checksum, "a chunk fails its checksum")
+                text += found
+    whole = xxh3(bytes(text))[: len(member.checksum)]
+    require(whole == member.checksum, "the text fails the file's checksum")
+    return bytes(text)
+
+
+def opened(model: LanguageModel | Path | str | None) -> LanguageModel:
+    """The model, of its folder where need be."""
+    if model is None:
+        raise RefusedError("the file needs a model; say where it lies")
+    return Model(Path(model)) if isinstance(model, Path | str) else model
+
+
+def without_model(chunk: Chunk) -> bytes:
+    """The bytes of a chunk of another kind than the lm kinds."""
+    if chunk.kind == LZMA:
+        return decode_lzma(chunk.payload, chunk.n_bytes)
+    if chunk.kind == MIXED:
+        return Mixed(chunk.payload, chunk.n_bytes).decode()
+    return chunk.payload
+
+
+def decode_lzma(payload: bytes, n_bytes: int) -> bytes:
+    """The bytes of a raw LZMA2 stream, which ends where the payload does."""
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 16 << 20}]
+    stream = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
+    try:
+        text = stream.decompress(payload, max_length=n_bytes + 1)
+        if not stream.eof:  # its end marker may not have been read yet
+            text += stream.decompress(b"", max_length=1)
+    except (lzma.LZMAError, EOFError) as exc:
+        raise RefusedError("a chunk's LZMA2 stream is damaged") from exc
+    require(stream.eof and not stream.unused_data, "an LZMA2 stream that ends elsewhere")
+    return text

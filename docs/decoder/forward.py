@@ -1,0 +1,168 @@
+"""EXACT.md: the forward pass of a prepared model, in numpy, one token after the other.
+
+Integers are held in f64 where they are summed up: all their sums stay below 2^53.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+f32, f64, i32, i64 = np.float32, np.float64, np.int32, np.int64
+LOG2_E = 1.4426950408889634
+
+
+def exp2(t: Array) -> Array:
+    """2^t."""
+    t = np.minimum(np.maximum(t, f32(-125)), f32(125))
+    w = np.rint(t)
+    f = t - w
+    y = np.full_like(t, 0.009582852944731712)
+    for c in (0.055906426161527634, 0.24024099111557007, 0.6931241750717163, 1.0):
+        y = y * f
+        y = y + f32(c)
+    return (y.view(i32) + w.astype(i32) * i32(1 << 23)).view(f32)
+
+
+def silu_gate(g: Array, u: Array) -> Array:
+    """Llama's activation."""
+    return g / (exp2(g * f32(-LOG2_E)) + f32(1)) * u
+
+
+def gelu(x: Array) -> Array:
+    """GPT-2's activation."""
+    z = x * x * f32(-0.1029432395800235)
+    z = (z + f32(-2.302208198144325)) * x
+    return x / (exp2(z) + f32(1))
+
+
+def top(x: Array) -> Array:
+    """The largest magnitude of each row, (…, 1)."""
+    largest: Array = np.maximum(np.abs(x).max(-1, keepdims=True), f32(1e-30))
+    return largest
+
+
+def quantise(x: Array, limit: int) -> tuple[Array, Array]:
+    """Integers (f64) within ± limit for each row, and its scale (…, 1)."""
+    return np.rint(x * (f32(limit) / top(x))).astype(f64), top(x) * f32(1 / limit)
+
+
+def normalise(x: Array, eps: float) -> tuple[Array, Array]:
+    """One row over its root mean square, as integers within ± 127 and a scale (1,)."""
+    q = np.rint(x * (f32(127) / top(x))).astype(f64)
+    g = np.rint(x * (f32(32767) / top(x))).astype(f64)
+    u = top(x).astype(f64) * (1 / 32767)
+    m = (g * g).sum() * (u * u) * (1 / len(x))
+    return q, (top(x).astype(f64) * (1 / 127) / np.sqrt(m + eps)).astype(f32)
+
+
+def rotate(x: Array, cos: Array, sin: Array) -> Array:
+    """RoPE on rows of heads."""
+    a, b = np.split(x, 2, axis=-1)
+    return np.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1)
+
+
+def frequencies(logits: Array) -> Array:
+    """Integer frequencies, i64."""
+    return np.rint(exp2(logits - logits.max()) * f32(2.0**28)).astype(i64) + 1
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes and switches of a model, as its file names them."""
+
+    n_layers: int
+    d_model: int
+    n_heads: int
+    n_kv_heads: int
+    d_head: int
+    d_ff: int
+    vocab_size: int
+    n_positions: int
+    eps: float
+    gated: bool
+    rotary: bool
+
+
+class Network:
+    """A prepared model that can be run."""
+
+    def __init__(self, shape: Shape, tensors: dict[str, Array]) -> None:
+        self.shape, self.tensors = shape, tensors
+        weights = {name for name in tensors if name.endswith(".weight")}
+        self.weights = {name: tensors[name].astype(f64) for name in weights}
+
+    def products(self, name: str, q: Array, s: Array) -> Array:
+        """A linear without its bias."""
+        sums = (self.weights[f"{name}.weight"] @ q).astype(f32)
+        y: Array = sums * self.tensors[f"{name}.scale"] * s
+        return y
+
+    def linear(self, name: str, q: Array, s: Array) -> Array:
+        """A linear."""
+        y, bias = self.products(name, q, s), self.tensors.get(f"{name}.bias")
+        return y if bias is None else y + bias
+
+    def logits(self, x: Array, learnt: Array | None = None) -> Array:
+        """Those after a row of the stream, in base 2. learnt: joins the head's own bias."""
+        q, s = normalise(x, self.shape.eps)
+        if learnt is None:
+            return self.linear("head", q, s)
+        bias = self.tensors.get("head.bias")
+        return self.products("head", q, s) + (learnt if bias is None else bias + learnt)
+
+
+class Lane:
+    """A window's keys and values so far."""
+
+    def __init__(self, network: Network, n_positions: int) -> None:
+        s = network.shape
+        self.network, self.p = network, 0
+        rows = (s.n_layers, s.n_kv_heads, n_positions)
+        self.k, self.v = np.zeros((2, *rows, s.d_head), dtype=np.int8)
+        self.s_k, self.s_v = np.zeros((2, *rows), dtype=f32)
+
+    def feed(self, token: int) -> Array:
+        """Take the token at the next position; the stream's row behind the last layer."""
+        net, t, s = self.network, self.network.tensors, self.network.shape
+        x = t["embedding"][token].astype(f32) * t["embedding_scale"][token]
+        if not s.rotary:
+            x = x + t["positions"][self.p]
+        for i in range(s.n_layers):
+            o = self.attention(i, net.linear(f"{i}.qkv", *normalise(x, s.eps)))
+            x = x + net.linear(f"{i}.out", *quantise(o, 127))
+            y = net.linear(f"{i}.up", *normalise(x, s.eps))
+            active = silu_gate(*np.split(y, 2)) if s.gated else gelu(y)
+            x = x + net.linear(f"{i}.down", *quantise(active, 32639))
+        self.p += 1
+        row: Array = x
+        return row
+
+    def attention(self, layer: int, y: Array) -> Array:
+        """All heads' outputs, one after the other."""
+        s, t, n = self.network.shape, self.network.tensors, self.p + 1
+        heads = y.reshape(-1, s.d_head)
+        turned, values = heads[: -s.n_kv_heads], heads[-s.n_kv_heads :]
+        if s.rotary:
+            turned = rotate(turned, t["cos"][self.p], t["sin"][self.p])
+        for kept, scales, rows in (
+            (self.k, self.s_k, turned[s.n_heads :]),
+            (self.v, self.s_v, values),
+        ):
+            kept[layer, :, self.p], scale = quantise(rows, 127)
+            scales[layer, :, self.p] = scale[:, 0]
+        k, v = (kept[layer, :, :n].astype(f64) for kept in (self.k, self.v))  # (KV, n, d)
+        s_k, s_v = self.s_k[layer, :, None, :n], self.s_v[layer, :, None, :n]  # (KV, 1, n)
+        q, s_q = quantise(turned[: s.n_heads], 127)
+        s_q = s_q * f32(LOG2_E / np.sqrt(f64(s.d_head)))
+        q, s_q = q.reshape(s.n_kv_heads, -1, s.d_head), s_q.reshape(s.n_kv_heads, -1, 1)
+        a = (q @ k.transpose(0, 2, 1)).astype(f32) * s_k  # (KV, heads of each, n)
+        e = exp2((a - a.max(-1, keepdims=True)) * s_q)
+        total = np.rint(e * f32(2.0**18)).astype(f64).sum(-1, keepdims=True).astype(f32)
+        weights, s_p = quantise(e * s_v, 32639)
+        mixed: Array = (weights @ v).astype(f32) * (s_p / (total * f32(2.0**-18)))
+        return mixed.reshape(-1)

@@ -1,0 +1,48 @@
+"""FORMAT.md, *Token stream*: payloads of lm kinds to the bytes of their chunks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from decoder import lines
+from decoder.container import LM_LINES, Chunk
+from decoder.forward import Array
+from decoder.lm import Predictor
+from decoder.rangecoder import RangeDecoder
+from decoder.tokens import Tokens
+from decoder.wire import require
+
+
+class Payloads:
+    """Those of a group, wave by wave."""
+
+    def __init__(self, predictor: Predictor, tokens: Tokens) -> None:
+        self.predictor, self.tokens = predictor, tokens
+
+    def fresh(self) -> Payloads:
+        """The same, to go on with independently."""
+        return Payloads(self.predictor.fresh(), self.tokens)
+
+    def decode(self, chunks: list[Chunk]) -> list[bytes]:
+        """The bytes of the next wave's chunks of lm kinds."""
+        bare, coders = list[list[int]](), list[RangeDecoder]()
+        for chunk in chunks:
+            has_lines = chunk.kind == LM_LINES
+            exceptions, payload = lines.split(chunk.payload) if has_lines else ([], chunk.payload)
+            require(len(payload) <= 6 * chunk.n_tokens + 8, "more than its tokens can take")
+            bare.append(exceptions)
+            coders.append(RangeDecoder(payload))
+
+        def pick(c: int, freq: Array) -> int:
+            ends = np.cumsum(freq)
+            total = int(ends[-1])
+            token = int(np.searchsorted(ends, coders[c].target(total), side="right"))
+            coders[c].consume(int(ends[token] - freq[token]), int(freq[token]), total)
+            return token
+
+        texts = []
+        for c, ids in enumerate(self.predictor.wave([chunk.n_tokens for chunk in chunks], pick)):
+            coders[c].finish()
+            text = self.tokens.spell(ids)
+            texts.append(lines.restore(text, bare[c]) if chunks[c].kind == LM_LINES else text)
+        return texts

@@ -1,0 +1,50 @@
+"""INT, TERM and HUP: unfinished files go, every room unwinds, the process dies of the signal."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+_SIGNALS = [s for s in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, s)]
+
+unfinished: set[Path] = set()
+"""The named temporary files of this process, to be removed if it is asked to end."""
+
+
+class InterruptedBySignal(BaseException):
+    """A signal asks the program to end; unwinds the stack so that every room cleans up."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+
+def clean_up_on_signals() -> None:
+    """Make INT, TERM and HUP remove unfinished outputs and unwind as InterruptedBySignal.
+
+    A signal that the parent has asked to ignore (nohup, a shell's background job) stays ignored.
+    """
+    for name in _SIGNALS:
+        number = getattr(signal, name)
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _on_signal)
+
+
+def _on_signal(signum: int, _frame: FrameType | None) -> None:
+    """Remove at once, for what follows may be cut short; a second signal ends the program."""
+    for path in list(unfinished):
+        with suppress(OSError):
+            path.unlink()
+    for name in _SIGNALS:
+        if signal.getsignal(getattr(signal, name)) is _on_signal:
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+    raise InterruptedBySignal(signum)
+
+
+def die_by(signum: int) -> None:
+    """End this process by the signal, so that its parent sees the true reason."""
+    signal.signal(signum, signal.SIG_DFL)
+    os.kill(os.getpid(), signum)

@@ -1,0 +1,42 @@
+"""How many lanes fit into the memory that a decoder is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llmzip.errors import LimitError
+from llmzip.predict.protocol import Predictor
+
+HISTORY_BYTES = 48
+"""What a token of a group takes while the group is decoded: it and its place in five chains, as
+they are and while they grow."""
+
+
+def lanes_within(predictor: Predictor, n_lanes: int, memlimit: int | None) -> int:
+    """Return how many lanes of chunks that share nothing may be made, `n_lanes` at most.
+
+    memlimit: in bytes, beside the model; None for no limit. Raises LimitError if it holds none.
+    """
+    if memlimit is None:
+        return n_lanes
+    lane_bytes = predictor.lane_bytes()
+    check_memory(lane_bytes, memlimit, "a chunk")
+    return min(n_lanes, memlimit // max(lane_bytes, 1))
+
+
+def wave_bytes(predictor: Predictor, n_tokens: Sequence[int], n_before: int) -> int:
+    """Return what chunks of so many tokens take that must be decoded together, beside the model.
+
+    n_before: tokens of the group in the waves before.
+    """
+    lanes = len(n_tokens) * predictor.lane_bytes(max(n_tokens))
+    return lanes + HISTORY_BYTES * (n_before + sum(n_tokens))
+
+
+def check_memory(n_bytes: int, memlimit: int | None, what: str) -> None:
+    """Raise LimitError if `what` takes more than `memlimit` bytes."""
+    if memlimit is not None and n_bytes > memlimit:
+        raise LimitError(
+            f"decoding {what} takes {n_bytes:,} bytes of memory beside the model, and --memlimit "
+            f"allows {memlimit:,}: allow more, or decompress where there is more"
+        )

@@ -1,0 +1,120 @@
+"""Compiled kernels on disk: found again by later processes, or compiled anew without a word.
+
+numba has a cache of its own. It falls back to folders that know one source file's state alone,
+refuses to work where a folder can be read but not written to, and runs what it finds. Here a
+kernel is a file: a SHA-256, and what that is of, pickled. A file that others may have written, or
+that is damaged, or that answers another question, is as none; a folder that cannot be written to
+is read all the same; a disk that is full costs the time of compiling again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import re
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from llmzip.compiled.compiler import CompileResult, NullCache, dumps
+from llmzip.compiled.folders import kernel_folders, sources_digest
+from llmzip.errors import UntrustedError
+from llmzip.ownership import is_trusted_file, make_private
+
+_SUFFIX = ".kernel"
+_DIGEST_BYTES = 32
+_MODE = 0o644
+"""Others may read what they can't change, where the folder lets them."""
+
+
+class KernelCache(NullCache):  # type: ignore[misc]  # numba has no types
+    """What one kernel was compiled to, for each signature: what numba's dispatchers ask."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._name = re.sub(r"[^\w.]", "", f"{function.__module__}.{function.__qualname__}")
+        self._code, self._cells = function.__code__, function.__closure__ or ()
+
+    @property
+    def cache_path(self) -> str | None:
+        """The folder that is looked into first, if there is any."""
+        folders = self._folders()
+        return str(folders[0]) if folders else None
+
+    def load_overload(self, signature: Any, target_context: Any) -> Any:
+        """The kernel for a signature, or None. Raises UntrustedError."""
+        target_context.refresh()
+        key = self._key(signature, target_context.codegen())
+        for folder in self._folders():
+            found = _read(folder / self._file_name(key), key)
+            if found is not None:
+                return CompileResult._rebuild(target_context, *found)
+        return None
+
+    def save_overload(self, signature: Any, compiled: Any) -> None:
+        """Keep a kernel in the first folder that takes it, if any does. Raises UntrustedError."""
+        if compiled.lifted or compiled.library.has_dynamic_globals:
+            return  # it holds addresses of this process
+        key = self._key(signature, compiled.codegen)
+        body = dumps((key, compiled._reduce()))
+        for folder in self._folders():
+            with suppress(OSError, UntrustedError):
+                make_private(folder)
+                _write(folder / self._file_name(key), body)
+                return
+
+    def _key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
+        """All that the machine code depends on.
+
+        Two kernels of one name may differ in what they enclose: a function makes them.
+        """
+        code, enclosed = self._code, dumps([cell.cell_contents for cell in self._cells])
+        own = _file_digest(code.co_filename), code.co_firstlineno, code.co_code, enclosed
+        return sources_digest(), own, signature, codegen.magic_tuple()
+
+    def _folders(self) -> list[Path]:
+        """Where to look; nowhere for a function without a file, whose state nobody knows."""
+        return kernel_folders() if _file_digest(self._code.co_filename) else []
+
+    def _file_name(self, key: tuple[Any, ...]) -> str:
+        return f"{self._name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}{_SUFFIX}"
+
+
+@lru_cache
+def _file_digest(path: str) -> bytes | None:
+    """Of the file that holds a kernel, if it can be read: tests have some of their own."""
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).digest()
+    except OSError:
+        return None
+
+
+def _read(path: Path, key: tuple[Any, ...]) -> Any:
+    """What was kept at `path` under `key`, or None."""
+    try:
+        with path.open("rb") as file:
+            if not is_trusted_file(file.fileno(), path):
+                return None
+            digest, body = file.read(_DIGEST_BYTES), file.read()
+    except OSError:
+        return None
+    if digest != hashlib.sha256(body).digest():
+        return None
+    kept_key, found = pickle.loads(body)
+    return found if kept_key == key else None
+
+
+def _write(path: Path, body: bytes) -> None:
+    """Put a file in place, whole or not at all. Raises OSError."""
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:16]}")
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(hashlib.sha256(body).digest() + body)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

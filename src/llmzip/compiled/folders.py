@@ -1,0 +1,88 @@
+"""Where compiled kernels are kept: a folder for each state of the sources, and its user's own.
+
+numba marks a cached kernel with the state of the one file that holds it, and would go on using
+it after a change in another file that was inlined into it: other integers, and no error. A folder
+named by a hash of all sources, and of what compiles them, cannot be stale.
+
+What lies there is run, so a folder that others own or may write to is not used: see `ownership`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import stat
+import sys
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from llmzip.errors import UntrustedError
+from llmzip.ownership import is_trusted, require_trusted
+
+PACKAGE = Path(__file__).parents[1]
+ROOMS = ("adapt", "compiled", "exact", "mixing")
+"""Where kernels are, and all that they inline or take constants from."""
+FOLDER_VARIABLE = "NUMBA_CACHE_DIR"
+
+
+def kernel_folders() -> list[Path]:
+    """The folders to look for kernels in, and to put one into the first that can be written to.
+
+    That in NUMBA_CACHE_DIR where it is set; else one beside the sources, then one in the user's
+    cache, of these what can be trusted. They need not be there yet.
+
+    Raises UntrustedError if NUMBA_CACHE_DIR is set to a folder that others may have written to.
+    """
+    state = sources_digest()
+    if state is None:
+        return []
+    if chosen := os.environ.get(FOLDER_VARIABLE):
+        return [_chosen_folder(Path(chosen), state)]
+    beside = Path(__file__).parent / "__pycache__" / state
+    own = user_cache_path("llmzip") / "kernels" / state
+    # without a home, the user's cache would be in the current folder
+    return [folder for folder in (beside, own) if folder.is_absolute() and is_trusted(folder)]
+
+
+def _chosen_folder(chosen: Path, state: str) -> Path:
+    folder = chosen / state
+    for path in (chosen, folder):
+        try:
+            require_trusted(path)
+        except UntrustedError as exc:
+            if not _keeps_owners_apart(path):
+                raise UntrustedError(
+                    f"{FOLDER_VARIABLE} leads to {path}, which others own or may write to, so no "
+                    "compiled kernel is taken from it: unset it, or name a folder of your own"
+                ) from exc
+        except OSError:
+            pass  # nothing can be read there
+    return folder
+
+
+def _keeps_owners_apart(path: Path) -> bool:
+    """Whether all may write there, and nobody may touch what others have put: as in /tmp."""
+    try:
+        return bool(path.stat().st_mode & stat.S_ISVTX)
+    except OSError:
+        return False
+
+
+@lru_cache
+def sources_digest() -> str | None:
+    """A name for the state of all sources of kernels, and of what compiles them.
+
+    None where the sources cannot be read, as in a package that was frozen.
+    """
+    state = hashlib.sha256()
+    paths = sorted(path for room in ROOMS for path in (PACKAGE / room).rglob("*.py"))
+    for compiler in (*map(version, ("numba", "llvmlite")), sys.version, platform.machine()):
+        state.update(compiler.encode() + b"\0")
+    for path in paths:
+        state.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0")
+        state.update(hashlib.sha256(path.read_bytes()).digest())
+    return state.hexdigest()[:16] if paths else None

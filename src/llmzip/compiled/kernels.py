@@ -1,0 +1,21 @@
+"""The decorators of compiled functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llmzip.compiled.cache import KernelCache
+from llmzip.compiled.compiler import njit
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile a function to be inlined into kernels by LLVM."""
+    return njit(forceinline=True, error_model="numpy")(function)
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a kernel: no GIL, cached on disk where that can be, IEEE arithmetic as written."""
+    compiled = njit(nogil=True, error_model="numpy", boundscheck=False)(function)
+    compiled._cache = KernelCache(function)
+    return compiled

@@ -1,0 +1,78 @@
+"""What is found of a damaged file, as values: the records that recover_records yields."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from llmzip.container.bodies import ChunkHead
+from llmzip.container.records import Chunk, Group, ModelRef, Options
+
+
+@dataclass(frozen=True)
+class Start:
+    """The start of a member.
+
+    options: None if they are lost; then what needs the model cannot be decoded.
+    is_sure: whether a CRC has confirmed them, and the model reference that may follow.
+    """
+
+    options: Options | None
+    is_sure: bool = True
+
+
+@dataclass(frozen=True)
+class FoundWave:
+    """A wave whose table is known.
+
+    at: where in the member's text it begins; None if that is unknown.
+    chunks: as many as heads; None for a chunk of whose payload a part is missing.
+    is_whole: whether the CRC of the payloads is right; if not, some chunks are damaged.
+    """
+
+    at: int | None
+    heads: Sequence[ChunkHead]
+    chunks: Sequence[Chunk | None]
+    is_whole: bool
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Bytes `start` to `stop` (exclusive) of the file are no records any more."""
+
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Finish:
+    """The end of a member.
+
+    n_bytes, checksum: of its text, None if lost. is_complete: whether this is its end indeed;
+    else more may have followed.
+    """
+
+    n_bytes: int | None = None
+    checksum: bytes | None = None
+    is_complete: bool = False
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """From byte `start` on follows what never was part of a member."""
+
+    start: int
+
+
+Found = Start | ModelRef | Group | FoundWave | Gap | Finish | Garbage
+
+
+def deal(heads: Sequence[ChunkHead], payload: bytes) -> list[Chunk | None]:
+    """Return the chunks whose payloads `payload` begins with; None for those that it cuts off."""
+    chunks: list[Chunk | None] = []
+    at = 0
+    for head in heads:
+        part = payload[at : at + head.n_payload]
+        at += head.n_payload
+        chunks.append(head.with_payload(part) if len(part) == head.n_payload else None)
+    return chunks

@@ -1,0 +1,120 @@
+"""What the kernels take for granted of a model, checked before they see it.
+
+Kernels check no index and no bound: they read as many rows as the shape says, and their sums stay
+exact because no weight is -128. So a prepared model is held against its shape to the last tensor.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from llmzip.exact.model import ModelShape
+
+MOST_TOKENS = 1 << 19
+"""Below this a distribution's total, mixed with candidates, stays below the coder's 2^48."""
+MOST_LAYERS = 1024
+MOST_WIDTH = 1 << 16
+"""Of the stream, and of all heads together."""
+MOST_FEED_FORWARD = 1 << 20
+MOST_POSITIONS = 1 << 22
+MOST_ANGLES = 1 << 26
+"""Positions times pairs of a head: RoPE's tables take minutes to make at this size, and 512 MB."""
+
+Wanted = tuple[torch.dtype, tuple[int, ...]]
+
+
+def check_shape(shape: ModelShape) -> None:
+    """Make sure that a model of this shape can be, and is of a size that we are ready to run.
+
+    Raises: ValueError, with which size is wrong.
+    """
+    for field in fields(shape):
+        value, kind = getattr(shape, field.name), {"int": int, "float": float, "bool": bool}
+        if type(value) is not kind[str(field.type)]:
+            raise ValueError(f"{field.name} is no {field.type}")
+    limits = {
+        "n_layers": MOST_LAYERS,
+        "d_model": MOST_WIDTH,
+        "n_heads": MOST_WIDTH,
+        "n_kv_heads": shape.n_heads,
+        "d_head": MOST_WIDTH,
+        "d_ff": MOST_FEED_FORWARD,
+        "vocab_size": MOST_TOKENS - 1,
+        "n_positions": MOST_POSITIONS,
+    }
+    for name, most in limits.items():
+        if not 1 <= getattr(shape, name) <= most:
+            raise ValueError(f"{name} is {getattr(shape, name):,}, not 1 to {most:,}")
+    if shape.n_heads % shape.n_kv_heads or shape.n_heads * shape.d_head > MOST_WIDTH:
+        raise ValueError(f"{shape.n_heads} heads of {shape.d_head} on {shape.n_kv_heads}")
+    if shape.rotary and (shape.d_head % 2 or shape.n_positions * shape.d_head // 2 > MOST_ANGLES):
+        raise ValueError(f"RoPE for {shape.n_positions:,} positions and heads of {shape.d_head}")
+    if not (math.isfinite(shape.eps) and shape.eps >= 0):
+        raise ValueError(f"eps is {shape.eps}")
+
+
+def check_tensors(shape: ModelShape, tensors: Mapping[str, Tensor]) -> None:
+    """Make sure that `tensors`, by their names in the file, are a model of this shape.
+
+    All that there must be and no other, of the right sizes and types, contiguous, finite, and
+    integers symmetric about 0.
+
+    Raises: ValueError, with which tensor is wrong.
+    """
+    wanted = dict(_wanted(shape))
+    biases = {name for name in wanted if name.endswith(".bias")}
+    if odd := (tensors.keys() - wanted.keys()) | (wanted.keys() - biases - tensors.keys()):
+        raise ValueError(f"{min(odd)} is missing, or should not be there")
+    for name, tensor in tensors.items():
+        dtype, sizes = wanted[name]
+        if tensor.dtype != dtype or tuple(tensor.shape) != sizes or not tensor.is_contiguous():
+            raise ValueError(f"{name} is {tensor.dtype} {tuple(tensor.shape)}, not {dtype} {sizes}")
+        if not _BOUNDS[dtype](tensor):
+            raise ValueError(f"{name} holds a number that it may not")
+        if name.endswith("scale") and bool(tensor.amin() < 0):
+            raise ValueError(f"{name} holds a negative scale")
+        if name in ("cos", "sin") and bool(tensor.abs().amax() > 1):
+            raise ValueError(f"{name} holds a number beyond 1")
+
+
+def _wanted(shape: ModelShape) -> Iterator[tuple[str, Wanted]]:
+    """Yield every tensor that a model of this shape may have; biases are optional."""
+    d_model, n_tokens = shape.d_model, shape.vocab_size
+    yield "embedding", (torch.int16, (n_tokens, d_model))
+    yield "embedding_scale", (torch.float32, (n_tokens,))
+    if shape.rotary:
+        for name in ("cos", "sin"):
+            yield name, (torch.float32, (shape.n_positions, shape.d_head // 2))
+    else:
+        yield "positions", (torch.float32, (shape.n_positions, d_model))
+    all_heads = shape.n_heads * shape.d_head
+    linears = {
+        "qkv": (all_heads + 2 * shape.n_kv_heads * shape.d_head, d_model),
+        "out": (d_model, all_heads),
+        "up": (2 * shape.d_ff if shape.gated else shape.d_ff, d_model),
+        "down": (d_model, shape.d_ff),
+    }
+    for index in range(shape.n_layers):
+        for name, sizes in linears.items():
+            yield from _wanted_linear(f"{index}.{name}", sizes)
+    yield from _wanted_linear("head", (n_tokens, d_model))
+
+
+def _wanted_linear(name: str, sizes: tuple[int, int]) -> Iterator[tuple[str, Wanted]]:
+    yield f"{name}.weight", (torch.int8, sizes)
+    yield f"{name}.scale", (torch.float32, sizes[:1])
+    yield f"{name}.bias", (torch.float32, sizes[:1])
+
+
+_BOUNDS: dict[torch.dtype, Callable[[Tensor], bool]] = {
+    torch.int8: lambda tensor: bool(tensor.amin() > -128),
+    torch.int16: lambda tensor: bool(tensor.amin() > -32768),
+    torch.float32: lambda tensor: bool(torch.isfinite(tensor).all()),
+}

@@ -1,0 +1,52 @@
+"""The one place that starts other processes: Python modules, in a folder that is ours.
+
+`python -m NAME` takes the current folder for the first place to look for modules, and people
+stand in folders that others have filled: a folder `pip` there would be run. So a child is told
+not to look there (-P, which its own children inherit as PYTHONSAFEPATH), and stands elsewhere
+besides.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+_POLL_S = 0.1
+
+
+def run_module(
+    name: str,
+    arguments: list[str],
+    *,
+    folder: Path,
+    log: IO[bytes],
+    watch: Callable[[], None],
+) -> int:
+    """Run `python -m name arguments` until it ends; return its exit status.
+
+    folder: an absolute path; where the child works and keeps its temporary files. Relative
+        paths in its arguments or its environment start there.
+    log: takes what it writes to standard output and standard error. Its input is empty.
+    watch: called while it runs; the child is ended when this raises, or when we are interrupted.
+
+    Raises: OSError if it cannot be started; what `watch` raises.
+    """
+    command = [sys.executable, "-P", "-m", name, *arguments]
+    temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
+    environment = os.environ | temporary | {"PYTHONSAFEPATH": "1"}
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=folder
+    )
+    try:
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.wait(_POLL_S)
+            watch()
+    finally:
+        process.kill()  # does nothing to one that has ended
+        process.wait()

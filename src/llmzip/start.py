@@ -1,0 +1,34 @@
+"""Where the process begins: what must be so before anything else is imported.
+
+The command line takes a quarter of a second to import. A person who changes their mind by
+then gets what Ctrl-C gives everywhere, no traceback; and no library ever finds standard input,
+output or error closed, for the next file opened would take its place.
+"""
+
+from __future__ import annotations
+
+import signal
+
+TYPE_CHECKING = False  # that of typing, which takes long to import
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+
+def program() -> NoReturn:
+    """Be the process: run the command line with the process's arguments, and end."""
+    _die_of_interrupts()
+    from llmzip import descriptors
+
+    descriptors.open_closed()
+    from llmzip.cli import program as command_line
+
+    command_line()
+
+
+def _die_of_interrupts() -> None:
+    """Until the command line takes Ctrl-C over, it ends the process, quietly.
+
+    Where it is ignored, as in a shell's background job, it stays so.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -1,0 +1,180 @@
+"""A prepared model is held against its shape: kernels read where the shape says, unchecked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from llmzip.errors import ModelDamagedError
+from llmzip.exact import ENGINE_VERSION
+from llmzip.exact.model import ExactModel, ModelShape
+
+GPT2 = ModelShape(2, 8, 2, 2, 4, 12, 20, 6, eps=1e-5, gated=False, rotary=False)
+LLAMA = ModelShape(1, 8, 4, 2, 4, 12, 20, 6, eps=1e-5, gated=True, rotary=True)
+
+
+def tensors_of(shape: ModelShape) -> dict[str, Tensor]:
+    """Every tensor that such a model has, written out once more."""
+    found = {
+        "embedding": torch.full((20, 8), 32767, dtype=torch.int16),
+        "embedding_scale": torch.ones(20),
+    }
+    if shape is LLAMA:
+        found |= {"cos": torch.ones(6, 2), "sin": torch.zeros(6, 2)}
+    else:
+        found["positions"] = torch.ones(6, 8)
+    widths = {"qkv": (32, 8), "out": (8, 16), "up": (24, 8), "down": (8, 12)}
+    if shape is GPT2:
+        widths = {"qkv": (24, 8), "out": (8, 8), "up": (12, 8), "down": (8, 12)}
+    linears = {f"{i}.{n}": size for i in range(shape.n_layers) for n, size in widths.items()}
+    for name, (n_out, n_in) in {**linears, "head": (20, 8)}.items():
+        found[f"{name}.weight"] = torch.full((n_out, n_in), -127, dtype=torch.int8)
+        found[f"{name}.scale"] = torch.full((n_out,), 0.5)
+        if shape is GPT2:
+            found[f"{name}.bias"] = torch.full((n_out,), -0.5)
+    return found
+
+
+def write(path: Path, tensors: dict[str, Tensor], shape: Any) -> Path:
+    meta = {"shape": json.dumps(shape), "engine": str(ENGINE_VERSION)}
+    save_file(tensors, path, metadata=meta)
+    return path
+
+
+def refused(path: Path, tensors: dict[str, Tensor], shape: Any) -> None:
+    with pytest.raises(ModelDamagedError, match="not a prepared model") as raised:
+        ExactModel.load(write(path, tensors, shape))
+    assert "\n" not in str(raised.value)
+
+
+@pytest.fixture(params=[GPT2, LLAMA], ids=["gpt2", "llama"])
+def shape(request: pytest.FixtureRequest) -> ModelShape:
+    found: ModelShape = request.param
+    return found
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "model.safetensors"
+
+
+def test_a_whole_model_is_read(shape: ModelShape, path: Path) -> None:
+    model = ExactModel.load(write(path, tensors_of(shape), asdict(shape)))
+    assert model.shape == shape
+    assert dict(model.named_tensors()).keys() == tensors_of(shape).keys()
+
+
+def test_biases_are_optional(path: Path) -> None:
+    tensors = {n: t for n, t in tensors_of(GPT2).items() if not n.endswith("bias")}
+    assert ExactModel.load(write(path, tensors, asdict(GPT2))).head.bias is None
+
+
+def test_every_tensor_must_be_there_and_no_other(shape: ModelShape, path: Path) -> None:
+    tensors = tensors_of(shape)
+    for name in tensors:
+        if not name.endswith("bias"):
+            refused(path, {n: t for n, t in tensors.items() if n != name}, asdict(shape))
+    for name in ("x", "head.bias.bias", f"{shape.n_layers}.qkv.weight", "-1.qkv.weight"):
+        refused(path, {**tensors, name: torch.ones(1)}, asdict(shape))
+    other = {"cos", "sin"} if shape is GPT2 else {"positions"}
+    for name in other:
+        refused(path, {**tensors, name: torch.ones(6, 2)}, asdict(shape))
+
+
+CHANGES: dict[str, Callable[[Tensor], Tensor]] = {
+    "shorter": lambda t: t[:-1].clone(),
+    "longer": lambda t: torch.cat([t, t[:1]]),
+    "another axis": lambda t: t[None].clone(),
+    "flat": lambda t: t.reshape(-1)[: t.shape[0] - 1].clone(),
+    "turned": lambda t: t.t().contiguous() if t.dim() == 2 and t.shape[0] != t.shape[1] else t[:0],
+    "empty": lambda t: t[:0].clone(),
+    "float64": lambda t: t.double(),
+    "int32": lambda t: t.to(torch.int32),
+    "unsigned": lambda t: t.abs().to(torch.uint8),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_every_tensor_has_its_size_and_type(shape: ModelShape, path: Path, change: str) -> None:
+    tensors = tensors_of(shape)
+    for name, tensor in tensors.items():
+        refused(path, {**tensors, name: CHANGES[change](tensor)}, asdict(shape))
+
+
+def test_every_number_is_within_its_bounds(shape: ModelShape, path: Path) -> None:
+    bad: dict[torch.dtype, tuple[float, ...]] = {
+        torch.int8: (-128,),
+        torch.int16: (-32768,),
+        torch.float32: (float("nan"), float("inf"), -float("inf")),
+    }
+    tensors = tensors_of(shape)
+    for name, tensor in tensors.items():
+        values = bad[tensor.dtype]
+        values += (-1.0,) if name.endswith("scale") else ()
+        values += (1.5, -1.5) if name in ("cos", "sin") else ()
+        for value in values:
+            changed = tensor.clone()
+            changed.view(-1)[-1] = value
+            refused(path, {**tensors, name: changed}, asdict(shape))
+
+
+@pytest.mark.parametrize("value", [-1, 0, 1 << 40, 1 << 70, 2.0, "2", None, True, [], float("inf")])
+def test_sizes_that_cannot_be(shape: ModelShape, path: Path, value: object) -> None:
+    for name in asdict(shape):
+        switch = isinstance(value, bool) and name in ("gated", "rotary")
+        if switch or (name == "eps" and value == 2.0):
+            continue
+        refused(path, tensors_of(shape), {**asdict(shape), name: value})
+
+
+def test_sizes_that_are_others(shape: ModelShape, path: Path) -> None:
+    tensors = tensors_of(shape)
+    for name, value in asdict(shape).items():
+        if isinstance(value, bool):
+            refused(path, tensors, {**asdict(shape), name: not value})
+        elif name != "eps":
+            for other in (value - 1, value + 1, 2 * value):
+                refused(path, tensors, {**asdict(shape), name: other})
+    for changes in ({"x": 1}, {"eps": -1e-5}, {"eps": float("nan")}):
+        refused(path, tensors, asdict(shape) | changes)
+    refused(path, tensors, {n: v for n, v in asdict(shape).items() if n != "n_heads"})
+    refused(path, tensors, [])
+
+
+def test_a_table_of_angles_has_a_limit(path: Path) -> None:
+    large = replace(LLAMA, n_positions=1 << 22, n_heads=1, n_kv_heads=1, d_head=1 << 10)
+    refused(path, tensors_of(LLAMA), asdict(large))
+
+
+@settings(max_examples=300)
+@given(data=st.data())
+def test_whatever_is_in_the_file_it_is_refused_or_fits(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    shape = data.draw(st.sampled_from([GPT2, LLAMA]))
+    path = tmp_path_factory.getbasetemp() / "mutated.safetensors"
+    whole = bytearray(write(path, tensors_of(shape), asdict(shape)).read_bytes())
+    n_header = int.from_bytes(whole[:8], "little")
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, data.draw(st.sampled_from([8 + n_header, len(whole)])) - 1))
+        whole[at] = data.draw(st.integers(0, 255) | st.sampled_from(b"0123456789"))
+    path.write_bytes(whole)
+    try:
+        model = ExactModel.load(path)
+    except ModelDamagedError:
+        return
+    sizes = {name: tensor.shape for name, tensor in tensors_of(shape).items()}
+    assert {n: t.shape for n, t in model.named_tensors()}.items() <= sizes.items()
+    for name, tensor in load_file(path).items():
+        assert torch.isfinite(tensor.float()).all(), name
+    assert all(int(layer.down.weight.min()) > -128 for layer in model.layers)

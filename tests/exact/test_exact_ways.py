@@ -1,0 +1,105 @@
+"""The way of computing is the one that was asked for, or there is an error in one line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from exact_models import CPU, GPT2, WIDE, exact_model
+from llmzip.errors import DeviceError
+from llmzip.exact.cpu import pairs, simd, tiles
+from llmzip.exact.cpu.engine import CpuEngine
+from llmzip.exact.cpu.ways import WAY_VARIABLE, Way, runnable_ways, takes, way_of
+from llmzip.exact.engines import make_engine
+from llmzip.exact.model import ExactModel, ModelShape
+from llmzip.predict.exact import ExactPredictor
+from llmzip.predict.windows import Window
+from ways import every_way
+
+NARROW, BROAD = exact_model(GPT2), exact_model(WIDE["llama-wide"])
+
+
+@pytest.fixture(autouse=True)
+def nothing_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (WAY_VARIABLE, "ONEDNN_MAX_CPU_ISA"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@every_way
+def test_the_argument_chooses_the_way(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(WAY_VARIABLE, "no such way")
+    assert make_engine(BROAD, CPU, 16, 1, way).way == way
+
+
+@every_way
+def test_the_environment_chooses_the_way(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(WAY_VARIABLE, str(way))
+    assert make_engine(BROAD, CPU, 16).way == way
+
+
+@every_way
+def test_a_predictor_says_which_way_it_takes(way: Way) -> None:
+    source = ExactPredictor(lambda n: make_engine(BROAD, CPU, 16, n, way), Window(16, 0, 0), 2)
+    assert source.way == f"cpu, {way}"
+
+
+@pytest.mark.parametrize("model", [NARROW, BROAD])
+def test_without_a_wish_it_is_the_fastest_that_takes_the_model(model: ExactModel) -> None:
+    able = [way for way in runnable_ways() if takes(way, model.shape)]
+    assert CpuEngine(model, 16).way is able[-1]
+    assert able[0] is Way.PLAIN
+
+
+def refused(shape: ModelShape, asked: str) -> str:
+    with pytest.raises(DeviceError) as caught:
+        way_of(shape, asked)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_an_unknown_way_is_refused() -> None:
+    assert "plain, avx2, vnni or amx" in refused(BROAD.shape, "sse9")
+    assert "plain, avx2, vnni or amx" in refused(BROAD.shape, "AVX2")
+
+
+@pytest.mark.parametrize("asked", ["avx2", "vnni", "amx"])
+def test_a_way_that_the_processor_has_not_is_refused(
+    asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kernels in (pairs, simd, tiles):
+        monkeypatch.setattr(kernels, "AVAILABLE", False)
+    assert f"cannot compute the way {asked}; ask for plain" in refused(BROAD.shape, asked)
+    assert way_of(BROAD.shape) is Way.PLAIN
+
+
+@pytest.mark.parametrize("asked", ["avx2", "vnni", "amx"])
+@pytest.mark.parametrize("change", [{"d_head": 32}, {"d_model": 100}, {"d_ff": 100}])
+def test_a_way_that_does_not_take_the_model_is_refused(
+    asked: str, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kernels in (pairs, simd, tiles):
+        monkeypatch.setattr(kernels, "AVAILABLE", True)
+    assert way_of(BROAD.shape, asked) == asked
+    text = refused(replace(BROAD.shape, **change), asked)
+    assert "multiples" in text
+    assert text.endswith("ask for plain")
+    assert way_of(replace(BROAD.shape, **change)) is Way.PLAIN
+
+
+def test_an_older_machine_than_this_one_has_no_tiles_but_when_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for kernels in (pairs, simd, tiles):
+        monkeypatch.setattr(kernels, "AVAILABLE", True)
+    assert way_of(BROAD.shape) is Way.AMX
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_VNNI")
+    assert way_of(BROAD.shape) is Way.VNNI
+    assert way_of(BROAD.shape, "amx") is Way.AMX
+
+
+def test_a_way_is_the_cpus() -> None:
+    with pytest.raises(DeviceError, match="--device cpu"):
+        make_engine(BROAD, torch.device("meta"), 16, 1, "plain")

@@ -1,0 +1,49 @@
+"""Small valid files of every form, kind and option: what the container's mutants begin from."""
+
+from __future__ import annotations
+
+import rooms
+from container_samples import SMOLLM2, TIED, lm, lzma, mixed, stored, write
+
+from llmzip.container import ADAPTIVE_OPTIONS, DICTIONARY_OPTIONS, Chunk, ModelRef, Options
+
+GPT2 = ModelRef("gpt2", "hub:openai-community/gpt2", b"gpt-2!")
+MARKED = Options(*DICTIONARY_OPTIONS.numbers, True, b"\xd1\xc7")
+MARKED_OTHERWISE = Options(4096, 1024, 512, True, b"\xd1\xc7")
+LINES = b"\x00coded"
+
+
+def _lines(data: bytes) -> tuple[Chunk, bytes]:
+    return Chunk.lm_lines(data, -(-len(data) // 4), LINES), data
+
+
+def _made() -> list[bytes]:
+    wave = [stored(b"as it is"), lm(b"text"), lzma(b"aaaaaaaaaa"), mixed(b"bbbbbbbbbb")]
+    groups = [[[stored(b"first"), lm(b"second")], [lm(b"third")]], [[lzma(b"fourth")], wave]]
+    lines = [[[_lines(b"one\r\ntwo\r\n"), _lines(b"three\r\n")], [_lines(b"four\r\n")]]]
+    files = [
+        write([]),
+        write([[[lm(b"a hundred bytes of text, say", b"\x93\x1c\x07\x44\xf0")]]]),
+        write([[[stored(b"kept as it is")]]]),
+        write([[[lzma(b"aaaaaaaaaa" * 30, b"\x01\x02\x03")]]]),
+        write([[[mixed(b"aaaaaaaaaa" * 30, b"\x01\x02\x03")]]]),
+        write([[[lm(b"text")]]], Options(4096, 1024, 512), TIED),
+        write([[[lm(b"the first chunk"), lm(b"the second", b""), lm(b"the third")]]]),
+        write([[wave]], Options(4096, 1024, 512), TIED),
+        write([[[_lines(b"one\r\ntwo\r\n")]]]),
+        write([[[lm(b"learning")]]], ADAPTIVE_OPTIONS, GPT2),
+        write([[[lm(b"one"), lm(b"two")]]], MARKED),
+        write([[[stored(b"nothing to know")]]], MARKED),
+        write(groups, Options(300), TIED),
+        write(groups, ADAPTIVE_OPTIONS, GPT2),
+        write(groups, MARKED_OTHERWISE, SMOLLM2),
+        write(lines, ADAPTIVE_OPTIONS, SMOLLM2),
+        write([[[stored(b"x")], [stored(b"y")]] for _ in range(4)]),
+        write([[[stored(bytes([i])) for i in range(70)]], [[stored(b"end")]]]),
+    ]
+    return [*files, files[1] + files[2], files[12] + files[7], files[6] + files[0] + files[15]]
+
+
+CONTAINER_SEEDS = _made()
+
+__all__ = ["CONTAINER_SEEDS", "rooms"]

@@ -1,0 +1,180 @@
+"""The golden files: which text, which model, which level and options each is made with."""
+
+from __future__ import annotations
+
+import io
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from pathlib import Path
+
+from golden_models import golden_model
+from golden_texts import load_text
+
+from llmzip.codec import decode_stream, encode_stream
+from llmzip.codec.levels import LEVELS, Level
+from llmzip.container import ModelRef, Options
+from llmzip.predict import OpenedPredictor
+
+FILES = Path(__file__).parent / "files"
+FROZEN = replace(LEVELS[2].with_chunks(100), group_bytes=1 << 20)
+LEARNING = replace(LEVELS[5].with_chunks(100), n_lanes=2)
+"""Small chunks, so that small texts have several, and several waves."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A golden file. levels: of each member; text: of each, told what the model wrote.
+
+    portable: whether all releases of liblzma write the same.
+    """
+
+    says: str
+    model: str
+    levels: tuple[Level, ...]
+    texts: Callable[[], list[bytes]]
+    has_dictionary: bool = False
+    portable: bool = True
+
+    @property
+    def text(self) -> bytes:
+        return b"".join(self.texts())
+
+    @property
+    def dictionary(self) -> bytes | None:
+        """The last 200 bytes of the text, and some bytes that are no text."""
+        return load_text(self.model)[-200:] + b"\x00\xff\x04" if self.has_dictionary else None
+
+    def encode(self, way: str | None = None) -> bytes:
+        """Return the file as it is compressed now."""
+        sink = io.BytesIO()
+        for level, text in zip(self.levels, self.texts(), strict=True):
+            opened = self._opened(level.options, way)
+            marked = level.with_dictionary(opened.dictionary) if self.has_dictionary else level
+            encode_stream(io.BytesIO(text), sink, partial(_same, opened), marked)
+        return sink.getvalue()
+
+    def decode(self, file: bytes, way: str | None = None) -> bytes:
+        """Return what a file decodes to now."""
+        sink = io.BytesIO()
+
+        def open_model(ref: ModelRef | None, options: Options) -> OpenedPredictor:
+            opened = self._opened(options, way)
+            assert ref is None or ref == opened.ref
+            assert options.dictionary == opened.dictionary
+            return opened
+
+        decode_stream(io.BytesIO(file), sink, open_model)
+        return sink.getvalue()
+
+    def _opened(self, options: Options, way: str | None) -> OpenedPredictor:
+        return _opened(self.model, replace(options, dictionary=None), way, self.dictionary)
+
+
+@cache
+def _opened(
+    model: str, options: Options, way: str | None, dictionary: bytes | None
+) -> OpenedPredictor:
+    return golden_model(model).opened(options, way, dictionary)
+
+
+def _same(opened: OpenedPredictor) -> OpenedPredictor:
+    return opened
+
+
+def path_of(name: str) -> Path:
+    """Return where the golden file of a case lies."""
+    return FILES / f"{name}.hex"
+
+
+def _noise(n_bytes: int) -> bytes:
+    return random.Random(1).randbytes(n_bytes)
+
+
+def _table(n_lines: int) -> bytes:
+    return b"".join(b"%d,%d;%d\n" % (i, i * i % 97, i * 7 % 31) for i in range(n_lines))
+
+
+BINARY = b"".join(bytes([i, 0, i * 5 % 251, 7, 0, 0, i * i % 256, 0]) for i in range(60)) * 40
+"""Long repeats of something that is no text: LZMA's."""
+
+
+def _crlf(model: str) -> bytes:
+    """Text with CR LF for its line ends, but for one of them."""
+    text = load_text(model).replace(b"\n", b"\r\n")
+    assert text.count(b"\n") >= 17, "so few lines that one exception is too many"
+    return text[::-1].replace(b"\n\r", b"\n", 1)[::-1]
+
+
+def _of_model(model: str) -> dict[str, Case]:
+    """Return the files that every model has: of each lm kind, learning or not."""
+
+    def text() -> list[bytes]:
+        return [load_text(model)]
+
+    short = replace(LEARNING, group_bytes=150)
+    return {
+        f"{model}-frozen": Case("chunks that share nothing", model, (FROZEN,), text),
+        f"{model}-learning": Case("chunks and waves that learn", model, (LEARNING,), text),
+        f"{model}-groups": Case("groups that learn, each for itself", model, (short,), text),
+        f"{model}-lines": Case(
+            "CR LF but for one line, shares nothing", model, (FROZEN,), lambda: [_crlf(model)]
+        ),
+        f"{model}-lines-learning": Case(
+            "CR LF but for one line, learning", model, (LEARNING,), lambda: [_crlf(model)]
+        ),
+        f"{model}-dictionary": Case(
+            "begins with a dictionary", model, (LEARNING.roomy(),), text, has_dictionary=True
+        ),
+    }
+
+
+def _of_levels() -> dict[str, Case]:
+    return {
+        f"level-{number}": Case(
+            f"level {number}, chunks longer than some windows",
+            "long",
+            (level,),
+            lambda: [load_text("long")],
+        )
+        for number, level in LEVELS.items()
+    }
+
+
+def _of_kinds() -> dict[str, Case]:
+    level = (LEVELS[5],)
+    members = (FROZEN, LEARNING, LEVELS[1], LEVELS[9])
+    escapes = b"a byte \x04 without a token\xff, and \xf5\xc0 more: "
+    mixed_groups = replace(LEARNING, group_bytes=600)
+
+    def groups() -> list[bytes]:
+        text, table = load_text("llama"), _table(60)[:600]
+        return [text.ljust(600)[:600] + _noise(600) + table + text[:250]]
+
+    def concatenated() -> list[bytes]:
+        text = load_text("gpt2")
+        return [text, _table(30), b"", text[:90]]
+
+    return {
+        "empty": Case("nothing at all", "gpt2", level, lambda: [b""]),
+        "stored": Case("noise is stored", "gpt2", level, lambda: [_noise(70)]),
+        "mixed": Case("a table is mixed", "gpt2", level, lambda: [_table(60)]),
+        "lzma": Case("LZMA", "gpt2", level, lambda: [BINARY], portable=False),
+        "escapes": Case(
+            "bytes without a token", "llama", level, lambda: [escapes + load_text("llama")]
+        ),
+        "groups-of-kinds": Case("a group of each kind", "llama", (mixed_groups,), groups),
+        "members": Case("four members of other levels", "gpt2", members, concatenated),
+        "one-byte": Case("one byte", "gpt2", level, lambda: [b"a"]),
+    }
+
+
+CASES: dict[str, Case] = {
+    **_of_kinds(),
+    **_of_model("gpt2"),
+    **_of_model("llama"),
+    **_of_model("gpt2-wide"),
+    **_of_model("llama-wide"),
+    **_of_levels(),
+}
