@@ -67,10 +67,24 @@ def plot_levels(sections: Sequence[Section], path: Path) -> None:
         (line,) = axes.plot(there, sizes, "o-", label=f"{name}, compress")
         axes.plot(back, sizes, "o--", color=line.get_color(), label=f"{name}, decompress")
         for result, x in zip(section.results, there, strict=True):
-            axes.annotate(result.row.rpartition(" ")[2], (x, result.bits_per_byte))
+            level = result.row.rpartition(" ")[2]
+            axes.annotate(
+                level, (x, result.bits_per_byte), xytext=(7, 0), textcoords="offset points",
+                va="center", fontsize="small",
+            )  # fmt: skip
     axes.set_xlabel("kB/s")
     axes.set_ylabel("bits a byte")
+    _plain_ticks(axes.xaxis)
     _save(figure, axes, path)
+
+
+def _plain_ticks(axis: Any) -> None:
+    """Label a logarithmic axis with 1, 2, 5, 10, 20, ... as people write them."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def _axes(n: int = 1) -> tuple[Any, list[Any]]:

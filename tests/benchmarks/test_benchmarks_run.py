@@ -15,7 +15,7 @@ sys.path.insert(0, str(BENCHMARKS))
 
 import classical  # noqa: E402
 from measure import Result, RoundTripError, measure  # noqa: E402
-from readme import BEGIN, END, README, filled  # noqa: E402
+from pages import BEGIN, END, filled  # noqa: E402
 from run import main  # noqa: E402
 from table import markdown_table, number  # noqa: E402
 
@@ -110,14 +110,20 @@ def test_markdown() -> None:
     assert [number(value) for value in values] == ["0.012", "1.23", "12.3", "1,234"]
 
 
-def test_tables_go_between_the_marks_of_the_readme() -> None:
+PAGES = [Path(__file__).parents[2] / name for name in ("README.md", "docs/FIGURES.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_has_a_place_for_tables(page: Path) -> None:
+    once = filled(page.read_text(encoding="utf-8"), ["a table"])
+    assert f"{BEGIN}\n\na table\n\n{END}" in once
+    assert len(once) < page.stat().st_size
+
+
+def test_tables_go_between_the_marks_of_a_page() -> None:
     text = f"a\n{BEGIN}\nold\n{END}\nb\n"
     once = filled(text, ["one", "two"])
     assert once == f"a\n{BEGIN}\n\none\n\ntwo\n\n{END}\nb\n"
     assert filled(once, ["one", "two"]) == once
-    readme = README.read_text(encoding="utf-8")
-    before, rest = readme.split(BEGIN)
-    after = rest.split(END)[1]
-    assert filled(readme, ["new table"]) == f"{before}{BEGIN}\n\nnew table\n\n{END}{after}"
     with pytest.raises(ValueError, match="figures"):
         filled("no marks", ["one"])

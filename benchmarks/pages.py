@@ -1,4 +1,4 @@
-"""Put the tables of the other scripts into the README: python benchmarks/readme.py FILE.md..."""
+"""Put the tables of the other scripts into a page: python benchmarks/pages.py PAGE.md FILE.md..."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-README = Path(__file__).parent.parent / "README.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Replace what stands between the marks by the files named, in order."""
-    paths = sys.argv[1:] if arguments is None else arguments
-    tables = [Path(path).read_text(encoding="utf-8").strip() for path in paths]
-    README.write_text(filled(README.read_text(encoding="utf-8"), tables), encoding="utf-8")
+    """Replace what stands between the marks of a page by the files named after it, in order."""
+    page, *paths = map(Path, sys.argv[1:] if arguments is None else arguments)
+    tables = [path.read_text(encoding="utf-8").strip() for path in paths]
+    page.write_text(filled(page.read_text(encoding="utf-8"), tables), encoding="utf-8")
     return 0
 
 
