@@ -64,7 +64,9 @@ LM_TEXTS = {
 """What the lm chunks decode to, whose payloads no model has made."""
 UNNAMED = ModelRef("any", "", bytes(6))
 """The model of a file that names none."""
-NARROWED = {"bad-trailing-zeros": errors.TrailingError}
+NARROWED = dict.fromkeys(
+    ("bad-lone-trailing", "bad-trailing-text", "bad-trailing-zeros"), errors.TrailingError
+)
 """Errors that have been told apart since the file was made, within the class that it names."""
 WRITTEN_OTHERWISE = {"good-small-sequence"}
 
