@@ -102,6 +102,7 @@ def test_what_libraries_print_to_standard_output_is_no_data(packed: bytes) -> No
 def test_ctrl_c_while_it_starts_is_quiet(module: str) -> None:
     script = (
         "import os, runpy, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # in a background job, too
         "class Impatient:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
         f"        if name == {module!r}: os.kill(os.getpid(), signal.SIGINT)\n"
