@@ -29,13 +29,13 @@ from llmzip.errors import (
     UntrustedError,
     UsageError,
 )
-from llmzip.file import LlmzFile, open
-from llmzip.incremental import LlmzCompressor, LlmzDecompressor
 from llmzip.version import __version__
 
 TYPE_CHECKING = False  # that of typing, whose import would be the longest part of this one
 if TYPE_CHECKING:
     from llmzip.api import Compressor, Decompressor, compress, decompress, inspect
+    from llmzip.file import LlmzFile, open
+    from llmzip.incremental import LlmzCompressor, LlmzDecompressor
 
 __all__ = [
     "Compressor",
@@ -68,7 +68,12 @@ __all__ = [
     "open",
 ]
 
-_OF_THE_API = ("Compressor", "Decompressor", "compress", "decompress", "inspect")
+_HOMES = {
+    "api": ("Compressor", "Decompressor", "compress", "decompress", "inspect"),
+    "file": ("LlmzFile", "open"),
+    "incremental": ("LlmzCompressor", "LlmzDecompressor"),
+}
+"""Where what is imported on first use lies."""
 
 if not TYPE_CHECKING:
 
@@ -78,8 +83,9 @@ if not TYPE_CHECKING:
         The command line imports this package before anything of its own can run, and should
         come soon to where it says what Ctrl-C does.
         """
-        if name in _OF_THE_API:
-            from llmzip import api
+        from importlib import import_module
 
-            return getattr(api, name)
+        for home, names in _HOMES.items():
+            if name in names:
+                return getattr(import_module(f"llmzip.{home}"), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
