@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -83,6 +84,12 @@ def opened_in(process_id: int, folder: Path) -> list[Path]:
 def has_written_into(process_id: int, folder: Path) -> bool:
     """Return whether the process has put anything into a file there, with a name or without."""
     return any(link.stat().st_size for link in opened_in(process_id, folder))
+
+
+def hear(number: int) -> None:
+    """Let processes that are started from here hear a signal, ignored as under nohup or not."""
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def names_in(folder: Path) -> list[str]:

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from cli_runner import NOISE, fails, llmzip, names_in, start, succeeds
+from cli_runner import NOISE, fails, hear, llmzip, names_in, start, succeeds
 
 GROUP = 1 << 20
 NOISE_GROUPS = random.Random(31).randbytes(3 * GROUP + 1000)
@@ -74,6 +74,7 @@ def test_what_kill_leaves_of_a_pipe_is_gone_on_with(source: Path, packed: bytes)
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_what_a_signal_ends_is_kept(tmp_path: Path, packed: bytes, number: int) -> None:
+    hear(number)
     process = start("compress", "-1", "--resume", "-", "-o", "in.llmz", cwd=tmp_path)
     partial = tmp_path / PARTIAL
     assert process.stdin is not None

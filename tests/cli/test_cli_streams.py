@@ -20,6 +20,7 @@ from cli_runner import (
     environment,
     fails,
     has_written_into,
+    hear,
     llmzip,
     names_in,
     start,
@@ -141,8 +142,7 @@ def test_help_into_a_closed_pipe_is_quiet() -> None:
 def test_a_signal_removes_what_is_unfinished_and_ends_the_process(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    if signal.getsignal(number) is signal.SIG_IGN:  # as under nohup, which programs respect
-        signal.signal(number, signal.SIG_DFL)
+    hear(number)
     process = start("compress", "-1", "-", "-o", tmp_path / "out.llmz")
     assert process.stdin is not None
     process.stdin.write(BIG)
