@@ -20,7 +20,6 @@ from llmzip.container import Chunk, ModelRef, Writer
 GROUP = 1 << 20
 NOISE_GROUPS = random.Random(31).randbytes(3 * GROUP + 1000)
 PARTIAL = ".in.llmz.partial"
-LICENSE = (Path(__file__).parents[2] / "LICENSE").read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -157,38 +156,6 @@ def test_several_members_and_an_empty_text(tmp_path: Path, packed: bytes) -> Non
     succeeds(llmzip("compress", "--resume", "--rm", tmp_path / "none"))
     succeeds(llmzip("decompress", "--resume", "--rm", tmp_path / "none.llmz"))
     assert names_in(tmp_path) == ["in", "in.llmz", "none"]
-
-
-@pytest.mark.parametrize("level", ["-1", "-3"])
-def test_with_a_model(tmp_path: Path, tiny_llama_folder: Path, level: str) -> None:
-    """Text in the first, third and fourth group: the model is met before, between and after."""
-    text = LICENSE[2000:2700]
-    data = b"".join(
-        random.Random(i).randbytes(GROUP - len(text)) + text if i != 1 else NOISE_GROUPS[:GROUP]
-        for i in range(4)
-    )  # fmt: skip
-    command: list[str | Path] = ["compress", level, "-m", tiny_llama_folder]
-    result = llmzip(*command, input=data)  # which says once that the model is prepared
-    whole = result.stdout
-    (tmp_path / "in").write_bytes(data)
-    for n_kept in (100, GROUP + 1000, 2 * GROUP + 1000, 3 * GROUP + 1000, len(whole) - 5):
-        (tmp_path / PARTIAL).write_bytes(whole[:n_kept])
-        succeeds(llmzip(*command, "-f", "--resume", "in", cwd=tmp_path))
-        assert (tmp_path / "in.llmz").read_bytes() == whole
-    for n_kept in (100, GROUP, 2 * GROUP - 10, 3 * GROUP + 1):
-        (tmp_path / ".out.partial").write_bytes(data[:n_kept])
-        back: list[str | Path] = [
-            "decompress",
-            "-f",
-            "--resume",
-            "-m",
-            tiny_llama_folder,
-            "in.llmz",
-            "-o",
-            "out",
-        ]
-        succeeds(llmzip(*back, cwd=tmp_path))
-        assert (tmp_path / "out").read_bytes() == data
 
 
 def test_another_model_is_refused(tmp_path: Path, tiny_gpt2_folder: Path) -> None:

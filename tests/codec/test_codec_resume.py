@@ -7,14 +7,20 @@ import random
 from collections.abc import Iterator
 
 import pytest
+from codec_samples import FakeModel, mostly_foretold
 
 from llmzip import Compressor, Decompressor, ResumeError
-from llmzip.codec import groups
-from llmzip.container import Chunk
+from llmzip.codec import encode_stream, groups, resume_decoding, resume_encoding
+from llmzip.codec.levels import Level
+from llmzip.container import Chunk, ModelRef, Options, Reader, Wave
 
 GROUP = 1 << 20
 DATA = random.Random(8).randbytes(3 * GROUP + GROUP // 2)
 """Four groups, the last one shorter."""
+
+SMALL_GROUP = 4096
+ADAPTIVE = Level(Options(60, 2048, 256, adaptive=True), SMALL_GROUP, n_lanes=3, target_tokens=20)
+FROZEN = Level(Options(60, 2048, 256), SMALL_GROUP, n_lanes=3, target_tokens=60)
 
 
 class Watched(io.BytesIO):
@@ -116,3 +122,50 @@ def test_damage_in_what_was_left_is_done_anew(compressor: Compressor, packed: by
     assert unfinished.getvalue() == packed
     assert unfinished.first is not None
     assert GROUP < unfinished.first < GROUP + 500
+
+
+@pytest.fixture(scope="module")
+def model(byte_tokenizer_json: str) -> FakeModel:
+    return FakeModel.of(byte_tokenizer_json)
+
+
+def with_text(model: FakeModel) -> bytes:
+    """Return noise, then text, then noise, then text: the model is met after the first group."""
+    text = mostly_foretold(model, 2 * SMALL_GROUP, seed=6)
+    noise = random.Random(4).randbytes(SMALL_GROUP)
+    return noise + text[: 2 * SMALL_GROUP] + noise + text[:3000]
+
+
+def written(model: FakeModel, data: bytes, level: Level) -> bytes:
+    sink = io.BytesIO()
+    encode_stream(io.BytesIO(data), sink, model.open_to_encode, level)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("level", [FROZEN, ADAPTIVE], ids=["frozen", "adaptive"])
+def test_with_a_model(model: FakeModel, level: Level) -> None:
+    """Cut off before, in and after the record that names it, and in groups that it has coded."""
+    data = with_text(model)
+    packed = written(model, data, level)
+    waves = [record for record in Reader(io.BytesIO(packed)) if isinstance(record, Wave)]
+    assert not waves[0].needs_model
+    assert sum(wave.needs_model for wave in waves) > 2
+    places = {*range(0, len(packed), len(packed) // 40), *range(4090, 4200, 7), len(packed)}
+    for n_kept in sorted(places):
+        unfinished = io.BytesIO(packed[:n_kept])
+        resume_encoding(io.BytesIO(data), unfinished, model.open_to_encode, level)
+        assert unfinished.getvalue() == packed, n_kept
+    for n_kept in range(0, len(data) + 1, 1024):
+        unfinished = io.BytesIO(data[:n_kept])
+        resume_decoding(io.BytesIO(packed), unfinished, model.open_to_decode)
+        assert unfinished.getvalue() == data, n_kept
+
+
+def test_another_model_is_refused(model: FakeModel) -> None:
+    data = with_text(model)
+    left = written(model, data, ADAPTIVE)[:-10]
+    other = FakeModel(model.predictor, model.tokenizer, ModelRef("other", "local", b"prints"))
+    unfinished = io.BytesIO(left)
+    with pytest.raises(ResumeError, match="another model"):
+        resume_encoding(io.BytesIO(data), unfinished, other.open_to_encode, ADAPTIVE)
+    assert unfinished.getvalue() == left
