@@ -33,9 +33,10 @@ from llmzip.version import __version__
 
 TYPE_CHECKING = False  # that of typing, whose import would be the longest part of this one
 if TYPE_CHECKING:
-    from llmzip.api import Compressor, Decompressor, compress, decompress, inspect
+    from llmzip.api import Compressor, Decompressor, compress, decompress
     from llmzip.file import LlmzFile, open
     from llmzip.incremental import LlmzCompressor, LlmzDecompressor
+    from llmzip.looking import inspect, is_llmz
 
 __all__ = [
     "Compressor",
@@ -65,13 +66,15 @@ __all__ = [
     "compress",
     "decompress",
     "inspect",
+    "is_llmz",
     "open",
 ]
 
 _HOMES = {
-    "api": ("Compressor", "Decompressor", "compress", "decompress", "inspect"),
+    "api": ("Compressor", "Decompressor", "compress", "decompress"),
     "file": ("LlmzFile", "open"),
     "incremental": ("LlmzCompressor", "LlmzDecompressor"),
+    "looking": ("inspect", "is_llmz"),
 }
 """Where what is imported on first use lies."""
 

@@ -11,6 +11,8 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
+from llmzip.arguments import level_number, require_sink, require_source
+from llmzip.buffers import as_bytes, as_stream
 from llmzip.container.limits import MAX_DICTIONARY_BYTES
 from llmzip.errors import (
     DictionaryError,
@@ -20,16 +22,19 @@ from llmzip.errors import (
     UsageError,
 )
 from llmzip.kept import Kept
+from llmzip.looking import decoded_size
 from llmzip.models.catalog import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from typing import Self
 
+    from _typeshed import ReadableBuffer
+
     from llmzip.codec import OnTrailing, Progress, Recovery, Stats
     from llmzip.codec.access import GroupAccess
     from llmzip.codec.levels import Level
     from llmzip.codec.push import PushDecoder, PushEncoder
-    from llmzip.container import ModelRef, Options, Summary
+    from llmzip.container import ModelRef, Options
     from llmzip.predict import OpenedPredictor
 
 T = TypeVar("T")
@@ -38,23 +43,24 @@ DEFAULT_LEVEL = 5
 
 
 def compress(
-    data: bytes,
+    data: ReadableBuffer,
+    level: int = DEFAULT_LEVEL,
     *,
     model: str = DEFAULT_MODEL,
     device: str = "auto",
     threads: int | None = None,
     batch: int | None = None,
-    level: int = DEFAULT_LEVEL,
     chunk_tokens: int | None = None,
-    dictionary: bytes | None = None,
+    dictionary: ReadableBuffer | None = None,
     exact: bool = True,
 ) -> bytes:
-    """Return `data` as a .llmz file. The arguments are those of Compressor.
+    """Return `data`, anything with the buffer protocol, as a .llmz file.
 
-    For more than one text, keep a Compressor: it opens the model once.
+    The arguments are those of Compressor. For more than one text, keep one: it opens the model
+    once.
     Raises ModelError, DeviceError, UsageError; TypeError if `data` is no bytes.
     """
-    _require_bytes(data)
+    source = as_stream(data)
     compressor = Compressor(
         model=model,
         device=device,
@@ -66,30 +72,30 @@ def compress(
         exact=exact,
     )
     sink = io.BytesIO()
-    compressor.compress(io.BytesIO(data), sink)
+    compressor.compress(source, sink)
     return sink.getvalue()
 
 
 def decompress(
-    data: bytes,
+    data: ReadableBuffer,
     *,
     model: str | None = None,
     device: str = "auto",
     threads: int | None = None,
     batch: int | None = None,
-    dictionary: bytes | None = None,
+    dictionary: ReadableBuffer | None = None,
     force_foreign: bool = False,
     max_output: int | None = None,
     memlimit: int | None = None,
     allow_hub: bool = False,
 ) -> bytes:
-    """Return what the .llmz file `data` holds. The arguments are those of Decompressor.
+    """Return what the .llmz file `data`, anything with the buffer protocol, holds.
 
-    Zeros after its end are padding. Raises FormatError (TrailingError where other data follows),
-    LimitError, ModelError, DeviceError; TypeError if `data` is no bytes.
+    The arguments are those of Decompressor. Zeros after its end are padding.
+    Raises FormatError (TrailingError where other data follows), LimitError, ModelError,
+    DeviceError; TypeError if `data` is no bytes.
     """
-    _require_bytes(data)
-    source, sink = io.BytesIO(data), io.BytesIO()
+    source, sink = as_stream(data), io.BytesIO()
     decompressor = Decompressor(
         model=model,
         device=device,
@@ -104,36 +110,6 @@ def decompress(
     decompressor.decoded_size(source)
     decompressor.decompress(source, sink)
     return sink.getvalue()
-
-
-def inspect(source: BinaryIO) -> Iterator[Summary]:
-    """Yield what each member of a .llmz file holds; every byte is checked.
-
-    Raises FormatError: of these TrailingError at the end, where other data than zeros follows.
-    """
-    from llmzip import container
-
-    return container.inspect(source)
-
-
-def decoded_size(source: BinaryIO, allow_trailing: bool = False) -> int | None:
-    """Check every byte of a .llmz file without decoding it; return its decoded size in bytes.
-
-    Leaves `source` where it was. Of a source that cannot seek nothing is read: None.
-    Raises FormatError: of these TrailingError not if `allow_trailing`.
-    """
-    if not source.seekable():
-        return None
-    start = source.tell()
-    n_bytes = 0
-    try:
-        for member in inspect(source):
-            n_bytes += member.n_bytes
-    except TrailingError:
-        if not allow_trailing:
-            raise
-    source.seek(start)
-    return n_bytes
 
 
 class _ModelKeeper:
@@ -191,7 +167,9 @@ class Compressor(_ModelKeeper):
     exact: False runs the model in floating point: any architecture, but this machine only.
     quiet: do not tell on standard error when a model is fetched.
 
-    Raises UsageError for numbers out of range, and for options that contradict each other.
+    Raises UsageError for numbers out of range, and for options that contradict each other;
+    TypeError for a level that is no integer. Methods raise TypeError for a source or a sink that
+    is no binary file object.
     """
 
     def __init__(
@@ -203,19 +181,18 @@ class Compressor(_ModelKeeper):
         batch: int | None = None,
         level: int = DEFAULT_LEVEL,
         chunk_tokens: int | None = None,
-        dictionary: bytes | None = None,
+        dictionary: ReadableBuffer | None = None,
         exact: bool = True,
         quiet: bool = True,
     ) -> None:
         super().__init__()
         _require_positive(threads=threads, batch=batch)
         self._level = _level(level, chunk_tokens, exact)
+        self._dictionary = None if dictionary is None else _dictionary(dictionary)
         if dictionary is not None:
-            _check_dictionary(dictionary)
             if not self._level.options.adaptive:
                 raise UsageError("a dictionary is for levels 3 to 9, without floating point")
             self._level = self._level.roomy()
-        self._dictionary = dictionary
         self._name = model
         self._how = _HowToRun(device, threads, batch, quiet)
         self._exact = exact
@@ -229,6 +206,9 @@ class Compressor(_ModelKeeper):
         the object cannot be used: within a call of its own, or forked during one.
         """
         from llmzip.codec import encode_stream, unseen
+
+        require_source(source)
+        require_sink(sink)
 
         def work() -> Stats:
             level = self._marked_level()
@@ -246,6 +226,9 @@ class Compressor(_ModelKeeper):
         Raises ResumeError if that is no beginning of this output; otherwise as compress does.
         """
         from llmzip.codec import resume_encoding, unseen
+
+        require_source(source)
+        require_sink(unfinished)
 
         def work() -> Stats:
             level = self._marked_level()
@@ -297,7 +280,7 @@ class Decompressor(_ModelKeeper):
         device: str = "auto",
         threads: int | None = None,
         batch: int | None = None,
-        dictionary: bytes | None = None,
+        dictionary: ReadableBuffer | None = None,
         default_model: str = DEFAULT_MODEL,
         force_foreign: bool = False,
         max_output: int | None = None,
@@ -307,9 +290,7 @@ class Decompressor(_ModelKeeper):
     ) -> None:
         super().__init__()
         _require_positive(threads=threads, batch=batch, max_output=max_output, memlimit=memlimit)
-        if dictionary is not None:
-            _check_dictionary(dictionary)
-        self._dictionary = dictionary
+        self._dictionary = None if dictionary is None else _dictionary(dictionary)
         self._name = model
         self._default_model = default_model
         self._batch = batch
@@ -318,9 +299,10 @@ class Decompressor(_ModelKeeper):
         self._max_output, self._memlimit = max_output, memlimit
 
     def decoded_size(self, source: BinaryIO, allow_trailing: bool = False) -> int | None:
-        """Do what the function does; raise LimitError too if that is more than may come out."""
+        """Do what llmzip.looking.decoded_size does; LimitError if more than may come out."""
         from llmzip.container import check_output
 
+        require_source(source)
         start = source.tell() if source.seekable() else 0
         n_bytes = decoded_size(source, allow_trailing)
         if n_bytes is not None:
@@ -346,6 +328,9 @@ class Decompressor(_ModelKeeper):
         call of its own, or forked during one.
         """
         from llmzip.codec import decode_stream, unseen
+
+        require_source(source)
+        require_sink(sink)
 
         def work() -> Stats:
             return decode_stream(
@@ -376,6 +361,8 @@ class Decompressor(_ModelKeeper):
         """
         from llmzip.codec import resume_decoding, unseen
 
+        require_source(source)
+        require_sink(unfinished)
         if not source.seekable():
             raise UsageError("decompressing can go on with a file only, not with a pipe")
 
@@ -410,6 +397,9 @@ class Decompressor(_ModelKeeper):
         DeviceError, OSError; UsageError as decompress does.
         """
         from llmzip.codec import recover_stream, unseen
+
+        require_source(source)
+        require_sink(sink)
 
         def work() -> Recovery:
             return recover_stream(
@@ -448,6 +438,7 @@ class Decompressor(_ModelKeeper):
         """
         from llmzip.codec.decode import decoded_pieces
 
+        require_source(source)
         pieces = decoded_pieces(
             source,
             self._open,
@@ -474,6 +465,7 @@ class Decompressor(_ModelKeeper):
         """
         from llmzip.codec.access import GroupAccess
 
+        require_source(source)
         return GroupAccess(
             source,
             self._open,
@@ -569,6 +561,7 @@ def _level(number: int, chunk_tokens: int | None, exact: bool) -> Level:
     """Return what a level and its exceptions come to. Raises UsageError."""
     from llmzip.codec.levels import FROZEN_LEVEL, LEVELS
 
+    number = level_number(number)
     if number not in LEVELS:
         raise UsageError(f"level cannot be {number}: choose 1 to 9")
     level = LEVELS[number if exact else min(number, FROZEN_LEVEL)]
@@ -580,21 +573,17 @@ def _level(number: int, chunk_tokens: int | None, exact: bool) -> Level:
         raise UsageError(f"chunk_tokens cannot be {chunk_tokens}: choose 1 to 65536") from exc
 
 
-def _check_dictionary(dictionary: bytes) -> None:
-    """Raise unless it can be one."""
-    _require_bytes(dictionary)
-    if not 1 <= len(dictionary) <= MAX_DICTIONARY_BYTES:
+def _dictionary(data: ReadableBuffer) -> bytes:
+    """Return what is to be a dictionary. Raises TypeError, UsageError."""
+    n_bytes = as_bytes(data).nbytes
+    if not 1 <= n_bytes <= MAX_DICTIONARY_BYTES:
         raise UsageError(
-            f"a dictionary cannot have {len(dictionary):,} bytes: 1 to {MAX_DICTIONARY_BYTES:,}"
+            f"a dictionary cannot have {n_bytes:,} bytes: 1 to {MAX_DICTIONARY_BYTES:,}"
         )
+    return bytes(as_bytes(data))
 
 
 def _require_positive(**numbers: int | None) -> None:
     for name, number in numbers.items():
         if number is not None and number < 1:
             raise UsageError(f"{name} cannot be {number}: choose 1 or more")
-
-
-def _require_bytes(data: object) -> None:
-    if not isinstance(data, bytes | bytearray | memoryview):
-        raise TypeError(f"a bytes-like object is required, not {type(data).__name__}")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from llmzip.api import inspect
 from llmzip.cli.files import STDIO, stdin_stream
 from llmzip.cli.messages import Messages, describe, one_line
 from llmzip.errors import LlmzipError, TrailingError
+from llmzip.looking import inspect
 
 if TYPE_CHECKING:
     from llmzip.container import Summary
