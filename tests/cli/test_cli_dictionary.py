@@ -44,7 +44,9 @@ def test_there_and_back(env: dict[str, str], dictionary: Path, tmp_path: Path) -
         (False, False),
         (True, False),
         (True, True),
+        (False, False),
     ]
+    assert listed[-1].endswith("3 files")
     succeeds(llmzip("decompress", "--rm", "--dict", dictionary, *packed, cwd=folder, env=env))
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == texts
 

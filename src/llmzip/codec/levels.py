@@ -77,3 +77,17 @@ LEVELS = {
 def plain(options: Options) -> Level:
     """Return the level that cuts groups of a mebibyte into chunks as `options` say."""
     return Level(options, 1 << 20, 32, options.chunk_tokens)
+
+
+def levels_with(options: Options) -> tuple[int, ...]:
+    """Return the levels that write these options into a file: several share some, none has others.
+
+    Options with a dictionary's mark count as those of the levels that take one.
+    """
+    has_mark = options.dictionary is not None
+    unmarked = replace(options, dictionary=None)
+    return tuple(
+        number
+        for number, level in LEVELS.items()
+        if (level.roomy() if has_mark and level.options.adaptive else level).options == unmarked
+    )

@@ -1,0 +1,203 @@
+"""What .llmz files hold, summed up, and shown: in a block of lines, in a table's row, as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+
+from llmzip.errors import TrailingError
+from llmzip.looking import inspect
+
+if TYPE_CHECKING:
+    from llmzip.container import Kind, ModelRef, Options, Summary
+
+T = TypeVar("T")
+
+HEADINGS = ("COMPRESSED", "ORIGINAL", "BITS/BYTE", "CHUNKS", "GROUPS", "MODEL", "FILE")
+_MOST = 8  # different models, or options, that are named: more of them nobody reads
+_UNNAMED = "(dictionary)"
+
+
+@dataclass
+class Listing:
+    """What the members of a file come to: a file may have millions, so none of them is kept.
+
+    models, options: the first few different ones. checksum: of the text, where there is but one
+    member. trailing: what follows the file and is no part of it.
+    """
+
+    n_members: int = 0
+    n_compressed: int = 0
+    n_bytes: int = 0
+    n_groups: int = 0
+    n_waves: int = 0
+    n_tokens: int = 0
+    n_chunks: Counter[Kind] = field(default_factory=Counter)
+    models: list[ModelRef] = field(default_factory=list)
+    options: list[Options] = field(default_factory=list)
+    needs_dictionary: bool = False
+    names_no_model: bool = False
+    checksum: bytes | None = None
+    trailing: TrailingError | None = None
+
+    @classmethod
+    def of(cls, source: BinaryIO) -> Listing:
+        """Return what `source` holds; data after its end is no reason not to.
+
+        Raises FormatError.
+        """
+        listing = cls()
+        try:
+            for member in inspect(source):
+                listing.add(member)
+        except TrailingError as exc:
+            listing.trailing = exc
+        return listing
+
+    def add(self, member: Summary) -> None:
+        """Count one more member."""
+        self.n_members += 1
+        self.n_compressed += member.n_compressed
+        self.n_bytes += member.n_bytes
+        self.n_groups += member.n_groups
+        self.n_waves += member.n_waves
+        self.n_tokens += member.n_tokens
+        self.n_chunks.update(member.n_chunks)
+        self.checksum = member.checksum if self.n_members == 1 else None
+        self.needs_dictionary |= member.options.dictionary is not None
+        self.names_no_model |= member.model is None and member.n_tokens > 0
+        _add(self.options, [member.options])
+        _add(self.models, [] if member.model is None else [member.model])
+
+    def merge(self, other: Listing) -> None:
+        """Count another file, too."""
+        self.n_members += other.n_members
+        self.n_compressed += other.n_compressed
+        self.n_bytes += other.n_bytes
+        self.n_groups += other.n_groups
+        self.n_waves += other.n_waves
+        self.n_tokens += other.n_tokens
+        self.n_chunks.update(other.n_chunks)
+
+    @property
+    def bits_per_byte(self) -> float | None:
+        """Bits in the file for a byte of the text; None for no text."""
+        return 8 * self.n_compressed / self.n_bytes if self.n_bytes else None
+
+    @property
+    def model_names(self) -> list[str]:
+        """What to call the models, in order."""
+        names = {model.name for model in self.models} | (
+            {_UNNAMED} if self.names_no_model else set()
+        )
+        return [*sorted(names), *(["..."] if len(self.models) >= _MOST else [])]
+
+    @property
+    def levels(self) -> list[int]:
+        """The levels that the file may have been made with; none where chunks were chosen."""
+        from llmzip.codec.levels import levels_with
+
+        return sorted({level for options in self.options for level in levels_with(options)})
+
+
+def row(listing: Listing, name: str) -> tuple[str, ...]:
+    """Return a line of the table."""
+    ratio = listing.bits_per_byte
+    return (
+        f"{listing.n_compressed:,}",
+        f"{listing.n_bytes:,}",
+        "-" if ratio is None else f"{ratio:.3f}",
+        f"{listing.n_chunks.total():,}",
+        f"{listing.n_groups:,}",
+        ", ".join(listing.model_names) or "-",
+        name,
+    )
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the rows with numbers to the right and names to the left."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    n_numbers = len(HEADINGS) - 2
+    return [
+        "  ".join(
+            f"{cell:>{width}}" if i < n_numbers else f"{cell:<{width}}"
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def block(listing: Listing, name: str, *, is_total: bool = False) -> list[str]:
+    """Return all that is known about a file, under its name; of several, the sums."""
+    ratio = listing.bits_per_byte
+    bits = "" if ratio is None else f" ({ratio:.3f} bits per byte)"
+    facts = [
+        ("compressed", f"{listing.n_compressed:,} bytes{bits}"),
+        ("original", f"{listing.n_bytes:,} bytes"),
+        ("members", f"{listing.n_members:,}"),
+        ("groups", f"{listing.n_groups:,} in {listing.n_waves:,} waves"),
+        ("chunks", f"{listing.n_chunks.total():,}{_by_kind(listing.n_chunks)}"),
+        ("tokens", f"{listing.n_tokens:,}"),
+    ]
+    if not is_total:
+        facts += _more_facts(listing)
+    return [name, *(f"  {label:<12}{value}" for label, value in facts)]
+
+
+def as_json(listing: Listing, name: str) -> dict[str, Any]:
+    """Return the object of `llmzip list --json`, as docs/CLI.md describes it."""
+    return {
+        "file": name,
+        "compressed_bytes": listing.n_compressed,
+        "original_bytes": listing.n_bytes,
+        "bits_per_byte": listing.bits_per_byte,
+        "members": listing.n_members,
+        "groups": listing.n_groups,
+        "waves": listing.n_waves,
+        "chunks": {kind.name.lower(): n for kind, n in sorted(listing.n_chunks.items())},
+        "tokens": listing.n_tokens,
+        "levels": listing.levels,
+        "dictionary": listing.needs_dictionary,
+        "models": [
+            {
+                "name": model.name,
+                "source": model.source,
+                "fingerprint": model.fingerprint.hex(),
+                "portable": model.portable,
+            }
+            for model in listing.models
+        ],
+        "checksum": None if listing.checksum is None else listing.checksum.hex(),
+        "trailing": None if listing.trailing is None else str(listing.trailing),
+    }
+
+
+def _more_facts(listing: Listing) -> list[tuple[str, str]]:
+    levels = " or ".join(map(str, listing.levels)) or "unknown: of chunks of a chosen length"
+    facts = [("level", levels)]
+    for model in listing.models:
+        here = "" if model.portable else ", in floating point: for one machine only"
+        facts.append(("model", f"{model.name}, fingerprint {model.fingerprint.hex()}{here}"))
+        facts.append(("", f"from {model.source}" if model.source else "from a place not named"))
+    if not listing.models:
+        named = "that whoever decompresses knows" if listing.names_no_model else "none needed"
+        facts.append(("model", named))
+    if listing.needs_dictionary:
+        facts.append(("dictionary", "needed"))
+    checksum = "of each member" if listing.checksum is None else listing.checksum.hex()
+    facts.append(("checksum", f"{checksum} (XXH3)"))
+    return facts
+
+
+def _by_kind(n_chunks: Counter[Kind]) -> str:
+    kinds = ", ".join(f"{n:,} {kind.name.lower()}" for kind, n in sorted(n_chunks.items()))
+    return f": {kinds}" if kinds else ""
+
+
+def _add(seen: list[T], found: list[T]) -> None:
+    """Note what has not been seen, up to a limit."""
+    for one in found:
+        if one not in seen and len(seen) < _MOST:
+            seen.append(one)
