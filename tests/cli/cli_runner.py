@@ -23,7 +23,10 @@ Result = subprocess.CompletedProcess[bytes]
 
 def environment(**changes: str) -> dict[str, str]:
     """Return this process's environment without what would change the command's defaults."""
-    ours = ("LLMZIP_MODEL", "LLMZIP_DEVICE", "LLMZIP_WAY", "PYTHONUNBUFFERED")
+    ours = (
+        *("LLMZIP_MODEL", "LLMZIP_DEVICE", "LLMZIP_LEVEL", "LLMZIP_OPT", "LLMZIP_WAY"),
+        "PYTHONUNBUFFERED",
+    )
     kept = {name: value for name, value in os.environ.items() if name not in ours}
     return {**kept, "PYTHONPATH": str(SOURCE_ROOT), **changes}
 

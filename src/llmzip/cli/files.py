@@ -24,6 +24,11 @@ STDIO = Path("-")
 """What a person writes for standard input or output."""
 
 
+def as_file(path: Path) -> Path:
+    """Return `path` so that it cannot be taken for STDIO: what is meant is a file of that name."""
+    return path.absolute() if path == STDIO else path
+
+
 class ReaderGoneError(Exception):
     """Whoever read our output has closed the pipe."""
 

@@ -17,16 +17,14 @@ from llmzip.cli.files import STDIO
 from llmzip.cli.inputs import Input, opened
 from llmzip.cli.memory import is_out_of_memory
 from llmzip.cli.messages import Messages, Progress, describe
-from llmzip.cli.options import FileOptions
 from llmzip.cli.outputs import Output
+from llmzip.cli.settings import Settings
 from llmzip.cli.special import own_descriptor, special_kind
 from llmzip.cli.verify import Decode, Original
 from llmzip.errors import LlmzipError, UsageError
 
 if TYPE_CHECKING:
     from llmzip.codec import Stats
-
-SUFFIX = ".llmz"
 
 
 @dataclass(frozen=True)
@@ -49,13 +47,13 @@ class Verb:
     decode: Decode | None = None
 
 
-def run_jobs(verb: Verb, options: FileOptions, messages: Messages) -> None:
-    """Do `verb` to every file. Raises UsageError where the options contradict each other."""
-    files = options.files or (STDIO,)
-    _check(options, files)
+def run_jobs(verb: Verb, settings: Settings, messages: Messages) -> None:
+    """Do `verb` to every file. Raises UsageError where the settings contradict each other."""
+    files = settings.files or (STDIO,)
+    _check(settings, files)
     for source in files:
         try:
-            _run_job(verb, source, options, messages)
+            _run_job(verb, source, settings, messages)
         except (LlmzipError, OSError) as exc:
             messages.error(_located(source, exc))
         except Exception as exc:
@@ -64,32 +62,32 @@ def run_jobs(verb: Verb, options: FileOptions, messages: Messages) -> None:
             messages.error(_located(source, exc))
 
 
-def _check(options: FileOptions, files: tuple[Path, ...]) -> None:
-    if options.output is not None and len(files) > 1:
+def _check(settings: Settings, files: tuple[Path, ...]) -> None:
+    if settings.output is not None and len(files) > 1:
         raise UsageError("-o takes the output of one file; use -c, or one command for each file")
-    if options.output is not None and options.to_stdout:
+    if settings.output is not None and settings.to_stdout:
         raise UsageError("-o and -c contradict each other; give one of them")
-    if options.remove and (_wants_stdout(options) or STDIO in files):
+    if settings.removes and (_wants_stdout(settings) or STDIO in files):
         raise UsageError("--rm is for files that are replaced by files, not for - or -c")
-    if options.resume and _wants_stdout(options):
+    if settings.resume and _wants_stdout(settings):
         raise UsageError("--resume is for output to a file, not for - or -c")
     if files.count(STDIO) > 1:
         raise UsageError("standard input can be read only once")
 
 
-def _wants_stdout(options: FileOptions) -> bool:
-    return options.to_stdout or options.output == STDIO
+def _wants_stdout(settings: Settings) -> bool:
+    return settings.to_stdout or settings.output == STDIO
 
 
-def _run_job(verb: Verb, source: Path, options: FileOptions, messages: Messages) -> None:
+def _run_job(verb: Verb, source: Path, settings: Settings, messages: Messages) -> None:
     """Do one file. It stays where a warning says that not all of it was used."""
     n_warnings = messages.n_warnings
-    if _is_skipped(source, options, messages):
+    if _is_skipped(source, settings, messages):
         return
-    output = _output(verb, source, options)
+    output = _output(verb, source, settings)
     if output is None:
         return
-    _refuse_to_lose(source, output, options)
+    _refuse_to_lose(source, output, settings)
     with opened(source) as reading:
         _refuse_terminals(verb, reading.stream, output)
         output.check(reading.status)
@@ -98,16 +96,16 @@ def _run_job(verb: Verb, source: Path, options: FileOptions, messages: Messages)
             output.opened(reading.status if reading.is_file else None) as writing,
             messages.progress(str(source), total_bytes) as progress,
         ):
-            stats = _work(verb, reading.stream, writing, options, progress)
+            stats = _work(verb, reading.stream, writing, settings, progress)
         reading.note_read()
-    if options.remove and messages.n_warnings == n_warnings:
+    if settings.removes and messages.n_warnings == n_warnings:
         _remove(reading, messages)
-    _tell(verb, source, stats, options, messages)
+    _tell(verb, source, stats, settings, messages)
 
 
-def _is_skipped(source: Path, options: FileOptions, messages: Messages) -> bool:
+def _is_skipped(source: Path, settings: Settings, messages: Messages) -> bool:
     """Return whether `source` is no file and nobody has said where to; if so, say it."""
-    if source == STDIO or options.output is not None or options.to_stdout:
+    if source == STDIO or settings.output is not None or settings.to_stdout:
         return False
     kind = special_kind(source)
     if kind is None:
@@ -118,29 +116,29 @@ def _is_skipped(source: Path, options: FileOptions, messages: Messages) -> bool:
     return True
 
 
-def _output(verb: Verb, source: Path, options: FileOptions) -> Output | None:
+def _output(verb: Verb, source: Path, settings: Settings) -> Output | None:
     """Return where the output of `source` goes; None to skip it."""
     path: Path | None
-    if options.output is not None:
-        path = STDIO if own_descriptor(options.output) == 1 else options.output
-    elif options.to_stdout or source == STDIO:
+    if settings.output is not None:
+        path = STDIO if own_descriptor(settings.output) == 1 else settings.output
+    elif settings.to_stdout or source == STDIO:
         path = STDIO
     else:
         path = verb.target_of(source)
     if path is None:
         return None
-    is_explicit = options.output is not None
-    return Output(path, is_explicit, options.force, options.resume, options.verify)
+    is_explicit = settings.output is not None
+    return Output(path, is_explicit, settings.force, settings.resume, settings.verify)
 
 
-def _refuse_to_lose(source: Path, output: Output, options: FileOptions) -> None:
+def _refuse_to_lose(source: Path, output: Output, settings: Settings) -> None:
     """Refuse to remove what is no file, or what would be kept nowhere."""
     kept_nowhere = output.special
-    if options.remove and kept_nowhere:
+    if settings.removes and kept_nowhere:
         raise UsageError(f"--rm asks for a regular file as output, and -o names {kept_nowhere}")
-    if options.resume and kept_nowhere:
+    if settings.resume and kept_nowhere:
         raise UsageError(f"--resume asks for a regular file as output, and it is {kept_nowhere}")
-    if options.remove and (kind := special_kind(source)):
+    if settings.removes and (kind := special_kind(source)):
         raise UsageError(f"{source} is {kind}, and --rm removes regular files only")
 
 
@@ -157,11 +155,11 @@ def _refuse_terminals(verb: Verb, reading: BinaryIO, output: Output) -> None:
 
 
 def _work(
-    verb: Verb, reading: BinaryIO, writing: BinaryIO, options: FileOptions, progress: Progress
+    verb: Verb, reading: BinaryIO, writing: BinaryIO, settings: Settings, progress: Progress
 ) -> Stats:
     """Do it, and look at what it has come to if that was asked for."""
-    work = verb.resume if options.resume and verb.resume is not None else verb.work
-    if not options.verify or verb.decode is None:
+    work = verb.resume if settings.resume and verb.resume is not None else verb.work
+    if not settings.verify or verb.decode is None:
         return work(reading, writing, progress)
     original = Original(reading)
     stats = work(cast(BinaryIO, original), writing, progress)
@@ -176,14 +174,14 @@ def _remove(reading: Input, messages: Messages) -> None:
         )
 
 
-def _tell(verb: Verb, source: Path, stats: Stats, options: FileOptions, messages: Messages) -> None:
+def _tell(verb: Verb, source: Path, stats: Stats, settings: Settings, messages: Messages) -> None:
     """Say what was done, as far as that was asked for."""
     way = f" ({stats.way})" if stats.model_name and stats.way else ""
     messages.info(
         f"{_shown(source)}: {verb.name} {stats.n_bytes:,} bytes, {stats.n_file_bytes:,} in the "
         f".llmz file ({stats.bits_per_byte:.3f} bits per byte), in {stats.seconds:.2f} s{way}"
     )
-    if options.show_stats:
+    if settings.show_stats:
         from llmzip.report.stats import stats_lines
 
         messages.report("\n".join(stats_lines(stats)))

@@ -12,41 +12,30 @@ from llmzip.cli.files import STDIO
 from llmzip.cli.inputs import opened
 from llmzip.cli.listing import HEADINGS, Listing, as_json, block, columns, row
 from llmzip.cli.messages import Messages, describe, one_line
-from llmzip.cli.options import set_verbosity
+from llmzip.cli.options import verb
+from llmzip.cli.settings import Settings
 from llmzip.errors import LlmzipError, UsageError
 
 Listings = list[tuple[Path, Listing]]
 
 
-@click.command(name="list")
-@click.argument(
-    "files",
-    nargs=-1,
-    type=click.Path(path_type=Path, allow_dash=True, readable=False),
-)
-@click.option("--json", "wants_json", is_flag=True, help="As JSON: an array, an object a file.")
-@click.option("-q", "--quiet", is_flag=True, help="No warnings.")
-@click.option("-v", "--verbose", count=True, help="All that the files say of themselves.")
-@click.pass_obj
-def list_files(
-    messages: Messages, files: tuple[Path, ...], wants_json: bool, quiet: bool, verbose: int
-) -> None:
+@verb("list")
+def list_files(messages: Messages, settings: Settings) -> None:
     """Show sizes and model of each FILE.llmz, having checked its integrity; - is standard input.
 
     Neither the model nor any decompression is needed.
     """
-    set_verbosity(messages, quiet, verbose)
-    files = files or (STDIO,)
+    files = settings.files or (STDIO,)
     if files.count(STDIO) > 1:
         raise UsageError("standard input can be read only once")
     found = [(path, _look_at(path, messages)) for path in files]
-    if wants_json:
+    if settings.wants_json:
         objects = [_object(path, listing) for path, listing in found]
         click.echo(json.dumps(objects, indent=2))
         return
     listings = [(path, one) for path, one in found if isinstance(one, Listing)]
     if listings:
-        lines = _blocks(listings) if verbose else _table(listings)
+        lines = _blocks(listings) if settings.verbose else _table(listings)
         click.echo("\n".join(lines))
 
 

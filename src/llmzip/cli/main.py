@@ -19,23 +19,36 @@ from llmzip import descriptors
 from llmzip.cli.compress import compress
 from llmzip.cli.decompress import decompress
 from llmzip.cli.files import ReaderGoneError
+from llmzip.cli.grammar import VARIABLE, read
 from llmzip.cli.list import list_files
 from llmzip.cli.memory import is_out_of_memory
 from llmzip.cli.messages import EXIT_ERROR, Messages, describe
 from llmzip.cli.models import models
+from llmzip.cli.pages import Program
 from llmzip.cli.signals import InterruptedBySignal, clean_up_on_signals, die_by
 from llmzip.cli.test import test
-from llmzip.errors import LlmzipError
+from llmzip.errors import LlmzipError, UsageError
 from llmzip.version import __version__
 
-_FILTER_HELP = """\b
-As a filter, without a command (so `tar -I llmzip` works):
-  llmzip < text > text.llmz
-  llmzip -d < text.llmz > text
-"""
+_NEAR = 0.8  # how alike a missing file's name is to that of a command that was meant
 
 
-@click.group(epilog=_FILTER_HELP, context_settings={"help_option_names": ["-h", "--help"]})
+def _show_long_help(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(llmzip.long_help(context))
+        context.exit()
+
+
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "-H",
+    "--long-help",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_long_help,
+    help="Show all there is to say.",
+)
 @click.version_option(__version__, "-V", "--version", message="llmzip %(version)s")
 def llmzip() -> None:
     """Compress text losslessly with a language model that computes exactly."""
@@ -90,24 +103,27 @@ def program() -> NoReturn:
 
 
 def _run(args: list[str], messages: Messages) -> None:
-    """Hand the arguments to click, in the form with a command."""
+    """Hand the arguments to click, in the form that it reads."""
     if not args and sys.stdin is not None and sys.stdin.isatty():
         args = ["--help"]
+    call = read(args, llmzip.commands, os.environ.get(VARIABLE, ""))
+    if call.first_word is not None:
+        _refuse_misspelt(call.first_word)
     result = llmzip.main(
-        _with_command(args), prog_name="llmzip", standalone_mode=False, obj=messages
+        list(call.arguments), prog_name="llmzip", standalone_mode=False, obj=messages
     )
     if isinstance(result, int) and result:  # click returns the code of an early exit
         raise click.exceptions.Exit(result)
 
 
-def _with_command(args: list[str]) -> list[str]:
-    """Supply the command that a plain filter (`llmzip`, `llmzip -d`, options) leaves out."""
-    if args and (not args[0].startswith("-") or args[0] in {"-h", "--help", "-V", "--version"}):
-        return args
-    for command, flags in (("test", {"-t", "--test"}), ("decompress", {"-d", "--decompress"})):
-        if flags & set(args):
-            return [command, *(a for a in args if a not in flags)]
-    return ["compress", *args]
+def _refuse_misspelt(word: str) -> None:
+    """Refuse what is no file but nearly a command, before other words are taken for files."""
+    if os.path.lexists(word):
+        return
+    from difflib import get_close_matches
+
+    for command in get_close_matches(word, llmzip.commands, n=1, cutoff=_NEAR):
+        raise UsageError(f"{word} is neither a command nor a file; did you mean {command}?")
 
 
 def _with_hint(exc: click.ClickException) -> str:

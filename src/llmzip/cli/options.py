@@ -1,189 +1,220 @@
-"""The options that several commands share."""
+"""The options of the verbs that deal with files: each is declared once, here."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from llmzip.api import DEFAULT_LEVEL
+from llmzip.cli.files import STDIO, as_file
 from llmzip.cli.messages import Messages
+from llmzip.cli.settings import Settings
 from llmzip.cli.sizes import size
-from llmzip.container.limits import MAX_DICTIONARY_BYTES
-from llmzip.errors import UsageError
+from llmzip.cli.suffixes import SUFFIX, suffix
+from llmzip.models.catalog import DEFAULT_MODEL
 
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+_COMPRESS, _DECOMPRESS, _LIST = ("compress",), ("decompress",), ("list",)
+_WRITING = ("compress", "decompress")
+_DECODING = ("decompress", "test")
+_ALL = ("compress", "decompress", "test")
 
-_FILE_OPTIONS = [
-    click.argument(
-        "files", nargs=-1, type=click.Path(path_type=Path, allow_dash=True, readable=False)
+
+class Option(click.Option):
+    """An option, and which verbs take it.
+
+    common: the page that `llmzip --help` shows has it, too, with the first sentence of its help.
+    harmless: hands add it whatever the verb; one that has no use for it takes no notice.
+    """
+
+    def __init__(
+        self,
+        verbs: tuple[str, ...],
+        *names: str,
+        common: bool = False,
+        harmless: bool = False,
+        **how: Any,
+    ) -> None:
+        super().__init__(names, **how)
+        self.verbs = verbs
+        self.common = common
+        self.harmless = harmless
+
+
+class FileName(click.Path):
+    """A path, or STDIO: which only the word `-` is, not `./-`."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, allow_dash=True, readable=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path. Raises click.BadParameter for an empty word, which would be `.`."""
+        if value == "":
+            self.fail("an empty word names no file", param, ctx)
+        return as_file(Path(value)) if value not in ("-", STDIO) else STDIO
+
+
+def _level(text: str | int) -> int:
+    """Return the level that `text` says. Raises click.BadParameter."""
+    if str(text) not in set("123456789"):
+        raise click.BadParameter(f"{str(text)!r} is no level: 1 is fast, 9 is small")
+    return int(text)
+
+
+def _threads(_context: click.Context, _option: click.Parameter, number: int | None) -> int | None:
+    """Return how many threads to use; 0 stands for one on each core that this process may use."""
+    if number != 0:
+        return number
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+OPTIONS = (
+    Option(
+        _COMPRESS, "--level", type=_level, metavar="1-9", default=DEFAULT_LEVEL, harmless=True,
+        envvar="LLMZIP_LEVEL", show_envvar=True, show_default=True,
+        help="1 is fast, 9 small whatever it takes; -1 to -9, --fast and --best say the same.",
     ),
-    click.option(
-        "-o",
-        "--output",
-        type=click.Path(path_type=Path, allow_dash=True, readable=False),
-        metavar="FILE",
+    Option(
+        _WRITING, "-o", "--output", type=FileName(), metavar="FILE",
+        common=True,
         help="Write here; - is standard output.",
     ),
-    click.option("-c", "--stdout", "to_stdout", is_flag=True, help="Write to standard output."),
-    click.option("-f", "--force", is_flag=True, help="Replace an output file that is there."),
-    click.option("-k", "--keep", is_flag=True, help="Keep the input files (the default)."),
-    click.option("--rm", "remove", is_flag=True, help="Remove each input once it is done."),
-    click.option(
-        "--resume",
-        is_flag=True,
+    Option(
+        _WRITING, "-c", "--stdout", "--to-stdout", "to_stdout", is_flag=True,
+        common=True,
+        help="Write to standard output.",
+    ),
+    Option(
+        _WRITING, "-S", "--suffix", type=suffix, metavar=".SUF", default=SUFFIX, harmless=True,
+        show_default=True,
+        help="What compressing adds to names, and decompressing takes off.",
+    ),
+    Option(
+        _WRITING, "-f", "--force", is_flag=True, harmless=True,
+        common=True,
+        help="Replace an output file that is there. Write compressed data to a terminal, too.",
+    ),
+    Option(
+        _WRITING, "-k", "--keep", is_flag=True, harmless=True,
+        help="Keep the input files (the default).",
+    ),
+    Option(
+        _WRITING, "--rm", "remove", is_flag=True,
+        common=True,
+        help="Remove each input once its output is safe.",
+    ),
+    Option(
+        _WRITING, "--resume", is_flag=True,
         help="Go on where an earlier run of this command was stopped, and leave to a later one "
         "what this one gets done: kept beside the output, in .NAME.partial.",
     ),
-]
-
-
-def _choose_level(context: click.Context, option: click.Parameter, given: bool) -> None:
-    if given:
-        context.params["level"] = int(option.opts[0].removeprefix("-"))
-
-
-_LEVEL_OPTIONS = [
-    click.option(
-        "--level",
-        type=click.IntRange(1, 9),
-        default=DEFAULT_LEVEL,
-        show_default=True,
-        is_eager=True,  # -1 to -9 come after it, and win
-        help="1 is fast, 9 small whatever it takes; -1 to -9 say the same.",
+    Option(
+        _COMPRESS, "--verify", is_flag=True,
+        common=True,
+        help="Decode what was written and compare it. It counts as done only then: what goes to "
+        "standard output is held back, in a temporary file.",
     ),
-    *(
-        click.option(
-            f"-{number}",
-            f"level_{number}",
-            is_flag=True,
-            hidden=True,
-            expose_value=False,
-            callback=_choose_level,
-        )
-        for number in range(1, 10)
+    Option(
+        _DECOMPRESS, "--recover", is_flag=True,
+        common=True,
+        help="Bring back what is whole of a damaged file. What is lost is marked.",
     ),
-]
-
-_DICTIONARY_OPTION = click.option(
-    "--dict",
-    "dictionary",
-    type=click.Path(path_type=Path, readable=False),
-    metavar="FILE",
-    help="A text like the input, which makes small files smaller; decompressing needs it too.",
-)
-
-_HUB_OPTION = click.option(
-    "--allow-hub",
-    is_flag=True,
-    help="Fetch whatever model of the Hugging Face hub a file names; without it, only models "
-    "that `llmzip models list` shows are fetched.",
-)
-
-_SPEED_OPTIONS = [
-    click.option(
-        "--device",
-        type=click.Choice(["auto", "cpu", "cuda"]),
-        default="auto",
-        envvar="LLMZIP_DEVICE",
-        show_envvar=True,
-        show_default=True,
-        help="Where to run the model. Never changes the bytes.",
+    Option(
+        _COMPRESS, "-m", "--model", default=DEFAULT_MODEL, metavar="MODEL",
+        envvar="LLMZIP_MODEL", show_envvar=True, show_default=True,
+        common=True,
+        help="A name (see `llmzip models list`), a folder, a .gguf file or a hub id.",
     ),
-    click.option("--threads", type=click.IntRange(1), help="CPU threads. Never changes the bytes."),
-    click.option(
-        "--batch",
-        type=click.IntRange(1),
-        help="Chunks to work on side by side. Never changes the bytes.",
+    Option(
+        _DECODING, "-m", "--model", metavar="MODEL",
+        help="Where the model is, if not where the file says. Its fingerprint must fit.",
     ),
-]
-
-_LIMIT_OPTIONS = [
-    click.option(
-        "--max-output",
-        type=size,
-        metavar="SIZE",
+    Option(
+        _ALL, "--dict", "dictionary", metavar="FILE",
+        type=click.Path(path_type=Path, readable=False),
+        common=True,
+        help="A text like the input, for small files. Decompressing needs it too.",
+    ),
+    Option(
+        _COMPRESS, "--chunk-tokens", type=click.IntRange(1, 65536), metavar="N",
+        help="Tokens a chunk at most, instead of the level's. Some models need at least 2.",
+    ),
+    Option(
+        _COMPRESS, "--float", "use_float", is_flag=True,
+        help="Run the model in floating point: any architecture, but only this machine can "
+        "decompress.",
+    ),
+    Option(
+        _DECODING, "--allow-hub", is_flag=True,
+        help="Fetch whatever model of the Hugging Face hub a file names; without it, only models "
+        "that `llmzip models list` shows are fetched.",
+    ),
+    Option(
+        _DECOMPRESS, "--force-foreign", is_flag=True,
+        help="Try a --float file of another machine; it will most likely fail.",
+    ),
+    Option(
+        _DECODING, "--max-output", type=size, metavar="SIZE",
         help="Refuse a file that decodes to more (64M, 2G); by default, to more than any text.",
     ),
-    click.option(
-        "--memlimit",
-        type=size,
-        metavar="SIZE",
+    Option(
+        _DECODING, "--memlimit", type=size, metavar="SIZE",
         help="Memory to decode with, beside the model's own.",
     ),
-]
-
-_TALK_OPTIONS = [
-    click.option("--stats", "show_stats", is_flag=True, help="Show sizes, model and speed."),
-    click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings."),
-    click.option("-v", "--verbose", count=True, help="Say what was done; -vv for debugging."),
-]
-
-
-@dataclass(frozen=True)
-class FileOptions:
-    """Where to read and write, as the command line says."""
-
-    files: tuple[Path, ...]
-    output: Path | None
-    to_stdout: bool
-    force: bool
-    remove: bool
-    show_stats: bool
-    resume: bool = False
-    verify: bool = False
-
-
-def file_options(command: Decorated) -> Decorated:
-    """Add the files, and the options about where to write."""
-    return _apply(_FILE_OPTIONS, command)
-
-
-def level_options(command: Decorated) -> Decorated:
-    """Add -1 to -9."""
-    return _apply(_LEVEL_OPTIONS, command)
-
-
-def dictionary_option(command: Decorated) -> Decorated:
-    """Add the dictionary."""
-    return _apply([_DICTIONARY_OPTION], command)
-
-
-def hub_option(command: Decorated) -> Decorated:
-    """Add the permission to fetch what a file names."""
-    return _apply([_HUB_OPTION], command)
+    Option(
+        _ALL, "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto",
+        envvar="LLMZIP_DEVICE", show_envvar=True, show_default=True, harmless=True,
+        help="Where to run the model. Never changes the bytes.",
+    ),
+    Option(
+        _ALL, "-T", "--threads", type=click.IntRange(0), metavar="N", callback=_threads,
+        harmless=True,
+        common=True,
+        help="CPU threads; 0 is one a core. Never changes the bytes.",
+    ),
+    Option(
+        _ALL, "--batch", type=click.IntRange(1), metavar="N", harmless=True,
+        help="Chunks to work on side by side. Never changes the bytes.",
+    ),
+    Option(
+        _ALL, "--stats", "show_stats", is_flag=True, harmless=True,
+        help="Show sizes, model and speed.",
+    ),
+    Option(
+        (*_ALL, "list"), "-q", "--quiet", is_flag=True, harmless=True,
+        common=True,
+        help="No progress and no warnings.",
+    ),
+    Option(
+        _ALL, "-v", "--verbose", count=True, harmless=True,
+        common=True,
+        help="Say what was done; -vv for debugging.",
+    ),
+    Option(_LIST, "-v", "--verbose", count=True, help="All that the files say of themselves."),
+    Option(
+        _LIST, "--json", "wants_json", is_flag=True, help="As JSON: an array, an object a file."
+    ),
+)  # fmt: skip
+"""All of them, in the order in which help shows them."""
 
 
-def read_dictionary(path: Path | None) -> bytes | None:
-    """Return what --dict names. Raises OSError; UsageError if it is too long."""
-    if path is None:
-        return None
-    with path.open("rb") as file:
-        data = file.read(MAX_DICTIONARY_BYTES + 1)
-    if not 1 <= len(data) <= MAX_DICTIONARY_BYTES:
-        raise UsageError(f"{path}: a dictionary has 1 to {MAX_DICTIONARY_BYTES:,} bytes")
-    return data
+def verb(name: str) -> Callable[[Callable[[Messages, Settings], None]], click.Command]:
+    """Make a function a command of that name: FILE..., and what options the table gives it."""
 
+    def make(function: Callable[[Messages, Settings], None]) -> click.Command:
+        @click.pass_obj
+        def run(messages: Messages, /, **given: Any) -> None:
+            settings = Settings(**given)
+            messages.verbosity = settings.verbosity
+            function(messages, settings)
 
-def limit_options(command: Decorated) -> Decorated:
-    """Add the limits on what a file may cost."""
-    return _apply(_LIMIT_OPTIONS, command)
+        own: list[click.Parameter] = [option for option in OPTIONS if name in option.verbs]
+        files = click.Argument(["files"], nargs=-1, type=FileName(), metavar="[FILE]...")
+        return click.Command(name, callback=run, params=[files, *own], help=function.__doc__)
 
-
-def run_options(command: Decorated) -> Decorated:
-    """Add the options about speed and about messages."""
-    return _apply(_SPEED_OPTIONS + _TALK_OPTIONS, command)
-
-
-def set_verbosity(messages: Messages, quiet: bool, verbose: int) -> None:
-    """Make `messages` as talkative as asked."""
-    messages.verbosity = -1 if quiet else verbose
-
-
-def _apply(options: list[Callable[[Any], Any]], command: Decorated) -> Decorated:
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return make

@@ -1,0 +1,99 @@
+"""What a person has asked for, as one object, and the objects of the library that do it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmzip.api import DEFAULT_LEVEL, Compressor, Decompressor
+from llmzip.cli.suffixes import SUFFIX
+from llmzip.container.limits import MAX_DICTIONARY_BYTES
+from llmzip.errors import UsageError
+from llmzip.models.catalog import DEFAULT_MODEL
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of a command, named as the table of options names them; units as there.
+
+    What the command does not take is as if nobody had given it.
+    """
+
+    files: tuple[Path, ...] = ()
+    output: Path | None = None
+    to_stdout: bool = False
+    suffix: str = SUFFIX
+    force: bool = False
+    keep: bool = False
+    remove: bool = False
+    resume: bool = False
+    verify: bool = False
+    recover: bool = False
+    level: int = DEFAULT_LEVEL
+    model: str | None = None
+    chunk_tokens: int | None = None
+    dictionary: Path | None = None
+    use_float: bool = False
+    allow_hub: bool = False
+    force_foreign: bool = False
+    max_output: int | None = None
+    memlimit: int | None = None
+    device: str = "auto"
+    threads: int | None = None
+    batch: int | None = None
+    show_stats: bool = False
+    wants_json: bool = False
+    quiet: bool = False
+    verbose: int = 0
+
+    @property
+    def removes(self) -> bool:
+        """Whether inputs go once they are done; --keep has the last word."""
+        return self.remove and not self.keep
+
+    @property
+    def verbosity(self) -> int:
+        """How much to say, as Messages counts it."""
+        return -1 if self.quiet else self.verbose
+
+    def compressor(self) -> Compressor:
+        """Return what compresses so. Raises UsageError, OSError."""
+        return Compressor(
+            model=self.model or DEFAULT_MODEL,
+            device=self.device,
+            threads=self.threads,
+            batch=self.batch,
+            level=self.level,
+            chunk_tokens=self.chunk_tokens,
+            dictionary=_read_dictionary(self.dictionary),
+            exact=not self.use_float,
+            quiet=self.quiet,
+        )
+
+    def decompressor(self) -> Decompressor:
+        """Return what decompresses so. Raises UsageError, OSError."""
+        return Decompressor(
+            model=self.model,
+            device=self.device,
+            threads=self.threads,
+            batch=self.batch,
+            dictionary=_read_dictionary(self.dictionary),
+            default_model=os.environ.get("LLMZIP_MODEL") or DEFAULT_MODEL,
+            force_foreign=self.force_foreign,
+            max_output=self.max_output,
+            memlimit=self.memlimit,
+            allow_hub=self.allow_hub,
+            quiet=self.quiet,
+        )
+
+
+def _read_dictionary(path: Path | None) -> bytes | None:
+    """Return what --dict names. Raises OSError; UsageError if it is too long."""
+    if path is None:
+        return None
+    with path.open("rb") as file:
+        data = file.read(MAX_DICTIONARY_BYTES + 1)
+    if not 1 <= len(data) <= MAX_DICTIONARY_BYTES:
+        raise UsageError(f"{path}: a dictionary has 1 to {MAX_DICTIONARY_BYTES:,} bytes")
+    return data
