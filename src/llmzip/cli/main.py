@@ -16,6 +16,7 @@ from typing import NoReturn
 import click
 
 from llmzip import descriptors
+from llmzip.cli.cat import cat
 from llmzip.cli.compress import compress
 from llmzip.cli.decompress import decompress
 from llmzip.cli.files import ReaderGoneError
@@ -54,7 +55,7 @@ def llmzip() -> None:
     """Compress text losslessly with a language model that computes exactly."""
 
 
-for _command in (compress, decompress, test, list_files, models):
+for _command in (compress, decompress, test, list_files, cat, models):
     llmzip.add_command(_command)
 
 

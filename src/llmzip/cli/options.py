@@ -12,6 +12,7 @@ import click
 from llmzip.api import DEFAULT_LEVEL
 from llmzip.cli.files import STDIO, as_file
 from llmzip.cli.messages import Messages
+from llmzip.cli.ranges import byte_range, line_range
 from llmzip.cli.settings import Settings
 from llmzip.cli.sizes import size
 from llmzip.cli.suffixes import SUFFIX, suffix
@@ -19,8 +20,10 @@ from llmzip.models.catalog import DEFAULT_MODEL
 
 _COMPRESS, _DECOMPRESS, _LIST = ("compress",), ("decompress",), ("list",)
 _WRITING = ("compress", "decompress")
-_DECODING = ("decompress", "test")
-_ALL = ("compress", "decompress", "test")
+_TELLING = ("compress", "decompress", "test")
+_CAT = ("cat",)
+_DECODING = ("decompress", "test", "cat")
+_ALL = ("compress", "decompress", "test", "cat")
 
 
 class Option(click.Option):
@@ -182,7 +185,7 @@ OPTIONS = (
         help="Chunks to work on side by side. Never changes the bytes.",
     ),
     Option(
-        _ALL, "--stats", "show_stats", is_flag=True, harmless=True,
+        _TELLING, "--stats", "show_stats", is_flag=True, harmless=True,
         help="Show sizes, model and speed.",
     ),
     Option(
@@ -194,6 +197,14 @@ OPTIONS = (
         _ALL, "-v", "--verbose", count=True, harmless=True,
         common=True,
         help="Say what was done; -vv for debugging.",
+    ),
+    Option(
+        _CAT, "--range", "byte_range", type=byte_range, metavar="A:B",
+        help="Bytes A up to B, counted from 0, B not included: 0:100, 1M:, -64K: (from the end).",
+    ),
+    Option(
+        _CAT, "--lines", "line_range", type=line_range, metavar="A:B",
+        help="Lines A to B, counted from 1, B included, as sed's A,Bp: 1:10, 500:.",
     ),
     Option(_LIST, "-v", "--verbose", count=True, help="All that the files say of themselves."),
     Option(

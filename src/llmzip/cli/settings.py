@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmzip.api import DEFAULT_LEVEL, Compressor, Decompressor
+from llmzip.cli.ranges import ByteRange, LineRange
 from llmzip.cli.suffixes import SUFFIX
 from llmzip.container.limits import MAX_DICTIONARY_BYTES
 from llmzip.errors import UsageError
@@ -43,6 +44,8 @@ class Settings:
     threads: int | None = None
     batch: int | None = None
     show_stats: bool = False
+    byte_range: ByteRange | None = None
+    line_range: LineRange | None = None
     wants_json: bool = False
     quiet: bool = False
     verbose: int = 0
