@@ -23,7 +23,7 @@ from llmzip.errors import LlmzipError, TrailingError, UsageError
 
 @verb("cat")
 def cat(messages: Messages, settings: Settings) -> None:
-    """Write the text of each FILE.llmz to standard output, or a part; without FILE, of a pipe.
+    """Write the text of each FILE.llmz, or a part of it. It goes to standard output.
 
     Of a part, --range or --lines, no more is decoded than that takes: of a file the groups (a
     mebibyte of text, at most 8) that hold the bytes, or all from the first up to the last of the

@@ -21,9 +21,9 @@ Listings = list[tuple[Path, Listing]]
 
 @verb("list")
 def list_files(messages: Messages, settings: Settings) -> None:
-    """Show sizes and model of each FILE.llmz, having checked its integrity; - is standard input.
+    """Show sizes and model of each FILE.llmz. Every byte of the file is checked.
 
-    Neither the model nor any decompression is needed.
+    Neither the model nor any decompression is needed. Without FILE, standard input is read.
     """
     files = settings.files or (STDIO,)
     if files.count(STDIO) > 1:
