@@ -1,0 +1,170 @@
+"""docs/RECIPES.md, as it stands there, in a real shell; and pipes of which one end breaks."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli_runner import environment
+
+import llmzip
+
+PAGE = Path(__file__).parents[2] / "docs" / "RECIPES.md"
+RECIPES = dict(
+    re.findall(
+        r"^## (.*?)\n.*?^```sh\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+)
+LOG = b"".join(
+    b"2026-11-26 12:00:00 service: all is well\n" if i % 150 else b"2026-11-26: hour %d\n" % i
+    for i in range(600)
+)
+"""Such that no model is needed: LZMA leaves nearly nothing of it."""
+
+CHANGED = LOG.replace(b"hour 300\n", b"hour three hundred\n")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a few files, and `llmzip` and an `ssh` to this machine on the path."""
+    for name, script in {
+        "llmzip": f'exec "{sys.executable}" -m llmzip "$@"',
+        "ssh": 'shift; exec sh -c "$*"',
+    }.items():
+        path = tmp_path / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+    work = tmp_path / "work"
+    for name in ("notes/a.txt", "notes/b c.txt", "logs/a.log", "logs/b c.log", "app.log"):
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        (work / name).write_bytes(LOG)
+    (work / "notes.txt").write_text("just notes\n")
+    return work
+
+
+def shell(script: str, folder: Path, name: str = "sh") -> subprocess.CompletedProcess[bytes]:
+    path = f"{folder.parent / 'bin'}{os.pathsep}{os.environ['PATH']}{os.pathsep}/usr/sbin"
+    return subprocess.run(
+        [name, "-euc", script],
+        capture_output=True,
+        env=environment(PATH=path, HOME=str(folder), GIT_CONFIG_NOSYSTEM="1", GIT_PAGER="cat"),
+        check=False,
+        timeout=300,
+        cwd=folder,
+    )
+
+
+def follow(title: str, folder: Path, before: str = "") -> bytes:
+    """Do what a recipe says; return what it shows."""
+    result = shell(before + RECIPES[title], folder)
+    assert (result.returncode, result.stderr) == (0, b"")
+    return result.stdout
+
+
+def needs(tool: str) -> pytest.MarkDecorator:
+    found = shutil.which(tool, path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
+    return pytest.mark.skipif(found is None, reason=f"needs {tool}")
+
+
+def test_every_recipe_is_followed_here() -> None:
+    text = "".join(Path(__file__).read_text("utf-8").split())
+    assert len(RECIPES) == PAGE.read_text("utf-8").count("```sh") == 7
+    for title in RECIPES:
+        assert f'follow("{title}",folder'.replace(" ", "") in text
+
+
+@needs("tar")
+def test_tar(folder: Path) -> None:
+    assert sorted(follow("tar", folder).splitlines()) == [
+        b"notes/",
+        b"notes/a.txt",
+        b"notes/b c.txt",
+    ]
+    for name in ("a.txt", "b c.txt"):
+        assert (folder / "out" / "notes" / name).read_bytes() == LOG
+    for name in ("notes.tar.llmz", "small.tar.llmz"):
+        assert llmzip.is_llmz(folder / name)
+
+
+@needs("less")
+def test_less(folder: Path) -> None:
+    shown = follow("less", folder, "llmzip -k app.log\n")
+    assert shown == LOG + b"just notes\n"
+
+
+@needs("logrotate")
+def test_logrotate(folder: Path) -> None:
+    follow("Logs: logrotate", folder)
+    for name in ("a.log", "b c.log"):
+        assert (folder / "logs" / name).read_bytes() == b""
+        with llmzip.open(folder / "logs" / f"{name}.1.llmz") as file:
+            assert file.read() == LOG
+
+
+A_REPOSITORY = """\
+git init -q .
+git config user.name somebody
+git config user.email somebody@example.org
+"""
+
+
+@needs("git")
+def test_git_diff(folder: Path) -> None:
+    (folder / "changed").write_bytes(CHANGED)
+    shown = follow(
+        "git: diff of compressed files",
+        folder,
+        A_REPOSITORY + "llmzip --rm app.log\ngit add app.log.llmz\ngit commit -qm first\n"
+        "llmzip -cf changed > app.log.llmz\n",
+    )
+    assert b"\n-2026-11-26: hour 300\n+2026-11-26: hour three hundred\n" in shown
+    assert b"Binary" not in shown
+
+
+@needs("git")
+def test_git_filter(folder: Path) -> None:
+    follow("git: compressed in the repository, plain in the working tree", folder, A_REPOSITORY)
+    blob = shell("git cat-file blob HEAD:app.log", folder).stdout
+    assert blob == llmzip.compress(LOG)
+    again = shell("rm app.log; git checkout -q app.log; cat app.log; git status -s -uno", folder)
+    assert (again.returncode, again.stdout) == (0, LOG)
+
+
+def test_find(folder: Path) -> None:
+    follow("Many files: find", folder)
+    assert sorted(path.name for path in (folder / "logs").iterdir()) == [
+        "a.log.llmz",
+        "b c.log.llmz",
+    ]
+
+
+def test_ssh(folder: Path) -> None:
+    shown = follow("Through ssh", folder)
+    assert (folder / "copy.log").read_bytes() == LOG
+    assert (folder / "begin.log").read_bytes() == b"".join(LOG.splitlines(keepends=True)[:2])
+    assert f"{len(LOG):,}".encode() in shown
+
+
+@needs("bash")
+def test_a_connection_that_breaks_is_an_error(folder: Path) -> None:
+    script = (
+        "set -o pipefail; llmzip -c app.log app.log > two.llmz; "
+        "n=$(wc -c < two.llmz); ssh backup head -c $((n - 9)) two.llmz | llmzip -d > copy.log"
+    )
+    result = shell(script, folder, "bash")
+    assert result.returncode == 1
+    assert result.stderr.count(b"\n") == 1
+    assert b"cut off" in result.stderr
+    assert (folder / "copy.log").read_bytes().startswith(LOG)
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(folder: Path) -> None:
+    script = "cat /dev/urandom | llmzip -1 | head -c 100000 | wc -c; echo done"
+    result = shell(script, folder)
+    assert (result.stdout.split(), result.stderr) == ([b"100000", b"done"], b"")
