@@ -71,7 +71,7 @@ def test_trailing_garbage(packed: Path) -> None:
 def test_no_such_file(tmp_path: Path) -> None:
     fails(llmzip("compress", tmp_path / "absent"), "absent: No such file or directory")
     fails(llmzip("list", tmp_path / "absent"), "absent: No such file or directory")
-    fails(llmzip("compress", tmp_path), "Is a directory")
+    fails(llmzip("compress", tmp_path), f"{tmp_path} is a folder; use -r")
 
 
 def test_no_such_folder_for_the_output(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_of_several_files_the_good_ones_are_done(noise: Path, tmp_path: Path) ->
     lines = result.stderr.decode().splitlines()
     assert len(lines) == 2
     assert "missing: No such file or directory" in lines[0]
-    assert "Is a directory" in lines[1]
+    assert f"{tmp_path} is a folder; use -r" in lines[1]
     assert {"noise.llmz", "other.llmz"} <= set(names_in(tmp_path))
 
 
@@ -153,7 +153,7 @@ def test_options_that_contradict_each_other(noise: Path, tmp_path: Path) -> None
     fails(llmzip("compress", "-", "--rm"), "--rm")
     fails(llmzip("compress", "-", "-", "-c"), "once")
     fails(llmzip("compress", noise, "-o", noise, "-f"), "both input and output")
-    fails(llmzip("compress", noise, "-o", tmp_path, "-f"), "folder")
+    fails(llmzip("compress", "-", "-o", tmp_path, "-f"), "folder", "name a file")
     fails(llmzip("compress", noise, "--threads", "-1"), "--threads")
     fails(llmzip("compress", noise, "--device", "abacus"), "--device")
     fails(llmzip("compress", noise, "--no-such-option"), "--no-such-option")

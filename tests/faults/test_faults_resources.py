@@ -159,5 +159,5 @@ def test_a_file_that_cannot_be_read(verb: str, tmp_path: Path) -> None:
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    fails(llmzip("compress", tmp_path), "Is a directory")
+    fails(llmzip("compress", tmp_path), f"{tmp_path} is a folder; use -r")
     assert names_in(tmp_path) == []

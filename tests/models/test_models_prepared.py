@@ -52,7 +52,7 @@ def open_elsewhere(folder: Path) -> tuple[str, str]:
 
 def test_prepared_once_and_said_so(model_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     first = open_exact(str(model_folder))
-    assert capfd.readouterr() == ("", "llmzip: preparing a model, once\n")
+    assert capfd.readouterr() == ("", "llmzip: preparing a model, once, about a minute\n")
     again = open_exact(str(model_folder))
     assert capfd.readouterr() == ("", "")
     assert again.fingerprint == first.fingerprint

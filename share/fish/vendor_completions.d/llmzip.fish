@@ -9,7 +9,12 @@ complete -c llmzip -n __fish_use_subcommand -a list -d 'Show sizes and model of 
 complete -c llmzip -n __fish_use_subcommand -a cat -d 'Write the text of each FILE.llmz, or a part of it'
 complete -c llmzip -n __fish_use_subcommand -a models -d 'List, fetch, find and remove language models'
 complete -c llmzip -l level -d '1 is fast, 9 small whatever it takes' -x -a '1 2 3 4 5 6 7 8 9'
+complete -c llmzip -s r -l recursive -d 'Take the files in folders'
+complete -c llmzip -l exclude -d 'Leave out what is so called, by its name or its path below a folder' -x
+complete -c llmzip -l files-from -d 'Take these files too, a name on each line' -r -F
+complete -c llmzip -l files-from0 -d 'The same, with names that end in a NUL (find -print0)' -r -F
 complete -c llmzip -s o -l output -d 'Write here' -r -F
+complete -c llmzip -l output-dir -d 'Write into this folder' -r -F
 complete -c llmzip -s c -l stdout -l to-stdout -d 'Write to standard output'
 complete -c llmzip -s S -l suffix -d 'What compressing adds to names, and decompressing takes off' -x
 complete -c llmzip -s f -l force -d 'Replace an output file that is there'

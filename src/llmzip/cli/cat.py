@@ -12,10 +12,13 @@ from llmzip.cli.delivery import delivering, expected_bytes
 from llmzip.cli.excerpts import Excerpt
 from llmzip.cli.files import STDIO, stdout_stream
 from llmzip.cli.inputs import opened
-from llmzip.cli.jobs import Verb, run_jobs
+from llmzip.cli.jobs import run_jobs
 from llmzip.cli.memory import is_out_of_memory, require_least
-from llmzip.cli.messages import Messages, describe
+from llmzip.cli.messages import Messages, located, shown
 from llmzip.cli.options import verb
+from llmzip.cli.outputs import Output
+from llmzip.cli.plan import Job, Verb
+from llmzip.cli.progress import watching
 from llmzip.cli.ranges import ByteRange, LineRange
 from llmzip.cli.settings import Settings
 from llmzip.errors import LlmzipError, TrailingError, UsageError
@@ -62,11 +65,11 @@ def _parts(part: ByteRange | LineRange, messages: Messages, settings: Settings) 
             try:
                 _deliver(source, part, sink, decompressor, messages)
             except (LlmzipError, OSError) as exc:
-                messages.error(_located(source, exc))
+                messages.error(located(source, exc))
             except Exception as exc:
                 if not is_out_of_memory(exc):
                     raise
-                messages.error(_located(source, exc))
+                messages.error(located(source, exc))
 
 
 def _deliver(
@@ -81,7 +84,9 @@ def _deliver(
             raise UsageError("compressed data is not read from a terminal")
         excerpt = Excerpt(reading.stream, decompressor, part)
         n_written = 0
-        with messages.progress(str(source), excerpt.n_bytes) as progress:
+        job = Job(source, Output(STDIO), n_bytes=None)
+        with watching([job], messages) as watch:
+            progress = watch.begin(job, excerpt.n_bytes)
             progress(0)
             try:
                 for piece in excerpt:
@@ -89,17 +94,6 @@ def _deliver(
                     n_written += len(piece)
                     progress(n_written)
             except TrailingError as exc:
-                messages.warning(f"{_shown(source)}: {exc}")
+                messages.warning(f"{shown(source)}: {exc}")
     decoded = "" if excerpt.groups is None else f"; {excerpt.groups}"
-    messages.info(f"{_shown(source)}: {n_written:,} bytes{decoded}")
-
-
-def _located(source: Path, exc: Exception) -> str:
-    """Return the message, saying which file it is about unless it does so itself."""
-    text = describe(exc)
-    named = isinstance(exc, OSError) and exc.filename is not None
-    return text if named else f"{_shown(source)}: {text}"
-
-
-def _shown(source: Path) -> str:
-    return "standard input" if source == STDIO else str(source)
+    messages.info(f"{shown(source)}: {n_written:,} bytes{decoded}")

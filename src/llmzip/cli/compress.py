@@ -7,10 +7,11 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from llmzip.cli.jobs import Verb, run_jobs
+from llmzip.cli.jobs import run_jobs
 from llmzip.cli.memory import require_least
 from llmzip.cli.messages import Messages, Progress
 from llmzip.cli.options import verb
+from llmzip.cli.plan import Verb
 from llmzip.cli.settings import Settings
 from llmzip.cli.suffixes import suffix_of
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from llmzip.cli.delivery import delivering, expected_bytes, recovering
 from llmzip.cli.files import STDIO
-from llmzip.cli.jobs import Verb, run_jobs
+from llmzip.cli.jobs import run_jobs
 from llmzip.cli.memory import require_least
 from llmzip.cli.messages import Messages
 from llmzip.cli.options import verb
+from llmzip.cli.plan import Verb
 from llmzip.cli.settings import Settings
 from llmzip.cli.suffixes import original_name
 from llmzip.errors import UsageError
@@ -36,7 +37,7 @@ def decompress(messages: Messages, settings: Settings) -> None:
         bring_back = recovering(decompressor, messages)
         work = Verb("recovered", True, target_of, lambda _: None, bring_back, bring_back)
     else:
-        to_stdout = settings.to_stdout or settings.output == STDIO
+        to_stdout = settings.to_stdout or settings.output == str(STDIO)
         work = Verb(
             "decompressed",
             True,

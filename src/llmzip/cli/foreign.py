@@ -16,7 +16,13 @@ _LESS_MEMORY = "--batch 1 takes the least memory"
 _DICTIONARY = "--dict FILE takes a text that is like the input"
 _NEVER_ASKS = "llmzip never asks; -f replaces files"
 
+_FOLDER = "--output-dir DIR writes into a folder"
+_LIST = "--files-from FILE takes names from a list"
+
 _INSTEAD = {
+    "-O": _FOLDER, "--output-dir-flat": _FOLDER, "--output-dir-mirror": _FOLDER,
+    "--filelist": _LIST, "--files": _LIST, "--files0": "--files-from0 FILE takes names from a list",
+    "--robot": "list --json is for programs",
     "-a": _FORMAT, "--ascii": _FORMAT, "-F": _FORMAT, "--format": _FORMAT,
     "-C": _CHECKED, "--check": _CHECKED, "--no-check": _CHECKED, "--ignore-check": _CHECKED,
     "-n": _ALWAYS, "--no-name": _ALWAYS, "--synchronous": _ALWAYS,

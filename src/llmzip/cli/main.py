@@ -98,6 +98,8 @@ def program() -> NoReturn:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
                 stream.flush()
+    except BrokenPipeError:
+        _leave_as_cat_does()
     except OSError:
         status = status or EXIT_ERROR
     os._exit(status)

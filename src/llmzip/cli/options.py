@@ -23,6 +23,7 @@ _WRITING = ("compress", "decompress")
 _TELLING = ("compress", "decompress", "test")
 _CAT = ("cat",)
 _DECODING = ("decompress", "test", "cat")
+_SEARCHING = ("compress", "decompress", "test")
 _ALL = ("compress", "decompress", "test", "cat")
 
 
@@ -60,6 +61,15 @@ class FileName(click.Path):
         return as_file(Path(value)) if value not in ("-", STDIO) else STDIO
 
 
+class OutputName(FileName):
+    """A path as it was typed, as a text: with a slash at its end it is that of a folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return it. Raises click.BadParameter for an empty word."""
+        super().convert(value, param, ctx)
+        return str(value)
+
+
 def _level(text: str | int) -> int:
     """Return the level that `text` says. Raises click.BadParameter."""
     if str(text) not in set("123456789"):
@@ -83,9 +93,34 @@ OPTIONS = (
         help="1 is fast, 9 small whatever it takes; -1 to -9, --fast and --best say the same.",
     ),
     Option(
-        _WRITING, "-o", "--output", type=FileName(), metavar="FILE",
+        _SEARCHING, "-r", "--recursive", is_flag=True,
         common=True,
-        help="Write here; - is standard output.",
+        help="Take the files in folders. Links are not followed; of compressed files only those "
+        "with the suffix are decompressed, and none is compressed.",
+    ),
+    Option(
+        _SEARCHING, "--exclude", multiple=True, metavar="GLOB",
+        help="Leave out what is so called, by its name or its path below a folder; several times, "
+        "too.",
+    ),
+    Option(
+        _SEARCHING, "--files-from", type=FileName(), metavar="FILE",
+        help="Take these files too, a name on each line; - is standard input.",
+    ),
+    Option(
+        _SEARCHING, "--files-from0", type=FileName(), metavar="FILE",
+        help="The same, with names that end in a NUL (find -print0).",
+    ),
+    Option(
+        _WRITING, "-o", "--output", type=OutputName(), metavar="FILE",
+        common=True,
+        help="Write here; - is standard output. A folder, or a name with a slash at its end, is "
+        "written into as with --output-dir.",
+    ),
+    Option(
+        _WRITING, "--output-dir", type=FileName(), metavar="DIR",
+        common=True,
+        help="Write into this folder. What lies in folders (-r) keeps its place below them.",
     ),
     Option(
         _WRITING, "-c", "--stdout", "--to-stdout", "to_stdout", is_flag=True,

@@ -6,7 +6,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -28,6 +28,7 @@ class Output:
     path: STDIO for standard output. is_explicit: a person has named it, with -o.
     replace: over what is there. resume: go on with what an earlier run has left.
     hold_back: no byte of it reaches a stream before all of it is written and looked at.
+    makes_folder: the folder that it goes into is made where it is not there.
     """
 
     path: Path
@@ -35,6 +36,7 @@ class Output:
     replace: bool = False
     resume: bool = False
     hold_back: bool = False
+    makes_folder: bool = False
 
     @property
     def special(self) -> str | None:
@@ -82,8 +84,10 @@ class Output:
                 yield writing
             return
         make = partial_file if self.resume else whole_file
-        with make(self.path, replace=self.replace, like=like) as file:
-            yield file
+        with ExitStack() as stack:
+            if self.makes_folder:
+                stack.enter_context(_made(self.path.parent))
+            yield stack.enter_context(make(self.path, replace=self.replace, like=like))
 
     @contextmanager
     def _stream(self) -> Iterator[BinaryIO]:
@@ -120,6 +124,24 @@ def whole_file(
         temporary.put_in_place(replace)
     finally:
         temporary.close()
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Make `folder`, and those that it lies in, where they are not there yet.
+
+    If the block fails those that were made go again, as far as they are empty.
+    """
+    missing = [one for one in (folder, *folder.parents) if not one.is_dir()]
+    try:
+        for one in reversed(missing):
+            one.mkdir(exist_ok=True)
+        yield
+    except BaseException:
+        for one in missing:
+            with suppress(OSError):
+                one.rmdir()
+        raise
 
 
 @contextmanager

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
+from llmzip.cli.files import ReaderGoneError
 from llmzip.cli.grammar import VERB_FLAGS
 from llmzip.cli.options import OPTIONS
+from llmzip.descriptors import NAMES
 
 _Lines = list[tuple[str, str]]
 
@@ -43,8 +47,27 @@ several files the rest are still dealt with, and the worst is returned.
 """
 
 
+@contextmanager
+def _readers() -> Iterator[None]:
+    """Say ReaderGoneError where whoever reads standard output has gone: click would just exit."""
+    try:
+        yield
+    except BrokenPipeError as exc:
+        raise ReaderGoneError(NAMES[1]) from exc
+
+
 class Program(click.Group):
     """The command line as a whole; its help is made from the table of options."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Do what click does, which may be to print a page. Raises ReaderGoneError."""
+        with _readers():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. Raises ReaderGoneError."""
+        with _readers():
+            return super().invoke(ctx)
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the page with what is used every day."""

@@ -18,11 +18,17 @@ from llmzip.models.catalog import DEFAULT_MODEL
 class Settings:
     """The options of a command, named as the table of options names them; units as there.
 
-    What the command does not take is as if nobody had given it.
+    What the command does not take is as if nobody had given it. output: as it was typed, for a
+    slash at its end says that it is a folder.
     """
 
     files: tuple[Path, ...] = ()
-    output: Path | None = None
+    recursive: bool = False
+    exclude: tuple[str, ...] = ()
+    files_from: Path | None = None
+    files_from0: Path | None = None
+    output: str | None = None
+    output_dir: Path | None = None
     to_stdout: bool = False
     suffix: str = SUFFIX
     force: bool = False

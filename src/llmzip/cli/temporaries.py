@@ -81,6 +81,11 @@ def naming(target: Path) -> Iterator[None]:
         raise OSError(exc.errno, exc.strerror, str(target)) from exc
 
 
+def is_temporary(name: str) -> bool:
+    """Return whether a file of that name is one of ours that is not finished."""
+    return _PATTERN.fullmatch(name) is not None
+
+
 def sweep(folder: Path) -> None:
     """Remove what runs that were killed have left in `folder`; looks once for each folder.
 
@@ -91,7 +96,7 @@ def sweep(folder: Path) -> None:
     _swept.add(folder)
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if _PATTERN.fullmatch(entry.name):
+            if is_temporary(entry.name):
                 with suppress(OSError):
                     _remove_if_abandoned(Path(entry.path))
 

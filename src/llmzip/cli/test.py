@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from llmzip.cli.delivery import delivering, expected_bytes
-from llmzip.cli.files import STDIO
-from llmzip.cli.jobs import Verb, run_jobs
+from llmzip.cli.jobs import run_jobs
 from llmzip.cli.messages import Messages
 from llmzip.cli.options import verb
+from llmzip.cli.plan import Verb
 from llmzip.cli.settings import Settings
-
-_NOWHERE = Path(os.devnull)
 
 
 @verb("test")
@@ -26,6 +21,5 @@ def test(messages: Messages, settings: Settings) -> None:
     decompressor = settings.decompressor()
     check = partial(expected_bytes, decompressor, to_stdout=False)
     throw_away = delivering(decompressor.decompress, messages)
-    work = Verb("OK:", True, lambda _: None, check, throw_away, throw_away)
-    for source in settings.files or (STDIO,):
-        run_jobs(work, replace(settings, files=(source,), output=_NOWHERE), messages)
+    work = Verb("OK:", True, lambda _: None, check, throw_away, throw_away, keeps=False)
+    run_jobs(work, settings, messages)

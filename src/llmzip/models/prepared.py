@@ -177,7 +177,7 @@ def _prepare(files: ModelFiles, folder: Path, quiet: bool) -> None:
     from llmzip.models.load import load_transformers
     from llmzip.tokens import ByteTokenizer
 
-    notice.say(f"preparing {files.name}, once", quiet)
+    notice.say(f"preparing {files.name}, once, about a minute", quiet)
     loaded = load_transformers(files)
     tokenizer = ByteTokenizer(loaded.tokenizer_json)
     exact = prepare(read_model(loaded.model))

@@ -5,6 +5,7 @@ Importing this imports no torch; opening a predictor does.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from llmzip.tokens import ByteTokenizer
 
 __all__ = ["Intervals", "LaneDecoder", "OpenedPredictor", "Predictor", "open_predictor"]
+
+STAGES = logging.getLogger("llmzip.stage")
+"""What is at work before there is any progress, for whoever shows it."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ def open_predictor(
 
     # First, for a name that leads nowhere should be told before torch is imported.
     found = model if isinstance(model, ModelRef) else locate(model, quiet=quiet)
+    STAGES.info("opening the model")
     where = choose_device(device)
     if exact:
         return _open_exact(found, where, threads, batch, options, quiet, dictionary, allow_hub)
