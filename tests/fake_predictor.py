@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.predict.protocol import Intervals
+from llmzip.predict.protocol import Intervals, LearningGroup
 
 Ids = NDArray[np.int32]
 Frequencies = Callable[[list[int]], NDArray[np.uint64]]
@@ -22,6 +22,7 @@ class FakePredictor:
 
     def __init__(self, vocab_size: int) -> None:
         self.vocab_size = vocab_size
+        self.n_together: list[int] = []  # waves or lanes of different groups, each time
 
     def frequencies(self, context: list[int]) -> NDArray[np.uint64]:
         """Return the frequencies (vocab_size,) after `context`."""
@@ -81,6 +82,17 @@ class FakeGroup:
     def lanes(self, n_tokens: Sequence[int]) -> FakeLanes:
         return FakeLanes(self.frequencies, len(n_tokens), (self, sum(n_tokens)))
 
+    def encode(
+        self,
+        waves: Sequence[tuple[LearningGroup, Sequence[Ids]]],
+        progress: Callable[[float], None],
+    ) -> list[list[Intervals]]:
+        self.predictor.n_together.append(len(waves))
+        return [group.intervals(chunks, progress) for group, chunks in waves]
+
+    def shared_lanes(self, n_lanes: int, n_tokens: int) -> FakeSharedLanes:
+        return FakeSharedLanes(self.predictor, n_lanes, n_tokens)
+
 
 class FakeLanes:
     """Lane decoder over frequencies; the group learns when a wave of so many tokens is done."""
@@ -96,8 +108,11 @@ class FakeLanes:
         self.seen[lane] = []
 
     def totals(self, lanes: NDArray[np.int64]) -> NDArray[np.uint64]:
-        sums = [int(self.frequencies(self.seen[lane]).sum()) for lane in lanes]
+        sums = [int(self.frequencies_of(lane).sum()) for lane in lanes]
         return np.array(sums, dtype=np.uint64)
+
+    def frequencies_of(self, lane: int) -> NDArray[np.uint64]:
+        return self.frequencies(self.seen[lane])
 
     def find(
         self, lanes: NDArray[np.int64], targets: NDArray[np.uint64]
@@ -110,8 +125,41 @@ class FakeLanes:
         return np.array(ids, dtype=np.int32), np.array(low, dtype=u64), np.array(freq, dtype=u64)
 
     def _find(self, lane: int, target: int) -> tuple[int, int, int]:
-        freq = self.frequencies(self.seen[lane])
+        freq = self.frequencies_of(lane)
         ends = np.cumsum(freq)
         token = int(np.searchsorted(ends, np.uint64(target), side="right"))
         self.seen[lane].append(token)
         return token, int(ends[token] - freq[token]), int(freq[token])
+
+
+class FakeSharedLanes(FakeLanes):
+    """Lanes of waves of several groups; each learns when the last token of its wave is decoded."""
+
+    def __init__(self, predictor: FakePredictor, n_lanes: int, n_tokens: int) -> None:
+        super().__init__(predictor.frequencies, n_lanes)
+        self.predictor, self.most = predictor, n_tokens
+        self.waves: dict[int, tuple[FakeGroup, list[int], int]] = {}
+
+    def begin(self, group: LearningGroup, lanes: Sequence[int], n_tokens: Sequence[int]) -> None:
+        assert isinstance(group, FakeGroup)
+        assert max(n_tokens) <= self.most
+        for lane in lanes:
+            assert self.seen[lane] == []
+            self.waves[lane] = group, list(lanes), sum(n_tokens)
+
+    def frequencies_of(self, lane: int) -> NDArray[np.uint64]:
+        return self.waves[lane][0].frequencies(self.seen[lane])
+
+    def totals(self, lanes: NDArray[np.int64]) -> NDArray[np.uint64]:
+        self.predictor.n_together.append(len(lanes))
+        return super().totals(lanes)
+
+    def find(
+        self, lanes: NDArray[np.int64], targets: NDArray[np.uint64]
+    ) -> tuple[Ids, NDArray[np.uint64], NDArray[np.uint64]]:
+        found = super().find(lanes, targets)
+        for first in {self.waves[int(lane)][1][0] for lane in lanes}:
+            group, own, n_tokens = self.waves[first]
+            if sum(len(self.seen[lane]) for lane in own) == n_tokens:
+                group.learnt += sum(sum(self.seen[lane]) for lane in own)
+        return found

@@ -6,7 +6,7 @@ Importing this imports neither numpy nor torch; the first call does.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
@@ -17,6 +17,7 @@ from llmzip.container.limits import MAX_DICTIONARY_BYTES
 from llmzip.errors import (
     DictionaryError,
     FingerprintError,
+    LlmzipError,
     ModelNotFoundError,
     TrailingError,
     UsageError,
@@ -236,6 +237,37 @@ class Compressor(_ModelKeeper):
 
         return self._kept.call(work)
 
+    def compress_many(self, texts: Iterable[ReadableBuffer]) -> Iterator[bytes]:
+        """Yield each of `texts`, bytes or whatever has the buffer protocol, as a .llmz file.
+
+        Each file is what compress() makes of its text alone, and they come in order; but the
+        model works on many small texts at once, which is many times as fast. Texts are taken as
+        files are wanted, up to 256 of them or 64 KiB ahead, so `texts` need have no end, nor be
+        in memory. In floating point (exact=False) the model still goes through one by one.
+
+        Raises as compress does, and TypeError for a text that is none, once the files of all
+        before it are out; a note says which one it was. What `texts` raises comes then, too.
+        """
+        from llmzip.codec.many import batches, encode_batch
+
+        def together(batch: list[bytes]) -> list[bytes]:
+            return encode_batch(batch, self._open, self._marked_level())
+
+        def one_by_one(batch: list[bytes]) -> Iterator[bytes]:
+            for text in batch:
+                yield self._kept.call(partial(together, [text]))[0]
+
+        def files() -> Iterator[bytes]:
+            for batch in batches(texts):
+                try:
+                    found = self._kept.call(partial(together, batch))
+                except LlmzipError:
+                    yield from one_by_one(batch)  # it comes up again, in its place
+                else:
+                    yield from found
+
+        return _numbered(files(), "text")
+
     def _marked_level(self) -> Level:
         if self._dictionary is None:
             return self._level
@@ -414,6 +446,50 @@ class Decompressor(_ModelKeeper):
 
         return self._kept.call(work)
 
+    def decompress_many(self, files: Iterable[ReadableBuffer]) -> Iterator[bytes]:
+        """Yield what each of `files`, bytes or whatever has the buffer protocol, decompresses to.
+
+        What comes is what decompress() makes of each alone, in order; but the model works on
+        many small files at once, which is many times as fast. Files are taken as texts are
+        wanted, up to 256 of them or 64 KiB ahead, so `files` need have no end, nor be in memory.
+
+        Raises as decompress does, and TypeError for a file that is no bytes, once the texts of
+        all before it are out; a note says which one it was. What `files` raises comes then, too.
+        """
+        from llmzip.codec.decode_many import decode_ahead
+        from llmzip.codec.many import batches
+
+        limits = {"max_output": self._max_output, "memlimit": self._memlimit}
+
+        def ahead(batch: list[bytes]) -> list[list[bytes]]:
+            return decode_ahead(batch, self._open, self._batch, **limits)
+
+        def texts() -> Iterator[bytes]:
+            for batch in batches(files):
+                known = self._kept.call(partial(ahead, batch))
+                for file, own in zip(batch, known, strict=True):
+                    yield self._kept.call(partial(self._whole, file, own))
+
+        return _numbered(texts(), "file")
+
+    def _whole(self, file: bytes, known: list[bytes]) -> bytes:
+        """Decompress a file; `known`: what its chunks for the model decode to, if not empty."""
+        from llmzip.codec.decode import decoded_pieces
+
+        source = io.BytesIO(file)
+        if not known:
+            self.decoded_size(source, allow_trailing=True)  # before a model is asked
+        pieces = decoded_pieces(
+            source,
+            self._open,
+            self._batch,
+            on_trailing=_but_padding,
+            max_output=self._max_output,
+            memlimit=self._memlimit,
+            known=iter(known) if known else None,
+        )
+        return b"".join(pieces)
+
     def _open_to_recover(
         self, ref: ModelRef | None, options: Options, is_sure: bool
     ) -> OpenedPredictor:
@@ -496,6 +572,17 @@ class Decompressor(_ModelKeeper):
                 f"not both the same here (the model is {opened.ref.name}); --dict and -m say which"
             )
         return opened
+
+
+def _numbered(results: Iterator[bytes], what: str) -> Iterator[bytes]:
+    """Yield `results`; note on an error which of those that were given it is about."""
+    number = 0
+    try:
+        for number, result in enumerate(results, 1):  # noqa: B007
+            yield result
+    except Exception as exc:
+        exc.add_note(f"{what} {number}, the first being 0")
+        raise
 
 
 def _but_padding(error: TrailingError) -> None:

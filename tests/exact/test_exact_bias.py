@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from exact_models import CPU, GPT2, LLAMA, Numbers, Recipe, engines, exact_model, random_ids
-from llmzip.exact.bias import GRADIENT_BITS, LONGEST_STEP, RATE, HeadBias
+from llmzip.exact.bias import GRADIENT_BITS, LONGEST_STEP, RATE, HeadBias, RowBias
 from llmzip.exact.cpu.head import GRADIENT_ROWS
 from llmzip.exact.cpu.ways import Way
 from llmzip.exact.distribution import Distributions, Engine
@@ -135,6 +135,79 @@ def test_a_bias_is_for_one_call(way: Way) -> None:
             for bias in (None, bias_of(recipe, 1), None, engine.head_bias)
         ]
         assert totals[0] == totals[2] == totals[3] != totals[1]
+
+
+def row_biases(recipe: Recipe, n_rows: int) -> RowBias:
+    """Three biases, dealt out to the rows in no order."""
+    values = np.stack([bias_of(recipe, seed) for seed in range(3)])
+    return RowBias(values, np.arange(n_rows, dtype=np.int64) * 7 % 5 % 3)
+
+
+def of_each_row(found: Distributions, recipe: Recipe, n_rows: int) -> list[tuple[int, ...]]:
+    """Of every row its total, where a token lies, and a digest of its own gradient."""
+    tokens = random_ids(recipe, n_rows, n_rows).astype(np.int64)
+    totals, (low, freq) = found.totals(), found.look_up(tokens[:, None])
+    answers = []
+    for row in range(n_rows):
+        gradient = np.zeros(recipe.vocab_size, dtype=np.int64)
+        found.add_gradient(tokens[row : row + 1], gradient, row)
+        digest = hash(gradient.tobytes())
+        answers.append((int(totals[row]), int(low[row, 0]), int(freq[row, 0]), digest))
+    return answers
+
+
+@every_way
+@pytest.mark.parametrize("recipe", [LLAMA, replace(GPT2, vocab_size=513, tied=False)])
+@pytest.mark.parametrize("n_rows", [2, 9, 300])
+def test_a_bias_of_its_own_for_each_row(recipe: Recipe, n_rows: int, way: Way) -> None:
+    """Every row is what it would be if its bias were that of all."""
+    recipe = fitting(recipe, way)
+    model, hidden = exact_model(recipe), hidden_states(recipe, n_rows, 1)
+    biases = row_biases(recipe, n_rows)
+    alone = [
+        of_each_row(TorchEngine(model, CPU).distributions(hidden, bias), recipe, n_rows)
+        for bias in biases.values
+    ]
+    wanted = [alone[which][row] for row, which in enumerate(biases.of.tolist())]
+    for engine in engines(model, way):
+        assert of_each_row(engine.distributions(hidden, biases), recipe, n_rows) == wanted
+
+
+@every_way
+@pytest.mark.parametrize("recipe", [LLAMA, replace(TEAM, llama=False, biases=True)])
+@pytest.mark.parametrize("n_lanes", [2, 33])
+def test_a_bias_of_its_own_for_each_lane(recipe: Recipe, n_lanes: int, way: Way) -> None:
+    """Steps with a bias a lane, one of all, and none, one after the other."""
+    recipe = fitting(recipe, way)
+    model, answers = exact_model(recipe), []
+    makers = [TorchEngine(model, CPU), engine_on(way, model, 16, 1), engine_on(way, model, 16, 2)]
+    lanes, ids = np.arange(n_lanes), random_ids(recipe, n_lanes).astype(np.int64)
+    for engine in makers:
+        cache = engine.cache(n_lanes, 16)
+        answers.append(
+            [
+                of_each_row(
+                    engine.step(ids, lanes, np.full(n_lanes, at), cache, bias), recipe, n_lanes
+                )
+                for at, bias in enumerate([row_biases(recipe, n_lanes), bias_of(recipe, 9), None])
+            ]
+        )
+    assert answers[0] == answers[1] == answers[2]
+
+
+@every_way
+@pytest.mark.parametrize("n_rows", [1, 70])
+def test_the_gradient_of_some_of_the_rows(n_rows: int, way: Way) -> None:
+    recipe = fitting(LLAMA, way)
+    model, hidden = exact_model(recipe), hidden_states(recipe, n_rows, 3)
+    tokens, cut = random_ids(recipe, n_rows, 3).astype(np.int64), n_rows // 3
+    for engine in engines(model, way):
+        whole, parts = np.zeros((2, recipe.vocab_size), dtype=np.int64)
+        found = engine.distributions(hidden)
+        found.add_gradient(tokens, whole)
+        found.add_gradient(tokens[:cut], parts)
+        found.add_gradient(tokens[cut:], parts, cut)
+        assert (whole == parts).all()
 
 
 @every_way

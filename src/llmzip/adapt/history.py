@@ -64,6 +64,12 @@ class Candidates:
             np.zeros((n_rows, N_ORDERS), dtype=np.uint8),
         )
 
+    def part(self, rows: slice) -> Candidates:
+        """Return those of some of the rows, in the same memory."""
+        return Candidates(
+            self.n[rows], self.ids[rows], self.counts[rows], self.matches[rows], self.totals[rows]
+        )
+
 
 class History:
     """All tokens of a group; chunks are added in waves."""
@@ -103,6 +109,11 @@ class History:
     def candidates(self, begins: Ids, positions: Ids) -> Candidates:
         """Return what has followed the contexts of positions, each in the chunk at its begin."""
         found = Candidates.empty(len(positions))
+        self.propose(begins, positions, found)
+        return found
+
+    def propose(self, begins: Ids, positions: Ids, found: Candidates) -> None:
+        """Fill `found` with what `candidates` returns."""
         _propose(
             self._tokens,
             begins,
@@ -115,7 +126,6 @@ class History:
             found.matches,
             found.totals,
         )
-        return found
 
 
 @inlined

@@ -38,6 +38,16 @@ class Rows:
     freq: NDArray[np.int64]
     totals: NDArray[np.int64]
 
+    def part(self, rows: slice) -> Rows:
+        """Return some of the rows, in the same memory."""
+        return Rows(
+            self.lanes[rows],
+            self.at[rows],
+            self.candidates.part(rows),
+            self.freq[rows],
+            self.totals[rows],
+        )
+
     @staticmethod
     def in_order(parts: Sequence[tuple[Rows, Ids]]) -> tuple[Rows, Ids]:
         """The rows and tokens of consecutive steps, chunk after chunk."""
@@ -53,6 +63,15 @@ class Mixed:
     rows: Rows
     freq: NDArray[np.int64]
     totals: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, rows: Rows) -> Mixed:
+        """Room for the distributions of `rows`."""
+        return cls(rows, np.zeros_like(rows.freq), np.zeros_like(rows.totals))
+
+    def part(self, rows: slice) -> Mixed:
+        """Return some of the rows, in the same memory."""
+        return Mixed(self.rows.part(rows), self.freq[rows], self.totals[rows])
 
     def interval(self, tokens: Ids, low: U64, freq: U64) -> tuple[U64, U64]:
         """Return (low, freq) of tokens (rows,) whose places in the model's own are given."""
@@ -121,15 +140,35 @@ class Learner:
 
     def candidates(self, lanes: Ids, at: Ids) -> Candidates:
         """Return what may come at places `at` of `lanes`; all before in the lanes is written."""
+        found = Candidates.empty(len(lanes))
+        self.propose(lanes, at, found)
+        return found
+
+    def propose(self, lanes: Ids, at: Ids, found: Candidates) -> None:
+        """Fill `found` with what `candidates` returns."""
         begins = self._begins[lanes]
-        return self._history.candidates(begins, begins + at)
+        self._history.propose(begins, begins + at, found)
 
     def mix(self, rows: Rows) -> Mixed:
         """Return the distributions of `rows` after mixing."""
-        freq, totals = np.zeros_like(rows.freq), np.zeros_like(rows.totals)
-        c = rows.candidates
-        mix(self._mixer, c.n, c.counts, c.matches, c.totals, rows.freq, rows.totals, freq, totals)
-        return Mixed(rows, freq, totals)
+        mixed = Mixed.of(rows)
+        self.fill(mixed)
+        return mixed
+
+    def fill(self, mixed: Mixed) -> None:
+        """Fill in the distributions of its rows after mixing."""
+        rows, c = mixed.rows, mixed.rows.candidates
+        mix(
+            self._mixer,
+            c.n,
+            c.counts,
+            c.matches,
+            c.totals,
+            rows.freq,
+            rows.totals,
+            mixed.freq,
+            mixed.totals,
+        )
 
     def learn(self, rows: Rows, tokens: Ids) -> None:
         """Learn a slice: all its rows, in order, and the tokens that came."""

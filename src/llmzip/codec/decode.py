@@ -97,8 +97,12 @@ def decoded_pieces(
     memlimit: int | None = None,
     done: Done | None = None,
     stats: Stats | None = None,
+    known: Iterator[bytes] | None = None,
 ) -> Iterator[bytes]:
-    """Yield what decode_stream writes, chunk by chunk, and count in `stats`. Raises as it does."""
+    """Yield what decode_stream writes, chunk by chunk, and count in `stats`. Raises as it does.
+
+    known: what the chunks for the model decode to, if that is known.
+    """
     stats = stats or Stats()
     with way_noted(stats), read_ahead(source, MAX_AHEAD_BYTES) as ahead:
         reader = Reader(ahead)
@@ -113,6 +117,7 @@ def decoded_pieces(
                     stats,
                     lambda wave: claims.admit(wave, reader.offset),
                     done or Done(io.BytesIO(), 0),
+                    known,
                 )
                 yield from member.decode(open_model, n_lanes, progress, memlimit)
                 stats.n_file_bytes = reader.offset
@@ -144,6 +149,7 @@ class _Member:
     stats: Stats
     admit: Callable[[Wave], None]  # or refuse what a wave claims, before anything is done about it
     done: Done
+    known: Iterator[bytes] | None = None
     ref: ModelRef | None = None
     end: End | None = None
     failure: FormatError | None = None  # where the records broke off
@@ -211,7 +217,7 @@ class _Member:
                     case Wave():
                         self.admit(record)
                         self._count(record)
-                        yield record
+                        yield record if self.known is None else with_known(record, self.known)
                     case End():
                         self.end = record
                         return
@@ -225,6 +231,14 @@ class _Member:
                 self.stats.n_tokens += chunk.n_tokens
                 self.stats.n_model_bytes += chunk.n_bytes
                 self.stats.n_payload_bytes += len(chunk.payload)
+
+
+def with_known(wave: Wave, known: Iterator[bytes]) -> Wave:
+    """Return a wave with its chunks for the model replaced by what they decode to."""
+    chunks = (
+        Chunk.stored(next(known)) if chunk.kind.needs_model else chunk for chunk in wave.chunks
+    )
+    return Wave(tuple(chunks))
 
 
 def _chunks(records: Iterable[Group | Wave]) -> Iterator[Chunk]:

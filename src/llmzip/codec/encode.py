@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from llmzip.codec.ahead import read_ahead
-from llmzip.codec.groups import Groups, Piece, PreparedGroup, PreparedRun
+from llmzip.codec.groups import Groups, Piece, Preparation, PreparedGroup, PreparedRun
 from llmzip.codec.levels import Level, plain
 from llmzip.codec.model import OpenedModel, OpenToEncode, Progress, Tokenizer, unseen
 from llmzip.codec.stats import Stats, way_noted
 from llmzip.coder import encode_lanes
 from llmzip.container import DEFAULT_OPTIONS, Chunk, Options, Writer, are_plausible
 from llmzip.container.resume import Written
-from llmzip.predict.protocol import Intervals
+from llmzip.predict.protocol import Intervals, LearningGroup, Predictor
 
 MAX_CODER_LANES = 256  # payloads that are coded side by side: bounds the coder's memory
 MAX_WAVE_CHUNKS = 1 << 12
@@ -59,6 +62,40 @@ def encode_stream(
     return stats
 
 
+class ToCode(Protocol):
+    """Chunks that the model is wanted for: whoever gets to see this sees to it."""
+
+    def code(self) -> None:
+        """Let the model work on these alone."""
+
+
+@dataclass(eq=False)
+class FrozenChunks:
+    """Chunks that share nothing. found: their intervals, in order, as they are asked for."""
+
+    predictor: Predictor
+    chunks: Iterator[NDArray[np.int32]]
+    found: Iterator[Intervals] = field(default_factory=lambda: iter(()))
+
+    def code(self) -> None:
+        """Let the model work on these alone."""
+        self.found = self.predictor.intervals(self.chunks)
+
+
+@dataclass(eq=False)
+class LearningWave:
+    """The next wave of a group. found: the intervals of its chunks."""
+
+    group: LearningGroup
+    chunks: Sequence[NDArray[np.int32]]
+    report: Callable[[float], None]
+    found: Sequence[Intervals] = ()
+
+    def code(self) -> None:
+        """Let the model work on these alone."""
+        self.found = self.group.intervals(self.chunks, self.report)
+
+
 @dataclass(frozen=True)
 class _Coded:
     """A run through the model: its chunks, and the cross-entropy over them in bits."""
@@ -76,7 +113,10 @@ class GroupEncoder:
         open_model: OpenToEncode,
         level: Level,
         progress: Progress = unseen,
+        threads: Preparation | None = None,
     ) -> None:
+        """`threads`: to prepare groups with, if not some of its own."""
+        self._threads = threads
         self._writer = writer
         self._open_model = open_model
         self._level = level
@@ -91,16 +131,24 @@ class GroupEncoder:
 
     def encode(self, source: BinaryIO) -> None:
         """Write all of `source` as groups."""
+        for wanted in self.steps(source):
+            wanted.code()
+
+    def steps(self, source: BinaryIO) -> Iterator[ToCode]:
+        """Do what `encode` does, but leave to others when and how the model works.
+
+        Yields what it is wanted for; that must be done before the next is asked for.
+        """
         n_bytes = self._level.group_bytes
         with (
             way_noted(self._stats),
             read_ahead(source, N_AHEAD_GROUPS * n_bytes) as ahead,
-            closing(Groups(ahead, self._tokenizer, n_bytes)) as groups,
+            closing(Groups(ahead, self._tokenizer, n_bytes, self._threads)) as groups,
         ):
             if self._options.adaptive:
-                self._encode_learning(groups)
+                yield from self._encode_learning(groups)
             else:
-                self._encode_frozen(groups)
+                yield from self._encode_frozen(groups)
 
     def finish(self) -> Stats:
         """End the member; return what was counted, but for the time."""
@@ -108,13 +156,15 @@ class GroupEncoder:
         self._stats.n_file_bytes = self._writer.n_written
         return self._stats
 
-    def _encode_frozen(self, groups: Groups) -> None:
+    def _encode_frozen(self, groups: Groups) -> Iterator[FrozenChunks]:
         """Chunks share nothing: the predictor is kept busy from group to group."""
         intervals: Iterator[Intervals] = iter(())
         n_tokens = self._options.chunk_tokens
         while (group := groups.first()) is not None:
             if group.for_model and not groups.is_streamed:
-                intervals = self._opened().predictor.intervals(groups.stream(n_tokens))
+                wanted = FrozenChunks(self._opened().predictor, groups.stream(n_tokens))
+                yield wanted
+                intervals = wanted.found
             chunks: list[Chunk] = []
             n_done = self._stats.n_bytes
             for run in group.runs:
@@ -124,10 +174,10 @@ class GroupEncoder:
             self._write(group, chunks)
             groups.drop()
 
-    def _encode_learning(self, groups: Groups) -> None:
+    def _encode_learning(self, groups: Groups) -> Iterator[LearningWave]:
         """All chunks of a group learn from each other, so groups come one after the other."""
         while (group := groups.first()) is not None:
-            coded = self._learn_group(group)
+            coded = yield from self._learn_group(group)
             chunks = [
                 chunk
                 for run in group.runs
@@ -138,11 +188,13 @@ class GroupEncoder:
             self._write(group, chunks)
             groups.drop()
 
-    def _learn_group(self, group: PreparedGroup) -> dict[PreparedRun, _Coded]:
+    def _learn_group(
+        self, group: PreparedGroup
+    ) -> Generator[LearningWave, None, dict[PreparedRun, _Coded]]:
         """Return the runs that the model codes best; without the others it is run again."""
         runs = [run for run in group.runs if run.tokens is not None]
         while runs:
-            coded = self._through_learning_model(runs)
+            coded = yield from self._through_learning_model(runs)
             best = [run for run in runs if self._is_model_best(run, coded[run].chunks)]
             if len(best) == len(runs):
                 return coded
@@ -155,7 +207,9 @@ class GroupEncoder:
         classical = [run.classical.result()]
         return self._file_size(chunks, run.data) <= self._file_size(classical, run.data)
 
-    def _through_learning_model(self, runs: Sequence[PreparedRun]) -> dict[PreparedRun, _Coded]:
+    def _through_learning_model(
+        self, runs: Sequence[PreparedRun]
+    ) -> Generator[LearningWave, None, dict[PreparedRun, _Coded]]:
         """Return the runs as chunks of one group, in waves."""
         n_tokens = self._level.chunk_tokens(sum(run.n_tokens() for run in runs))
         pieces = [piece for run in runs for piece in run.pieces(n_tokens)]
@@ -169,7 +223,9 @@ class GroupEncoder:
             def report(done: float, n_done: int = n_done, n_bytes: int = n_bytes) -> None:
                 self._progress(n_done + int(n_bytes * done))
 
-            found += learning.intervals([piece.ids for piece in wave], report)
+            wanted = LearningWave(learning, [piece.ids for piece in wave], report)
+            yield wanted
+            found += wanted.found
             n_done += n_bytes
         ready = iter(found)
         return {run: _coded(run.pieces(n_tokens), ready) for run in runs}

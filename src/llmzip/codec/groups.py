@@ -103,19 +103,49 @@ class PreparedGroup:
                 yield piece.ids
 
 
+class Preparation:
+    """Threads that prepare groups: what the model waits for goes before what is compared with it.
+
+    Two pools, for the classical codecs of many texts must not stand before the tokens of the last.
+    """
+
+    def __init__(self) -> None:
+        self._for_model = Threads(N_THREADS, "llmzip-ahead")
+        self._beside = Threads(N_THREADS, "llmzip-beside")
+
+    def tokens(self, tokenizer: Tokenizer, text: bytes) -> Future[Tokens]:
+        """Begin to cut a text into tokens."""
+        return self._for_model.submit(tokens_of, tokenizer, text)
+
+    def classical(self, data: bytes) -> Future[Chunk]:
+        """Begin to compress data without the model."""
+        return self._beside.submit(classical_chunk, data)
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        for pool in (self._for_model, self._beside):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
 class Groups:
     """Deals out the groups of `source` in order: the first is at hand until it is dropped.
 
-    open_tokenizer: called at the first text. n_bytes: the size of a group.
+    open_tokenizer: called at the first text. n_bytes: the size of a group. threads: that go on
+    when this is closed; its own if None.
     """
 
     def __init__(
-        self, source: Readable, open_tokenizer: Callable[[], Tokenizer], n_bytes: int
+        self,
+        source: Readable,
+        open_tokenizer: Callable[[], Tokenizer],
+        n_bytes: int,
+        threads: Preparation | None = None,
     ) -> None:
         self._source = source
         self._open_tokenizer = open_tokenizer
         self._n_bytes = n_bytes
-        self._pool = Threads(N_THREADS, "llmzip-ahead")
+        self._is_own = threads is None
+        self._threads = threads or Preparation()
         self._groups: deque[PreparedGroup] = deque()
         self._n_streamed = 0  # how many of them, from the first, the model has been given
         self._ended = False
@@ -156,7 +186,8 @@ class Groups:
 
     def close(self) -> None:
         """Begin nothing more."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._is_own:
+            self._threads.close()
 
     def _read_ahead(self) -> None:
         while len(self._groups) - self._n_streamed <= N_AHEAD and not self._ended:
@@ -175,10 +206,10 @@ class Groups:
         for run in plan_runs(data):
             own = data[run.start : run.stop]
             tokenizer = self._open_tokenizer() if run.for_model else None
-            tokens = self._pool.submit(tokens_of, tokenizer, own) if tokenizer else None
-            classical = self._pool.submit(classical_chunk, own)
+            tokens = self._threads.tokens(tokenizer, own) if tokenizer else None
+            classical = self._threads.classical(own)
             runs.append(PreparedRun(own, classical, tokens, tokenizer))
-        whole = self._pool.submit(classical_chunk, data) if len(runs) > 1 else None
+        whole = self._threads.classical(data) if len(runs) > 1 else None
         return PreparedGroup(data, runs, whole)
 
 

@@ -72,8 +72,13 @@ class Lanes:
         """How many chunks are being decoded."""
         return self._active.size
 
-    def open(self, slot: Slot) -> None:
-        """Begin with the chunk of `slot` in a free lane. Raises CorruptError."""
+    @property
+    def n_free(self) -> int:
+        """How many more could be."""
+        return self.n_lanes - self._active.size
+
+    def open(self, slot: Slot) -> int:
+        """Begin with the chunk of `slot` in a free lane; return its number. Raises CorruptError."""
         lane = self._slots.index(None)
         n_tokens = slot.chunk.n_tokens
         self._coder.open(lane, slot.coded())
@@ -84,6 +89,7 @@ class Lanes:
         self._slots[lane] = slot
         self._n_done[lane], self._n_tokens[lane] = 0, n_tokens
         self._active = np.sort(np.append(self._active, lane))
+        return lane
 
     def step(self) -> None:
         """Decode one token in every active lane; verify and free those that are complete.

@@ -12,6 +12,14 @@ HISTORY_BYTES = 48
 they are and while they grow."""
 
 
+GROUP_TOKEN_BYTES = 5 << 12
+"""What a group takes for each of its first tokens: a page of each of the tables of its history."""
+GROUP_BYTES = 5 << 22
+"""What those tables take at most."""
+GROUPS_BYTES = 1 << 28
+"""What the tables of groups that are decoded side by side may take."""
+
+
 def lanes_within(predictor: Predictor, n_lanes: int, memlimit: int | None) -> int:
     """Return how many lanes of chunks that share nothing may be made, `n_lanes` at most.
 
@@ -22,6 +30,20 @@ def lanes_within(predictor: Predictor, n_lanes: int, memlimit: int | None) -> in
     lane_bytes = predictor.lane_bytes()
     check_memory(lane_bytes, memlimit, "a chunk")
     return min(n_lanes, memlimit // max(lane_bytes, 1))
+
+
+def groups_within(predictor: Predictor, n_groups: int, n_tokens: int, memlimit: int | None) -> int:
+    """Return how many groups, each in a lane and of at most `n_tokens`, may be decoded together.
+
+    n_groups: at most. The arguments and what is raised are as for lanes_within.
+    """
+    tables = min(GROUP_BYTES, GROUP_TOKEN_BYTES * n_tokens)
+    n_most = max(1, min(n_groups, GROUPS_BYTES // tables))
+    if memlimit is None:
+        return n_most
+    needed = wave_bytes(predictor, [n_tokens], 0)
+    check_memory(needed, memlimit, "a group")
+    return max(1, min(n_most, memlimit // (needed + tables)))
 
 
 def wave_bytes(predictor: Predictor, n_tokens: Sequence[int], n_before: int) -> int:

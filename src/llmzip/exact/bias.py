@@ -8,6 +8,7 @@ any rows is one of integers and has no order; a step follows each slice of token
 from __future__ import annotations
 
 from copy import copy
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,35 @@ RATE = np.float32(0.07 / (1 << GRADIENT_BITS))
 """Base-2 logits for each token that came unforeseen."""
 LONGEST_STEP = np.float32(0.75)
 """A step never moves a logit by more: slices of many lanes may agree."""
+
+
+@dataclass(frozen=True)
+class RowBias:
+    """What is added to the logits of each row: values[of[row]].
+
+    values: float32 (n, V), C-contiguous, or (n, 0) for none; of: int64 (rows,).
+    """
+
+    values: NDArray[np.float32]
+    of: NDArray[np.int64]
+
+    @classmethod
+    def of_rows(cls, bias: NDArray[np.float32] | RowBias, n_rows: int) -> RowBias:
+        """Return `bias`, (V,) or (0,), as that of every row; one of rows as it is."""
+        if isinstance(bias, RowBias):
+            return bias
+        return cls(bias[None], np.zeros(n_rows, dtype=np.int64))
+
+    def part(self, rows: slice | NDArray[np.bool_]) -> RowBias:
+        """Return that of some of the rows."""
+        return RowBias(self.values, self.of[rows])
+
+    def used(self) -> RowBias:
+        """Return the same without values that no row has."""
+        if len(self.values) == 1:
+            return self
+        numbers, of = np.unique(self.of, return_inverse=True)
+        return RowBias(self.values[numbers], of.astype(np.int64))
 
 
 class HeadBias:

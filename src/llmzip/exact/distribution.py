@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from llmzip.exact.bias import RowBias
 from llmzip.exact.cache import KVCache
 from llmzip.exact.hidden import Hidden
 from llmzip.exact.model import ModelShape
@@ -66,9 +67,10 @@ class Distributions(Protocol):
     def look_up(self, ids: Ids) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
         """Where tokens (rows, C) lie in the rows' distributions: (low, freq)."""
 
-    def add_gradient(self, tokens: Ids, gradient: NDArray[np.int64]) -> None:
+    def add_gradient(self, tokens: Ids, gradient: NDArray[np.int64], first_row: int = 0) -> None:
         """Add to `gradient` (V,) what came, tokens (rows,), less what was predicted.
 
+        It is that of as many rows as there are tokens, from first_row on.
         In units of 2^-GRADIENT_BITS: 2^GRADIENT_BITS for each token, less for each row and each
         v rint(exp2(l[v] - max l) · f32(2^(GRADIENT_BITS + FREQ_BITS) / total)).
         """
@@ -104,15 +106,20 @@ class Engine(Protocol):
         """Intervals of the tokens (rows,) that follow the rows of `hidden`."""
 
     def distributions(
-        self, hidden: Hidden, bias: NDArray[np.float32] | None = None
+        self, hidden: Hidden, bias: NDArray[np.float32] | RowBias | None = None
     ) -> Distributions:
         """The distributions after the rows of `hidden`, to be searched.
 
-        bias: float32 (V,), instead of the head's own.
+        bias: float32 (V,), or one for each row, instead of the head's own.
         """
 
     def step(
-        self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache, bias: NDArray[np.float32] | None = None
+        self,
+        ids: Ids,
+        lanes: Ids,
+        at: Ids,
+        cache: KVCache,
+        bias: NDArray[np.float32] | RowBias | None = None,
     ) -> Distributions:
         """Feed a token each (M,) to distinct lanes at positions `at`: the distributions after.
 

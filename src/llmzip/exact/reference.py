@@ -53,7 +53,10 @@ class Reference:
         return Hidden(q, scale[:, 0])
 
     def logits(self, hidden: Hidden, bias: Tensor | None = None) -> Tensor:
-        """Base-2 logits of each row, float32 (rows, vocab_size); `bias` replaces the head's."""
+        """Base-2 logits of each row, float32 (rows, vocab_size).
+
+        bias: (vocab_size,), or (rows, vocab_size), replaces the head's.
+        """
         head = self.model.head if bias is None else replace(self.model.head, bias=bias)
         return self._linear(head, hidden.q, hidden.scale[:, None])
 

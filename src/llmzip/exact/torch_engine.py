@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from llmzip.exact.bias import GRADIENT_BITS
+from llmzip.exact.bias import GRADIENT_BITS, RowBias
 from llmzip.exact.cache import KVCache
 from llmzip.exact.distribution import Distributions, Ids, TokenIntervals
 from llmzip.exact.hidden import Hidden
@@ -71,16 +71,22 @@ class TorchEngine:
         found.bits[part] = (torch.log2(mass) - own).cpu().numpy()
 
     def distributions(
-        self, hidden: Hidden, bias: NDArray[np.float32] | None = None
+        self, hidden: Hidden, bias: NDArray[np.float32] | RowBias | None = None
     ) -> Distributions:
         """The distributions of `hidden`, ready to be searched."""
         with torch.inference_mode():
+            bias = bias.values[bias.of] if isinstance(bias, RowBias) else bias
             own = None if bias is None else torch.from_numpy(bias).to(self.device)
             ends = self._reference.frequencies(hidden, own).cumsum(-1)
             return TorchDistributions(ends, partial(self._reference.probabilities, hidden, own))
 
     def step(
-        self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache, bias: NDArray[np.float32] | None = None
+        self,
+        ids: Ids,
+        lanes: Ids,
+        at: Ids,
+        cache: KVCache,
+        bias: NDArray[np.float32] | RowBias | None = None,
     ) -> Distributions:
         """Feed a token each to distinct lanes; return the distributions after."""
         return self.distributions(self.forward(ids[:, None], lanes, at, cache), bias)
@@ -113,9 +119,10 @@ class TorchDistributions:
         low = torch.where(tokens > 0, self._ends.gather(1, (tokens - 1).clamp_min(0)), 0)
         return _unsigned(low), _unsigned(end - low)
 
-    def add_gradient(self, tokens: Ids, gradient: NDArray[np.int64]) -> None:
+    def add_gradient(self, tokens: Ids, gradient: NDArray[np.int64], first_row: int = 0) -> None:
         """Add to `gradient` (V,) what came, tokens (rows,), less what was predicted."""
-        gradient -= self._probabilities().sum(0).cpu().numpy()
+        rows = slice(first_row, first_row + len(tokens))
+        gradient -= self._probabilities()[rows].sum(0).cpu().numpy()
         np.add.at(gradient, tokens, 1 << GRADIENT_BITS)
 
 

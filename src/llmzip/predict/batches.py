@@ -6,7 +6,7 @@ what runs side by side, of one chunk or of many.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
@@ -28,6 +28,21 @@ def grouped(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """Cut into lists of `size` items; the last may be shorter."""
     remaining = iter(items)
     while group := list(islice(remaining, size)):
+        yield group
+
+
+def side_by_side(items: Iterable[T], n_rows: Callable[[T], int], most: int) -> Iterator[list[T]]:
+    """Cut into lists that fill `most` rows, each item padded to its list's longest; or of one."""
+    group: list[T] = []
+    longest = 0
+    for item in items:
+        padded = max(longest, n_rows(item))
+        if group and padded * (len(group) + 1) > most:
+            yield group
+            group, padded = [], n_rows(item)
+        group.append(item)
+        longest = padded
+    if group:
         yield group
 
 
@@ -80,6 +95,11 @@ class View:
     targets: Ids
     n_known: int = 0
     found: list[TokenIntervals] = field(default_factory=list)
+
+    @property
+    def n_rows(self) -> int:
+        """How many of the inputs are to be run."""
+        return len(self.inputs) - self.n_known
 
     def own(self, first: int, last: int) -> slice:
         """Which of the targets the rows first to last - 1 predict."""

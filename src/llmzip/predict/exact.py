@@ -11,15 +11,19 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from llmzip.exact.bias import HeadBias, RowBias
 from llmzip.exact.distribution import Engine
 from llmzip.exact.model import ModelShape
-from llmzip.predict.adaptive import Adaptive, AdaptiveLanes
-from llmzip.predict.batches import chunk_intervals, grouped
-from llmzip.predict.lane_group import Bias, LaneGroup, Lanes, Totals
+from llmzip.predict.adaptive import Adaptive, AdaptiveGroup, EncodedWave, learnt_by
+from llmzip.predict.adaptive_lanes import AdaptiveLanes
+from llmzip.predict.batches import chunk_intervals, side_by_side
+from llmzip.predict.gradients import Gradients, runs
+from llmzip.predict.lane_group import LaneGroup, Lanes, Totals
 from llmzip.predict.prefix import NO_PREFIX, Prefix
 from llmzip.predict.primed import Primed
-from llmzip.predict.protocol import Intervals
+from llmzip.predict.protocol import Intervals, LearningGroup
 from llmzip.predict.rows import RowStream
+from llmzip.predict.together import encode_together
 from llmzip.predict.windows import Ids, Window
 from llmzip.predict.workers import Workers
 
@@ -55,6 +59,7 @@ class ExactPredictor:
         self.way = f"{engine.device.type}, {engine.way}"
         self.default_lanes = n_lanes or lanes_to_decode(engine, window.size)
         self._n_together = lanes_to_prefill(engine, window.size)
+        self._bias = HeadBias(self.vocab_size, engine.head_bias)
         self._dictionary = dictionary
         self._primed: Primed | None = None
 
@@ -69,7 +74,9 @@ class ExactPredictor:
 
     def intervals(self, chunks: Iterable[NDArray[np.int32]]) -> Iterator[Intervals]:
         """Yield the intervals of each chunk, in order; workers take chunks as they are free."""
-        tasks = (partial(self._chunks, group) for group in grouped(chunks, self._n_together))
+        size = self._window.size
+        groups = side_by_side(chunks, lambda ids: min(len(ids), size), self._n_together * size)
+        tasks = (partial(self._chunks, group) for group in groups)
         for found in self._workers.in_order(tasks):
             yield from found
 
@@ -87,14 +94,14 @@ class ExactPredictor:
         return ExactGroup(self._workers, self._window, self._n_together, adaptive, prefix)
 
     def _fresh(self) -> Adaptive:
-        engine = self._workers.engines[0]
-        return Adaptive(self.vocab_size, engine.head_bias)
+        return Adaptive(self._bias)
 
     def _prime(self, dictionary: Ids) -> Primed:
         return Primed.by(dictionary, self._fresh(), self._workers, self._window, self._n_together)
 
     def _chunks(self, chunks: list[NDArray[np.int32]], engine: Engine) -> list[Intervals]:
-        return chunk_intervals(engine, self._window, chunks, self._n_together)
+        n_lanes = max(len(chunks), self._n_together)
+        return chunk_intervals(engine, self._window, chunks, n_lanes)
 
 
 def lanes_to_decode(engine: Engine, n_positions: int) -> int:
@@ -114,7 +121,7 @@ def lanes_to_prefill(engine: Engine, n_positions: int) -> int:
     return int(engine.prefill_lanes(n_positions)) if hasattr(engine, "prefill_lanes") else 1
 
 
-class ExactGroup:
+class ExactGroup(AdaptiveGroup):
     """Waves of chunks that learn from each other, whichever workers run the model."""
 
     def __init__(
@@ -125,20 +132,39 @@ class ExactGroup:
         adaptive: Adaptive,
         prefix: Prefix,
     ) -> None:
+        super().__init__(adaptive)
         self._workers, self._window, self._n_together = workers, window, n_together
-        self._adaptive, self._prefix = adaptive, prefix
+        self._prefix = prefix
 
     def intervals(
         self, chunks: Sequence[NDArray[np.int32]], progress: Callable[[float], None]
     ) -> list[Intervals]:
         """Return the intervals of each chunk of the next wave, and learn from it."""
+        (found,) = self.encode([(self, chunks)], progress)
+        return found
+
+    def encode(
+        self,
+        waves: Sequence[tuple[LearningGroup, Sequence[NDArray[np.int32]]]],
+        progress: Callable[[float], None],
+    ) -> list[list[Intervals]]:
+        """Return the intervals of the next waves of this and other groups of its predictor."""
+        chunks = [chunk for _, own in waves for chunk in own]
         rows = RowStream(self._workers, self._window, chunks, self._n_together, self._prefix)
-        return self._adaptive.encode(chunks, rows, self._workers, progress)
+        encoded = [EncodedWave(learnt_by(group), own) for group, own in waves]
+        encode_together(encoded, rows, self._workers, progress)
+        return [list(wave.intervals()) for wave in encoded]
 
     def lanes(self, n_tokens: Sequence[int]) -> AdaptiveLanes:
         """Return a decoder for the next wave, of chunks of so many tokens, one a lane."""
-        plain = ExactLanes(self._workers, self._window, len(n_tokens), max(n_tokens), self._prefix)
-        return AdaptiveLanes(self._adaptive, plain, n_tokens)
+        lanes = self.shared_lanes(len(n_tokens), max(n_tokens))
+        lanes.begin(self, range(len(n_tokens)), n_tokens)
+        return lanes
+
+    def shared_lanes(self, n_lanes: int, n_tokens: int) -> AdaptiveLanes:
+        """Return a decoder for waves of this and other groups of its predictor."""
+        plain = ExactLanes(self._workers, self._window, n_lanes, n_tokens, self._prefix)
+        return AdaptiveLanes(plain, n_lanes, self._workers.engines[0].shape.vocab_size)
 
 
 class ExactLanes:
@@ -172,25 +198,21 @@ class ExactLanes:
             for i, engine in enumerate(workers.engines[:n_groups])
         ]
 
-    @property
-    def n_groups(self) -> int:
-        """How many engines step lanes."""
-        return len(self._groups)
-
     def open(self, lane: int) -> None:
         """Start a new chunk in `lane`."""
         place, group = divmod(lane, len(self._groups))
         self._groups[group].open(place)
 
-    def totals(self, lanes: Lanes, bias: Bias | None = None) -> Totals:
+    def totals(self, lanes: Lanes, bias: RowBias | None = None) -> Totals:
         """Predict the next token of each of the distinct `lanes`; return the totals, in order.
 
-        bias: instead of the head's own; see `HeadBias`.
+        bias: each lane's, instead of the head's own; see `HeadBias`.
         """
         totals = np.zeros(len(lanes), dtype=np.uint64)
 
         def run(group: LaneGroup, own: NDArray[np.bool_], places: Lanes) -> None:
-            totals[own] = group.totals(places, bias)
+            theirs = None if bias is None else bias.part(own)
+            totals[own] = group.totals(places, theirs)
 
         self._each(lanes, run)
         return totals
@@ -205,15 +227,17 @@ class ExactLanes:
         self._each(lanes, run)
         return low, freq
 
-    def add_gradient(self, lanes: Lanes, tokens: Ids, gradients: NDArray[np.int64]) -> None:
+    def add_gradient(self, lanes: Lanes, tokens: Ids, of: Ids, gradients: Gradients) -> None:
         """Add up what came less what was predicted by the last `totals`; see `Distributions`.
 
-        gradients: (n, V), of which each group of lanes takes a row of its own.
+        of: (lanes,), whose gradient it is; where the same number stands again, it follows itself.
         """
 
         def run(group: LaneGroup, own: NDArray[np.bool_], _places: Lanes) -> None:
-            row = gradients[self._groups.index(group)]
-            group.distributions().add_gradient(tokens[own], row)
+            found, index = group.distributions(), self._groups.index(group)
+            for number, rows in runs(of[own]):
+                gradient = gradients.of(number, index)
+                found.add_gradient(tokens[own][rows], gradient, rows.start)
 
         self._each(lanes, run)
 

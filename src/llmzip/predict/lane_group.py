@@ -7,13 +7,13 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from llmzip.exact.bias import RowBias
 from llmzip.exact.distribution import Distributions, Engine, TokenIntervals
 from llmzip.predict.batches import prefill
 from llmzip.predict.prefix import Prefix
 from llmzip.predict.windows import Ids, Window
 from llmzip.predict.workers import Workers
 
-Bias = NDArray[np.float32]
 Lanes = NDArray[np.int64]
 Totals = NDArray[np.uint64]
 
@@ -47,7 +47,7 @@ class LaneGroup:
         if self._prefix.cache is not None:
             self._cache.begin_lane(lane, self._prefix.cache, len(self._prefix.ids))
 
-    def totals(self, lanes: Lanes, bias: Bias | None = None) -> Totals:
+    def totals(self, lanes: Lanes, bias: RowBias | None = None) -> Totals:
         """Feed each lane its last token (or a new window) and predict the next."""
         self._begin_windows(lanes)
         last = np.array([self._last_input(int(lane)) for lane in lanes], dtype=np.int64)

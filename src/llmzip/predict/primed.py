@@ -7,9 +7,10 @@ from functools import partial
 
 import numpy as np
 
-from llmzip.predict.adaptive import Adaptive
+from llmzip.predict.adaptive import Adaptive, EncodedWave
 from llmzip.predict.prefix import Prefix
 from llmzip.predict.rows import RowStream
+from llmzip.predict.together import encode_together
 from llmzip.predict.windows import Ids, Window
 from llmzip.predict.workers import Workers
 
@@ -34,7 +35,7 @@ class Primed:
             adaptive.learner.remember(dictionary[:n_early])
         late = dictionary[n_early:].astype(np.int32)
         rows = RowStream(workers, window, [late], n_together)
-        adaptive.encode([late], rows, workers, lambda _: None)
+        encode_together([EncodedWave(adaptive, [late])], rows, workers, lambda _: None)
         (prefix,) = workers.in_order([partial(Prefix.of, dictionary, window)])
         return cls(prefix, adaptive)
 

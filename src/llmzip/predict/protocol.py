@@ -55,6 +55,17 @@ class LaneDecoder(Protocol):
         """
 
 
+class SharedLanes(LaneDecoder, Protocol):
+    """Lanes of waves of several groups, which share nothing but the steps.
+
+    A wave's lanes go on together: whoever opens them all and tells of them by `begin`, before
+    their first prediction, then asks for all of them that have tokens left.
+    """
+
+    def begin(self, group: LearningGroup, lanes: Sequence[int], n_tokens: Sequence[int]) -> None:
+        """Let `lanes` hold the chunks, of so many tokens, of the next wave of `group`."""
+
+
 class LearningGroup(Protocol):
     """A sequence of waves of chunks that learn from each other, token by token.
 
@@ -75,6 +86,19 @@ class LearningGroup(Protocol):
         All lanes are opened before the first prediction; all that have tokens left are
         predicted together.
         """
+
+    def encode(
+        self,
+        waves: Sequence[tuple[LearningGroup, Sequence[NDArray[np.int32]]]],
+        progress: Callable[[float], None],
+    ) -> list[list[Intervals]]:
+        """Return, for the next wave of each of several groups, what its `intervals` returns.
+
+        The groups, this and others of its predictor, no two the same, run side by side.
+        """
+
+    def shared_lanes(self, n_lanes: int, n_tokens: int) -> SharedLanes:
+        """Return a decoder for groups of this predictor, in chunks of at most `n_tokens`."""
 
 
 class Predictor(Protocol):

@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 
 from llmzip.exact.distribution import Engine
 from llmzip.exact.hidden import Hidden
-from llmzip.predict.batches import View, grouped, hidden_of, joined_hidden, views_of
+from llmzip.predict.batches import View, hidden_of, joined_hidden, side_by_side, views_of
 from llmzip.predict.prefix import NO_PREFIX, Prefix
 from llmzip.predict.windows import Window
 from llmzip.predict.workers import Workers
+
+Turn = list[tuple[int, View]]
+"""Windows, and which chunks they are of."""
 
 
 @dataclass
@@ -76,30 +79,40 @@ def _in_turn(
     n_together: int,
     prefix: Prefix,
 ) -> Iterator[tuple[int, Hidden]]:
-    """Yield (chunk, rows) window by window: the first of every chunk, then the second, …"""
-    turns = list(_turns(window, chunks, prefix))
+    """Yield (chunk, rows): the first window of every chunk, then the second, …
 
-    def run(views: list[View], engine: Engine) -> list[Hidden]:
-        return hidden_of(engine, views, prefix.cache)
+    In each of these turns windows of about the same length run side by side.
+    """
 
-    groups = list(grouped(turns, n_together))
-    tasks = (partial(run, [view for _, view in group]) for group in groups)
-    for group, found in zip(groups, workers.in_order(tasks), strict=True):
-        yield from zip((chunk for chunk, _ in group), found, strict=True)
+    def run(turn: Turn, engine: Engine) -> list[Hidden]:
+        return hidden_of(engine, [view for _, view in turn], prefix.cache)
+
+    groups = [
+        turn
+        for turns in _turns(window, chunks, prefix)
+        for turn in side_by_side(
+            sorted(turns, key=lambda one: len(one[1].inputs)),
+            lambda one: one[1].n_rows,
+            _rows_at_once([one[1].n_rows for one in turns], window, n_together, workers),
+        )
+    ]
+    tasks = (partial(run, turn) for turn in groups)
+    for turn, found in zip(groups, workers.in_order(tasks), strict=True):
+        yield from zip((chunk for chunk, _ in turn), found, strict=True)
 
 
-def _turns(
-    window: Window, chunks: Sequence[NDArray[np.int32]], prefix: Prefix
-) -> Iterator[tuple[int, View]]:
+def _rows_at_once(sizes: Sequence[int], window: Window, n_together: int, workers: Workers) -> int:
+    """How many rows a worker may run at once so that all of them have some."""
+    return min(n_together * window.size, -(-sum(sizes) // len(workers.engines)))
+
+
+def _turns(window: Window, chunks: Sequence[NDArray[np.int32]], prefix: Prefix) -> Iterator[Turn]:
+    """Yield the first windows of all chunks, then the second ones, …, with their chunks."""
     waiting = [
         (chunk, views_of(window, np.concatenate([prefix.ids, ids]), len(prefix.ids)))
         for chunk, ids in enumerate(chunks)
     ]
     while waiting:
-        left = []
-        for chunk, views in waiting:
-            view = next(views, None)
-            if view is not None:
-                yield chunk, view
-                left.append((chunk, views))
-        waiting = left
+        found = [(chunk, views, next(views, None)) for chunk, views in waiting]
+        yield [(chunk, view) for chunk, _, view in found if view is not None]
+        waiting = [(chunk, views) for chunk, views, view in found if view is not None]

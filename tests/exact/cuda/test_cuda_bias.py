@@ -11,6 +11,7 @@ from cuda_device import DEVICE, numbers
 from numpy.typing import NDArray
 
 from exact_models import CPU, GPT2, LLAMA, Recipe, exact_model, random_ids
+from llmzip.exact.bias import RowBias
 from llmzip.exact.cuda.engine import CudaEngine
 from llmzip.exact.distribution import Distributions, Engine
 from llmzip.exact.hidden import Hidden
@@ -95,6 +96,24 @@ def test_steps_take_a_bias_whole_or_in_parts(max_rows: int) -> None:
         ]
         answers.append(found)
     assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize("max_rows", [2, 64])
+def test_a_bias_of_its_own_for_each_row(max_rows: int) -> None:
+    """In prefill and in steps; the gradients of some of the rows, over the ends of parts."""
+    recipe = replace(LLAMA, n_layers=1, vocab_size=513)
+    model, hidden, answers = exact_model(recipe), hidden_states(recipe, 5), []
+    values = np.stack([bias_of(recipe, seed) for seed in range(3)])
+    biases = RowBias(values, np.array([2, 0, 1, 2, 0], dtype=np.int64))
+    ids, at = np.arange(5), np.zeros(5, dtype=np.int64)
+    makers: list[Engine] = [TorchEngine(model, CPU), CudaEngine(model, DEVICE, 128, max_rows)]
+    for engine in makers:
+        step = engine.step(ids, ids, at, engine.cache(5, 8), biases)
+        for found in (engine.distributions(hidden, biases), step):
+            gradient = np.zeros(recipe.vocab_size, dtype=np.int64)
+            found.add_gradient(ids[1:4], gradient, 1)
+            answers.append((asked(found, recipe, 5, 4), gradient.tolist()))
+    assert answers[:2] == answers[2:]
 
 
 def test_the_heads_own_bias_is_told() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from llmzip.exact.bias import RowBias
 from llmzip.exact.cache import KVCache
 from llmzip.exact.cpu import head, rows
 from llmzip.exact.cpu.buffers import BLOCK_ROWS, KEY_STEP, CpuCache, ModelView, Workspace
@@ -40,7 +41,7 @@ class Prefill(Protocol):
         """Fill in the intervals of tokens (rows,) in the distributions of `hidden`."""
 
     def distributions(
-        self, hidden: Hidden, bias: Bias, weights: Bias, blocks: NDArray[np.int64]
+        self, hidden: Hidden, bias: RowBias, weights: Bias, blocks: NDArray[np.int64]
     ) -> None:
         """Weights (rows, V) and their frequencies' sums by blocks, of `hidden` with a bias."""
 
@@ -110,19 +111,24 @@ class CpuEngine:
         self._prefill.intervals(hidden, tokens, found)
         return found
 
-    def distributions(self, hidden: Hidden, bias: Bias | None = None) -> Distributions:
+    def distributions(self, hidden: Hidden, bias: Bias | RowBias | None = None) -> Distributions:
         """The distributions of `hidden`, ready to be searched until the next are asked for."""
         n_rows, vocabulary = len(hidden.scale), self.shape.vocab_size
         if n_rows * vocabulary > self._weights.size:  # new memory costs more than the head
             self._weights = np.empty(n_rows * vocabulary, dtype=np.float32)
         weights = self._weights[: n_rows * vocabulary].reshape(n_rows, vocabulary)
         blocks = np.empty((n_rows, -(-vocabulary // head.BLOCK)), dtype=np.int64)
-        own_bias = self.model.head.bias if bias is None else bias
+        own_bias = RowBias.of_rows(self.model.head.bias if bias is None else bias, n_rows)
         self._prefill.distributions(hidden, own_bias, weights, blocks)
         return CpuDistributions(weights, blocks)
 
     def step(
-        self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache, bias: Bias | None = None
+        self,
+        ids: Ids,
+        lanes: Ids,
+        at: Ids,
+        cache: KVCache,
+        bias: Bias | RowBias | None = None,
     ) -> Distributions:
         """Feed a token each to distinct lanes; return the distributions after."""
         if self.way is Way.PLAIN:
@@ -131,7 +137,8 @@ class CpuEngine:
             self._team = StepTeam(
                 self.shape, packed_model(self._model, self.way), self.step_threads
             )
-        work = self._team.run(ids, lanes, at, cache, bias)
+        own = None if bias is None else RowBias.of_rows(bias, len(ids))
+        work = self._team.run(ids, lanes, at, cache, own)
         rows = slice(0, len(ids))
         return CpuDistributions(work.logits[rows], work.blocks[rows])
 
@@ -183,6 +190,7 @@ class CpuDistributions:
         head.look_up(self._weights, self._blocks, ids, low, freq)
         return low, freq
 
-    def add_gradient(self, tokens: Ids, gradient: NDArray[np.int64]) -> None:
+    def add_gradient(self, tokens: Ids, gradient: NDArray[np.int64], first_row: int = 0) -> None:
         """Add to `gradient` (V,) what came, tokens (rows,), less what was predicted."""
-        head.add_gradient(self._weights, self._blocks, tokens, gradient)
+        rows = slice(first_row, first_row + len(tokens))
+        head.add_gradient(self._weights[rows], self._blocks[rows], tokens, gradient)

@@ -98,12 +98,17 @@ def _weight_sum(weights: Any) -> Any:
 
 
 @kernel
-def block_sums(sums: Any, scale: Any, bias: Any, s: Any, weights: Any, blocks: Any) -> None:
-    """Weights (M, V), and their frequencies' sums by blocks (M, V / BLOCK)."""
+def block_sums(
+    sums: Any, scale: Any, bias: Any, bias_of: Any, s: Any, weights: Any, blocks: Any
+) -> None:
+    """Weights (M, V), and their frequencies' sums by blocks (M, V / BLOCK).
+
+    bias: (n, V), or (n, 0) for none; bias_of (M,): which of them each row has.
+    """
     wide_vectors()
     for row in range(sums.shape[0]):
         line = weights[row]
-        fill_logits(sums[row], scale, bias, s[row], line)
+        fill_logits(sums[row], scale, bias[bias_of[row]], s[row], line)
         top = maximum(line)
         for block in range(blocks.shape[1]):
             blocks[row, block] = weigh(line[block * BLOCK : (block + 1) * BLOCK], top)

@@ -14,7 +14,14 @@ from llmzip.exact.cpu.scalars import borrowed, f32, keep, maximum
 
 @kernel
 def distributions(
-    rows: Any, weight: Any, scale: Any, bias: Any, s: Any, weights: Any, blocks: Any
+    rows: Any,
+    weight: Any,
+    scale: Any,
+    bias: Any,
+    bias_of: Any,
+    s: Any,
+    weights: Any,
+    blocks: Any,
 ) -> None:
     """As `head.block_sums`, from the head's int16 input rows (M, D)."""
     rows, weight, scale, bias = borrowed((rows, weight, scale, bias))
@@ -25,10 +32,9 @@ def distributions(
     for c in range(0, n_out, BLOCK):
         last = min(c + BLOCK, n_out)
         product(rows, weight, c, last, c, sums)
-        line_scale, line_bias = scale[c:last], bias[c:last] if bias.size else bias
         for row in range(n_rows):
-            line = weights[row, c:last]
-            fill_logits(sums[row], line_scale, line_bias, s[row], line)
+            line, line_bias = weights[row, c:last], bias[bias_of[row], c:last]
+            fill_logits(sums[row], scale[c:last], line_bias, s[row], line)
             tops[row] = max(tops[row], maximum(line))
     for row in range(n_rows):
         for index in range(blocks.shape[1]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from llmzip.exact.bias import RowBias
 from llmzip.exact.cache import KVCache
 from llmzip.exact.cpu import attention, head, pair_attention, pair_head, pairs, rows
 from llmzip.exact.cpu.buffers import Workspace
@@ -139,7 +140,7 @@ class PairPrefill:
             )
 
     def distributions(
-        self, hidden: Hidden, bias: Bias, weights: Bias, blocks: NDArray[np.int64]
+        self, hidden: Hidden, bias: RowBias, weights: Bias, blocks: NDArray[np.int64]
     ) -> None:
         """Weights (rows, V) and their frequencies' sums by blocks, of `hidden` with a bias."""
         linear = self._model.head
@@ -149,7 +150,8 @@ class PairPrefill:
                 self._head_input(hidden, part),
                 linear.weight[0],
                 linear.scale[0],
-                bias,
+                bias.values,
+                bias.of[part],
                 hidden.scale[part].numpy(),
                 weights[part],
                 blocks[part],

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from llmzip.exact.bias import RowBias
 from llmzip.exact.cache import KVCache
 from llmzip.exact.cpu import attention, head, rows
 from llmzip.exact.cpu.buffers import (
@@ -77,14 +78,14 @@ class PlainPrefill:
             )
 
     def distributions(
-        self, hidden: Hidden, bias: Bias, weights: Bias, blocks: NDArray[np.int64]
+        self, hidden: Hidden, bias: RowBias, weights: Bias, blocks: NDArray[np.int64]
     ) -> None:
         """Weights (rows, V) and their frequencies' sums by blocks, of `hidden` with a bias."""
         for first in range(0, len(weights), HEAD_ROWS):
             part = slice(first, min(first + HEAD_ROWS, len(weights)))
             sums, scale = self._head_sums(hidden.q[part]).numpy(), hidden.scale[part].numpy()
-            own_scale = self._model.head.scale
-            head.block_sums(sums, own_scale, bias, scale, weights[part], blocks[part])
+            own_scale, own_bias = self._model.head.scale, (bias.values, bias.of[part])
+            head.block_sums(sums, own_scale, *own_bias, scale, weights[part], blocks[part])
 
     def _head_sums(self, q: Tensor) -> Tensor:
         sums = self._work.head_sums.tensor(len(q), self._shape.vocab_size)

@@ -112,6 +112,7 @@ def distributions(
     weight: Any,
     scale: Any,
     bias: Any,
+    bias_of: Any,
     s: Any,
     weights: Any,
     blocks: Any,
@@ -125,13 +126,12 @@ def distributions(
     tiles.configure(configuration)
     for c in range(0, n_out, WIDTH):
         last, w_at = min(c + WIDTH, n_out), address_of(weight) + c * n_terms
-        line_scale, line_bias = scale[c:last], bias[c:last] if bias.size else bias
         for r0 in range(0, n_rows, ROWS):
             block, q_at = min(ROWS, n_rows - r0), address_of(q) + r0 * n_terms
             tiles.product_block(q_at, block, n_terms, w_at, address_of(sums), WIDTH)
             for r in range(block):
-                line = weights[r0 + r, c:last]
-                fill_logits(sums[r], line_scale, line_bias, s[r0 + r], line)
+                line, line_bias = weights[r0 + r, c:last], bias[bias_of[r0 + r], c:last]
+                fill_logits(sums[r], scale[c:last], line_bias, s[r0 + r], line)
                 tops[r0 + r] = max(tops[r0 + r], maximum(line))
     tiles.release()
     for row in range(n_rows):

@@ -95,6 +95,7 @@ class StepWork(NamedTuple):
     thread_tops: NDArray[np.float32]  # (threads, rows)
     logits: NDArray[np.float32]  # (rows, vocabulary); in the end 2^(logit - the largest)
     blocks: NDArray[np.int64]  # (rows, blocks of the vocabulary)
+    bias_of: NDArray[np.int64]  # (rows,): which of the head's biases each row has
     configuration: NDArray[np.uint8]  # for tiles
     wide: NDArray[np.int16]  # for pairs: each thread's rows, (threads, rows · widest input)
     ticks: NDArray[np.int64]  # (threads, len(STAGES) + 2): of each stage, waiting, the last look
@@ -156,9 +157,9 @@ def _head_block(
     """Logits of tokens first … last - 1 of all rows; `tops` (rows,) takes their largest."""
     wide_vectors()
     product(tiled, rows, n_rows, head, 0, first, last, first, sums)
-    scale, bias = head.scale[0, first:last], head.bias[0, first:last]
+    scale = head.scale[0, first:last]
     for row in range(n_rows):
-        line = work.logits[row, first:last]
+        line, bias = work.logits[row, first:last], head.bias[work.bias_of[row], first:last]
         fill_logits(sums[row], scale, bias, work.scale[row], line)
         tops[row] = max(tops[row], maximum(line))
 

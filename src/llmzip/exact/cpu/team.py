@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.exact.aligned import LINE_BYTES, aligned_zeros
+from llmzip.exact.bias import RowBias
 from llmzip.exact.cache import KVCache
 from llmzip.exact.cpu import tiles
 from llmzip.exact.cpu.head import BLOCK
@@ -50,18 +51,19 @@ class StepTeam:
         lanes: Ids,
         at: Ids,
         cache: KVCache,
-        bias: NDArray[np.float32] | None = None,
+        bias: RowBias | None = None,
     ) -> StepWork:
         """Feed ids (M,) to lanes (M,) at positions (M,); the work holds the distributions."""
         if len(ids) > len(self._work.stream):
             self._work = _step_work(self._shape, len(ids), self._n_threads)
         self._work.barrier[:] = 0
+        self._work.bias_of[: len(ids)] = 0 if bias is None else bias.of
         arguments: tuple[Any, ...] = (
             self._n_threads,
             ids,
             lanes,
             at,
-            self._model if bias is None else _with_bias(self._model, bias),
+            self._model if bias is None else _with_bias(self._model, bias.values),
             _step_cache(cache),
             self._work,
         )
@@ -92,7 +94,7 @@ class StepTeam:
 
 
 def _with_bias(model: StepModel, bias: NDArray[np.float32]) -> StepModel:
-    return model._replace(head=model.head._replace(bias=bias[None]))
+    return model._replace(head=model.head._replace(bias=bias))
 
 
 def _step_cache(cache: KVCache) -> StepCache:
@@ -124,6 +126,7 @@ def _step_work(shape: ModelShape, n_rows: int, n_threads: int) -> StepWork:
         thread_tops=aligned_zeros((n_threads, rows), np.float32),
         logits=aligned_zeros((rows, shape.vocab_size), np.float32),
         blocks=aligned_zeros((rows, -(-shape.vocab_size // BLOCK)), np.int64),
+        bias_of=aligned_zeros((rows,), np.int64),
         configuration=tiles.configuration(),
         wide=aligned_zeros((n_threads, rows * widest_input), np.int16),
         ticks=_own_lines(n_threads, len(STAGES) + 2),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from llmzip.exact.bias import RowBias
 from llmzip.exact.cache import KVCache
 from llmzip.exact.cpu import prefill, prefill_feed_forward, prefill_head, prefill_linear
 from llmzip.exact.cpu.buffers import BLOCK_ROWS, TOGETHER, Workspace
@@ -139,7 +140,7 @@ class TilePrefill:
         )
 
     def distributions(
-        self, hidden: Hidden, bias: Bias, weights: Bias, blocks: NDArray[np.int64]
+        self, hidden: Hidden, bias: RowBias, weights: Bias, blocks: NDArray[np.int64]
     ) -> None:
         """Weights (rows, V) and their frequencies' sums by blocks, of `hidden` with a bias."""
         head = self._packed.step.head
@@ -151,7 +152,8 @@ class TilePrefill:
                 self._head_input(own),
                 head.weight[0],
                 head.scale[0],
-                bias,
+                bias.values,
+                bias.of[part],
                 own.scale.numpy(),
                 weights[part],
                 blocks[part],

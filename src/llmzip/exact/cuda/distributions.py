@@ -33,7 +33,7 @@ class CudaDistributions:
     def __init__(
         self, arguments: tuple[Tensor, ...], n_rows: int, vocab_size: int, biased: bool
     ) -> None:
-        """`arguments`: sums (rows, SUMS), the head's scale and bias, the rows' scales."""
+        """`arguments`: sums (rows, SUMS), the head's scale and biases, the rows' biases, scales."""
         self._arguments, self._n_rows = arguments, n_rows
         device = arguments[0].device
         n_blocks = -(-vocab_size // SEARCH_BLOCK)
@@ -99,21 +99,29 @@ class CudaDistributions:
             low, freq = to_host(found).astype(np.uint64).reshape(2, *ids.shape)
         return low, freq
 
-    def add_gradient(self, tokens: NDArray[np.int64], gradient: NDArray[np.int64]) -> None:
+    def add_gradient(
+        self, tokens: NDArray[np.int64], gradient: NDArray[np.int64], first_row: int = 0
+    ) -> None:
         """Add to `gradient` (V,) what came, tokens (rows,), less what was predicted."""
+        rows = slice(first_row, first_row + len(tokens))
+        sums, scale, bias, bias_of, s = self._arguments
         constants = {k: v for k, v in self._constants.items() if k != "N_BLOCKS"}
         with torch.inference_mode():
-            totals = self._totals.to(torch.float64)
+            totals = self._totals[rows].to(torch.float64)
             units = torch.full_like(totals, 2.0 ** (GRADIENT_BITS + FREQ_BITS)) / totals
             found = torch.empty(len(gradient), dtype=torch.int64, device=totals.device)
             launch(
                 probability_sums,
                 (self._blocks.shape[1],),
-                *self._arguments,
-                self._tops,
+                sums[rows],
+                scale,
+                bias,
+                bias_of[rows],
+                s[rows],
+                self._tops[rows],
                 units.to(torch.float32),
                 found,
-                self._n_rows,
+                len(tokens),
                 **constants,
             )
             gradient -= to_host(found)
@@ -141,10 +149,16 @@ class JoinedDistributions:
         low, freq = (np.concatenate(column) for column in zip(*found, strict=True))
         return low, freq
 
-    def add_gradient(self, tokens: NDArray[np.int64], gradient: NDArray[np.int64]) -> None:
+    def add_gradient(
+        self, tokens: NDArray[np.int64], gradient: NDArray[np.int64], first_row: int = 0
+    ) -> None:
         """Add to `gradient` (V,) what came, tokens (rows,), less what was predicted."""
-        for part, own in zip(self._parts, self._cut(tokens), strict=True):
-            part.add_gradient(own, gradient)
+        done = 0
+        while done < len(tokens):
+            index, row = divmod(first_row + done, self._part_rows)
+            own = tokens[done : done + self._part_rows - row]
+            self._parts[index].add_gradient(own, gradient, row)
+            done += len(own)
 
     def _cut(self, rows: NDArray[T]) -> list[NDArray[T]]:
         return np.split(rows, range(self._part_rows, len(rows), self._part_rows))

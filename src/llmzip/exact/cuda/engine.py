@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from llmzip.errors import DeviceError
+from llmzip.exact.bias import RowBias
 from llmzip.exact.cache import KVCache
 from llmzip.exact.cuda import head
 from llmzip.exact.cuda.attention import MAX_POSITIONS
@@ -174,7 +175,7 @@ class CudaEngine:
         return TokenIntervals(tokens, low, freq, total, np.log2(mass) - own)
 
     def _head_arguments(
-        self, hidden: Hidden, part: slice, bias: NDArray[np.float32] | None = None
+        self, hidden: Hidden, part: slice, bias: NDArray[np.float32] | RowBias | None = None
     ) -> tuple[Tensor, ...]:
         """The head's sums of some rows, with what turns them into logits."""
         linear, n_rows = self._model.head, part.stop - part.start
@@ -183,11 +184,15 @@ class CudaEngine:
         q[:n_rows, : self.shape.d_model] = hidden.q[part]
         sums = torch.empty(rows, linear.n_out, dtype=torch.int32, device=self.device)
         self._product(q, linear.weight, sums)
-        own = linear.bias if bias is None else to_device(bias, self.device)
-        return sums, linear.scale, own, hidden.scale[part].to(self.device).clone()
+        own = linear.bias
+        of = torch.zeros(n_rows, dtype=torch.int64, device=self.device)
+        if bias is not None:
+            rows_bias = RowBias.of_rows(bias, len(hidden.scale)).part(part).used()
+            own, of = (to_device(x, self.device) for x in (rows_bias.values, rows_bias.of))
+        return sums, linear.scale, own, of, hidden.scale[part].to(self.device).clone()
 
     def distributions(
-        self, hidden: Hidden, bias: NDArray[np.float32] | None = None
+        self, hidden: Hidden, bias: NDArray[np.float32] | RowBias | None = None
     ) -> Distributions:
         """The distributions of `hidden`, ready to be searched; they hold their own memory."""
         n_rows = len(hidden.scale)
@@ -197,14 +202,20 @@ class CudaEngine:
             return CudaDistributions(arguments, n_rows, self.shape.vocab_size, biased)
 
     def step(
-        self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache, bias: NDArray[np.float32] | None = None
+        self,
+        ids: Ids,
+        lanes: Ids,
+        at: Ids,
+        cache: KVCache,
+        bias: NDArray[np.float32] | RowBias | None = None,
     ) -> Distributions:
         """Feed a token each to distinct lanes; return the distributions after."""
         parts = []
         for first in range(0, len(ids), self.max_rows):
             part = slice(first, first + self.max_rows)
             hidden = self.forward(ids[part, None], lanes[part], at[part], cache)
-            parts.append(self.distributions(hidden, bias))
+            own = bias.part(part) if isinstance(bias, RowBias) else bias
+            parts.append(self.distributions(hidden, own))
         return parts[0] if len(parts) == 1 else JoinedDistributions(parts, self.max_rows)
 
 

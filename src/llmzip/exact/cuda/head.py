@@ -1,7 +1,8 @@
 """Kernels from the head's sums to intervals: the encoder's look-up, the decoder's search.
 
 One program a row. A row's distribution is never stored: frequencies are computed from the sums
-where they are needed. V is the vocabulary's size, SUMS >= V the distance between rows of sums.
+where they are needed. V is the vocabulary's size, SUMS >= V the distance between rows of sums;
+of biases (n, V) each row has the one that bias_of (M,) says.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ def token_intervals(
     sums: tl.tensor,
     scale: tl.tensor,
     bias: tl.tensor,
+    bias_of: tl.tensor,
     s_in: tl.tensor,
     tokens: tl.tensor,
     found: tl.tensor,
@@ -72,7 +74,7 @@ def token_intervals(
     """
     row = tl.program_id(0).to(tl.int64)
     s, wanted = tl.load(s_in + row), tl.load(tokens + row)
-    line = sums + row * SUMS
+    line, bias = sums + row * SUMS, bias + tl.load(bias_of + row) * V
     top = top_logit(line, scale, bias, s, V, BIASED, BLOCK)
     total, low = tl.zeros((BLOCK,), tl.int64), tl.zeros((BLOCK,), tl.int64)
     for first in range(0, V, BLOCK):
@@ -93,6 +95,7 @@ def block_sums(
     sums: tl.tensor,
     scale: tl.tensor,
     bias: tl.tensor,
+    bias_of: tl.tensor,
     s_in: tl.tensor,
     tops: tl.tensor,
     blocks: tl.tensor,
@@ -105,7 +108,7 @@ def block_sums(
 ) -> None:
     """Largest logits (M,), frequencies' sums by blocks (M, N_BLOCKS) and in all (M,), from sums."""
     row = tl.program_id(0).to(tl.int64)
-    s, line = tl.load(s_in + row), sums + row * SUMS
+    s, line, bias = tl.load(s_in + row), sums + row * SUMS, bias + tl.load(bias_of + row) * V
     top = top_logit(line, scale, bias, s, V, BIASED, BLOCK)
     total = tl.full((), 0, tl.int64)
     for block in range(N_BLOCKS):
@@ -122,6 +125,7 @@ def find_tokens(
     sums: tl.tensor,
     scale: tl.tensor,
     bias: tl.tensor,
+    bias_of: tl.tensor,
     s_in: tl.tensor,
     tops: tl.tensor,
     blocks: tl.tensor,
@@ -149,6 +153,7 @@ def find_tokens(
     token = tl.sum(before.to(tl.int32), 0) * BLOCK + tl.arange(0, BLOCK)
 
     s, line, top = tl.load(s_in + row), sums + row * SUMS, tl.load(tops + row)
+    bias += tl.load(bias_of + row) * V
     freq = frequencies(line, scale, bias, s, top, token, V, BIASED)
     ends = below + tl.cumsum(freq, 0)
     before = (token < V) & (ends <= target)
@@ -164,6 +169,7 @@ def look_up(
     sums: tl.tensor,
     scale: tl.tensor,
     bias: tl.tensor,
+    bias_of: tl.tensor,
     s_in: tl.tensor,
     tops: tl.tensor,
     blocks: tl.tensor,
@@ -188,6 +194,7 @@ def look_up(
     before = block < wanted // BLOCK
     sums_before = tl.load(blocks + row * N_BLOCKS + block, mask=before, other=0)
     s, line, top = tl.load(s_in + row), sums + row * SUMS, tl.load(tops + row)
+    bias += tl.load(bias_of + row) * V
     token = wanted // BLOCK * BLOCK + tl.arange(0, BLOCK)
     freq = frequencies(line, scale, bias, s, top, token, V, BIASED)
     low = tl.sum(sums_before, 0) + tl.sum(tl.where(token < wanted, freq, 0), 0)
@@ -200,6 +207,7 @@ def probability_sums(
     sums: tl.tensor,
     scale: tl.tensor,
     bias: tl.tensor,
+    bias_of: tl.tensor,
     s_in: tl.tensor,
     tops: tl.tensor,
     units: tl.tensor,
@@ -219,8 +227,8 @@ def probability_sums(
     start = tl.full((), 0, tl.int64)
     for i in range(n_rows):
         row = start + i
-        s, line = tl.load(s_in + row), sums + row * SUMS
-        logits = load_linear(line, scale, bias, s, token, token < V, BIASED)
+        s, line, own = tl.load(s_in + row), sums + row * SUMS, bias + tl.load(bias_of + row) * V
+        logits = load_linear(line, scale, own, s, token, token < V, BIASED)
         weight = exp2(tl.where(token < V, logits - tl.load(tops + row), 0.0))
         total += round_frequency(weight * tl.load(units + row)).to(tl.int64)
     tl.store(found + token, total, mask=token < V)

@@ -1,0 +1,176 @@
+"""Many small files: their chunks decoded side by side, ahead of what reads and verifies each.
+
+All that the model has to say is worked out first, for as many files as there are lanes. Each file
+is then decoded as if it were alone, with the bytes of those chunks at hand. What goes wrong ahead
+is told by nobody: it comes up again, in its place, where the file is decoded for good.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict, deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from llmzip.codec.lanes import Lanes, Slot
+from llmzip.codec.memory import groups_within
+from llmzip.codec.model import OpenedModel, OpenToDecode, unseen
+from llmzip.codec.schedule import Schedule
+from llmzip.container import Claims, Group, Header, ModelRef, Options, Reader, Wave
+from llmzip.errors import LlmzipError, TrailingError
+from llmzip.predict.protocol import LearningGroup
+
+MAX_FILE_BYTES = 1 << 18
+"""Files that claim to hold more are left to be decoded alone."""
+
+
+@dataclass(eq=False)
+class _Learning:
+    """A group that learns: its waves to come, and what of it is in lanes."""
+
+    waves: deque[list[Slot]]
+    group: LearningGroup | None = None
+    wave: list[Slot] = field(default_factory=list)
+
+    def is_idle(self) -> bool:
+        """Whether all of its wave is decoded."""
+        return all(slot.data is not None for slot in self.wave)
+
+
+@dataclass(eq=False)
+class _Member:
+    """What the model has to do for a member of a file. groups: the chunks of each, by waves."""
+
+    options: Options
+    ref: ModelRef | None = None
+    groups: list[list[list[Slot]]] = field(default_factory=list)
+
+    def slots(self) -> Iterator[Slot]:
+        """Yield the chunks, in order."""
+        for group in self.groups:
+            for wave in group:
+                yield from wave
+
+
+def decode_ahead(
+    files: Sequence[bytes],
+    open_model: OpenToDecode,
+    n_lanes: int | None = None,
+    *,
+    max_output: int | None = None,
+    memlimit: int | None = None,
+) -> list[list[bytes]]:
+    """Return of each file what its chunks for the model decode to, or nothing.
+
+    Nothing where the file says what cannot be, or a file beside it does, or it is long: then it
+    is to be decoded alone, for `decoded_pieces` to tell. The arguments are those of it.
+    """
+    members = [_members(file, max_output) for file in files]
+    alike: defaultdict[tuple[ModelRef | None, Options], list[_Member]] = defaultdict(list)
+    for member in (one for own in members for one in own if any(one.slots())):
+        alike[member.ref, member.options].append(member)
+    for (ref, options), own in alike.items():
+        with suppress(LlmzipError):
+            if options.adaptive:
+                _decode_learning(own, open_model(ref, options), n_lanes, memlimit)
+            else:
+                _decode_frozen(own, open_model(ref, options), n_lanes, memlimit)
+    return [_known(own) for own in members]
+
+
+def _known(members: Sequence[_Member]) -> list[bytes]:
+    """Return what the chunks decode to if all is known."""
+    data = [slot.data for member in members for slot in member.slots()]
+    known = [one for one in data if one is not None]
+    return known if len(known) == len(data) else []
+
+
+def _members(file: bytes, max_output: int | None) -> list[_Member]:
+    """Return what the model has to do for a file; nothing if it is damaged or long."""
+    members: list[_Member] = []
+    claims, n_bytes = Claims(max_output), 0
+    reader = Reader(io.BytesIO(file))
+    try:
+        for record in reader:
+            match record:
+                case Header():
+                    members.append(_Member(record.options))
+                case ModelRef():
+                    members[-1].ref = record
+                case Group():
+                    members[-1].groups.append([])
+                case Wave():
+                    claims.admit(record, reader.offset)
+                    n_bytes += record.n_bytes
+                    slots = [Slot(chunk) for chunk in record.chunks if chunk.kind.needs_model]
+                    if slots:
+                        members[-1].groups[-1].append(slots)
+    except TrailingError:
+        pass  # it comes up again where the file is decoded; all before it is right
+    except LlmzipError:
+        return []
+    return members if n_bytes <= MAX_FILE_BYTES else []
+
+
+def _decode_frozen(
+    members: Sequence[_Member], model: OpenedModel, n_lanes: int | None, memlimit: int | None
+) -> None:
+    """Decode chunks that share nothing: whenever one is done, the next takes its lane."""
+    slots = [slot for member in members for slot in member.slots()]
+    chunks = [slot.chunk for slot in slots]
+    decoded = Schedule(chunks, lambda: model, n_lanes, unseen, memlimit)
+    for slot, data in zip(slots, decoded, strict=True):
+        slot.data = data
+
+
+def _decode_learning(
+    members: Sequence[_Member], model: OpenedModel, n_lanes: int | None, memlimit: int | None
+) -> None:
+    """Decode waves: whenever there are lanes for the next one, of whatever group, it begins."""
+    groups = [
+        _Learning(deque(waves))
+        for member in members
+        for group in member.groups
+        if (waves := [wave for wave in group if wave])
+    ]
+    all_waves = [wave for one in groups for wave in one.waves]
+    n_tokens = max(slot.chunk.n_tokens for wave in all_waves for slot in wave)
+    n_most = sum(len(one.waves[0]) for one in groups)
+    n_wanted = min(n_lanes or model.predictor.default_lanes, n_most)
+    n_lanes = groups_within(model.predictor, n_wanted, n_tokens, memlimit)
+    n_lanes = max(n_lanes, max(len(wave) for wave in all_waves))
+    _Together(model, groups, n_lanes, n_tokens).run()
+
+
+class _Together:
+    """Groups that are being decoded in lanes of one decoder."""
+
+    def __init__(
+        self, model: OpenedModel, groups: Sequence[_Learning], n_lanes: int, n_tokens: int
+    ) -> None:
+        self._predictor = model.predictor
+        self._shared = model.predictor.group().shared_lanes(n_lanes, n_tokens)
+        self._lanes = Lanes(model, n_lanes, self._shared)
+        self._waiting = deque(groups)
+        self._going: list[_Learning] = []
+
+    def run(self) -> None:
+        """Decode all of them. Raises CorruptError."""
+        while self._waiting or self._going:
+            self._begin()
+            self._lanes.step()
+            for one in [one for one in self._going if one.is_idle()]:
+                self._going.remove(one)
+                if one.waves:
+                    self._waiting.appendleft(one)
+
+    def _begin(self) -> None:
+        """Give lanes to the next waves, in order, as far as there are any."""
+        while self._waiting and len(self._waiting[0].waves[0]) <= self._lanes.n_free:
+            one = self._waiting.popleft()
+            one.wave = one.waves.popleft()
+            one.group = one.group or self._predictor.group()
+            lanes = [self._lanes.open(slot) for slot in one.wave]
+            self._shared.begin(one.group, lanes, [slot.chunk.n_tokens for slot in one.wave])
+            self._going.append(one)

@@ -1,0 +1,111 @@
+"""Waves of several groups, encoded side by side: each learns alone, the model serves all at once.
+
+A slice of one short text has few rows, and the head reads all its weights for them. So the slices
+of many groups go through it together, every row with the bias that its own group has learnt.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmzip.adapt import SLICE_TOKENS
+from llmzip.exact.bias import RowBias
+from llmzip.exact.distribution import Engine
+from llmzip.exact.hidden import Hidden
+from llmzip.predict.adaptive import EncodedWave, Slice
+from llmzip.predict.rows import RowStream
+from llmzip.predict.workers import Workers
+
+BATCH_ROWS = 64
+"""Rows of slices that a worker takes at once: their logits stay in its cache, about."""
+
+Gradient = NDArray[np.int64]
+Part = tuple[int, slice, slice]
+"""Of a batch: which slice, and which rows of the slice and of the batch these are."""
+
+
+def encode_together(
+    waves: Sequence[EncodedWave],
+    rows: RowStream,
+    workers: Workers,
+    progress: Callable[[float], None],
+) -> None:
+    """Take the waves, of different groups, through the model and the learning, slice by slice.
+
+    rows: what the head reads to predict the tokens of all chunks, wave after wave.
+    """
+    n_steps = max(wave.n_steps for wave in waves)
+    for first in range(0, n_steps, SLICE_TOKENS):
+        going = [wave for wave in waves if wave.n_steps > first]
+        hidden = rows.take(first + SLICE_TOKENS)
+        slices = [wave.slice(first) for wave in going]
+        for index, gradient in _answered(slices, hidden, workers):
+            going[index].finish(slices[index], gradient)
+        progress(min(1.0, (first + SLICE_TOKENS) / n_steps))
+
+
+def _answered(
+    slices: Sequence[Slice], hidden: Hidden, workers: Workers
+) -> Iterator[tuple[int, Gradient]]:
+    """Let the model say all of the slices, whose rows follow each other in `hidden`.
+
+    Yields the number of each slice, and its gradient, as soon as it is complete.
+    """
+    batches = list(_batches([len(part.tokens) for part in slices]))
+    tasks = [partial(_ask, slices, hidden, parts, rows) for parts, rows in batches]
+    gradients: dict[int, Gradient] = {}
+    for (parts, _), found in zip(batches, workers.in_order(tasks), strict=True):
+        for (index, theirs, _), gradient in zip(parts, found, strict=True):
+            gradients[index] = gradients.get(index, 0) + gradient
+            if theirs.stop == len(slices[index].tokens):
+                yield index, gradients.pop(index)
+
+
+def _ask(
+    slices: Sequence[Slice], hidden: Hidden, parts: Sequence[Part], rows: slice, engine: Engine
+) -> list[Gradient]:
+    """Fill in what the model says of a batch; return the gradient of each part."""
+    own, biases = Hidden(hidden.q[rows], hidden.scale[rows]), _row_bias(slices, parts)
+    found = engine.distributions(own, biases)
+    wanted = np.concatenate([slices[index].wanted[theirs] for index, theirs, _ in parts])
+    totals, (low, freq) = found.totals(), found.look_up(wanted)
+    gradients = []
+    for index, theirs, ours in parts:
+        part, gradient = slices[index], np.zeros(engine.shape.vocab_size, dtype=np.int64)
+        part.totals[theirs], part.low[theirs], part.freq[theirs] = (
+            totals[ours],
+            low[ours],
+            freq[ours],
+        )
+        found.add_gradient(part.tokens[theirs], gradient, ours.start)
+        gradients.append(gradient)
+    return gradients
+
+
+def _batches(sizes: Sequence[int]) -> Iterator[tuple[list[Part], slice]]:
+    """Cut the rows of slices of these sizes into batches: their parts, and which rows they are."""
+    ends = np.cumsum(sizes).tolist()
+    for start in range(0, ends[-1], BATCH_ROWS):
+        stop = min(start + BATCH_ROWS, ends[-1])
+        parts = []
+        for index in range(bisect_right(ends, start), bisect_left(ends, stop) + 1):
+            begin = ends[index] - sizes[index]
+            first, last = max(start, begin), min(stop, ends[index])
+            theirs, ours = (slice(first - at, last - at) for at in (begin, start))
+            parts.append((index, theirs, ours))
+        yield parts, slice(start, stop)
+
+
+def _row_bias(slices: Sequence[Slice], parts: Sequence[Part]) -> RowBias:
+    """The biases of a batch's rows; groups that have not learnt any share one."""
+    biases = {id(slices[index].bias): slices[index].bias for index, _, _ in parts}
+    number = {key: i for i, key in enumerate(biases)}
+    of = [np.full(ours.stop - ours.start, number[id(slices[i].bias)]) for i, _, ours in parts]
+    values = [*biases.values()]
+    stacked = values[0][None] if len(values) == 1 else np.stack(values)
+    return RowBias(stacked, np.concatenate(of).astype(np.int64))
