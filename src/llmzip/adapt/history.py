@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from llmzip.adapt.memory import sparse_zeros
 from llmzip.compiled import inlined, kernel
 
 ORDERS = (1, 2, 3, 4, 6)
@@ -33,6 +34,7 @@ _MATCH_ORDERS = 2  # of the highest orders, matches are measured
 _MATCH_WALK = 4
 _HEAD_BITS = 20
 _SENTINEL = -1
+_FEW_TOKENS = 1 << 11  # that touch few of the table's pages
 _SEED, _FACTOR = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
 _HALF, _HEAD_MASK = np.uint64(32), np.uint64((1 << _HEAD_BITS) - 1)
 
@@ -77,18 +79,19 @@ class History:
     def __init__(self) -> None:
         self._tokens: NDArray[np.int32] = np.zeros(0, dtype=np.int32)
         self._earlier: NDArray[np.int32] = np.zeros((N_ORDERS, 0), dtype=np.int32)
-        # positions + 1, so that memory of zeros, which costs nothing, is an empty table
-        self._latest = np.zeros((N_ORDERS, 1 << _HEAD_BITS), dtype=np.int32)
+        self._latest: NDArray[np.int32] | None = None  # made when it is known how full it gets
 
     def copy(self) -> History:
         """Return the same, to go on with independently."""
         # the other arrays are made anew, with room for more, before anything is written to them
         other = copy(self)
-        other._latest = self._latest.copy()
+        other._latest = None if self._latest is None else self._latest.copy()
         return other
 
     def add_chunks(self, n_tokens: Sequence[int]) -> Ids:
         """Make room for chunks of so many tokens; return where each begins."""
+        if self._latest is None:
+            self._latest = _empty_table(sum(n_tokens))
         sizes = np.array(n_tokens, dtype=np.int64) + 1
         begins = len(self._tokens) + np.cumsum(sizes) - sizes + 1
         room = np.zeros(int(sizes.sum()), dtype=np.int32)
@@ -104,6 +107,7 @@ class History:
 
     def learn(self, begin: int, first: int, last: int) -> None:
         """Add positions first … last - 1 of the chunk that begins at `begin` to the chains."""
+        assert self._latest is not None, "chunks are added before they are learnt"
         _learn(self._tokens, begin, first, last, self._latest, self._earlier)
 
     def candidates(self, begins: Ids, positions: Ids) -> Candidates:
@@ -114,6 +118,7 @@ class History:
 
     def propose(self, begins: Ids, positions: Ids, found: Candidates) -> None:
         """Fill `found` with what `candidates` returns."""
+        assert self._latest is not None, "chunks are added before anything is proposed for them"
         _propose(
             self._tokens,
             begins,
@@ -126,6 +131,15 @@ class History:
             found.matches,
             found.totals,
         )
+
+
+def _empty_table(n_tokens: int) -> NDArray[np.int32]:
+    """Return where chains begin, for a first wave of so many tokens.
+
+    Positions + 1, so that memory of zeros, which costs nothing, is an empty table.
+    """
+    shape = N_ORDERS, 1 << _HEAD_BITS
+    return sparse_zeros(shape) if n_tokens < _FEW_TOKENS else np.zeros(shape, dtype=np.int32)
 
 
 @inlined
