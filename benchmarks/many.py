@@ -63,9 +63,8 @@ class _Bench:
     ) -> None:
         self._texts = list(texts)
         self._long = b"".join(texts)
-        how = {"model": model, "device": device, "threads": threads}
-        self._compressor = Compressor(level=level, **how)
-        self._decompressor = Decompressor(**how)
+        self._compressor = Compressor(model=model, level=level, device=device, threads=threads)
+        self._decompressor = Decompressor(model=model, device=device, threads=threads)
         self._files = [self._compress(text) for text in texts]
         stats = self._compressor.compress(io.BytesIO(self._long), io.BytesIO())
         self.way, self.n_tokens = stats.way, stats.n_tokens

@@ -5,9 +5,11 @@ from __future__ import annotations
 import array
 import io
 import itertools
+import random
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +22,11 @@ from llmzip.errors import FormatError, ModelError, TrailingError, UsageError
 
 LICENSE = (Path(__file__).parents[2] / "LICENSE").read_bytes()
 TEXTS = [LICENSE[at : at + 30 + at % 170] for at in range(0, 3000, 150)]
+
+
+def noise(seed: int) -> bytes:
+    """What no model is opened for."""
+    return random.Random(seed).randbytes(300)
 
 
 @pytest.fixture
@@ -99,21 +106,26 @@ def test_nothing_gives_nothing() -> None:
 def test_an_endless_iterable_is_taken_as_files_are_wanted() -> None:
     taken = []
 
-    def noise() -> Iterator[bytes]:
+    def endless() -> Iterator[bytes]:
         for n in itertools.count():
             taken.append(n)
-            yield bytes([n % 251]) * 300
+            yield noise(n)
 
     compressor, decompressor = Compressor(), Decompressor()
-    texts = decompressor.decompress_many(compressor.compress_many(noise()))
+    texts = decompressor.decompress_many(compressor.compress_many(endless()))
     assert not taken
     found = list(itertools.islice(texts, 700))
-    assert found == [bytes([n % 251]) * 300 for n in range(700)]
+    assert found == [noise(n) for n in range(700)]
     assert 700 <= len(taken) <= 700 + 2 * 256
 
 
 def test_whatever_has_a_buffer_is_a_text() -> None:
-    texts = [bytearray(b"abc"), memoryview(b"abc"), array.array("H", [1, 2]), np.arange(3)]
+    texts: list[Any] = [
+        bytearray(b"abc"),
+        memoryview(b"abc"),
+        array.array("H", [1, 2]),
+        np.arange(3),
+    ]
     files = list(Compressor().compress_many(texts))
     found = list(Decompressor().decompress_many(map(bytearray, files)))
     assert found == [memoryview(text).tobytes() for text in texts]
@@ -161,11 +173,11 @@ def test_limits_hold_for_each_file() -> None:
 def test_an_iterator_holds_the_turn_only_while_it_computes() -> None:
     """Between two files others may use the object: this thread, and other threads."""
     compressor = Compressor()
-    files = compressor.compress_many(bytes([n]) * 400 for n in range(250))
+    files = compressor.compress_many(noise(n) for n in range(250))
     first = next(files)
-    assert alone(compressor, b"\0" * 400) == first
+    assert alone(compressor, noise(0)) == first
     found: list[bytes] = []
-    thread = threading.Thread(target=lambda: found.extend(compressor.compress_many([b"\0" * 400])))
+    thread = threading.Thread(target=lambda: found.extend(compressor.compress_many([noise(0)])))
     thread.start()
     thread.join(60)
     assert found == [first]
@@ -176,9 +188,9 @@ def test_an_iterator_holds_the_turn_only_while_it_computes() -> None:
 def test_the_texts_may_come_from_the_same_object() -> None:
     """They are taken between its calls, not within one."""
     decompressor = Decompressor()
-    inner = [llmzip.compress(llmzip.compress(bytes([n]) * 9)) for n in range(5)]
+    inner = [llmzip.compress(llmzip.compress(noise(n))) for n in range(5)]
     texts = decompressor.decompress_many(decompressor.decompress_many(inner))
-    assert list(texts) == [bytes([n]) * 9 for n in range(5)]
+    assert list(texts) == [noise(n) for n in range(5)]
 
 
 def test_within_a_call_it_is_refused() -> None:

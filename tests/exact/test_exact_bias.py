@@ -147,7 +147,7 @@ def of_each_row(found: Distributions, recipe: Recipe, n_rows: int) -> list[tuple
     """Of every row its total, where a token lies, and a digest of its own gradient."""
     tokens = random_ids(recipe, n_rows, n_rows).astype(np.int64)
     totals, (low, freq) = found.totals(), found.look_up(tokens[:, None])
-    answers = []
+    answers: list[tuple[int, ...]] = []
     for row in range(n_rows):
         gradient = np.zeros(recipe.vocab_size, dtype=np.int64)
         found.add_gradient(tokens[row : row + 1], gradient, row)
@@ -180,7 +180,11 @@ def test_a_bias_of_its_own_for_each_lane(recipe: Recipe, n_lanes: int, way: Way)
     """Steps with a bias a lane, one of all, and none, one after the other."""
     recipe = fitting(recipe, way)
     model, answers = exact_model(recipe), []
-    makers = [TorchEngine(model, CPU), engine_on(way, model, 16, 1), engine_on(way, model, 16, 2)]
+    makers: list[Engine] = [
+        TorchEngine(model, CPU),
+        engine_on(way, model, 16, 1),
+        engine_on(way, model, 16, 2),
+    ]
     lanes, ids = np.arange(n_lanes), random_ids(recipe, n_lanes).astype(np.int64)
     for engine in makers:
         cache = engine.cache(n_lanes, 16)
