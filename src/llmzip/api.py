@@ -261,7 +261,7 @@ class Compressor(_ModelKeeper):
             for batch in batches(texts):
                 try:
                     found = self._kept.call(partial(together, batch))
-                except LlmzipError:
+                except (LlmzipError, OSError, MemoryError):
                     yield from one_by_one(batch)  # it comes up again, in its place
                 else:
                     yield from found

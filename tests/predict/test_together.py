@@ -138,6 +138,17 @@ def test_groups_in_shared_lanes_are_decoded(recipe: Recipe, n_lanes: int, n_work
     assert found == [[[chunk.tolist() for chunk in wave] for wave in group] for group in groups]
 
 
+def test_more_groups_than_an_engine_takes_rows() -> None:
+    """Of one or two tokens each; chunks that share nothing, too."""
+    source = predictor(LLAMA, n_workers=1)
+    groups = groups_of(LLAMA, [[[1 + i % 2]] for i in range(CpuEngine.max_rows + 90)])
+    coded = side_by_side(source, groups)
+    assert flat(coded[-5:]) == flat(alone(source, groups[-5:]))
+    chunks = [chunk for group in groups for wave in group for chunk in wave]
+    frozen = list(source.intervals(chunks))
+    assert flat([[frozen[-5:]]]) == flat([[list(source.intervals(chunks[-5:]))]])
+
+
 def test_a_team_and_the_reference_decode_them_too() -> None:
     model, groups = exact_model(TEAM), groups_of(TEAM, SIZES)
     coded = alone(predictor(TEAM), groups)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from llmzip.codec.lanes import Lanes, Slot
-from llmzip.codec.memory import groups_within
+from llmzip.codec.memory import check_memory, groups_within, wave_bytes
 from llmzip.codec.model import OpenedModel, OpenToDecode, unseen
 from llmzip.codec.schedule import Schedule
 from llmzip.container import Claims, Group, Header, ModelRef, Options, Reader, Wave
@@ -71,7 +71,7 @@ def decode_ahead(
     for member in (one for own in members for one in own if any(one.slots())):
         alike[member.ref, member.options].append(member)
     for (ref, options), own in alike.items():
-        with suppress(LlmzipError):
+        with suppress(LlmzipError, OSError, MemoryError):
             if options.adaptive:
                 _decode_learning(own, open_model(ref, options), n_lanes, memlimit)
             else:
@@ -138,8 +138,11 @@ def _decode_learning(
     n_tokens = max(slot.chunk.n_tokens for wave in all_waves for slot in wave)
     n_most = sum(len(one.waves[0]) for one in groups)
     n_wanted = min(n_lanes or model.predictor.default_lanes, n_most)
-    n_lanes = groups_within(model.predictor, n_wanted, n_tokens, memlimit)
+    is_primed = members[0].options.dictionary is not None
+    n_lanes = groups_within(model.predictor, n_wanted, n_tokens, memlimit, is_primed)
     n_lanes = max(n_lanes, max(len(wave) for wave in all_waves))
+    needed = wave_bytes(model.predictor, [n_tokens] * n_lanes, 0)
+    check_memory(needed, memlimit, f"{n_lanes} chunks")
     _Together(model, groups, n_lanes, n_tokens).run()
 
 

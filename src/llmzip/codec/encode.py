@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
-from typing import BinaryIO, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import BinaryIO
 
 from llmzip.codec.ahead import read_ahead
 from llmzip.codec.groups import Groups, Piece, Preparation, PreparedGroup, PreparedRun
 from llmzip.codec.levels import Level, plain
 from llmzip.codec.model import OpenedModel, OpenToEncode, Progress, Tokenizer, unseen
 from llmzip.codec.stats import Stats, way_noted
+from llmzip.codec.wanted import FrozenChunks, LearningWave, ToCode
 from llmzip.coder import encode_lanes
 from llmzip.container import DEFAULT_OPTIONS, Chunk, Options, Writer, are_plausible
 from llmzip.container.resume import Written
-from llmzip.predict.protocol import Intervals, LearningGroup, Predictor
+from llmzip.predict.protocol import Intervals
 
 MAX_CODER_LANES = 256  # payloads that are coded side by side: bounds the coder's memory
 MAX_WAVE_CHUNKS = 1 << 12
@@ -60,40 +58,6 @@ def encode_stream(
     stats = encoder.finish()
     stats.seconds = time.monotonic() - begin_s
     return stats
-
-
-class ToCode(Protocol):
-    """Chunks that the model is wanted for: whoever gets to see this sees to it."""
-
-    def code(self) -> None:
-        """Let the model work on these alone."""
-
-
-@dataclass(eq=False)
-class FrozenChunks:
-    """Chunks that share nothing. found: their intervals, in order, as they are asked for."""
-
-    predictor: Predictor
-    chunks: Iterator[NDArray[np.int32]]
-    found: Iterator[Intervals] = field(default_factory=lambda: iter(()))
-
-    def code(self) -> None:
-        """Let the model work on these alone."""
-        self.found = self.predictor.intervals(self.chunks)
-
-
-@dataclass(eq=False)
-class LearningWave:
-    """The next wave of a group. found: the intervals of its chunks."""
-
-    group: LearningGroup
-    chunks: Sequence[NDArray[np.int32]]
-    report: Callable[[float], None]
-    found: Sequence[Intervals] = ()
-
-    def code(self) -> None:
-        """Let the model work on these alone."""
-        self.found = self.group.intervals(self.chunks, self.report)
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,12 @@ from contextlib import closing
 from itertools import chain, islice
 
 from llmzip.buffers import as_bytes
-from llmzip.codec.encode import FrozenChunks, GroupEncoder, LearningWave, ToCode, encode_stream
+from llmzip.codec.encode import GroupEncoder, encode_stream
 from llmzip.codec.groups import Preparation
 from llmzip.codec.levels import Level
+from llmzip.codec.memory import GROUP_BYTES, GROUPS_BYTES
 from llmzip.codec.model import OpenToEncode, unseen
+from llmzip.codec.wanted import FrozenChunks, LearningWave, ToCode
 from llmzip.container import Writer
 
 BATCH_TEXTS = 256
@@ -60,6 +62,12 @@ def _with_failure_last(items: Iterable[object]) -> Iterator[bytes | Exception]:
 
 def encode_batch(texts: Sequence[bytes], open_model: OpenToEncode, level: Level) -> list[bytes]:
     """Return each of `texts` as a file. Raises as encode_stream does, whichever text it is for."""
+    most = len(texts) if level.options.dictionary is None else GROUPS_BYTES // GROUP_BYTES
+    parts = (texts[at : at + most] for at in range(0, len(texts), max(1, most)))
+    return [file for part in parts for file in _encode_at_once(part, open_model, level)]
+
+
+def _encode_at_once(texts: Sequence[bytes], open_model: OpenToEncode, level: Level) -> list[bytes]:
     sinks = [io.BytesIO() for _ in texts]
     if len(texts) == 1:
         encode_stream(io.BytesIO(texts[0]), sinks[0], open_model, level)

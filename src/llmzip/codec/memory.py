@@ -15,7 +15,7 @@ they are and while they grow."""
 GROUP_TOKEN_BYTES = 5 << 12
 """What a group takes for each of its first tokens: a page of each of the tables of its history."""
 GROUP_BYTES = 5 << 22
-"""What those tables take at most."""
+"""What those tables take at most, and where a group begins with a dictionary."""
 GROUPS_BYTES = 1 << 28
 """What the tables of groups that are decoded side by side may take."""
 
@@ -32,12 +32,15 @@ def lanes_within(predictor: Predictor, n_lanes: int, memlimit: int | None) -> in
     return min(n_lanes, memlimit // max(lane_bytes, 1))
 
 
-def groups_within(predictor: Predictor, n_groups: int, n_tokens: int, memlimit: int | None) -> int:
+def groups_within(
+    predictor: Predictor, n_groups: int, n_tokens: int, memlimit: int | None, is_primed: bool
+) -> int:
     """Return how many groups, each in a lane and of at most `n_tokens`, may be decoded together.
 
-    n_groups: at most. The arguments and what is raised are as for lanes_within.
+    n_groups: at most. is_primed: whether they begin with a dictionary. The other arguments and
+    what is raised are as for lanes_within.
     """
-    tables = min(GROUP_BYTES, GROUP_TOKEN_BYTES * n_tokens)
+    tables = GROUP_BYTES if is_primed else min(GROUP_BYTES, GROUP_TOKEN_BYTES * n_tokens)
     n_most = max(1, min(n_groups, GROUPS_BYTES // tables))
     if memlimit is None:
         return n_most

@@ -46,6 +46,11 @@ def side_by_side(items: Iterable[T], n_rows: Callable[[T], int], most: int) -> I
         yield group
 
 
+def rows_side_by_side(engine: Engine, window: Window, n_together: int) -> int:
+    """How many rows of windows may run side by side, `n_together` of them being whole."""
+    return min(n_together * window.size, engine.max_rows)
+
+
 def chunk_intervals(
     engine: Engine, window: Window, chunks: Sequence[NDArray[np.int32]], n_lanes: int
 ) -> list[Intervals]:

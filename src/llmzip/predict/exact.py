@@ -16,7 +16,7 @@ from llmzip.exact.distribution import Engine
 from llmzip.exact.model import ModelShape
 from llmzip.predict.adaptive import Adaptive, AdaptiveGroup, EncodedWave, learnt_by
 from llmzip.predict.adaptive_lanes import AdaptiveLanes
-from llmzip.predict.batches import chunk_intervals, side_by_side
+from llmzip.predict.batches import chunk_intervals, rows_side_by_side, side_by_side
 from llmzip.predict.gradients import Gradients, runs
 from llmzip.predict.lane_group import LaneGroup, Lanes, Totals
 from llmzip.predict.prefix import NO_PREFIX, Prefix
@@ -75,7 +75,8 @@ class ExactPredictor:
     def intervals(self, chunks: Iterable[NDArray[np.int32]]) -> Iterator[Intervals]:
         """Yield the intervals of each chunk, in order; workers take chunks as they are free."""
         size = self._window.size
-        groups = side_by_side(chunks, lambda ids: min(len(ids), size), self._n_together * size)
+        most = rows_side_by_side(self._workers.engines[0], self._window, self._n_together)
+        groups = side_by_side(chunks, lambda ids: min(len(ids), size), most)
         tasks = (partial(self._chunks, group) for group in groups)
         for found in self._workers.in_order(tasks):
             yield from found

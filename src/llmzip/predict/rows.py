@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 
 from llmzip.exact.distribution import Engine
 from llmzip.exact.hidden import Hidden
-from llmzip.predict.batches import View, hidden_of, joined_hidden, side_by_side, views_of
+from llmzip.predict.batches import (
+    View,
+    hidden_of,
+    joined_hidden,
+    rows_side_by_side,
+    side_by_side,
+    views_of,
+)
 from llmzip.predict.prefix import NO_PREFIX, Prefix
 from llmzip.predict.windows import Window
 from llmzip.predict.workers import Workers
@@ -103,7 +110,8 @@ def _in_turn(
 
 def _rows_at_once(sizes: Sequence[int], window: Window, n_together: int, workers: Workers) -> int:
     """How many rows a worker may run at once so that all of them have some."""
-    return min(n_together * window.size, -(-sum(sizes) // len(workers.engines)))
+    most = rows_side_by_side(workers.engines[0], window, n_together)
+    return min(most, -(-sum(sizes) // len(workers.engines)))
 
 
 def _turns(window: Window, chunks: Sequence[NDArray[np.int32]], prefix: Prefix) -> Iterator[Turn]:
