@@ -9,50 +9,54 @@ as long texts, so that the model is kept busy by whole windows of them.
 
 from __future__ import annotations
 
+import argparse
 import io
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
-
-import click
 
 from llmzip import Compressor, Decompressor
+from script_options import script_parser
 
 Work = Callable[[], list[bytes]]
 
 
-@click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--texts", "n_texts", default=1000, show_default=True)
-@click.option("--bytes", "n_bytes", default=200, show_default=True, help="Of each text.")
-@click.option("--level", "levels", default=[5], multiple=True, show_default=True)
-@click.option("--runs", "n_runs", default=3, show_default=True)
-@click.option("--model", default="smollm2-135m", show_default=True)
-@click.option("--device", default="auto", show_default=True)
-@click.option("--threads", type=int, help="As many as there are, if not given.")
-def main(
-    files: tuple[Path, ...],
-    n_texts: int,
-    n_bytes: int,
-    levels: tuple[int, ...],
-    n_runs: int,
-    model: str,
-    device: str,
-    threads: int | None,
-) -> None:
-    """Print a table in Markdown for each level."""
-    data = b"".join(path.read_bytes() for path in files)
-    texts = [data[at : at + n_bytes] for at in range(0, len(data), n_bytes)][:n_texts]
-    if len(texts) < n_texts:
-        raise click.UsageError(f"the files hold {len(texts)} texts of {n_bytes} bytes")
-    for level in levels:
-        bench = _Bench(texts, level, model, device, threads)
-        click.echo(f"\n{n_texts:,} texts of {n_bytes} bytes, level {level}, {bench.way}\n")
-        click.echo("| | seconds | texts/s | tokens/s |\n| --- | ---: | ---: | ---: |")
-        for name, seconds in bench.timed(n_runs).items():
-            rates = f"{n_texts / seconds:,.0f} | {bench.n_tokens / seconds:,.0f}"
-            click.echo(f"| {name} | {seconds:.2f} | {rates} |")
+def main(arguments: Sequence[str] | None = None) -> str:
+    """Measure; print and return a table in Markdown for each level."""
+    options = _parsed(arguments)
+    data = b"".join(path.read_bytes() for path in options.files)
+    texts = [data[at : at + options.bytes] for at in range(0, len(data), options.bytes)]
+    if len(texts) < options.texts:
+        raise SystemExit(f"the files hold {len(texts)} texts of {options.bytes} bytes")
+    tables = [_table(texts[: options.texts], level, options) for level in options.level]
+    if options.markdown:
+        options.markdown.write_text("\n".join(tables), encoding="utf-8")
+    return "\n".join(tables)
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = script_parser("many.py", (__doc__ or "").partition("\n")[0])
+    parser.add_argument("--texts", type=int, default=1000)
+    parser.add_argument("--bytes", type=int, default=200, help="of each text")
+    parser.add_argument("--level", type=int, nargs="+", default=[5])
+    parser.add_argument("--runs", type=int, default=3)
+    return parser.parse_args(arguments)
+
+
+def _table(texts: list[bytes], level: int, options: argparse.Namespace) -> str:
+    bench = _Bench(texts, level, options.model, options.device, options.threads)
+    lines = [
+        f"{len(texts):,} texts of {options.bytes} bytes, level {level}, {bench.way}",
+        "",
+        "| | seconds | texts/s | tokens/s |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    for name, seconds in bench.timed(options.runs).items():
+        rates = f"{len(texts) / seconds:,.1f} | {bench.n_tokens / seconds:,.0f}"
+        lines.append(f"| {name} | {seconds:.2f} | {rates} |")
+    table = "\n".join([*lines, ""])
+    print(table, flush=True)
+    return table
 
 
 class _Bench:
