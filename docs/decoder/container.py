@@ -65,7 +65,7 @@ class Member:
 def members(file: bytes) -> list[Member]:
     """The members of a file, one after the other to its end, checked as far as can be."""
     fields, found = Fields(file), list[Member]()
-    while not found or fields.at < len(file):
+    while not found or file[fields.at :].strip(b"\0"):  # zeros at the end are padding
         start = fields.at
         require(fields.take(3) == SIGNATURE, "no member where one should begin")
         form = fields.byte()

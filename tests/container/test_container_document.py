@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import io
 import re
 from pathlib import Path
 
@@ -34,6 +35,7 @@ from llmzip.container import (
     Kind,
     ModelRef,
     Options,
+    Reader,
     Record,
     Wave,
     limits,
@@ -41,6 +43,7 @@ from llmzip.container import (
 from llmzip.container.limits import SIGNATURE
 from llmzip.container.wire import crc32, frame, varint
 
+PADDED = "bad-trailing-zeros"  # bad only for a reader that has nobody to tell
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "FORMAT.md").read_text()
 
 
@@ -63,7 +66,13 @@ def test_the_documents_decoder_reads_the_golden_files(name: str) -> None:
     assert decode(load(name)[1], ToldModel(LM_TEXTS.get(name, []))) == TEXTS[name]
 
 
-@pytest.mark.parametrize("name", names("bad") + names("unsupported"))
+def test_the_documents_decoder_takes_zeros_for_padding() -> None:
+    _, file = load(PADDED)
+    assert file.endswith(bytes(9))
+    assert container.members(file) == as_documented(read(file.rstrip(b"\0")))
+
+
+@pytest.mark.parametrize("name", sorted({*names("bad"), *names("unsupported")} - {PADDED}))
 def test_the_documents_decoder_refuses_the_others(name: str) -> None:
     comments, file = load(name)
     with pytest.raises(RefusedError) as caught:
@@ -161,11 +170,15 @@ def edited(draw: st.DrawFn) -> bytes:
     return file[:a] + draw(st.sampled_from([b"", file[a:b] * 2, b"\0", b"\x89LM"])) + file[b:]
 
 
+padding = st.sampled_from([b""] * 6 + [b"\0", bytes(512), bytes(9) + b"\1"])
+
+
 @settings(max_examples=300)
-@given(st.lists(compacts() | sequences() | edited(), max_size=2).map(b"".join))
-def test_both_parsers_give_one_verdict(file: bytes) -> None:
+@given(st.lists(compacts() | sequences() | edited(), max_size=2).map(b"".join), padding)
+def test_both_parsers_give_one_verdict(members: bytes, after: bytes) -> None:
+    file = members + after
     try:
-        expected = as_documented(read(file))
+        expected = as_documented(read_padded(file))
     except errors.FormatError as error:
         is_unsupported = isinstance(error, errors.UnsupportedError)
         with pytest.raises(UnsupportedError if is_unsupported else RefusedError) as caught:
@@ -173,6 +186,18 @@ def test_both_parsers_give_one_verdict(file: bytes) -> None:
         assert is_unsupported or caught.type is RefusedError
     else:
         assert container.members(file) == expected
+
+
+def read_padded(file: bytes) -> list[Record]:
+    """The records of a file that zeros may follow."""
+    records = []
+    try:
+        for record in Reader(io.BytesIO(file)):
+            records.append(record)
+    except errors.TrailingError as error:
+        if not error.is_padding:
+            raise
+    return records
 
 
 @given(st.lists(groups, max_size=2), options, models)
