@@ -1,24 +1,40 @@
 """What files cost that were made to cost much: `python -m benchmarks.hostile`.
 
 Each is built and given to llmzip in a process of its own, whose exit status, processor time and
-peak memory are printed. None needs a model.
+peak memory are printed. Only the last needs a model, the default one, and would keep it busy for
+hours: all are ended after a minute, when that one has all the memory that it will take.
 """
 
 from __future__ import annotations
 
+import io
+import random
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from llmzip.api import compress as compress_text
 from llmzip.codec.classical import compress_lzma
-from llmzip.container import Chunk, End, FileChecksum, GroupEntry, Kind, bodies
+from llmzip.container import (
+    Chunk,
+    End,
+    FileChecksum,
+    GroupEntry,
+    Kind,
+    ModelRef,
+    Options,
+    Reader,
+    Writer,
+    bodies,
+)
 from llmzip.container.limits import END_MARK, SIGNATURE
 from llmzip.container.wire import crc32, frame, varint
 from llmzip.mixing import compress as compress_mixed
 
 NO_SUM = bytes(4)
+LIMIT_S = 60
 
 
 def sequence(
@@ -77,6 +93,21 @@ def hostile_files() -> Iterator[tuple[str, str, bytes]]:
     )
     lone = SIGNATURE + bytes([0x11, 1]) + Chunk.stored(b"a").checksum
     yield "300,000 members of 12 bytes", "list", (lone + _crc16(lone[3:] + b"a") + b"a") * 300_000
+    yield "64 chunks of 65,536 tokens, the widest window", "decompress", _many_tokens()
+
+
+def _many_tokens() -> bytes:
+    """Return a file whose chunks are as long, and as many side by side, as can be."""
+    packed = compress_text(b"A text that the default model codes best of all. " * 3)
+    (ref,) = (one for one in Reader(io.BytesIO(packed)) if isinstance(one, ModelRef))
+    sink, data = io.BytesIO(), bytes(1 << 20)
+    writer = Writer(sink, Options(1 << 16, 2048, 256, adaptive=True))
+    writer.model(ref)
+    writer.group()
+    chunk = Chunk(Kind.LM, len(data), 1 << 16, Chunk.stored(data).checksum, random.randbytes(16))
+    writer.wave([chunk] * 64, data * 64)
+    writer.finish()
+    return sink.getvalue()
 
 
 def _mixed(data: bytes) -> bytes:
@@ -101,11 +132,15 @@ def main() -> None:
             arguments = [verb, str(path)] if verb == "list" else [verb, "-c", str(path)]
             code = (
                 "import resource, subprocess, sys\n"
-                "status = subprocess.run(sys.argv[1:], stdout=-3, stderr=-3).returncode\n"
+                "running = subprocess.Popen(sys.argv[2:], stdout=-3, stderr=-3)\n"
+                "try: status = running.wait(float(sys.argv[1]))\n"
+                "except subprocess.TimeoutExpired:\n"
+                "    running.terminate(); status = running.wait()\n"
                 "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
                 "print(status, used.ru_maxrss, used.ru_utime + used.ru_stime)"
             )
-            command = [sys.executable, "-c", code, sys.executable, "-m", "llmzip", *arguments]
+            llmzip_command = [sys.executable, "-m", "llmzip", *arguments]
+            command = [sys.executable, "-c", code, str(LIMIT_S), *llmzip_command]
             found = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.split()
             peak_mb = int(found[1]) * 1024 / 1e6  # KiB on Linux
             cells = (name, f"{len(data):,}", verb, int(found[0]), f"{float(found[2]):.1f}")

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # Before anything imports the hub's client: no test asks the hub, unless whoever runs them says 0.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Workers share the cores: a thread that waits for others leaves its core to them.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # Tests say themselves which way of computing they are for.
 os.environ.pop("LLMZIP_WAY", None)
 
@@ -85,10 +87,7 @@ def prepared_default_model(
     with it; who comes second waits for the cache's lock.
     """
     weights = locate(default_model)
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a folder in the run's
-        folder = folder.parent
-    home = folder / "llmzip home of the run"
+    home = _folder_of_the_run(tmp_path_factory) / "llmzip home of the run"
     home.mkdir(mode=0o700, exist_ok=True)
     _link(home / "models" / default_model / weights.path.name, weights.path.resolve())
     script = "import sys; from llmzip.models.prepared import open_exact; open_exact(sys.argv[1])"
@@ -100,6 +99,27 @@ def prepared_default_model(
     key = prepared_path(weights).name
     _link(llmzip_home / "prepared" / key, home / "prepared" / key)
     return default_model
+
+
+@pytest.fixture(scope="session")
+def any_processor(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return settings by which numba compiles for any processor, once for all workers of a run.
+
+    Other vector widths, no fused multiply-add.
+    """
+    folder = _folder_of_the_run(tmp_path_factory) / "kernels for any processor"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return {
+        "NUMBA_CPU_NAME": "generic",
+        "NUMBA_CPU_FEATURES": "",
+        "NUMBA_CACHE_DIR": str(folder),
+    }
+
+
+def _folder_of_the_run(factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of all workers: each has one of its own in it."""
+    folder = factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
 
 def _link(place: Path, target: Path) -> None:

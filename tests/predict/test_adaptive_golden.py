@@ -52,14 +52,10 @@ def test_every_machine_predicts_as_pinned_on_every_way(way: Way) -> None:
 
 
 @pytest.mark.slow
-def test_kernels_compiled_for_a_plain_processor_predict_as_pinned(tmp_path: Path) -> None:
-    """Other vector widths, no fused multiply-add: compiled anew, into a cache of its own."""
-    plain = {
-        "NUMBA_CPU_NAME": "generic",
-        "NUMBA_CPU_FEATURES": "",
-        "NUMBA_CACHE_DIR": str(tmp_path),
-    }
-    assert_as_pinned(run_as(SCRIPT, plain), PINNED)
+def test_kernels_compiled_for_a_plain_processor_predict_as_pinned(
+    any_processor: dict[str, str],
+) -> None:
+    assert_as_pinned(run_as(SCRIPT, any_processor), PINNED)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
