@@ -30,7 +30,7 @@ llmzip --rm a; no a; llmzip -d --rm a.llmz; no a.llmz; cmp a b
 
 # --rm of a FIFO
 mkfifo p; status 2 llmzip --rm p; line p; test -p p; no p.llmz
-(cat a >p &); status 1 llmzip --rm -o x p; test -p p
+status 1 llmzip --rm -o x p; test -p p; no x
 
 # --rm of a file with two names
 ln a other; llmzip --rm a; no a; cmp other b
@@ -198,7 +198,7 @@ llmzip a; (cat a.llmz; echo surplus) >x; status 2 llmzip -dc x >y; line x; cmp y
 (cat a.llmz; head -c 512 /dev/zero) >x; status 0 llmzip -dc x >y; quiet; cmp y a
 
 # a file cut off
-head -c 2500000 /dev/urandom >big; llmzip -c big >x; head -c 2200000 x >y
+head -c 2500000 /dev/urandom >big; llmzip -1c big >x; head -c 2200000 x >y
 status 1 llmzip -dc y >z; line 'y:'; test -s z; cmp -n $(stat -c %s z) z big
 status 1 llmzip -d <y >w; cmp w z
 
@@ -221,11 +221,11 @@ llmzip -d <x | cmp - <(cat a b)
 
 # | head -c
 head -c 2500000 /dev/urandom >big
-(set +o pipefail; llmzip -c big 2>err; echo $? >s) | head -c 9 >x; [ "$(cat s)" = 141 ]; quiet
+(set +e; llmzip -c big 2>err; echo $? >s) | head -c 9 >x; [ "$(cat s)" = 141 ]; quiet
 
 # list | head -c 0
 llmzip a; for what in list --help; do
-(sleep .5; llmzip $what a.llmz 2>err; echo $? >s) | head -c 0; [ "$(cat s)" = 141 ]; quiet; done
+(set +e; sleep .5; llmzip $what a.llmz 2>err; echo $? >s) | head -c 0; [ "$(cat s)" = 141 ]; quiet; done
 
 # /dev/full
 llmzip a; for what in 'a -c' '-dc a.llmz' '-l a.llmz' --version --help; do
@@ -263,7 +263,7 @@ TERM=dumb on_terminal llmzip -vf a >x; ! grep -q $'\x1b' x
 COLUMNS=20 llmzip --help >x; test -s x
 
 # filters emit as groups finish
-(head -c 2500000 /dev/urandom; sleep 2; touch late) | llmzip | (head -c 1000000 >x; test ! -e late; cat >/dev/null)
+(head -c 2500000 /dev/urandom; sleep 2; touch late) | llmzip -1 | (head -c 1000000 >x; test ! -e late; cat >/dev/null)
 
 # two processes, one file
 head -c 2500000 /dev/urandom >big; s=0; llmzip big 2>e1 & llmzip big 2>e2 || s=$?
@@ -290,7 +290,7 @@ LLMZIP_LEVEL=x status 1 llmzip -c a; line LLMZIP_LEVEL
 
 # nonsense in the environment
 LLMZIP_DEVICE=tpu status 1 llmzip -c a; line LLMZIP_DEVICE
-echo some text >t; LLMZIP_MODEL=/none status 1 llmzip -c t; line /none
+printf 'It was the best of times, it was the worst of times. %.0s' 1 2 3 >t; LLMZIP_MODEL=/none status 1 llmzip -c t; line /none
 
 # python -m llmzip
 python -m llmzip -c a | cmp - <(llmzip -c a)
