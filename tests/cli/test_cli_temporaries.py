@@ -74,6 +74,15 @@ def test_what_a_killed_run_leaves_the_next_one_removes(tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["other"]
 
 
+def test_a_run_that_is_refused_sweeps_too(tmp_path: Path) -> None:
+    """The killed one may have got so far as to give its output the name."""
+    (tmp_path / "noise").write_bytes(NOISE)
+    (tmp_path / "noise.llmz").write_bytes(b"there already")
+    (tmp_path / ABANDONED).write_bytes(b"there already")
+    fails(llmzip("compress", tmp_path / "noise"), "exists")
+    assert names_in(tmp_path) == ["noise", "noise.llmz"]
+
+
 def test_what_is_in_use_or_not_ours_is_not_swept(tmp_path: Path) -> None:
     kept = ["llmzip.tmp", ".llmzip-0123456789abcdef.tmp.bak", ".llmzip-0123456789ABCDEF.tmp"]
     for name in kept:

@@ -59,6 +59,7 @@ class Output:
             self._check_file(source)
 
     def _check_file(self, source: os.stat_result) -> None:
+        sweep(self.path.parent)  # here, for what is refused leaves nothing behind either
         drop_finished(self.path)
         try:
             status = self.path.lstat()

@@ -116,7 +116,7 @@ class GroupEncoder:
 
     def finish(self) -> Stats:
         """End the member; return what was counted, but for the time."""
-        self._writer.finish()
+        self._writer.finish(self._in_view())
         self._stats.n_file_bytes = self._writer.n_written
         return self._stats
 
@@ -229,7 +229,7 @@ class GroupEncoder:
         writer.model(self._opened().ref)
         writer.group()
         self._write_waves(writer, chunks, text)
-        writer.finish()
+        writer.finish(self._in_view())
         return writer.n_written
 
     def _write_waves(self, writer: Writer, chunks: Sequence[Chunk], data: bytes) -> None:
@@ -250,6 +250,9 @@ class GroupEncoder:
             self._writer.model(self._model.ref)
             self._progress(self._stats.n_bytes)  # from here on its speed counts
         return self._model
+
+    def _in_view(self) -> int:
+        return 0 if self._model is None else self._model.predictor.in_view
 
     def _tokenizer(self) -> Tokenizer:
         return self._opened().tokenizer

@@ -71,6 +71,16 @@ class Options:
         """What stands in a file as numbers."""
         return self.chunk_tokens, self.window_tokens, self.carry_tokens
 
+    def briefest(self, n_tokens: int, in_view: int) -> Options:
+        """Return options that take no bytes, if they mean the same for chunks of `n_tokens`.
+
+        Chunks that are in view as a whole see the same through any window that holds them.
+        in_view: the window that the model really has.
+        """
+        brief = ADAPTIVE_OPTIONS if self.adaptive else DEFAULT_OPTIONS
+        may_be_brief = self.dictionary is None and self.chunk_tokens == brief.chunk_tokens
+        return brief if may_be_brief and n_tokens <= min(in_view, brief.window_tokens) else self
+
     def __post_init__(self) -> None:
         _require(1 <= self.chunk_tokens <= limits.MAX_CHUNK_TOKENS, "chunk_tokens out of range")
         _require(1 <= self.window_tokens <= limits.MAX_WINDOW_TOKENS, "window_tokens out of range")

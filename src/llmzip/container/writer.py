@@ -86,14 +86,20 @@ class Writer:
         self._flush_held()
         self._write_wave(wave)
 
-    def finish(self) -> End:
-        """Write the end of the member; return it. Only n_written may be used afterwards."""
+    def finish(self, in_view: int = 0) -> End:
+        """Write the end of the member; return it. Only n_written may be used afterwards.
+
+        in_view: how many tokens the model sees at once. A compact member whose chunks are no
+        longer says nothing of windows.
+        """
         self._require_unfinished()
         self._finished = True
         digest = self._checksum.digest()
         if self._held is not None:
             wave, checksum = self._held, digest[:CHUNK_CHECKSUM_BYTES]
-            self._write(pack_compact(Compact(self._options, self._model, wave, checksum)))
+            longest = max(chunk.n_tokens for chunk in wave.chunks)
+            options = self._options.briefest(longest, in_view)
+            self._write(pack_compact(Compact(options, self._model, wave, checksum)))
             return End(wave.n_bytes, checksum, (GroupEntry(0, wave.n_bytes),))
         self._write_header_once()
         end = End(self._checksum.n_bytes, digest, tuple(self._groups), self._model_offset)

@@ -57,6 +57,7 @@ class ExactPredictor:
         engine = self._workers.engines[0]
         self.vocab_size = engine.shape.vocab_size
         self.way = f"{engine.device.type}, {engine.way}"
+        self.in_view = window.size
         self.default_lanes = n_lanes or lanes_to_decode(engine, window.size)
         self._n_together = lanes_to_prefill(engine, window.size)
         self._bias = HeadBias(self.vocab_size, engine.head_bias)

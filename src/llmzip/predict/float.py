@@ -56,6 +56,7 @@ class FloatPredictor:
         """Take a model in evaluation mode, on the device where it shall run."""
         self._model = model
         self._window = window
+        self.in_view = window.size
         self._n_threads = torch.get_num_threads()  # as the machine's tag has it
         self.vocab_size: int = model.config.get_text_config().vocab_size
         self.way = f"{model.device.type}, float"

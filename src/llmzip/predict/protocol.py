@@ -113,6 +113,10 @@ class Predictor(Protocol):
         """Where and how it computes, for people: "cpu, avx2"."""
 
     @property
+    def in_view(self) -> int:
+        """How many tokens of a chunk are seen at once: the window."""
+
+    @property
     def default_lanes(self) -> int:
         """How many lanes decode together by default on this device: speed and memory only."""
 
