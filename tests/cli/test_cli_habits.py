@@ -31,7 +31,7 @@ SHOWN_BY = {
     "no model, and no network": "cli/test_cli_errors.py::test_default_model_without_network",
     "a cache of several users": "models/test_models_trust.py::test_one_users_cache_serves_others",
     "tar, less, logrotate, git and ssh": "cli/test_cli_recipes.py::test_",
-    "man page, completion, file(1)": "cli/test_cli_installed.py::test_",
+    "man page, completion, file(1)": "cli/test_cli_share.py::test_",
     "progress on a terminal": "cli/test_cli_progress.py::test_",
     "memory of a long pipe": "cli/test_cli_progress.py::test_",
     "-9 is never larger than -5": "codec/test_codec_levels.py::test_",

@@ -110,7 +110,7 @@ def new_files() -> dict[str, Spec]:
 
 
 def _starts() -> dict[str, Spec]:
-    corrupt, truncated = "CorruptError", "TruncatedError"
+    corrupt, trailing, truncated = "CorruptError", "TrailingError", "TruncatedError"
     return {
         "bad-signature-only": ("Cut off behind the signature.", truncated, SIGNATURE),
         "bad-truncated-header": ("Cut off within the header.", truncated, by_hand()[:7]),
@@ -152,7 +152,7 @@ def _starts() -> dict[str, Spec]:
             corrupt,
             by_hand(form=0x14, options=b"\x10\x08\x08"),
         ),
-        "bad-trailing-text": ("A good file, then text.", corrupt, GOOD_EMPTY + b"surplus\n"),
+        "bad-trailing-text": ("A good file, then text.", trailing, GOOD_EMPTY + b"surplus\n"),
         "bad-second-member-cut": (
             "A good file, then a signature without its form.",
             truncated,
@@ -336,7 +336,7 @@ def _ends() -> dict[str, Spec]:
 
 
 def _compact() -> dict[str, Spec]:
-    corrupt, truncated = "CorruptError", "TruncatedError"
+    corrupt, trailing, truncated = "CorruptError", "TrailingError", "TruncatedError"
     sixteen = [lm(4096, 10923, 65536)] * 16
     return {
         "bad-lone-bomb": (
@@ -366,7 +366,7 @@ def _compact() -> dict[str, Spec]:
         ),
         "bad-lone-trailing": (
             "A lone chunk, then a byte.",
-            corrupt,
+            trailing,
             lone(0x11, b"\1" + SUM, b"x") + b"y",
         ),
         "bad-compact-many": ("A table of 65,537 chunks.", corrupt, table(0x18, varint(65537), SUM)),

@@ -28,6 +28,7 @@ class Case:
     """A golden file. levels: of each member; text: of each, told what the model wrote.
 
     portable: whether all releases of liblzma write the same.
+    is_written: whether this release writes it so, and not only reads it.
     """
 
     says: str
@@ -36,6 +37,7 @@ class Case:
     texts: Callable[[], list[bytes]]
     has_dictionary: bool = False
     portable: bool = True
+    is_written: bool = True
 
     @property
     def text(self) -> bytes:
@@ -166,6 +168,13 @@ def _of_kinds() -> dict[str, Case]:
         ),
         "groups-of-kinds": Case("a group of each kind", "llama", (mixed_groups,), groups),
         "members": Case("four members of other levels", "gpt2", members, concatenated),
+        "members-spelled": Case(
+            "the same, the window of the last spelled out",
+            "gpt2",
+            members,
+            concatenated,
+            is_written=False,
+        ),
         "one-byte": Case("one byte", "gpt2", level, lambda: [b"a"]),
     }
 

@@ -61,7 +61,7 @@ def main() -> int:
         if "--write" in sys.argv[1:] and not path_of(name).exists():
             assert case.decode(file) == case.text
             save(name, case, file)
-        same = path_of(name).exists() and load(name) == file
+        same = not case.is_written or (path_of(name).exists() and load(name) == file)
         status |= not same
         verdict = "same" if same else "OTHER"
         print(f"{verdict:6} {name:26} {len(case.text):6} -> {len(file):5}  {kinds(file)[:100]}")
