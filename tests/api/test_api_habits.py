@@ -48,7 +48,7 @@ def test_arrays_and_mapped_files(tmp_path: Path) -> None:
 def test_what_holds_no_bytes_is_a_type_error_that_names_it(wrong: object) -> None:
     for work in (llmzip.compress, llmzip.decompress):
         with pytest.raises(TypeError, match=type(wrong).__name__):
-            work(wrong)  # type: ignore[operator]
+            work(wrong)  # type: ignore[arg-type]
 
 
 def test_the_level_comes_second() -> None:

@@ -20,7 +20,7 @@ status 1 llmzip compress a nope b; line nope 'No such file'
 llmzip -dc a.llmz | cmp - a; llmzip -dc b.llmz | cmp - b
 
 # -r
-llmzip -r d; test -f d/c.llmz; test -f d/e/f.llmz; rm d/c; llmzip -dr d; cmp d/c a
+llmzip -r d; test -f d/c.llmz; test -f d/e/f.llmz; rm d/c d/e/f; llmzip -dr d; cmp d/c a; cmp d/e/f a
 
 # -k
 llmzip -k a; test -f a; rm a; llmzip -dk a.llmz; test -f a; test -f a.llmz
@@ -44,7 +44,7 @@ status 1 llmzip -o y a b; line -o; no y
 
 # -o FOLDER/
 mkdir out; llmzip -o out/ a; test -f out/a.llmz; llmzip -fo out a; test -f out/a.llmz
-status 1 llmzip -o none/ a; line none; no none
+llmzip -o none/ a; test -f none/a.llmz
 
 # --output-dir
 llmzip --output-dir out a d/c; test -f out/a.llmz; test -f out/c.llmz
@@ -213,10 +213,10 @@ status 1 llmzip -d a.llmz; line a.llmz; no a; status 1 llmzip -l a.llmz; line a.
 cp a x.llmz; status 1 llmzip -d x.llmz; line 'x.llmz: not a .llmz file'; no x
 
 # timeout
-mkfifo p; (sleep 30 >p &); status 124 timeout 1 llmzip -o x p; no x .llmzip*
+status 124 sh -c 'sleep 3 | timeout 1 llmzip -o x'; no x .llmzip*
 
 # STOP and CONT
-(cat a; sleep 1; cat b) | llmzip >x & sleep .3; kill -STOP %1; sleep .2; kill -CONT %1; wait %1
+(cat a; sleep 1; cat b) | llmzip >x & one=$!; sleep .3; kill -STOP $one; sleep .2; kill -CONT $one; wait $one
 llmzip -d <x | cmp - <(cat a b)
 
 # | head -c
@@ -266,8 +266,8 @@ COLUMNS=20 llmzip --help >x; test -s x
 (head -c 2500000 /dev/urandom; sleep 2; touch late) | llmzip -1 | (head -c 1000000 >x; test ! -e late; cat >/dev/null)
 
 # two processes, one file
-head -c 2500000 /dev/urandom >big; s=0; llmzip big 2>e1 & llmzip big 2>e2 || s=$?
-wait %1 || s=$((s + $?)); [ $s = 1 ]; llmzip -dc big.llmz | cmp - big
+head -c 2500000 /dev/urandom >big; s=0; llmzip big 2>e1 & one=$!; llmzip big 2>e2 || s=$?
+wait $one || s=$((s + $?)); [ $s = 1 ]; llmzip -dc big.llmz | cmp - big
 
 # ==== help and environment
 
