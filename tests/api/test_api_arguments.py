@@ -142,7 +142,7 @@ READ_METHODS: dict[str, Callable[[Any, Any], Any]] = {
         (io.StringIO("text"), r"one of text: open the file with mode 'rb'"),
         (None, r"not NoneType$"),
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 def test_what_is_no_source_is_a_type_error_with_advice(name: str, source: Any, advice: str) -> None:
     method = (STREAM_METHODS | READ_METHODS)[name]
@@ -151,7 +151,11 @@ def test_what_is_no_source_is_a_type_error_with_advice(name: str, source: Any, a
 
 
 @pytest.mark.parametrize("name", STREAM_METHODS)
-@pytest.mark.parametrize("sink", ["file.txt", Path("file.txt"), io.StringIO(), None], ids=str)
+@pytest.mark.parametrize(
+    "sink",
+    ["file.txt", Path("file.txt"), io.StringIO(), None],
+    ids=lambda sink: type(sink).__name__,
+)
 def test_what_is_no_sink_is_a_type_error_before_anything_is_read(name: str, sink: Any) -> None:
     source = io.BytesIO(TEXT)
     with pytest.raises(TypeError, match="to write is required"):
