@@ -55,13 +55,20 @@ def test_a_group_without_what_the_model_does_not_help_is_coded_again(model: Fake
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_every_level_carries_text(model: FakeModel, level: int) -> None:
+@pytest.mark.parametrize("in_view", [1 << 16, 100])
+def test_every_level_carries_text(
+    model: FakeModel, level: int, in_view: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model.predictor, "in_view", in_view)
     data = mostly_foretold(model, 700, seed=level) + NOISE[:5000]
     packed = encode(model, data, LEVELS[level])
     assert decode(model, packed) == data
-    header = next(iter(Reader(io.BytesIO(packed))))
+    header, *records = Reader(io.BytesIO(packed))
     assert isinstance(header, Header)
-    assert LEVELS[level].options == header.options
+    (wave,) = (record for record in records if isinstance(record, Wave))
+    longest = max(chunk.n_tokens for chunk in wave.chunks)
+    assert header.options == LEVELS[level].options.briefest(longest, in_view)
+    assert in_view > longest or header.options == LEVELS[level].options
 
 
 def test_lanes_are_as_many_as_the_text_fills() -> None:
