@@ -148,7 +148,8 @@ ALONE = {
         import sys, llmzip
         assert not {"torch", "numpy", "transformers"} & set(sys.modules)""",
     "and Ctrl-C leaves it usable": """
-        import _thread, io, llmzip
+        import _thread, io, signal, llmzip
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
         class Interrupting(io.BytesIO):
             def read(self, size=-1):
                 _thread.interrupt_main()
