@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -262,7 +263,7 @@ def test_an_honest_gguf_is_believed(tmp_path: Path) -> None:
         gguf(HONEST, [tensor("a", 1 << 40, 1 << 40)]),
         gguf(HONEST, [tensor("a", *([2] * 100))]),
     ],
-    ids=str,
+    ids=lambda data: f"{len(data)} bytes {zlib.crc32(data):08x}",
 )
 @pytest.mark.usefixtures("nothing_loads")
 def test_a_gguf_that_claims_much_is_refused_at_once(
