@@ -121,7 +121,7 @@ def on_terminal(folder: Path, columns: int, *arguments: str) -> str:
 
 @pytest.mark.parametrize("columns", [80, 40])
 def test_many_files_have_one_line_and_a_total(tmp_path: Path, columns: int) -> None:
-    noise = random.Random(1).randbytes(2_000_000)
+    noise = random.Random(1).randbytes(600_000)
     for number in range(12):
         (tmp_path / f"file {number}").write_bytes(noise)
     text = on_terminal(tmp_path, columns, "-r", ".", "--output-dir", "out")
