@@ -136,8 +136,10 @@ def test_verbose_tells_all_that_a_file_says_of_itself(path: Path) -> None:
 
 def test_verbose_of_what_needs_no_model_and_of_what_one_machine_reads(tmp_path: Path) -> None:
     text = "\n".join(listed("-v", input=succeeds(llmzip("-9", input=NOISE))))
-    assert "level       7 or 8 or 9" in text
+    assert "level       3 or 4 or 5 or 6 or 7 or 8 or 9" in text
     assert "model       none needed" in text
+    text = "\n".join(listed("-v", input=a_file(LEVELS[9].options)))
+    assert "level       7 or 8 or 9" in text
     text = "\n".join(listed("-v", input=succeeds(llmzip(input=b""))))
     assert "(" not in text.splitlines()[1]
     machine = ModelRef("m", "", bytes(6), machine=bytes(8))
@@ -216,6 +218,9 @@ def test_a_level_is_told_from_what_it_writes() -> None:
     assert levels_with(LEVELS[1].options) == (1,)
     assert levels_with(LEVELS[3].options) == (3, 4)
     assert levels_with(LEVELS[8].options) == (7, 8, 9)
+    assert levels_with(LEVELS[8].options, 1) == (7, 8, 9)
+    assert levels_with(LEVELS[5].options) == (5,)
+    assert levels_with(LEVELS[5].options, 1) == (3, 4, 5, 6, 7, 8, 9)
     assert levels_with(LEVELS[5].roomy().with_dictionary(b"xy").options) == (3, 4, 5, 6)
     assert levels_with(Options(chunk_tokens=5)) == ()
     for number, level in LEVELS.items():

@@ -24,8 +24,9 @@ _UNNAMED = "(dictionary)"
 class Listing:
     """What the members of a file come to: a file may have millions, so none of them is kept.
 
-    models, options: the first few different ones. checksum: of the text, where there is but one
-    member. trailing: what follows the file and is no part of it.
+    models, options: the first few different ones, options with whether there is one wave or more.
+    checksum: of the text, where there is but one member. trailing: what follows the file and is no
+    part of it.
     """
 
     n_members: int = 0
@@ -36,7 +37,7 @@ class Listing:
     n_tokens: int = 0
     n_chunks: Counter[Kind] = field(default_factory=Counter)
     models: list[ModelRef] = field(default_factory=list)
-    options: list[Options] = field(default_factory=list)
+    options: list[tuple[Options, int]] = field(default_factory=list)
     needs_dictionary: bool = False
     names_no_model: bool = False
     checksum: bytes | None = None
@@ -68,7 +69,7 @@ class Listing:
         self.checksum = member.checksum if self.n_members == 1 else None
         self.needs_dictionary |= member.options.dictionary is not None
         self.names_no_model |= member.model is None and member.n_tokens > 0
-        _add(self.options, [member.options])
+        _add(self.options, [(member.options, min(member.n_waves, 2))])
         _add(self.models, [] if member.model is None else [member.model])
 
     def merge(self, other: Listing) -> None:
@@ -99,7 +100,8 @@ class Listing:
         """The levels that the file may have been made with; none where chunks were chosen."""
         from llmzip.codec.levels import levels_with
 
-        return sorted({level for options in self.options for level in levels_with(options)})
+        found = (levels_with(options, n_waves) for options, n_waves in self.options)
+        return sorted({level for levels in found for level in levels})
 
 
 def row(listing: Listing, name: str) -> tuple[str, ...]:
