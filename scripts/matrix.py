@@ -134,14 +134,18 @@ def run_row(python: Path, name: str, limits: str, way: str, model: Path) -> Row:
     }
     (ENVIRONMENTS / "kernels").mkdir(parents=True, exist_ok=True)
     print(f"{name}, {limits}, {way}", file=sys.stderr)
-    done = subprocess.run(
-        [str(python), __file__, "--cell", str(model), str(model.parent / "first")],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    command = [str(python), __file__, "--cell", str(model), str(model.parent / "first")]
+    try:
+        done = subprocess.run(
+            command,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return Row(name, limits, way, None, f"not done in {TIMEOUT_S} s")
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no word"]
         return Row(name, limits, way, None, lines[-1])

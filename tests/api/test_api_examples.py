@@ -22,7 +22,7 @@ def test_there_are_examples() -> None:
 
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_an_example_runs(
-    code: str, default_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    code: str, prepared_default_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "example", "exec"), {"__name__": "example"})
