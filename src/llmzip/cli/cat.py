@@ -11,17 +11,18 @@ from llmzip.api import Decompressor
 from llmzip.cli.delivery import delivering, expected_bytes
 from llmzip.cli.excerpts import Excerpt
 from llmzip.cli.files import STDIO, stdout_stream
-from llmzip.cli.inputs import opened
+from llmzip.cli.inputs import opened, refuse_terminal
 from llmzip.cli.jobs import run_jobs
-from llmzip.cli.memory import is_out_of_memory, require_least
-from llmzip.cli.messages import Messages, located, shown
+from llmzip.cli.memory import require_least
+from llmzip.cli.messages import Messages, reported, shown
 from llmzip.cli.options import verb
 from llmzip.cli.outputs import Output
 from llmzip.cli.plan import Job, Verb
 from llmzip.cli.progress import watching
 from llmzip.cli.ranges import ByteRange, LineRange
 from llmzip.cli.settings import Settings
-from llmzip.errors import LlmzipError, TrailingError, UsageError
+from llmzip.cli.sources import named
+from llmzip.errors import TrailingError, UsageError
 
 
 @verb("cat")
@@ -56,20 +57,12 @@ def _all_of_them(messages: Messages, settings: Settings) -> None:
 
 
 def _parts(part: ByteRange | LineRange, messages: Messages, settings: Settings) -> None:
-    files = settings.files or (STDIO,)
-    if files.count(STDIO) > 1:
-        raise UsageError("standard input can be read only once")
+    files = named(settings)
     decompressor = settings.decompressor()
     with stdout_stream() as sink:
         for source in files:
-            try:
+            with reported(source, messages):
                 _deliver(source, part, sink, decompressor, messages)
-            except (LlmzipError, OSError) as exc:
-                messages.error(located(source, exc))
-            except Exception as exc:
-                if not is_out_of_memory(exc):
-                    raise
-                messages.error(located(source, exc))
 
 
 def _deliver(
@@ -80,8 +73,7 @@ def _deliver(
     messages: Messages,
 ) -> None:
     with opened(source) as reading:
-        if reading.stream.isatty():
-            raise UsageError("compressed data is not read from a terminal")
+        refuse_terminal(reading.stream)
         excerpt = Excerpt(reading.stream, decompressor, part)
         n_written = 0
         job = Job(source, Output(STDIO), n_bytes=None)

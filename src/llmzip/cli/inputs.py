@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from llmzip.cli.files import STDIO, pipe_stream, stdin_stream
 from llmzip.cli.special import own_descriptor
+from llmzip.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,12 @@ class Input:
             return False
         self.source.unlink()
         return True
+
+
+def refuse_terminal(stream: BinaryIO) -> None:
+    """Raise UsageError where compressed data would be read from a keyboard."""
+    if stream.isatty():
+        raise UsageError("compressed data is not read from a terminal")
 
 
 @contextmanager

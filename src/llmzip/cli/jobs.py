@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from llmzip import descriptors
 from llmzip.cli.files import STDIO
-from llmzip.cli.inputs import Input, opened
-from llmzip.cli.memory import is_out_of_memory
-from llmzip.cli.messages import Messages, Progress, located, shown
+from llmzip.cli.inputs import Input, opened, refuse_terminal
+from llmzip.cli.messages import Messages, Progress, reported, shown
 from llmzip.cli.plan import Job, Verb, plan
 from llmzip.cli.progress import Watch, is_watched, watching
 from llmzip.cli.settings import Settings
 from llmzip.cli.special import special_kind
 from llmzip.cli.tally import size_text
 from llmzip.cli.verify import Original
-from llmzip.errors import LlmzipError, UsageError
+from llmzip.errors import UsageError
 
 if TYPE_CHECKING:
     from llmzip.codec import Stats
@@ -33,7 +32,9 @@ def run_jobs(verb: Verb, settings: Settings, messages: Messages) -> None:
     total = _Total()
     with watching(jobs, messages) as watch:
         for job in jobs:
-            stats = _tried(verb, job, settings, messages, watch)
+            stats = None
+            with reported(job.source, messages):
+                stats = _run_job(verb, job, settings, messages, watch)
             watch.end(job, stats)
             if stats is not None:
                 total.add(stats)
@@ -62,21 +63,6 @@ class _Total:
         files = "1 file" if self.n_files == 1 else f"{self.n_files:,} files"
         share = f"{100 * self.n_file_bytes / self.n_bytes:.2f}% " if self.n_bytes else ""
         return f"{files} {verb.done} : {share}({sizes[0]} => {sizes[1]})"
-
-
-def _tried(
-    verb: Verb, job: Job, settings: Settings, messages: Messages, watch: Watch
-) -> Stats | None:
-    """Do one file; None if that has failed, which is said."""
-    try:
-        return _run_job(verb, job, settings, messages, watch)
-    except (LlmzipError, OSError) as exc:
-        messages.error(located(job.source, exc))
-    except Exception as exc:
-        if not is_out_of_memory(exc):
-            raise
-        messages.error(located(job.source, exc))
-    return None
 
 
 def _run_job(verb: Verb, job: Job, settings: Settings, messages: Messages, watch: Watch) -> Stats:
@@ -109,9 +95,10 @@ def _refuse_to_lose(job: Job, settings: Settings) -> None:
 
 def _refuse_terminals(verb: Verb, reading: BinaryIO, job: Job) -> None:
     """Keep compressed data away from people's eyes and keyboards."""
-    if verb.reads_llmz and reading.isatty():
-        raise UsageError("compressed data is not read from a terminal")
-    if verb.reads_llmz or job.output.path != STDIO or job.output.replace:
+    if verb.reads_llmz:
+        refuse_terminal(reading)
+        return
+    if job.output.path != STDIO or job.output.replace:
         return
     if os.isatty(descriptors.data_output()):
         raise UsageError(

@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from llmzip.cli.files import STDIO
-from llmzip.cli.inputs import opened
+from llmzip.cli.inputs import opened, refuse_terminal
 from llmzip.cli.listing import HEADINGS, Listing, as_json, block, columns, row
-from llmzip.cli.messages import Messages, describe, one_line
+from llmzip.cli.messages import Messages, describe, located, one_line, shown
 from llmzip.cli.options import verb
 from llmzip.cli.settings import Settings
-from llmzip.errors import LlmzipError, UsageError
+from llmzip.cli.sources import named
+from llmzip.errors import LlmzipError
 
 Listings = list[tuple[Path, Listing]]
 
@@ -25,10 +25,7 @@ def list_files(messages: Messages, settings: Settings) -> None:
 
     Neither the model nor any decompression is needed. Without FILE, standard input is read.
     """
-    files = settings.files or (STDIO,)
-    if files.count(STDIO) > 1:
-        raise UsageError("standard input can be read only once")
-    found = [(path, _look_at(path, messages)) for path in files]
+    found = [(path, _look_at(path, messages)) for path in named(settings)]
     if settings.wants_json:
         objects = [_object(path, listing) for path, listing in found]
         click.echo(json.dumps(objects, indent=2))
@@ -43,16 +40,13 @@ def _look_at(path: Path, messages: Messages) -> Listing | str:
     """Return what a file holds, or else what is wrong with it, having said it."""
     try:
         with opened(path) as reading:
-            if reading.stream.isatty():
-                raise UsageError("compressed data is not read from a terminal")
+            refuse_terminal(reading.stream)
             listing = Listing.of(reading.stream)
     except (LlmzipError, OSError) as exc:
-        error = describe(exc)
-        named = isinstance(exc, OSError) and exc.filename is not None
-        messages.error(error if named else f"{_shown(path)}: {error}")
-        return error
+        messages.error(located(path, exc))
+        return describe(exc)
     if listing.trailing is not None:
-        messages.warning(f"{_shown(path)}: {listing.trailing}")
+        messages.warning(f"{shown(path)}: {listing.trailing}")
     return listing
 
 
@@ -86,7 +80,3 @@ def _object(path: Path, listing: Listing | str) -> dict[str, Any]:
     if isinstance(listing, str):
         return {"file": str(path), "error": listing}
     return as_json(listing, str(path))
-
-
-def _shown(path: Path) -> str:
-    return "standard input" if path == STDIO else str(path)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from llmzip.cli.files import STDIO
 from llmzip.cli.memory import is_out_of_memory
 from llmzip.descriptors import NAMES
+from llmzip.errors import LlmzipError
 
 EXIT_OK, EXIT_ERROR, EXIT_WARNING = 0, 1, 2
 
@@ -90,6 +91,17 @@ def located(source: Path, exc: Exception) -> str:
     if isinstance(exc, OSError) and exc.filename is not None:
         return text
     return text if text.startswith(shown(source)) else f"{shown(source)}: {text}"
+
+
+@contextmanager
+def reported(source: Path, messages: Messages) -> Iterator[None]:
+    """Say what goes wrong with an input within the block, and go on with the next."""
+    try:
+        yield
+    except Exception as exc:
+        if not isinstance(exc, LlmzipError | OSError) and not is_out_of_memory(exc):
+            raise
+        messages.error(located(source, exc))
 
 
 def shown(source: Path) -> str:
