@@ -59,7 +59,7 @@ class Output:
             self._check_file(source)
 
     def _check_file(self, source: os.stat_result) -> None:
-        sweep(self.path.parent)  # here, for what is refused leaves nothing behind either
+        sweep(self.path.parent)  # and not later: what is refused leaves nothing behind either
         drop_finished(self.path)
         try:
             status = self.path.lstat()
@@ -115,7 +115,6 @@ def whole_file(
     like: status of the file whose mode and times the target takes.
     Raises FileExistsError if `target` is there and `replace` is not set.
     """
-    sweep(target.parent)
     temporary = Temporary(target)
     try:
         yield cast(BinaryIO, RegularFile(temporary.descriptor, str(target)))

@@ -15,7 +15,6 @@ from llmzip.cli.temporaries import (
     is_still,
     lock,
     naming,
-    sweep,
     sync_folder,
     take_status,
 )
@@ -45,7 +44,6 @@ def partial_file(
     VerifyError says is wrong. Nobody else can open it meanwhile.
     Raises UsageError where it cannot be had, FileExistsError as whole_file does.
     """
-    sweep(target.parent)
     partial = partial_of(target)
     with naming(target):
         target.parent.stat()
