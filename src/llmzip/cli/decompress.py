@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 from llmzip.cli.delivery import delivering, expected_bytes, recovering
-from llmzip.cli.files import STDIO
 from llmzip.cli.jobs import run_jobs
 from llmzip.cli.memory import require_least
 from llmzip.cli.messages import Messages
@@ -37,12 +36,11 @@ def decompress(messages: Messages, settings: Settings) -> None:
         bring_back = recovering(decompressor, messages)
         work = Verb("recovered", True, target_of, lambda _: None, bring_back, bring_back)
     else:
-        to_stdout = settings.to_stdout or settings.output == str(STDIO)
         work = Verb(
             "decompressed",
             True,
             target_of,
-            partial(expected_bytes, decompressor, to_stdout=to_stdout),
+            partial(expected_bytes, decompressor, to_stdout=settings.wants_stdout),
             delivering(decompressor.decompress, messages),
             delivering(decompressor.resume, messages),
         )

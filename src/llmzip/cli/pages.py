@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from llmzip.api import DEFAULT_LEVEL
 from llmzip.cli.files import ReaderGoneError
 from llmzip.cli.grammar import VERB_FLAGS
 from llmzip.cli.options import OPTIONS
@@ -25,7 +26,10 @@ Usage: llmzip [OPTION]... [FILE]...            compress each FILE to FILE.llmz
 Compress text losslessly with a language model that computes exactly.
 Without FILE, or where it is -, from standard input to standard output.
 """
-_LEVELS = ("-1 ... -9", "Level: 1 is fast, 9 small whatever it takes. [default: 5]")
+_LEVELS = (
+    "-1 ... -9",
+    f"Level: 1 is fast, 9 small whatever it takes. [default: {DEFAULT_LEVEL}]",
+)
 _END = """\
 Exit status: 0 done; 1 an error; 2 done, but with a warning.
 

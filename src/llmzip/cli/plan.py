@@ -111,14 +111,13 @@ def plan(verb: Verb, settings: Settings, messages: Messages) -> list[Job]:
 
 
 def _check(settings: Settings, paths: Sequence[Path]) -> None:
-    wants_stdout = settings.to_stdout or settings.output == str(STDIO)
     if settings.output is not None and settings.to_stdout:
         raise UsageError("-o and -c contradict each other; give one of them")
     if settings.output_dir is not None and (settings.output is not None or settings.to_stdout):
         raise UsageError("--output-dir goes neither with -o nor with -c; give one of them")
-    if settings.removes and (wants_stdout or STDIO in paths):
+    if settings.removes and (settings.wants_stdout or STDIO in paths):
         raise UsageError("--rm is for files that are replaced by files, not for - or -c")
-    if settings.resume and wants_stdout:
+    if settings.resume and settings.wants_stdout:
         raise UsageError("--resume is for output to a file, not for - or -c")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmzip.api import DEFAULT_LEVEL, Compressor, Decompressor
+from llmzip.cli.files import STDIO
 from llmzip.cli.ranges import ByteRange, LineRange
 from llmzip.cli.suffixes import SUFFIX
 from llmzip.container.limits import MAX_DICTIONARY_BYTES
@@ -60,6 +61,11 @@ class Settings:
     def removes(self) -> bool:
         """Whether inputs go once they are done; --keep has the last word."""
         return self.remove and not self.keep
+
+    @property
+    def wants_stdout(self) -> bool:
+        """Whether output goes to standard output, by -c or `-o -`."""
+        return self.to_stdout or self.output == str(STDIO)
 
     @property
     def verbosity(self) -> int:
