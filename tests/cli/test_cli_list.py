@@ -218,9 +218,9 @@ def test_a_level_is_told_from_what_it_writes() -> None:
     assert levels_with(LEVELS[1].options) == (1,)
     assert levels_with(LEVELS[3].options) == (3, 4)
     assert levels_with(LEVELS[8].options) == (7, 8, 9)
-    assert levels_with(LEVELS[8].options, 1) == (7, 8, 9)
+    assert levels_with(LEVELS[8].options, is_one_wave=True) == (7, 8, 9)
     assert levels_with(LEVELS[5].options) == (5,)
-    assert levels_with(LEVELS[5].options, 1) == (3, 4, 5, 6, 7, 8, 9)
+    assert levels_with(LEVELS[5].options, is_one_wave=True) == (3, 4, 5, 6, 7, 8, 9)
     assert levels_with(LEVELS[5].roomy().with_dictionary(b"xy").options) == (3, 4, 5, 6)
     assert levels_with(Options(chunk_tokens=5)) == ()
     for number, level in LEVELS.items():

@@ -24,7 +24,7 @@ _UNNAMED = "(dictionary)"
 class Listing:
     """What the members of a file come to: a file may have millions, so none of them is kept.
 
-    models, options: the first few different ones, options with whether there is one wave or more.
+    models, options: the first few different ones, options with whether there is just one wave.
     checksum: of the text, where there is but one member. trailing: what follows the file and is no
     part of it.
     """
@@ -37,7 +37,7 @@ class Listing:
     n_tokens: int = 0
     n_chunks: Counter[Kind] = field(default_factory=Counter)
     models: list[ModelRef] = field(default_factory=list)
-    options: list[tuple[Options, int]] = field(default_factory=list)
+    options: list[tuple[Options, bool]] = field(default_factory=list)
     needs_dictionary: bool = False
     names_no_model: bool = False
     checksum: bytes | None = None
@@ -60,27 +60,26 @@ class Listing:
     def add(self, member: Summary) -> None:
         """Count one more member."""
         self.n_members += 1
-        self.n_compressed += member.n_compressed
-        self.n_bytes += member.n_bytes
-        self.n_groups += member.n_groups
-        self.n_waves += member.n_waves
-        self.n_tokens += member.n_tokens
-        self.n_chunks.update(member.n_chunks)
+        self._sum(member)
         self.checksum = member.checksum if self.n_members == 1 else None
         self.needs_dictionary |= member.options.dictionary is not None
         self.names_no_model |= member.model is None and member.n_tokens > 0
-        _add(self.options, [(member.options, min(member.n_waves, 2))])
-        _add(self.models, [] if member.model is None else [member.model])
+        _note(self.options, (member.options, member.n_waves == 1))
+        if member.model is not None:
+            _note(self.models, member.model)
 
     def merge(self, other: Listing) -> None:
         """Count another file, too."""
         self.n_members += other.n_members
-        self.n_compressed += other.n_compressed
-        self.n_bytes += other.n_bytes
-        self.n_groups += other.n_groups
-        self.n_waves += other.n_waves
-        self.n_tokens += other.n_tokens
-        self.n_chunks.update(other.n_chunks)
+        self._sum(other)
+
+    def _sum(self, one: Summary | Listing) -> None:
+        self.n_compressed += one.n_compressed
+        self.n_bytes += one.n_bytes
+        self.n_groups += one.n_groups
+        self.n_waves += one.n_waves
+        self.n_tokens += one.n_tokens
+        self.n_chunks.update(one.n_chunks)
 
     @property
     def bits_per_byte(self) -> float | None:
@@ -100,7 +99,7 @@ class Listing:
         """The levels that the file may have been made with; none where chunks were chosen."""
         from llmzip.codec.levels import levels_with
 
-        found = (levels_with(options, n_waves) for options, n_waves in self.options)
+        found = (levels_with(options, is_one_wave) for options, is_one_wave in self.options)
         return sorted({level for levels in found for level in levels})
 
 
@@ -198,8 +197,7 @@ def _by_kind(n_chunks: Counter[Kind]) -> str:
     return f": {kinds}" if kinds else ""
 
 
-def _add(seen: list[T], found: list[T]) -> None:
+def _note(seen: list[T], found: T) -> None:
     """Note what has not been seen, up to a limit."""
-    for one in found:
-        if one not in seen and len(seen) < _MOST:
-            seen.append(one)
+    if found not in seen and len(seen) < _MOST:
+        seen.append(found)

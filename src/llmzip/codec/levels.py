@@ -79,22 +79,22 @@ def plain(options: Options) -> Level:
     return Level(options, 1 << 20, 32, options.chunk_tokens)
 
 
-def levels_with(options: Options, n_waves: int = 2) -> tuple[int, ...]:
+def levels_with(options: Options, is_one_wave: bool = False) -> tuple[int, ...]:
     """Return the levels that write these options into a file: several share some, none has others.
 
-    n_waves: of the member; where there is one, the window may have been left out.
+    is_one_wave: whether the member is, so that the window may have been left out.
     Options with a dictionary's mark count as those of the levels that take one.
     """
     unmarked = replace(options, dictionary=None)
     return tuple(
         number
         for number, level in LEVELS.items()
-        if unmarked in _written(level, options.dictionary is not None, n_waves)
+        if unmarked in _written(level, options.dictionary is not None, is_one_wave)
     )
 
 
-def _written(level: Level, has_mark: bool, n_waves: int) -> list[Options]:
+def _written(level: Level, has_mark: bool, is_one_wave: bool) -> list[Options]:
     if has_mark:
         return [level.roomy().options] if level.options.adaptive else []
-    brief = [level.options.briefest(0, MAX_CHUNK_TOKENS)] if n_waves <= 1 else []
+    brief = [level.options.briefest(0, MAX_CHUNK_TOKENS)] if is_one_wave else []
     return [level.options, *brief]
