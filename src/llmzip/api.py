@@ -459,10 +459,14 @@ class Decompressor(_ModelKeeper):
         from llmzip.codec.decode_many import decode_ahead
         from llmzip.codec.many import batches
 
-        limits = {"max_output": self._max_output, "memlimit": self._memlimit}
-
         def ahead(batch: list[bytes]) -> list[list[bytes]]:
-            return decode_ahead(batch, self._open, self._batch, **limits)
+            return decode_ahead(
+                batch,
+                self._open,
+                self._batch,
+                max_output=self._max_output,
+                memlimit=self._memlimit,
+            )
 
         def texts() -> Iterator[bytes]:
             for batch in batches(files):
@@ -474,21 +478,10 @@ class Decompressor(_ModelKeeper):
 
     def _whole(self, file: bytes, known: list[bytes]) -> bytes:
         """Decompress a file; `known`: what its chunks for the model decode to, if not empty."""
-        from llmzip.codec.decode import decoded_pieces
-
         source = io.BytesIO(file)
         if not known:
             self.decoded_size(source, allow_trailing=True)  # before a model is asked
-        pieces = decoded_pieces(
-            source,
-            self._open,
-            self._batch,
-            on_trailing=_but_padding,
-            max_output=self._max_output,
-            memlimit=self._memlimit,
-            known=iter(known) if known else None,
-        )
-        return b"".join(pieces)
+        return b"".join(self._pieces(source, iter(known) if known else None))
 
     def _open_to_recover(
         self, ref: ModelRef | None, options: Options, is_sure: bool
@@ -512,18 +505,21 @@ class Decompressor(_ModelKeeper):
 
         Raises as decompress() does.
         """
+        require_source(source)
+        return self._pieces_in_turn(self._pieces(source))
+
+    def _pieces(self, source: BinaryIO, known: Iterator[bytes] | None = None) -> Iterator[bytes]:
         from llmzip.codec.decode import decoded_pieces
 
-        require_source(source)
-        pieces = decoded_pieces(
+        return decoded_pieces(
             source,
             self._open,
             self._batch,
             on_trailing=_but_padding,
             max_output=self._max_output,
             memlimit=self._memlimit,
+            known=known,
         )
-        return self._pieces_in_turn(pieces)
 
     def pushed(self) -> PushDecoder:
         """Return what takes one member piece by piece and gives its text.
@@ -662,12 +658,12 @@ def _level(number: int, chunk_tokens: int | None, exact: bool) -> Level:
 
 def _dictionary(data: ReadableBuffer) -> bytes:
     """Return what is to be a dictionary. Raises TypeError, UsageError."""
-    n_bytes = as_bytes(data).nbytes
-    if not 1 <= n_bytes <= MAX_DICTIONARY_BYTES:
+    view = as_bytes(data)
+    if not 1 <= view.nbytes <= MAX_DICTIONARY_BYTES:
         raise UsageError(
-            f"a dictionary cannot have {n_bytes:,} bytes: 1 to {MAX_DICTIONARY_BYTES:,}"
+            f"a dictionary cannot have {view.nbytes:,} bytes: 1 to {MAX_DICTIONARY_BYTES:,}"
         )
-    return bytes(as_bytes(data))
+    return bytes(view)
 
 
 def _require_positive(**numbers: int | None) -> None:
