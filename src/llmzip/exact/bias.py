@@ -31,7 +31,7 @@ class RowBias:
     of: NDArray[np.int64]
 
     @classmethod
-    def of_rows(cls, bias: NDArray[np.float32] | RowBias, n_rows: int) -> RowBias:
+    def of_rows(cls, bias: AnyBias, n_rows: int) -> RowBias:
         """Return `bias`, (V,) or (0,), as that of every row; one of rows as it is."""
         if isinstance(bias, RowBias):
             return bias
@@ -47,6 +47,10 @@ class RowBias:
             return self
         numbers, of = np.unique(self.of, return_inverse=True)
         return RowBias(self.values[numbers], of.astype(np.int64))
+
+
+AnyBias = NDArray[np.float32] | RowBias
+"""One bias (V,) for all rows, or one for each."""
 
 
 class HeadBias:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.exact.bias import RowBias
+from llmzip.exact.bias import AnyBias
 from llmzip.exact.cache import KVCache
 from llmzip.exact.hidden import Hidden
 from llmzip.exact.model import ModelShape
@@ -105,21 +105,14 @@ class Engine(Protocol):
     def intervals(self, hidden: Hidden, tokens: Ids) -> TokenIntervals:
         """Intervals of the tokens (rows,) that follow the rows of `hidden`."""
 
-    def distributions(
-        self, hidden: Hidden, bias: NDArray[np.float32] | RowBias | None = None
-    ) -> Distributions:
+    def distributions(self, hidden: Hidden, bias: AnyBias | None = None) -> Distributions:
         """The distributions after the rows of `hidden`, to be searched.
 
         bias: float32 (V,), or one for each row, instead of the head's own.
         """
 
     def step(
-        self,
-        ids: Ids,
-        lanes: Ids,
-        at: Ids,
-        cache: KVCache,
-        bias: NDArray[np.float32] | RowBias | None = None,
+        self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache, bias: AnyBias | None = None
     ) -> Distributions:
         """Feed a token each (M,) to distinct lanes at positions `at`: the distributions after.
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from llmzip.exact.bias import GRADIENT_BITS, RowBias
+from llmzip.exact.bias import GRADIENT_BITS, AnyBias, RowBias
 from llmzip.exact.cache import KVCache
 from llmzip.exact.distribution import Distributions, Ids, TokenIntervals
 from llmzip.exact.hidden import Hidden
@@ -70,9 +70,7 @@ class TorchEngine:
         own = logits.gather(1, tokens[:, None])[:, 0] - logits.amax(1)
         found.bits[part] = (torch.log2(mass) - own).cpu().numpy()
 
-    def distributions(
-        self, hidden: Hidden, bias: NDArray[np.float32] | RowBias | None = None
-    ) -> Distributions:
+    def distributions(self, hidden: Hidden, bias: AnyBias | None = None) -> Distributions:
         """The distributions of `hidden`, ready to be searched."""
         with torch.inference_mode():
             bias = bias.values[bias.of] if isinstance(bias, RowBias) else bias
@@ -81,12 +79,7 @@ class TorchEngine:
             return TorchDistributions(ends, partial(self._reference.probabilities, hidden, own))
 
     def step(
-        self,
-        ids: Ids,
-        lanes: Ids,
-        at: Ids,
-        cache: KVCache,
-        bias: NDArray[np.float32] | RowBias | None = None,
+        self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache, bias: AnyBias | None = None
     ) -> Distributions:
         """Feed a token each to distinct lanes; return the distributions after."""
         return self.distributions(self.forward(ids[:, None], lanes, at, cache), bias)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from llmzip.exact.bias import RowBias
+from llmzip.exact.bias import AnyBias, RowBias
 from llmzip.exact.cache import KVCache
 from llmzip.exact.cpu import head, rows
 from llmzip.exact.cpu.buffers import BLOCK_ROWS, KEY_STEP, CpuCache, ModelView, Workspace
@@ -111,7 +111,7 @@ class CpuEngine:
         self._prefill.intervals(hidden, tokens, found)
         return found
 
-    def distributions(self, hidden: Hidden, bias: Bias | RowBias | None = None) -> Distributions:
+    def distributions(self, hidden: Hidden, bias: AnyBias | None = None) -> Distributions:
         """The distributions of `hidden`, ready to be searched until the next are asked for."""
         n_rows, vocabulary = len(hidden.scale), self.shape.vocab_size
         if n_rows * vocabulary > self._weights.size:  # new memory costs more than the head
@@ -123,12 +123,7 @@ class CpuEngine:
         return CpuDistributions(weights, blocks)
 
     def step(
-        self,
-        ids: Ids,
-        lanes: Ids,
-        at: Ids,
-        cache: KVCache,
-        bias: Bias | RowBias | None = None,
+        self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache, bias: AnyBias | None = None
     ) -> Distributions:
         """Feed a token each to distinct lanes; return the distributions after."""
         if self.way is Way.PLAIN:

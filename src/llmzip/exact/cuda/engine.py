@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from llmzip.errors import DeviceError
-from llmzip.exact.bias import RowBias
+from llmzip.exact.bias import AnyBias, RowBias
 from llmzip.exact.cache import KVCache
 from llmzip.exact.cuda import head
 from llmzip.exact.cuda.attention import MAX_POSITIONS
@@ -175,7 +175,7 @@ class CudaEngine:
         return TokenIntervals(tokens, low, freq, total, np.log2(mass) - own)
 
     def _head_arguments(
-        self, hidden: Hidden, part: slice, bias: NDArray[np.float32] | RowBias | None = None
+        self, hidden: Hidden, part: slice, bias: AnyBias | None = None
     ) -> tuple[Tensor, ...]:
         """The head's sums of some rows, with what turns them into logits."""
         linear, n_rows = self._model.head, part.stop - part.start
@@ -191,9 +191,7 @@ class CudaEngine:
             own, of = (to_device(x, self.device) for x in (rows_bias.values, rows_bias.of))
         return sums, linear.scale, own, of, hidden.scale[part].to(self.device).clone()
 
-    def distributions(
-        self, hidden: Hidden, bias: NDArray[np.float32] | RowBias | None = None
-    ) -> Distributions:
+    def distributions(self, hidden: Hidden, bias: AnyBias | None = None) -> Distributions:
         """The distributions of `hidden`, ready to be searched; they hold their own memory."""
         n_rows = len(hidden.scale)
         with torch.inference_mode():
@@ -202,12 +200,7 @@ class CudaEngine:
             return CudaDistributions(arguments, n_rows, self.shape.vocab_size, biased)
 
     def step(
-        self,
-        ids: Ids,
-        lanes: Ids,
-        at: Ids,
-        cache: KVCache,
-        bias: NDArray[np.float32] | RowBias | None = None,
+        self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache, bias: AnyBias | None = None
     ) -> Distributions:
         """Feed a token each to distinct lanes; return the distributions after."""
         parts = []
