@@ -6,7 +6,7 @@ Importing this imports neither numpy nor torch; the first call does.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 
     from llmzip.codec import OnTrailing, Progress, Recovery, Stats
     from llmzip.codec.access import GroupAccess
+    from llmzip.codec.decode import Known
+    from llmzip.codec.decode_many import AheadProgress
     from llmzip.codec.levels import Level
+    from llmzip.codec.many import Encoded
     from llmzip.codec.push import PushDecoder, PushEncoder
     from llmzip.container import ModelRef, Options
     from llmzip.predict import OpenedPredictor
@@ -248,25 +251,34 @@ class Compressor(_ModelKeeper):
         Raises as compress does, and TypeError for a text that is none, once the files of all
         before it are out; a note says which one it was. What `texts` raises comes then, too.
         """
-        from llmzip.codec.many import batches, encode_batch
-
-        def together(batch: list[bytes]) -> list[bytes]:
-            return encode_batch(batch, self._open, self._marked_level())
-
-        def one_by_one(batch: list[bytes]) -> Iterator[bytes]:
-            for text in batch:
-                yield self._kept.call(partial(together, [text]))[0]
+        from llmzip.codec.many import batches
 
         def files() -> Iterator[bytes]:
             for batch in batches(texts):
                 try:
-                    found = self._kept.call(partial(together, batch))
-                except (LlmzipError, OSError, MemoryError):
-                    yield from one_by_one(batch)  # it comes up again, in its place
+                    found = self.encode_batch(batch)
+                except (LlmzipError, OSError, MemoryError):  # it comes up again, in its place
+                    for text in batch:
+                        yield self.encode_batch([text])[0].file
                 else:
-                    yield from found
+                    yield from (one.file for one in found)
 
         return _numbered(files(), "text")
+
+    def encode_batch(
+        self, texts: Sequence[bytes], progress: Progress | None = None
+    ) -> list[Encoded]:
+        """Return what compress_many() makes of small texts, with the figures, or raise for all.
+
+        progress: called with the number of bytes of all of them dealt with so far.
+        """
+        from llmzip.codec import unseen
+        from llmzip.codec.many import encode_batch
+
+        def work() -> list[Encoded]:
+            return encode_batch(texts, self._open, self._marked_level(), progress or unseen)
+
+        return self._kept.call(work)
 
     def _marked_level(self) -> Level:
         if self._dictionary is None:
@@ -349,12 +361,14 @@ class Decompressor(_ModelKeeper):
         sink: BinaryIO,
         progress: Progress | None = None,
         on_trailing: OnTrailing | None = None,
+        known: Known | None = None,
     ) -> Stats:
         """Decompress all members of `source` onto `sink`, which is neither flushed nor closed.
 
         progress: called with the number of bytes written or nearly so.
         on_trailing: called with the TrailingError where other data follows the last member, once
             all is written; None raises it, but takes zeros for padding.
+        known: what decode_ahead() has returned for this very file.
         Raises FormatError and LimitError (what was written by then is right, but not all),
         ModelError, DeviceError, OSError; UsageError where the object cannot be used: within a
         call of its own, or forked during one.
@@ -374,6 +388,7 @@ class Decompressor(_ModelKeeper):
                 on_trailing or _but_padding,
                 max_output=self._max_output,
                 memlimit=self._memlimit,
+                known=known,
             )
 
         return self._kept.call(work)
@@ -456,32 +471,43 @@ class Decompressor(_ModelKeeper):
         Raises as decompress does, and TypeError for a file that is no bytes, once the texts of
         all before it are out; a note says which one it was. What `files` raises comes then, too.
         """
-        from llmzip.codec.decode_many import decode_ahead
         from llmzip.codec.many import batches
-
-        def ahead(batch: list[bytes]) -> list[list[bytes]]:
-            return decode_ahead(
-                batch,
-                self._open,
-                self._batch,
-                max_output=self._max_output,
-                memlimit=self._memlimit,
-            )
 
         def texts() -> Iterator[bytes]:
             for batch in batches(files):
-                known = self._kept.call(partial(ahead, batch))
-                for file, own in zip(batch, known, strict=True):
+                for file, own in zip(batch, self.decode_ahead(batch), strict=True):
                     yield self._kept.call(partial(self._whole, file, own))
 
         return _numbered(texts(), "file")
 
-    def _whole(self, file: bytes, known: list[bytes]) -> bytes:
-        """Decompress a file; `known`: what its chunks for the model decode to, if not empty."""
+    def decode_ahead(
+        self, files: Sequence[bytes], progress: AheadProgress | None = None
+    ) -> list[Known | None]:
+        """Let the model do its part for many small files at once.
+
+        Return for each of `files` what decompress() may be told as `known`. Nothing is raised for
+        a file that is damaged: that is left to decompress().
+        progress: called with how many bytes are decoded of how many.
+        """
+        from llmzip.codec.decode_many import decode_ahead
+
+        def work() -> list[Known | None]:
+            return decode_ahead(
+                files,
+                self._open,
+                self._batch,
+                progress,
+                max_output=self._max_output,
+                memlimit=self._memlimit,
+            )
+
+        return self._kept.call(work)
+
+    def _whole(self, file: bytes, known: Known | None) -> bytes:
         source = io.BytesIO(file)
-        if not known:
+        if known is None:
             self.decoded_size(source, allow_trailing=True)  # before a model is asked
-        return b"".join(self._pieces(source, iter(known) if known else None))
+        return b"".join(self._pieces(source, known))
 
     def _open_to_recover(
         self, ref: ModelRef | None, options: Options, is_sure: bool
@@ -508,7 +534,7 @@ class Decompressor(_ModelKeeper):
         require_source(source)
         return self._pieces_in_turn(self._pieces(source))
 
-    def _pieces(self, source: BinaryIO, known: Iterator[bytes] | None = None) -> Iterator[bytes]:
+    def _pieces(self, source: BinaryIO, known: Known | None = None) -> Iterator[bytes]:
         from llmzip.codec.decode import decoded_pieces
 
         return decoded_pieces(

@@ -7,12 +7,13 @@ import itertools
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from codec_samples import FakeModel, awkward, encode, mostly_foretold
 
 from llmzip.codec import many
-from llmzip.codec.decode import decoded_pieces
+from llmzip.codec.decode import decode_stream, decoded_pieces
 from llmzip.codec.decode_many import MAX_FILE_BYTES, decode_ahead
 from llmzip.codec.levels import LEVELS, Level
 from llmzip.codec.many import BATCH_BYTES, BATCH_TEXTS, batches, encode_batch
@@ -36,14 +37,22 @@ def texts(model: FakeModel) -> list[bytes]:
     return [*some, b"", noise, some[4] + noise + some[5], *short, mostly_foretold(model, 2000, 9)]
 
 
+def encode_many(model: FakeModel, own: list[bytes], level: Level) -> list[bytes]:
+    return [one.file for one in encode_batch(own, model.open_to_encode, level)]
+
+
 def decode_many(model: FakeModel, files: list[bytes], n_lanes: int | None = None) -> list[bytes]:
     known = decode_ahead(files, model.open_to_decode, n_lanes)
     return [
-        b"".join(
-            decoded_pieces(io.BytesIO(file), model.open_to_decode, known=iter(own) if own else None)
-        )
+        b"".join(decoded_pieces(io.BytesIO(file), model.open_to_decode, known=own))
         for file, own in zip(files, known, strict=True)
     ]
+
+
+def ahead(model: FakeModel, files: list[bytes], **limits: Any) -> list[list[bytes]]:
+    """What the chunks of each file are known to decode to, if they are."""
+    known = decode_ahead(files, model.open_to_decode, **limits)
+    return [[] if own is None else list(own.chunks) for own in known]
 
 
 def n_for_model(file: bytes) -> int:
@@ -55,7 +64,7 @@ def n_for_model(file: bytes) -> int:
 @pytest.mark.parametrize("level", [*LEVELS.values(), WAVY, WAVY.with_chunks(25)])
 def test_files_are_those_that_texts_have_alone(model: FakeModel, level: Level) -> None:
     own = texts(model)
-    files = encode_batch(own, model.open_to_encode, level)
+    files = encode_many(model, own, level)
     assert files == [encode(model, text, level) for text in own]
     assert sum(map(n_for_model, files)) > 4
 
@@ -64,7 +73,7 @@ def test_files_are_those_that_texts_have_alone(model: FakeModel, level: Level) -
 @pytest.mark.parametrize("n_lanes", [None, 1, 3, 50])
 def test_files_come_back(model: FakeModel, level: int, n_lanes: int | None) -> None:
     own = texts(model)
-    files = encode_batch(own, model.open_to_encode, LEVELS[level])
+    files = encode_many(model, own, LEVELS[level])
     assert decode_many(model, files, n_lanes) == own
 
 
@@ -73,19 +82,19 @@ def test_files_of_several_waves_groups_and_members_come_back(
     model: FakeModel, n_lanes: int | None
 ) -> None:
     own = texts(model)
-    alike = encode_batch(own, model.open_to_encode, WAVY)
-    others = encode_batch(own, model.open_to_encode, LEVELS[5])
-    frozen = encode_batch(own, model.open_to_encode, LEVELS[1])
+    alike = encode_many(model, own, WAVY)
+    others = encode_many(model, own, LEVELS[5])
+    frozen = encode_many(model, own, LEVELS[1])
     files = [a + b + c for a, b, c in zip(alike, others, frozen, strict=True)] + alike
     assert decode_many(model, files, n_lanes) == [3 * text for text in own] + own
 
 
 def test_the_model_has_many_at_once(model: FakeModel) -> None:
     own = [mostly_foretold(model, 40 + n, seed=n) for n in range(9)]
-    files = encode_batch(own, model.open_to_encode, LEVELS[5])
+    files = encode_many(model, own, LEVELS[5])
     assert model.predictor.n_together == [9]
     model.predictor.n_together.clear()
-    assert decode_ahead(files, model.open_to_decode) == [[text] for text in own]
+    assert ahead(model, files) == [[text] for text in own]
     # four lanes by default, which are full until there is no text to begin
     first = model.predictor.n_together
     assert set(first[: sum(first) // 5]) == {model.predictor.default_lanes}
@@ -96,11 +105,11 @@ def test_one_text_goes_the_way_of_a_stream(
 ) -> None:
     monkeypatch.delattr(many, "GroupEncoder")
     text = mostly_foretold(model, 100, seed=1)
-    assert encode_batch([text], model.open_to_encode, LEVELS[5]) == [encode(model, text, LEVELS[5])]
+    assert encode_many(model, [text], LEVELS[5]) == [encode(model, text, LEVELS[5])]
 
 
 def test_a_text_without_need_of_the_model_opens_none(model: FakeModel) -> None:
-    files = encode_batch([b"", b"abc", bytes(900)], model.open_to_encode, LEVELS[5])
+    files = encode_many(model, [b"", b"abc", bytes(900)], LEVELS[5])
     assert decode_many(model, files) == [b"", b"abc", bytes(900)]
     assert model.opened == []
 
@@ -129,20 +138,20 @@ def bad_content(model: FakeModel, text: bytes) -> bytes:
 
 def test_a_file_that_cannot_be_read_ahead_leaves_the_others_alone(model: FakeModel) -> None:
     own = [mostly_foretold(model, 60, seed=n) for n in range(3)]
-    files = encode_batch(own, model.open_to_encode, LEVELS[5])
+    files = encode_many(model, own, LEVELS[5])
     broken = files[1][:-1] + bytes([files[1][-1] ^ 1])
     trailing = files[2] + b"something else"
     mixed = [files[0], broken, b"", b"no file", trailing, files[0][:-3]]
-    known = decode_ahead(mixed, model.open_to_decode)
+    known = ahead(model, mixed)
     assert known == [[own[0]], [], [], [], [own[2]], []]
 
 
 def test_what_comes_up_while_decoding_leaves_all_to_be_decoded_alone(model: FakeModel) -> None:
     own = [mostly_foretold(model, 60, seed=n) for n in range(3)]
-    files = encode_batch(own, model.open_to_encode, LEVELS[5])
+    files = encode_many(model, own, LEVELS[5])
     files.insert(1, bad_content(model, own[1]))
     files.append(encode(model, own[0], LEVELS[1]))
-    known = decode_ahead(files, model.open_to_decode)
+    known = ahead(model, files)
     assert known[1] == []
     assert known[4] == [own[0]]  # of another kind, so it was decoded apart
 
@@ -157,18 +166,46 @@ def test_long_files_and_those_that_claim_too_much_are_not_read_ahead(model: Fake
         writer.wave([Chunk.stored(data)], data)
     writer.finish()
     files = [encode(model, short, LEVELS[5]), encode(model, short, LEVELS[5]) + sink.getvalue()]
-    assert decode_ahead(files, model.open_to_decode) == [[short], []]
-    assert decode_ahead(files, model.open_to_decode, max_output=len(short) - 1) == [[], []]
+    assert ahead(model, files) == [[short], []]
+    assert ahead(model, files, max_output=len(short) - 1) == [[], []]
 
 
 def test_a_limit_of_memory_makes_fewer_lanes(model: FakeModel) -> None:
     own = [mostly_foretold(model, 60, seed=n) for n in range(5)]
-    files = encode_batch(own, model.open_to_encode, LEVELS[5])
-    assert decode_ahead(files, model.open_to_decode, memlimit=10) == [[]] * 5
+    files = encode_many(model, own, LEVELS[5])
+    assert ahead(model, files, memlimit=10) == [[]] * 5
     model.predictor.n_together.clear()
-    known = decode_ahead(files, model.open_to_decode, memlimit=3_000_000)
+    known = ahead(model, files, memlimit=3_000_000)
     assert known == [[text] for text in own]
     assert max(model.predictor.n_together) < 4
+
+
+@pytest.mark.parametrize("level", [1, 5])
+def test_progress_and_figures_are_those_of_all_texts(model: FakeModel, level: int) -> None:
+    own = texts(model)
+    n_all = sum(map(len, own))
+    seen: list[int] = []
+    encoded = encode_batch(own, model.open_to_encode, LEVELS[level], seen.append)
+    assert seen[-1] == n_all
+    assert max(seen) == n_all
+    stats = [one.stats for one in encoded]
+    assert [(one.n_bytes, one.n_file_bytes) for one in stats] == [
+        (len(text), len(one.file)) for text, one in zip(own, encoded, strict=True)
+    ]
+    assert all(one.seconds >= one.opening_seconds for one in stats)
+    told: list[tuple[int, int]] = []
+    files = [one.file for one in encoded]
+    known = decode_ahead(files, model.open_to_decode, progress=lambda *pair: told.append(pair))
+    n_model_bytes = sum(one.n_model_bytes for one in stats)
+    assert told[0] == (0, n_model_bytes)
+    assert told == sorted(told)
+    assert [one is None for one in known] == [one.n_model_bytes == 0 for one in stats]
+    for file, text, one, before in zip(files, own, known, stats, strict=True):
+        sink = io.BytesIO()
+        after = decode_stream(io.BytesIO(file), sink, model.open_to_decode, known=one)
+        assert sink.getvalue() == text
+        assert (after.model_name, after.n_tokens) == (before.model_name, before.n_tokens)
+        assert one is None or after.seconds >= one.stats.seconds
 
 
 def test_batches_are_bounded_and_taken_one_at_a_time() -> None:
@@ -225,5 +262,5 @@ def test_what_the_iterable_raises_comes_after_what_it_gave() -> None:
 def test_levels_with_other_groups_take_texts_of_any_length(model: FakeModel) -> None:
     level = replace(LEVELS[1], group_bytes=500)
     own = [mostly_foretold(model, 400, seed=n) for n in range(3)]
-    files = encode_batch(own, model.open_to_encode, level)
+    files = encode_many(model, own, level)
     assert files == [encode(model, text, level) for text in own]

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
+from llmzip.api import Compressor
 from llmzip.cli.jobs import run_jobs
 from llmzip.cli.memory import require_least
 from llmzip.cli.messages import Messages, Progress
 from llmzip.cli.options import verb
-from llmzip.cli.plan import Verb
+from llmzip.cli.plan import Verb, Work
 from llmzip.cli.settings import Settings
 from llmzip.cli.suffixes import suffix_of
+
+if TYPE_CHECKING:
+    from llmzip.codec import Stats
+    from llmzip.codec.many import Encoded
 
 
 @verb("compress")
@@ -33,9 +40,32 @@ def compress(messages: Messages, settings: Settings) -> None:
         settings.decompressor().decompress(written, sink, progress)
 
     work = Verb(
-        "compressed", False, target_of, _size, compressor.compress, compressor.resume, decode
+        "compressed",
+        False,
+        target_of,
+        _size,
+        compressor.compress,
+        compressor.resume,
+        decode,
+        work_ahead=partial(_compress_ahead, compressor),
     )
     run_jobs(work, settings, messages)
+
+
+def _compress_ahead(
+    compressor: Compressor, texts: Sequence[bytes], progress: Callable[[int, int], None]
+) -> list[Work]:
+    """Compress small texts together; return what writes the file of each."""
+    n_bytes = sum(map(len, texts))
+    encoded = compressor.encode_batch(texts, lambda n_done: progress(n_done, n_bytes))
+    return [partial(_write, one) for one in encoded]
+
+
+def _write(encoded: Encoded, _source: BinaryIO, sink: BinaryIO, _progress: Progress) -> Stats:
+    from llmzip.codec.streams import write_full
+
+    write_full(sink, encoded.file)
+    return encoded.stats
 
 
 def _size(source: BinaryIO) -> int | None:

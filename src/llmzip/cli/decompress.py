@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from llmzip.cli.delivery import delivering, expected_bytes, recovering
+from llmzip.cli.delivery import delivering, delivering_ahead, expected_bytes, recovering
 from llmzip.cli.jobs import run_jobs
 from llmzip.cli.memory import require_least
 from llmzip.cli.messages import Messages
@@ -43,5 +43,6 @@ def decompress(messages: Messages, settings: Settings) -> None:
             partial(expected_bytes, decompressor, to_stdout=settings.wants_stdout),
             delivering(decompressor.decompress, messages),
             delivering(decompressor.resume, messages),
+            work_ahead=delivering_ahead(decompressor, messages),
         )
     run_jobs(work, settings, messages)

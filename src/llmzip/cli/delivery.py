@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from llmzip import descriptors
 from llmzip.api import Decompressor
 from llmzip.cli.messages import Messages, Progress
+from llmzip.cli.plan import Work, WorkAhead
 from llmzip.errors import (
     FormatError,
     NotLlmzError,
@@ -25,12 +26,12 @@ from llmzip.errors import (
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-    from llmzip.codec import Recovery, Stats
+    from llmzip.codec import OnTrailing, Recovery, Stats
+    from llmzip.codec.decode import Known
 
 _HINT = "--recover brings back what is whole"
 
-Work = Callable[[BinaryIO, BinaryIO, Progress], "Stats"]
-Decompress = Callable[[BinaryIO, BinaryIO, Progress, Callable[[TrailingError], None]], "Stats"]
+Decompress = Callable[[BinaryIO, BinaryIO, Progress, "OnTrailing"], "Stats"]
 
 
 def expected_bytes(decompressor: Decompressor, source: BinaryIO, to_stdout: bool) -> int | None:
@@ -69,6 +70,32 @@ def delivering(decompress: Decompress, messages: Messages) -> Work:
             raise _with_hint(exc, hint) from exc
 
     return work
+
+
+def delivering_ahead(decompressor: Decompressor, messages: Messages) -> WorkAhead:
+    """Return what lets the model do its part for many small files, and then does as delivering."""
+
+    def work_ahead(
+        files: Sequence[bytes], progress: Callable[[int, int], None]
+    ) -> list[Work | None]:
+        known = decompressor.decode_ahead(files, progress)
+        return [
+            None if own is None else delivering(_decompressing(decompressor, file, own), messages)
+            for file, own in zip(files, known, strict=True)
+        ]
+
+    return work_ahead
+
+
+def _decompressing(decompressor: Decompressor, file: bytes, known: Known) -> Decompress:
+    """Return what decompresses `file`, and not whatever is read from a stream by then."""
+
+    def decompress(
+        _reading: BinaryIO, sink: BinaryIO, progress: Progress, on_trailing: OnTrailing
+    ) -> Stats:
+        return decompressor.decompress(io.BytesIO(file), sink, progress, on_trailing, known=known)
+
+    return decompress
 
 
 def recovering(decompressor: Decompressor, messages: Messages) -> Work:

@@ -1,5 +1,7 @@
 """What compress and decompress share: from file to file, one after the other.
 
+Small files are an exception in that the model works on many of them at once; see batches.py.
+
 A file that fails is reported and the next one is tried. An output appears only when it is
 complete, and an input is removed only after its output is safely on disk.
 """
@@ -7,6 +9,7 @@ complete, and an input is removed only after its output is safely on disk.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -14,7 +17,7 @@ from llmzip import descriptors
 from llmzip.cli.files import STDIO
 from llmzip.cli.inputs import Input, opened, refuse_terminal
 from llmzip.cli.messages import Messages, Progress, reported, shown
-from llmzip.cli.plan import Job, Verb, plan
+from llmzip.cli.plan import Job, Verb, Work, plan
 from llmzip.cli.progress import Watch, is_watched, watching
 from llmzip.cli.settings import Settings
 from llmzip.cli.special import special_kind
@@ -23,6 +26,7 @@ from llmzip.cli.verify import Original
 from llmzip.errors import UsageError
 
 if TYPE_CHECKING:
+    from llmzip.cli.batches import Batches
     from llmzip.codec import Stats
 
 
@@ -31,15 +35,25 @@ def run_jobs(verb: Verb, settings: Settings, messages: Messages) -> None:
     jobs = plan(verb, settings, messages)
     total = _Total()
     with watching(jobs, messages) as watch:
-        for job in jobs:
+        run = _Run(verb, settings, messages, watch, _batches(verb, jobs, settings, watch))
+        for number, job in enumerate(jobs):
             stats = None
             with reported(job.source, messages):
-                stats = _run_job(verb, job, settings, messages, watch)
+                stats = run.do(number, job)
             watch.end(job, stats)
             if stats is not None:
                 total.add(stats)
     if len(jobs) > 1 and messages.verbosity >= (0 if is_watched() else 1):
         messages.say(total.line(verb))
+
+
+def _batches(verb: Verb, jobs: Sequence[Job], settings: Settings, watch: Watch) -> Batches | None:
+    """Return what works on many small files at once, where there are several."""
+    if verb.work_ahead is None or settings.resume or len(jobs) < 2:
+        return None
+    from llmzip.cli.batches import Batches
+
+    return Batches(verb.work_ahead, jobs, watch)
 
 
 @dataclass
@@ -65,21 +79,51 @@ class _Total:
         return f"{files} {verb.done} : {share}({sizes[0]} => {sizes[1]})"
 
 
-def _run_job(verb: Verb, job: Job, settings: Settings, messages: Messages, watch: Watch) -> Stats:
-    """Do one file. It stays where a warning says that not all of it was used."""
-    n_warnings = messages.n_warnings
-    _refuse_to_lose(job, settings)
-    with opened(job.source) as reading:
-        _refuse_terminals(verb, reading.stream, job)
-        job.output.check(reading.status)
-        progress = watch.begin(job, verb.total_bytes(reading.stream))
-        with job.output.opened(reading.status if reading.is_file else None) as writing:
-            stats = _work(verb, reading.stream, writing, settings, progress)
-        reading.note_read()
-    if settings.removes and messages.n_warnings == n_warnings:
-        _remove(reading, messages)
-    _tell(verb, job, stats, settings, messages)
-    return stats
+@dataclass(frozen=True)
+class _Run:
+    """What all the jobs have in common. batches: None where each is done alone."""
+
+    verb: Verb
+    settings: Settings
+    messages: Messages
+    watch: Watch
+    batches: Batches | None
+
+    def do(self, number: int, job: Job) -> Stats:
+        """Do one file. It stays where a warning says that not all of it was used."""
+        n_warnings = self.messages.n_warnings
+        _refuse_to_lose(job, self.settings)
+        with opened(job.source) as reading:
+            _refuse_terminals(self.verb, reading.stream, job)
+            job.output.check(reading.status)
+            n_bytes = self.verb.total_bytes(reading.stream)
+            work = self._work(number, reading.stream)
+            progress = self.watch.begin(job, n_bytes)
+            with job.output.opened(reading.status if reading.is_file else None) as writing:
+                stats = self._verified(work, reading.stream, writing, progress)
+            reading.note_read()
+        if self.settings.removes and self.messages.n_warnings == n_warnings:
+            _remove(reading, self.messages)
+        _tell(self.verb, job, stats, self.settings, self.messages)
+        return stats
+
+    def _work(self, number: int, reading: BinaryIO) -> Work:
+        """Return what does a job."""
+        if self.settings.resume and self.verb.resume is not None:
+            return self.verb.resume
+        begun = self.batches.work(number, reading) if self.batches is not None else None
+        return begun or self.verb.work
+
+    def _verified(
+        self, work: Work, reading: BinaryIO, writing: BinaryIO, progress: Progress
+    ) -> Stats:
+        """Do it, and look at what it has come to if that was asked for."""
+        if not self.settings.verify or self.verb.decode is None:
+            return work(reading, writing, progress)
+        original = Original(reading)
+        stats = work(cast(BinaryIO, original), writing, progress)
+        original.check(writing, self.verb.decode, progress)
+        return stats
 
 
 def _refuse_to_lose(job: Job, settings: Settings) -> None:
@@ -104,19 +148,6 @@ def _refuse_terminals(verb: Verb, reading: BinaryIO, job: Job) -> None:
         raise UsageError(
             "compressed data is not written to a terminal; use -o FILE, or -f to insist"
         )
-
-
-def _work(
-    verb: Verb, reading: BinaryIO, writing: BinaryIO, settings: Settings, progress: Progress
-) -> Stats:
-    """Do it, and look at what it has come to if that was asked for."""
-    work = verb.resume if settings.resume and verb.resume is not None else verb.work
-    if not settings.verify or verb.decode is None:
-        return work(reading, writing, progress)
-    original = Original(reading)
-    stats = work(cast(BinaryIO, original), writing, progress)
-    original.check(writing, verb.decode, progress)
-    return stats
 
 
 def _remove(reading: Input, messages: Messages) -> None:

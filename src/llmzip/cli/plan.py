@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 
 NOWHERE = Path(os.devnull)
 
+Work = Callable[[BinaryIO, BinaryIO, Progress], "Stats"]
+"""Makes of what the first stream holds what goes into the second."""
+
+WorkAhead = Callable[[Sequence[bytes], Callable[[int, int], None]], Sequence[Work | None]]
+"""Does the model's part for what many small inputs hold; returns for each what does the rest, or
+None. Is given what takes how many bytes of originals, of how many, have been dealt with."""
+
 
 @dataclass(frozen=True)
 class Verb:
@@ -32,7 +39,8 @@ class Verb:
     target_of: names the output of a file, beside it, or None to skip it (having said why).
     total_bytes: how many bytes of the original are to be expected, None if unknown; may refuse
         the input before anything else is done.
-    work: does it. resume: does what is missing in the output of an earlier run, where that is
+    work: does it. work_ahead: does part of it for many small inputs at once, where that is
+        offered. resume: does what is missing in the output of an earlier run, where that is
         offered. decode: undoes it, for whoever wants it verified.
     keeps: whether what comes out goes anywhere.
     """
@@ -41,9 +49,10 @@ class Verb:
     reads_llmz: bool
     target_of: Callable[[Path], Path | None]
     total_bytes: Callable[[BinaryIO], int | None]
-    work: Callable[[BinaryIO, BinaryIO, Progress], Stats]
-    resume: Callable[[BinaryIO, BinaryIO, Progress], Stats] | None = None
+    work: Work
+    resume: Work | None = None
     decode: Decode | None = None
+    work_ahead: WorkAhead | None = None
     keeps: bool = True
 
     @property

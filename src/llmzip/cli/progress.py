@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,13 @@ class Watch:
         """Begin a file, whose original is expected to have that many bytes."""
         return lambda _n_bytes: None
 
+    def begin_ahead(self, jobs: Sequence[Job]) -> Callable[[int, int], None]:  # noqa: ARG002
+        """Begin small files, before the turn of each; return what is told how far they are."""
+        return lambda _n_bytes, _n_all: None
+
+    def take(self, job: Job) -> None:
+        """Note that the turn of one of those has come."""
+
     def end(self, job: Job, stats: Stats | None) -> None:
         """End a file; without figures if it has failed."""
 
@@ -50,6 +57,21 @@ class _Shown(Watch):
         """Show what is done now."""
         self._tally.begin(one_line(str(job.source)), job.n_bytes, total_bytes)
         return self._progress
+
+    def begin_ahead(self, jobs: Sequence[Job]) -> Callable[[int, int], None]:
+        """Show that all of them are dealt with now."""
+        label, size = f"{len(jobs)} small files", sum(job.n_bytes or 0 for job in jobs)
+        self._tally.begin(label, None, None)
+
+        def progress(n_bytes: int, n_all: int) -> None:
+            self._tally.update_ahead(size, n_bytes, n_all, time.monotonic())
+            self._show_in_time()
+
+        return progress
+
+    def take(self, job: Job) -> None:
+        """Count it as one that is dealt with by now."""
+        self._tally.take(job.n_bytes or 0)
 
     def end(self, job: Job, stats: Stats | None) -> None:
         """Count it."""

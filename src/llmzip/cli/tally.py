@@ -40,6 +40,8 @@ class Tally:
             self.n_units = float(sum(size or 0 for size in sizes))
         self._ended_units = 0.0
         self._ended_bytes = self._ended_file_bytes = 0
+        self._ahead_units = 0.0
+        self._ahead_bytes = 0
         self._size: int | None = None
         self._total_bytes: int | None = None
         self._n_bytes = 0
@@ -59,9 +61,29 @@ class Tally:
     def update(self, n_bytes: int, now_s: float) -> None:
         """Note that so many bytes of the file's original have been dealt with."""
         self.stage, self._n_bytes = "", n_bytes
-        self._samples.append(_Sample(now_s, self._ended_bytes + n_bytes, self.done))
+        self._sample(now_s)
+
+    def _sample(self, now_s: float) -> None:
+        n_bytes = self._ended_bytes + self._ahead_bytes + self._n_bytes
+        self._samples.append(_Sample(now_s, n_bytes, self.done))
         while len(self._samples) > 2 and now_s - self._samples[0].time_s > SPEED_PERIOD_S:
             self._samples.popleft()
+
+    def update_ahead(self, size: int, n_bytes: int, n_all: int, now_s: float) -> None:
+        """Note how far several files are that are dealt with before the turn of each.
+
+        size: of these files together. n_bytes: of their originals, out of `n_all`, are done.
+        """
+        self.stage = ""
+        self._ahead_units = size * n_bytes / n_all if n_all else 0.0
+        self._ahead_bytes = n_bytes
+        self._sample(now_s)
+
+    def take(self, size: int) -> None:
+        """Note that the turn of one of those files has come, of `size` bytes; it ends at once."""
+        share = min(1.0, size / self._ahead_units) if self._ahead_units else 0.0
+        self._ahead_units -= share * self._ahead_units
+        self._ahead_bytes -= round(share * self._ahead_bytes)
 
     def end(self, size: int | None, n_bytes: int, n_file_bytes: int, now_s: float) -> None:
         """Note the end of a file of `size` bytes: those of its original and of the .llmz file."""
@@ -71,7 +93,7 @@ class Tally:
         self._ended_bytes += n_bytes
         self._ended_file_bytes += n_file_bytes
         if self.n_files > 1:
-            self._samples.append(_Sample(now_s, self._ended_bytes, self.done))
+            self._sample(now_s)
 
     @property
     def done(self) -> float:
@@ -79,7 +101,8 @@ class Tally:
         if self.n_files == 1:
             return self._n_bytes
         share = self._n_bytes / self._total_bytes if self._total_bytes else 0.0
-        return self._ended_units + min(1.0, share) * (self._size or 0)
+        own = min(1.0, share) * (self._size or 0)
+        return self._ended_units + self._ahead_units + own
 
     @property
     def ratio(self) -> float | None:

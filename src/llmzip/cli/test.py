@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from llmzip.cli.delivery import delivering, expected_bytes
+from llmzip.cli.delivery import delivering, delivering_ahead, expected_bytes
 from llmzip.cli.jobs import run_jobs
 from llmzip.cli.messages import Messages
 from llmzip.cli.options import verb
@@ -21,5 +21,8 @@ def test(messages: Messages, settings: Settings) -> None:
     decompressor = settings.decompressor()
     check = partial(expected_bytes, decompressor, to_stdout=False)
     throw_away = delivering(decompressor.decompress, messages)
-    work = Verb("OK:", True, lambda _: None, check, throw_away, throw_away, keeps=False)
+    ahead = delivering_ahead(decompressor, messages)
+    work = Verb(
+        "OK:", True, lambda _: None, check, throw_away, throw_away, work_ahead=ahead, keeps=False
+    )
     run_jobs(work, settings, messages)

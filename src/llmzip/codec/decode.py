@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import BinaryIO
@@ -52,10 +52,11 @@ def decode_stream(
     max_output: int | None = None,
     memlimit: int | None = None,
     done: Done | None = None,
+    known: Known | None = None,
 ) -> Stats:
     """Decompress the .llmz file on `source`, all of its members, onto `sink`.
 
-    done: what of it is there already, and is not decoded again.
+    done: what of it is there already, and is not decoded again. known: what the model has said.
     n_lanes: how many chunks to decode side by side; only speed and memory depend on it.
     on_trailing: called with the error where other data follows, once all is written.
     max_output: how many bytes it may come to; None leaves that to its size (container/claims.py).
@@ -79,10 +80,11 @@ def decode_stream(
         memlimit=memlimit,
         done=done or Done(sink, 0),
         stats=stats,
+        known=known,
     )
     for data in pieces:
         write_full(sink, data)
-    stats.seconds = time.monotonic() - begin_s
+    stats.seconds += time.monotonic() - begin_s
     return stats
 
 
@@ -97,13 +99,11 @@ def decoded_pieces(
     memlimit: int | None = None,
     done: Done | None = None,
     stats: Stats | None = None,
-    known: Iterator[bytes] | None = None,
+    known: Known | None = None,
 ) -> Iterator[bytes]:
-    """Yield what decode_stream writes, chunk by chunk, and count in `stats`. Raises as it does.
-
-    known: what the chunks for the model decode to, if that is known.
-    """
+    """Yield what decode_stream writes, chunk by chunk, and count in `stats`. Raises as it does."""
     stats = stats or Stats()
+    known_chunks = None if known is None else known.counted(stats)
     with way_noted(stats), read_ahead(source, MAX_AHEAD_BYTES) as ahead:
         reader = Reader(ahead)
         records = iter(reader)
@@ -117,7 +117,7 @@ def decoded_pieces(
                     stats,
                     lambda wave: claims.admit(wave, reader.offset),
                     done or Done(io.BytesIO(), 0),
-                    known,
+                    known_chunks,
                 )
                 yield from member.decode(open_model, n_lanes, progress, memlimit)
                 stats.n_file_bytes = reader.offset
@@ -138,6 +138,21 @@ class Done:
         data = read_full(self.stream, n_bytes)
         self.n_bytes -= n_bytes
         return data
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a file's chunks for the model decode to. stats: of that work, its times and its way."""
+
+    chunks: Sequence[bytes]
+    stats: Stats
+
+    def counted(self, stats: Stats) -> Iterator[bytes]:
+        """Add what it took to `stats`; return the chunks."""
+        stats.seconds += self.stats.seconds
+        stats.opening_seconds += self.stats.opening_seconds
+        stats.model_name, stats.way = self.stats.model_name, self.stats.way
+        return iter(self.chunks)
 
 
 @dataclass

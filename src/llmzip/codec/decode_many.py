@@ -8,18 +8,24 @@ is told by nobody: it comes up again, in its place, where the file is decoded fo
 from __future__ import annotations
 
 import io
+import time
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from llmzip.codec.decode import Known
 from llmzip.codec.lanes import Lanes, Slot
 from llmzip.codec.memory import check_memory, groups_within, wave_bytes
-from llmzip.codec.model import OpenedModel, OpenToDecode, unseen
-from llmzip.codec.schedule import Schedule
+from llmzip.codec.model import OpenedModel, OpenToDecode
+from llmzip.codec.schedule import STEPS_PER_REPORT, Schedule
+from llmzip.codec.stats import Stats, share_time
 from llmzip.container import Claims, Group, Header, ModelRef, Options, Reader, Wave
 from llmzip.errors import LlmzipError, TrailingError
 from llmzip.predict.protocol import LearningGroup
+
+AheadProgress = Callable[[int, int], None]
+"""Takes how many bytes are decoded of how many that are to be."""
 
 MAX_FILE_BYTES = 1 << 18
 """Files that claim to hold more are left to be decoded alone."""
@@ -45,6 +51,7 @@ class _Member:
     options: Options
     ref: ModelRef | None = None
     groups: list[list[list[Slot]]] = field(default_factory=list)
+    stats: Stats = field(default_factory=Stats)
 
     def slots(self) -> Iterator[Slot]:
         """Yield the chunks, in order."""
@@ -52,38 +59,86 @@ class _Member:
             for wave in group:
                 yield from wave
 
+    @property
+    def n_bytes(self) -> int:
+        """How many bytes the chunks decode to."""
+        return sum(slot.chunk.n_bytes for slot in self.slots())
+
 
 def decode_ahead(
     files: Sequence[bytes],
     open_model: OpenToDecode,
     n_lanes: int | None = None,
+    progress: AheadProgress | None = None,
     *,
     max_output: int | None = None,
     memlimit: int | None = None,
-) -> list[list[bytes]]:
-    """Return of each file what its chunks for the model decode to, or nothing.
+) -> list[Known | None]:
+    """Return of each file what its chunks for the model decode to, or None.
 
-    Nothing where the file says what cannot be, or a file beside it does, or it is long: then it
-    is to be decoded alone, for `decoded_pieces` to tell. The arguments are those of it.
+    None where no model is wanted, or the file says what cannot be, or a file beside it does, or
+    it is long: then it is to be decoded alone, for `decode_stream` to tell. The arguments are
+    those of it.
     """
+    begin_s = time.monotonic()
     members = [_members(file, max_output) for file in files]
+    wanting = [one for own in members for one in own if one.n_bytes]
     alike: defaultdict[tuple[ModelRef | None, Options], list[_Member]] = defaultdict(list)
-    for member in (one for own in members for one in own if any(one.slots())):
+    for member in wanting:
         alike[member.ref, member.options].append(member)
-    for (ref, options), own in alike.items():
+    report = _Report(sum(one.n_bytes for one in wanting), progress)
+    for own in alike.values():
         with suppress(LlmzipError, OSError, MemoryError):
-            if options.adaptive:
-                _decode_learning(own, open_model(ref, options), n_lanes, memlimit)
-            else:
-                _decode_frozen(own, open_model(ref, options), n_lanes, memlimit)
+            model = _opened(own, open_model)
+            report(0)  # from here on its speed counts
+            decode = _decode_learning if own[0].options.adaptive else _decode_frozen
+            decode(own, model, n_lanes, memlimit, report)
+        report.n_before += sum(one.n_bytes for one in own)
+    share_time([one.stats for one in wanting], time.monotonic() - begin_s)
     return [_known(own) for own in members]
 
 
-def _known(members: Sequence[_Member]) -> list[bytes]:
+def _opened(members: Sequence[_Member], open_model: OpenToDecode) -> OpenedModel:
+    """Open the model of all of them, and note it."""
+    begin_s = time.monotonic()
+    model = open_model(members[0].ref, members[0].options)
+    members[0].stats.opening_seconds = time.monotonic() - begin_s
+    for member in members:
+        member.stats.model_name, member.stats.way = model.ref.name, model.predictor.way
+        member.stats.n_bytes = member.n_bytes
+    return model
+
+
+class _Report:
+    """Says how many bytes are decoded of those that the model is wanted for.
+
+    n_before: of what was decoded before that which is being decoded now.
+    """
+
+    def __init__(self, n_all: int, progress: AheadProgress | None) -> None:
+        self.n_before = 0
+        self._n_all = n_all
+        self._progress = progress
+
+    def __call__(self, n_bytes: int) -> None:
+        """Say that so many of what is being decoded now are done."""
+        if self._progress is not None:
+            self._progress(self.n_before + n_bytes, self._n_all)
+
+
+def _known(members: Sequence[_Member]) -> Known | None:
     """Return what the chunks decode to if all is known."""
     data = [slot.data for member in members for slot in member.slots()]
     known = [one for one in data if one is not None]
-    return known if len(known) == len(data) else []
+    if not known or len(known) < len(data):
+        return None
+    stats = Stats()
+    for member in members:
+        stats.model_name = member.stats.model_name or stats.model_name
+        stats.way = member.stats.way or stats.way
+        stats.seconds += member.stats.seconds
+        stats.opening_seconds += member.stats.opening_seconds
+    return Known(known, stats)
 
 
 def _members(file: bytes, max_output: int | None) -> list[_Member]:
@@ -114,18 +169,26 @@ def _members(file: bytes, max_output: int | None) -> list[_Member]:
 
 
 def _decode_frozen(
-    members: Sequence[_Member], model: OpenedModel, n_lanes: int | None, memlimit: int | None
+    members: Sequence[_Member],
+    model: OpenedModel,
+    n_lanes: int | None,
+    memlimit: int | None,
+    report: _Report,
 ) -> None:
     """Decode chunks that share nothing: whenever one is done, the next takes its lane."""
     slots = [slot for member in members for slot in member.slots()]
     chunks = [slot.chunk for slot in slots]
-    decoded = Schedule(chunks, lambda: model, n_lanes, unseen, memlimit)
+    decoded = Schedule(chunks, lambda: model, n_lanes, report, memlimit)
     for slot, data in zip(slots, decoded, strict=True):
         slot.data = data
 
 
 def _decode_learning(
-    members: Sequence[_Member], model: OpenedModel, n_lanes: int | None, memlimit: int | None
+    members: Sequence[_Member],
+    model: OpenedModel,
+    n_lanes: int | None,
+    memlimit: int | None,
+    report: _Report,
 ) -> None:
     """Decode waves: whenever there are lanes for the next one, of whatever group, it begins."""
     groups = [
@@ -143,7 +206,7 @@ def _decode_learning(
     n_lanes = max(n_lanes, max(len(wave) for wave in all_waves))
     needed = wave_bytes(model.predictor, [n_tokens] * n_lanes, 0)
     check_memory(needed, memlimit, f"{n_lanes} chunks")
-    _Together(model, groups, n_lanes, n_tokens).run()
+    _Together(model, groups, n_lanes, n_tokens).run(report)
 
 
 class _Together:
@@ -155,14 +218,20 @@ class _Together:
         self._predictor = model.predictor
         self._shared = model.predictor.group().shared_lanes(n_lanes, n_tokens)
         self._lanes = Lanes(model, n_lanes, self._shared)
+        self._slots = [slot for one in groups for wave in one.waves for slot in wave]
         self._waiting = deque(groups)
         self._going: list[_Learning] = []
 
-    def run(self) -> None:
+    def run(self, report: _Report) -> None:
         """Decode all of them. Raises CorruptError."""
+        n_steps = 0
         while self._waiting or self._going:
             self._begin()
             self._lanes.step()
+            n_steps += 1
+            if n_steps % STEPS_PER_REPORT == 0:
+                self._lanes.note_progress()
+                report(sum(slot.n_bytes_done for slot in self._slots))
             for one in [one for one in self._going if one.is_idle()]:
                 self._going.remove(one)
                 if one.waves:

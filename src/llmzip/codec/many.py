@@ -8,8 +8,11 @@ what is verified) is decided by the very code that takes a text alone.
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 
 from llmzip.buffers import as_bytes
@@ -17,7 +20,8 @@ from llmzip.codec.encode import GroupEncoder, encode_stream
 from llmzip.codec.groups import Preparation
 from llmzip.codec.levels import Level
 from llmzip.codec.memory import GROUP_BYTES, GROUPS_BYTES
-from llmzip.codec.model import OpenToEncode, unseen
+from llmzip.codec.model import OpenToEncode, Progress, unseen
+from llmzip.codec.stats import Stats, share_time
 from llmzip.codec.wanted import FrozenChunks, LearningWave, ToCode
 from llmzip.container import Writer
 
@@ -60,28 +64,67 @@ def _with_failure_last(items: Iterable[object]) -> Iterator[bytes | Exception]:
         yield exc
 
 
-def encode_batch(texts: Sequence[bytes], open_model: OpenToEncode, level: Level) -> list[bytes]:
-    """Return each of `texts` as a file. Raises as encode_stream does, whichever text it is for."""
+@dataclass(frozen=True)
+class Encoded:
+    """A text as a file. stats: what was measured; of the time it has the share of its bytes."""
+
+    file: bytes
+    stats: Stats
+
+
+def encode_batch(
+    texts: Sequence[bytes], open_model: OpenToEncode, level: Level, progress: Progress = unseen
+) -> list[Encoded]:
+    """Compress each of `texts`; `progress` is told how many bytes of all of them are done.
+
+    Raises as encode_stream does, whichever text it is for.
+    """
+    begin_s = time.monotonic()
     most = len(texts) if level.options.dictionary is None else GROUPS_BYTES // GROUP_BYTES
-    parts = (texts[at : at + most] for at in range(0, len(texts), max(1, most)))
-    return [file for part in parts for file in _encode_at_once(part, open_model, level)]
+    done = _Done(len(texts), progress)
+    encoded = [
+        one
+        for at in range(0, len(texts), max(1, most))
+        for one in _encode_at_once(texts[at : at + most], open_model, level, done.parts[at:])
+    ]
+    share_time([one.stats for one in encoded], time.monotonic() - begin_s)
+    return encoded
 
 
-def _encode_at_once(texts: Sequence[bytes], open_model: OpenToEncode, level: Level) -> list[bytes]:
+class _Done:
+    """Adds up how far texts are that are worked on side by side. parts: take how far each is."""
+
+    def __init__(self, n_texts: int, progress: Progress) -> None:
+        self._n_bytes = [0] * n_texts
+        self._n_bytes_of_all = 0
+        self._progress = progress
+        self.parts: list[Progress] = [partial(self._note, number) for number in range(n_texts)]
+
+    def _note(self, number: int, n_bytes: int) -> None:
+        self._n_bytes_of_all += n_bytes - self._n_bytes[number]
+        self._n_bytes[number] = n_bytes
+        self._progress(self._n_bytes_of_all)
+
+
+def _encode_at_once(
+    texts: Sequence[bytes],
+    open_model: OpenToEncode,
+    level: Level,
+    progress: Sequence[Progress],
+) -> list[Encoded]:
     sinks = [io.BytesIO() for _ in texts]
     if len(texts) == 1:
-        encode_stream(io.BytesIO(texts[0]), sinks[0], open_model, level)
-        return [sinks[0].getvalue()]
+        stats = encode_stream(io.BytesIO(texts[0]), sinks[0], open_model, level, progress[0])
+        return [Encoded(sinks[0].getvalue(), stats)]
     with closing(Preparation()) as threads:
         encoders = [
-            GroupEncoder(Writer(sink, level.options), open_model, level, unseen, threads)
-            for sink in sinks
+            GroupEncoder(Writer(sink, level.options), open_model, level, report, threads)
+            for sink, report in zip(sinks, progress, strict=False)
         ]
         sources = map(io.BytesIO, texts)
         _side_by_side([one.steps(text) for one, text in zip(encoders, sources, strict=True)])
-    for encoder in encoders:
-        encoder.finish()
-    return [sink.getvalue() for sink in sinks]
+    finished = [encoder.finish() for encoder in encoders]
+    return [Encoded(sink.getvalue(), own) for sink, own in zip(sinks, finished, strict=True)]
 
 
 def _side_by_side(steps: Sequence[Iterator[ToCode]]) -> None:
@@ -97,9 +140,14 @@ def _side_by_side(steps: Sequence[Iterator[ToCode]]) -> None:
 def _code_waves(waves: Sequence[LearningWave]) -> None:
     if waves:
         wanted = [(wave.group, wave.chunks) for wave in waves]
-        found = waves[0].group.encode(wanted, lambda _: None)
+        found = waves[0].group.encode(wanted, partial(_report, waves))
         for wave, intervals in zip(waves, found, strict=True):
             wave.found = intervals
+
+
+def _report(waves: Sequence[LearningWave], done: float) -> None:
+    for wave in waves:
+        wave.report(done)
 
 
 def _code_frozen(wanted: Sequence[FrozenChunks]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -48,6 +48,14 @@ class Stats:
         """Bytes of the original dealt with each second, once the model is ready."""
         working_seconds = self.seconds - self.opening_seconds
         return self.n_bytes / working_seconds if working_seconds > 0 else math.nan
+
+
+def share_time(stats: Sequence[Stats], seconds: float) -> None:
+    """Spread the time that all have taken together, but for opening the model, by their bytes."""
+    n_bytes = max(1, sum(one.n_bytes for one in stats))
+    working = max(0.0, seconds - sum(one.opening_seconds for one in stats))
+    for one in stats:
+        one.seconds = one.opening_seconds + working * one.n_bytes / n_bytes
 
 
 @contextmanager
