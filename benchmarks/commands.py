@@ -58,18 +58,18 @@ class Commands:
     threads: int | None
 
     def llmzip(self, *arguments: str | Path) -> Run:
-        """Run the command line."""
-        return run([sys.executable, "-m", "llmzip", *map(str, arguments)])
+        """Run the command line, silently."""
+        how = ["-q", "--device", self.device]
+        if self.threads:
+            how += ["--threads", str(self.threads)]
+        return run([sys.executable, "-m", "llmzip", *how, *map(str, arguments)])
 
     def round_trip(self, data: bytes) -> FileRun:
         """Compress and decompress `data` from file to file. Raises RoundTripError."""
         original, packed, back = (self.folder / name for name in ("text", "packed", "back"))
         original.write_bytes(data)
-        how = ["-q", "-f", "--device", self.device]
-        if self.threads:
-            how += ["--threads", str(self.threads)]
-        compress = self.llmzip("compress", *how, "-m", self.model, "-o", packed, original)
-        decompress = self.llmzip("decompress", *how, "-o", back, packed)
+        compress = self.llmzip("compress", "-f", "-m", self.model, "-o", packed, original)
+        decompress = self.llmzip("decompress", "-f", "-o", back, packed)
         if back.read_bytes() != data:
             raise RoundTripError(f"llmzip: a text of {len(data)} bytes came back different")
         return FileRun(len(data), packed.stat().st_size, compress, decompress)

@@ -1,10 +1,11 @@
 """Many small texts at once beside one by one: texts and tokens a second, both ways.
 
-    python benchmarks/many.py FILE... [--texts 1000] [--bytes 200] [--level 5] [--runs 3]
+    python benchmarks/many.py FILE... [--texts 1000] [--alone 100] [--bytes 200] [--level 5]
 
 The texts are cut from the files, one after the other. Every row is the median of its runs; all
-are made in one go, by turns, with the model open. The last row is the limit: the same tokens
-as long texts, so that the model is kept busy by whole windows of them.
+are made in one go, by turns, with the model open. One by one goes through the first of the texts
+only, for it takes long. The last row is the limit: the same tokens as one long text, so that the
+model is kept busy by whole windows of them.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> str:
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = script_parser("many.py", (__doc__ or "").partition("\n")[0])
     parser.add_argument("--texts", type=int, default=1000)
+    parser.add_argument("--alone", type=int, default=100, help="texts that go one by one")
     parser.add_argument("--bytes", type=int, default=200, help="of each text")
     parser.add_argument("--level", type=int, nargs="+", default=[5])
     parser.add_argument("--runs", type=int, default=3)
@@ -44,34 +46,33 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _table(texts: list[bytes], level: int, options: argparse.Namespace) -> str:
-    bench = _Bench(texts, level, options.model, options.device, options.threads)
+    bench = _Bench(texts, level, options)
     lines = [
         f"{len(texts):,} texts of {options.bytes} bytes, level {level}, {bench.way}",
         "",
-        "| | seconds | texts/s | tokens/s |",
-        "| --- | ---: | ---: | ---: |",
+        "| | texts | seconds | texts/s | kB/s |",
+        "| --- | ---: | ---: | ---: | ---: |",
     ]
-    for name, seconds in bench.timed(options.runs).items():
-        rates = f"{len(texts) / seconds:,.1f} | {bench.n_tokens / seconds:,.0f}"
-        lines.append(f"| {name} | {seconds:.2f} | {rates} |")
+    for name, (n_texts, seconds) in bench.timed(options.runs).items():
+        rates = f"{n_texts / seconds:,.1f} | {n_texts * options.bytes / seconds / 1000:,.2f}"
+        lines.append(f"| {name} | {n_texts:,} | {seconds:.2f} | {rates} |")
     table = "\n".join([*lines, ""])
     print(table, flush=True)
     return table
 
 
 class _Bench:
-    """What is timed, each result being checked."""
+    """What is timed, each result being checked. The files of all texts are made together first."""
 
-    def __init__(
-        self, texts: Sequence[bytes], level: int, model: str, device: str, threads: int | None
-    ) -> None:
+    def __init__(self, texts: Sequence[bytes], level: int, options: argparse.Namespace) -> None:
+        how = {"model": options.model, "device": options.device, "threads": options.threads}
         self._texts = list(texts)
+        self._n_alone = min(options.alone, len(texts))
         self._long = b"".join(texts)
-        self._compressor = Compressor(model=model, level=level, device=device, threads=threads)
-        self._decompressor = Decompressor(model=model, device=device, threads=threads)
-        self._files = [self._compress(text) for text in texts]
-        stats = self._compressor.compress(io.BytesIO(self._long), io.BytesIO())
-        self.way, self.n_tokens = stats.way, stats.n_tokens
+        self._compressor = Compressor(level=level, **how)
+        self._decompressor = Decompressor(**how)
+        self._files = list(self._compressor.compress_many(self._texts))
+        self.way = self._compressor.compress(io.BytesIO(self._long), io.BytesIO()).way
 
     def _compress(self, text: bytes) -> bytes:
         sink = io.BytesIO()
@@ -83,31 +84,33 @@ class _Bench:
         self._decompressor.decompress(io.BytesIO(file), sink)
         return sink.getvalue()
 
-    def timed(self, n_runs: int) -> dict[str, float]:
-        """Return the median of the seconds that each takes; the runs go round by turns."""
+    def timed(self, n_runs: int) -> dict[str, tuple[int, float]]:
+        """Return how many texts each deals with, and the median of the seconds that it takes."""
+        texts, files = self._texts[: self._n_alone], self._files[: self._n_alone]
         work: dict[str, tuple[Work, list[bytes] | None]] = {
-            "compress, one by one": (lambda: list(map(self._compress, self._texts)), self._files),
+            "compress, one by one": (lambda: list(map(self._compress, texts)), files),
             "compress_many": (
                 lambda: list(self._compressor.compress_many(self._texts)),
                 self._files,
             ),
-            "decompress, one by one": (
-                lambda: list(map(self._decompress, self._files)),
-                self._texts,
-            ),
+            "decompress, one by one": (lambda: list(map(self._decompress, files)), texts),
             "decompress_many": (
                 lambda: list(self._decompressor.decompress_many(self._files)),
                 self._texts,
             ),
             "compress, one long text": (lambda: [self._compress(self._long)], None),
         }
-        for run, _ in work.values():
-            run()  # once to warm up
         seconds: dict[str, list[float]] = {name: [] for name in work}
         for _ in range(n_runs):
             for name, (run, wanted) in work.items():
                 seconds[name].append(_seconds(run, wanted))
-        return {name: statistics.median(own) for name, own in seconds.items()}
+        return {
+            name: (
+                len(self._texts if wanted is None else wanted),
+                statistics.median(seconds[name]),
+            )
+            for name, (_, wanted) in work.items()
+        }
 
 
 def _seconds(run: Work, wanted: list[bytes] | None) -> float:
