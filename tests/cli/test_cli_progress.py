@@ -7,9 +7,12 @@ import os
 import pty
 import random
 import re
+import shlex
+import shutil
 import struct
 import subprocess
 import termios
+import time
 from pathlib import Path
 
 import pytest
@@ -132,6 +135,40 @@ def test_many_files_have_one_line_and_a_total(tmp_path: Path, columns: int) -> N
     assert numbers == sorted(numbers)
     assert "12 files compressed : 100." in text.replace("\n", " ")
     assert on_terminal(tmp_path, columns, "-qrf", ".", "--output-dir", "out") == ""
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+@pytest.mark.parametrize("columns", [80, 40])
+def test_a_screen_of_tmux_has_one_line_of_progress_which_vanishes(
+    tmp_path: Path, columns: int
+) -> None:
+    noise = random.Random(1).randbytes(1_500_000)
+    for number in range(8):
+        (tmp_path / f"a file with a name that is rather long, number {number}").write_bytes(noise)
+    command = shlex.join([*COMMAND, "-r", ".", "--output-dir", "out"])
+    size = ["-x", str(columns), "-y", "10"]
+    tmux = ["tmux", "-L", f"llmzip-{os.getpid()}-{columns}", "-f", os.devnull]
+    script = f"{command}; echo STATUS $?; exec sleep 600"
+    subprocess.run(
+        [*tmux, "new-session", "-d", *size, script], cwd=tmp_path, env=environment(), check=True
+    )
+    screens: list[list[str]] = []
+    try:
+        while not screens or not any(line.startswith("STATUS") for line in screens[-1]):
+            capture = [*tmux, "capture-pane", "-p"]
+            text = subprocess.run(capture, capture_output=True, check=True).stdout.decode()
+            screens.append([line for line in text.split("\n") if line.strip()])
+            assert len(screens) < 6000
+            time.sleep(0.01)
+    finally:
+        subprocess.run([*tmux, "kill-server"], check=False)
+    going = [[line for line in screen if re.search(r"\d/8 files", line)] for screen in screens]
+    assert max(map(len, going)) == 1, screens
+    assert all(len(line) < columns for lines in going for line in lines)
+    assert not going[-1]
+    *total, status = screens[-1]
+    assert "".join(total).startswith("llmzip: 8 files compressed : 100.")
+    assert status == "STATUS 0"
 
 
 def test_opening_the_model_is_said(tmp_path: Path, tiny_llama_folder: Path) -> None:
