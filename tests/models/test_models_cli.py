@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -92,9 +93,35 @@ def test_the_default_model_is_pulled_listed_and_removed(own_home: Path) -> None:
     assert (pulled.returncode, pulled.stdout, pulled.stderr) == (0, f"{path}\n", "")
     assert llmzip("path").stdout == f"{path}\n"
     assert " yes " in llmzip("list").stdout.splitlines()[1]
+    kept = own_home.parent / "kept" / path.name
+    assert llmzip("export", "smollm2-135m", str(kept.parent)).stdout == f"{kept}\n"
+    assert kept.read_bytes() == path.read_bytes()
+    assert llmzip("path", str(kept)).stdout == f"{kept}\n"
     assert llmzip("rm", "smollm2-135m").stdout == "removed smollm2-135m: 98 MB\n"
     assert not path.exists()
     assert "nothing of model 'smollm2-135m'" in one_error_line(llmzip("rm", "smollm2-135m"))
+
+
+def test_a_folder_is_kept_with_what_counts_of_it(tiny_gpt2_folder: Path, tmp_path: Path) -> None:
+    model = Path(shutil.copytree(tiny_gpt2_folder, tmp_path / "model"))
+    (model / "notes.txt").write_text("nobody reads this")
+    result = llmzip("export", str(model), str(tmp_path / "kept"))
+    kept = tmp_path / "kept" / "model"
+    assert (result.returncode, result.stdout, result.stderr) == (0, f"{kept}\n", "")
+    assert [path.name for path in kept.parent.iterdir()] == ["model"]
+    made, again = (open_exact(str(path), quiet=True) for path in (model, kept))
+    assert made.fingerprint == again.fingerprint
+    assert not (kept / "notes.txt").exists()
+    before = {path.name: path.read_bytes() for path in kept.iterdir()}
+    assert "model exists" in one_error_line(llmzip("export", str(model), str(kept.parent)))
+    assert {path.name: path.read_bytes() for path in kept.iterdir()} == before
+
+
+def test_what_is_not_here_is_not_kept(tmp_path: Path) -> None:
+    assert "llmzip models pull gpt2" in one_error_line(
+        llmzip("export", "gpt2", str(tmp_path / "x"))
+    )
+    assert not (tmp_path / "x").exists()
 
 
 def test_rm_takes_prepared_models_and_leaves_the_folder(tiny_gpt2_folder: Path) -> None:

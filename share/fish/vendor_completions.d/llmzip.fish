@@ -1,13 +1,13 @@
 # Completion of llmzip for fish. Made by scripts/share.py from the declarations.
 set -l reading '__fish_contains_opt -s d -s t -s l; or __fish_seen_subcommand_from decompress test list cat -d --decompress --uncompress -t --test -l --list'
 complete -c llmzip -f -n "$reading" -a '(__fish_complete_suffix .llmz | string match -r "^[^\t]*(?:\.llmz|/)(?:\t.*)?\$")'
-complete -c llmzip -f -n '__fish_seen_subcommand_from models' -a 'list pull path rm'
+complete -c llmzip -f -n '__fish_seen_subcommand_from models' -a 'list pull path export rm'
 complete -c llmzip -n __fish_use_subcommand -a compress -d 'Compress each FILE to FILE.llmz'
 complete -c llmzip -n __fish_use_subcommand -a decompress -d 'Decompress each FILE.llmz to FILE'
 complete -c llmzip -n __fish_use_subcommand -a test -d 'Decompress each FILE.llmz and throw the text away'
 complete -c llmzip -n __fish_use_subcommand -a list -d 'Show sizes and model of each FILE.llmz'
 complete -c llmzip -n __fish_use_subcommand -a cat -d 'Write the text of each FILE.llmz, or a part of it'
-complete -c llmzip -n __fish_use_subcommand -a models -d 'List, fetch, find and remove language models'
+complete -c llmzip -n __fish_use_subcommand -a models -d 'List, fetch, find, keep and remove language models'
 complete -c llmzip -l level -d '1 is fast, 9 small whatever it takes' -x -a '1 2 3 4 5 6 7 8 9'
 complete -c llmzip -s r -l recursive -d 'Take the files in folders'
 complete -c llmzip -l exclude -d 'Leave out what is so called, by its name or its path below a folder' -x

