@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from llmzip.api import Decompressor
-from llmzip.cli.delivery import delivering, expected_bytes
+from llmzip.cli.delivery import delivering, delivering_ahead, expected_bytes
 from llmzip.cli.excerpts import Excerpt
 from llmzip.cli.files import STDIO, stdout_stream
 from llmzip.cli.inputs import opened, refuse_terminal
@@ -52,6 +52,7 @@ def _all_of_them(messages: Messages, settings: Settings) -> None:
         lambda _: None,
         partial(expected_bytes, decompressor, to_stdout=True),
         delivering(decompressor.decompress, messages),
+        work_ahead=delivering_ahead(decompressor, messages),
     )
     run_jobs(work, replace(settings, to_stdout=True), messages)
 
