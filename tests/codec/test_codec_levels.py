@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 
 import pytest
+from codec_samples import chunks_of
 
 import llmzip
 from llmzip.container import ADAPTIVE_OPTIONS, DEFAULT_OPTIONS, Options
@@ -23,9 +24,12 @@ def test_a_short_text_is_never_larger_by_a_higher_level(tiny_llama_folder: Path)
     assert options == [DEFAULT_OPTIONS, ADAPTIVE_OPTIONS]
 
 
-def test_bytes_without_a_model_are_never_larger_by_a_higher_level() -> None:
-    table = b"".join(b"%d,%d;" % (i, i * i % 97) for i in range(60))
-    sizes = [len(llmzip.compress(bytes(range(256)) + table * 2, level)) for level in range(2, 10)]
+def test_bytes_without_a_model_are_never_larger_by_a_higher_level(tiny_llama_folder: Path) -> None:
+    model = str(tiny_llama_folder)
+    data = bytes(range(256)) + 2 * b"".join(b"%d,%d;" % (i, i * i % 97) for i in range(60))
+    files = [llmzip.compress(data, level, model=model) for level in range(2, 10)]
+    assert not any(chunk.kind.needs_model for file in files for chunk in chunks_of(file))
+    sizes = [len(file) for file in files]
     assert sizes == sorted(sizes, reverse=True)
 
 
