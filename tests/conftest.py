@@ -7,16 +7,21 @@ tokens are likely and others are not, as with a trained model.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+from platformdirs import user_cache_path
 
 import llmzip
 from llmzip.models import DEFAULT_MODEL, HOME_VARIABLE, locate
@@ -78,27 +83,53 @@ def default_model(llmzip_home: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def prepared_default_model(
-    default_model: str, llmzip_home: Path, tmp_path_factory: pytest.TempPathFactory
-) -> str:
+def prepared_default_model(default_model: str, llmzip_home: Path) -> str:
     """Return the default model's name, its prepared form being there too.
 
-    It is prepared once for all workers of a run, in a process of its own, whose gigabytes end
-    with it; who comes second waits for the cache's lock.
+    That takes minutes, so it is kept for all runs of the same sources: see `_kept_home`. It is
+    made in a process of its own, whose gigabytes end with it; other workers wait for the cache's
+    lock.
     """
     weights = locate(default_model)
-    home = _folder_of_the_run(tmp_path_factory) / "llmzip home of the run"
-    home.mkdir(mode=0o700, exist_ok=True)
+    home = _kept_home()
     _link(home / "models" / default_model / weights.path.name, weights.path.resolve())
     script = "import sys; from llmzip.models.prepared import open_exact; open_exact(sys.argv[1])"
-    subprocess.run(
-        [sys.executable, "-c", script, default_model],
-        env=os.environ | {HOME_VARIABLE: str(home), "PYTHONPATH": str(SOURCES)},
-        check=True,
-    )
     key = prepared_path(weights).name
+    if not (home / "prepared" / key).exists():
+        subprocess.run(
+            [sys.executable, "-c", script, default_model],
+            env=os.environ | {HOME_VARIABLE: str(home), "PYTHONPATH": str(SOURCES)},
+            check=True,
+        )
     _link(llmzip_home / "prepared" / key, home / "prepared" / key)
     return default_model
+
+
+def _kept_home() -> Path:
+    """Return the cache folder that the sources as they are now share among runs, for their user.
+
+    What any change of the sources might have made otherwise is not taken from an older state; the
+    folders of older states go, an hour after they were used last: a run may be at work beside.
+    """
+    kept = user_cache_path("llmzip") / "tests"
+    home = kept / _state_of_the_sources()
+    home.mkdir(parents=True, mode=0o700, exist_ok=True)
+    os.utime(home)
+    for other in kept.iterdir():
+        if other.stat().st_mtime < time.time() - 3600:
+            shutil.rmtree(other, ignore_errors=True)
+    return home
+
+
+def _state_of_the_sources() -> str:
+    """Return a name for all of llmzip's sources, and the libraries that a model is prepared by."""
+    state = hashlib.sha256(sys.version.encode())
+    for library in ("numpy", "numba", "torch", "transformers", "tokenizers", "gguf", "safetensors"):
+        state.update(f"{library} {version(library)}\0".encode())
+    for path in sorted(SOURCES.rglob("llmzip/**/*.py")):
+        state.update(path.relative_to(SOURCES).as_posix().encode() + b"\0")
+        state.update(hashlib.sha256(path.read_bytes()).digest())
+    return state.hexdigest()[:16]
 
 
 @pytest.fixture(scope="session")

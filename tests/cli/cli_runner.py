@@ -9,8 +9,12 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
+
+import fork_server
 
 COMMAND = [sys.executable, "-m", "llmzip"]
 SOURCE_ROOT = Path(__file__).parents[2] / "src"
@@ -31,20 +35,44 @@ def environment(**changes: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(SOURCE_ROOT), **changes}
 
 
-def llmzip(*arguments: str | Path, env: Mapping[str, str] | None = None, **how: Any) -> Result:
-    """Run llmzip to its end; `how` goes to subprocess.run."""
+def llmzip(
+    *arguments: str | Path, env: Mapping[str, str] | None = None, fresh: bool = False, **how: Any
+) -> Result:
+    """Run llmzip to its end; `how` goes to subprocess.run.
+
+    Where nothing depends on how a process starts, it is forked: see `fork_server`.
+    """
     if "input" not in how:
         how.setdefault("stdin", subprocess.DEVNULL)
-    if "stdout" not in how:
-        how["stdout"] = subprocess.PIPE
+    how.setdefault("stdout", subprocess.PIPE)
+    where = environment(**(env or {}))
+    if not fresh and fork_server.AVAILABLE and how.keys() <= _FORKED:
+        server = _server()
+        if server.may_run(where):
+            return server.run([*map(str, arguments)], where, timeout=1200, **how)
     return subprocess.run(
         [*COMMAND, *map(str, arguments)],
         stderr=subprocess.PIPE,
-        env=environment(**(env or {})),
+        env=where,
         timeout=1200,
         check=False,
         **how,
     )
+
+
+_FORKED = {"input", "stdin", "stdout", "cwd"}
+_first = Lock()
+
+
+def _server() -> fork_server.ForkServer:
+    """The one of this process."""
+    with _first:  # several threads may come at once
+        return _started()
+
+
+@cache
+def _started() -> fork_server.ForkServer:
+    return fork_server.ForkServer(environment())
 
 
 def start(*arguments: str | Path, code: str | None = None, **how: Any) -> subprocess.Popen[bytes]:

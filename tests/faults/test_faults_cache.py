@@ -23,14 +23,20 @@ TEXT = (Path(__file__).parents[2] / "LICENSE").read_bytes()[2000:2700]
 
 
 @pytest.fixture(scope="module")
-def whole_home(tmp_path_factory: pytest.TempPathFactory, tiny_gpt2_folder: Path) -> Path:
-    home = tmp_path_factory.mktemp("whole") / "home"
-    assert compress(tiny_gpt2_folder, home)
-    return home
+def whole_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("whole") / "home"
+
+
+@pytest.fixture(scope="module")
+def wanted(whole_home: Path, tiny_gpt2_folder: Path) -> bytes:
+    """What a cache without harm gives, the first time and the second; `whole_home` is filled."""
+    first, second = (compress(tiny_gpt2_folder, whole_home) for _ in range(2))
+    assert first == second
+    return first
 
 
 @pytest.fixture
-def home(whole_home: Path, tmp_path: Path) -> Path:
+def home(whole_home: Path, wanted: bytes, tmp_path: Path) -> Path:
     """A cache folder with the model prepared, to be harmed."""
     return Path(shutil.copytree(whole_home, tmp_path / "home"))
 
@@ -57,9 +63,8 @@ def flip(path: Path) -> None:
 
 @pytest.mark.parametrize("harm", [truncate, empty, flip, Path.unlink])
 def test_any_harm_to_any_file_is_mended(
-    harm: Callable[[Path], None], whole_home: Path, home: Path, tiny_gpt2_folder: Path
+    harm: Callable[[Path], None], wanted: bytes, home: Path, tiny_gpt2_folder: Path
 ) -> None:
-    wanted = compress(tiny_gpt2_folder, whole_home)
     for path in sorted(path for path in home.rglob("*") if path.is_file()):
         if path.stat().st_size:  # a lock is empty
             harm(path)
@@ -71,18 +76,18 @@ def test_any_harm_to_any_file_is_mended(
 
 
 def test_processes_that_prepare_one_model_at_once_agree(
-    whole_home: Path, tmp_path: Path, tiny_gpt2_folder: Path
+    wanted: bytes, tmp_path: Path, tiny_gpt2_folder: Path
 ) -> None:
     env = environment(LLMZIP_HOME=str(tmp_path / "home"))
     running = [start("compress", "-q", "-m", tiny_gpt2_folder, env=env) for _ in range(3)]
     found = [process.communicate(TEXT, timeout=1200) for process in running]
-    assert found == 3 * [(compress(tiny_gpt2_folder, whole_home), b"")]
+    assert found == 3 * [(wanted, b"")]
     assert len(list((tmp_path / "home" / "prepared").iterdir())) == 1
     assert not list((tmp_path / "home" / "staging").iterdir())
 
 
 def test_who_is_killed_while_preparing_is_in_nobodys_way(
-    whole_home: Path, tmp_path: Path, tiny_gpt2_folder: Path
+    wanted: bytes, tmp_path: Path, tiny_gpt2_folder: Path
 ) -> None:
     home = tmp_path / "home"
     running = start(
@@ -98,7 +103,7 @@ def test_who_is_killed_while_preparing_is_in_nobodys_way(
     running.stdin = None
     running.communicate()
     assert list(home.glob("staging/*"))
-    assert compress(tiny_gpt2_folder, home) == compress(tiny_gpt2_folder, whole_home)
+    assert compress(tiny_gpt2_folder, home) == wanted
     assert not list(home.glob("staging/*"))
 
 
