@@ -17,8 +17,11 @@ from llmzip.models import OpenedExact, open_exact
 _END = "<|endoftext|>"
 
 
-def open_random_gpt2(folder: Path, n_layers: int) -> OpenedExact:
-    """Make the model and open it, all in `folder`: 124 million weights with 12 layers."""
+def open_random_gpt2(folder: Path, n_layers: int, vocab_size: int) -> OpenedExact:
+    """Make the model and open it, all in `folder`.
+
+    It has 124 million weights with 12 layers and GPT-2's own vocabulary of 50,257.
+    """
     from transformers import GPT2Config, GPT2LMHeadModel
     from transformers.utils.logging import disable_progress_bar
 
@@ -26,18 +29,18 @@ def open_random_gpt2(folder: Path, n_layers: int) -> OpenedExact:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(124)
-        model = GPT2LMHeadModel(GPT2Config(n_layer=n_layers))
+        model = GPT2LMHeadModel(GPT2Config(n_layer=n_layers, vocab_size=vocab_size))
     saved = folder / "model"
     model.save_pretrained(saved)
-    _byte_tokenizer().save(str(saved / "tokenizer.json"))
+    _byte_tokenizer(vocab_size - 1).save(str(saved / "tokenizer.json"))
     with mock.patch.dict(os.environ, {"LLMZIP_HOME": str(folder / "home")}):
         return open_exact(str(saved), quiet=True)
 
 
-def _byte_tokenizer() -> Tokenizer:
-    """A token for each byte, and the end of text at the id that GPT-2 has for it."""
+def _byte_tokenizer(end_id: int) -> Tokenizer:
+    """A token for each byte, and the end of text, which is GPT-2's last."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {**{char: i for i, char in enumerate(alphabet)}, _END: 50256}
+    vocabulary = {**{char: i for i, char in enumerate(alphabet)}, _END: end_id}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()

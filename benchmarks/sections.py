@@ -47,6 +47,7 @@ class Plan:
     n_steps: int
     min_s: float
     n_gpt2_layers: int
+    gpt2_vocab_size: int
 
     @property
     def n_threads(self) -> int:
@@ -141,8 +142,9 @@ class _Sections:
     def gpt2(self) -> None:
         """The exact engine on a model of GPT-2's shape, whose weights are random."""
         with tempfile.TemporaryDirectory() as folder:
-            opened = open_random_gpt2(Path(folder), self._plan.n_gpt2_layers)
-            self._run_engine(f"GPT-2, random, {self._plan.n_gpt2_layers} layers", opened)
+            plan = self._plan
+            opened = open_random_gpt2(Path(folder), plan.n_gpt2_layers, plan.gpt2_vocab_size)
+            self._run_engine(f"GPT-2, random, {plan.n_gpt2_layers} layers", opened)
 
     def _run_engine(self, section: str, opened: OpenedExact) -> None:
         plan = self._plan

@@ -57,6 +57,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         n_steps=8 if quick else 64,
         min_s=0.02 if quick else 0.5,
         n_gpt2_layers=1 if quick else 12,
+        gpt2_vocab_size=1_024 if quick else 50_257,
     )
 
 

@@ -105,8 +105,14 @@ def prepared_default_model(default_model: str, llmzip_home: Path) -> str:
     return default_model
 
 
+@pytest.fixture(scope="session")
+def kept_folder() -> Path:
+    """Return a folder for what takes long to compile, likewise kept for runs of these sources."""
+    return _kept_home()
+
+
 def _kept_home() -> Path:
-    """Return the cache folder that the sources as they are now share among runs, for their user.
+    """Return a cache folder for the sources as they are now, which all runs by one user share.
 
     What any change of the sources might have made otherwise is not taken from an older state; the
     folders of older states go, an hour after they were used last: a run may be at work beside.
@@ -133,24 +139,18 @@ def _state_of_the_sources() -> str:
 
 
 @pytest.fixture(scope="session")
-def any_processor(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Return settings by which numba compiles for any processor, once for all workers of a run.
+def any_processor(kept_folder: Path) -> dict[str, str]:
+    """Return settings by which numba compiles for any processor, once for each state of sources.
 
     Other vector widths, no fused multiply-add.
     """
-    folder = _folder_of_the_run(tmp_path_factory) / "kernels for any processor"
+    folder = kept_folder / "kernels for any processor"
     folder.mkdir(mode=0o700, exist_ok=True)
     return {
         "NUMBA_CPU_NAME": "generic",
         "NUMBA_CPU_FEATURES": "",
         "NUMBA_CACHE_DIR": str(folder),
     }
-
-
-def _folder_of_the_run(factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of all workers: each has one of its own in it."""
-    folder = factory.getbasetemp()
-    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
 
 def _link(place: Path, target: Path) -> None:

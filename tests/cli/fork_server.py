@@ -105,7 +105,7 @@ class ForkServer:
         assert status, "the fork server has ended"
         return subprocess.CompletedProcess(list(arguments), int(status), output, errors)
 
-    def _request(self, asked: dict[str, object], streams: Sequence[int]) -> socket.socket:
+    def _request(self, asked: Mapping[str, object], streams: Sequence[int]) -> socket.socket:
         """Send a request; return the socket that will tell the status."""
         reply, theirs = socket.socketpair()
         with theirs, os.fdopen(os.memfd_create("request"), "wb") as file:
@@ -298,7 +298,7 @@ def _reopened(stream: Any) -> Any:
         errors=stream.errors,
         closefd=False,
     )
-    made.buffer.raw.name = stream.name  # type: ignore[attr-defined]
+    made.buffer.raw.name = stream.name
     return made
 
 

@@ -85,11 +85,11 @@ def test_what_libraries_print_to_standard_output_is_no_data(packed: bytes) -> No
     """Some print with C's printf, so that only the descriptor can tell them apart."""
     script = (
         "import os, sys; from llmzip.cli import jobs, program\n"
-        "work = jobs._work\n"
+        "work = jobs._Run._verified\n"
         "def talking(*how):\n"
         "    print('Python says', flush=True); os.write(1, b'a library says\\n')\n"
         "    return work(*how)\n"
-        "jobs._work = talking\n"
+        "jobs._Run._verified = talking\n"
         "program()\n"
     )
     command = [sys.executable, "-c", script, "compress"]

@@ -27,8 +27,9 @@ def lines(name):
     text = Path(f"/proc/self/{name}").read_text()
     return [line for line in text.splitlines() if line.startswith(words)]
 def stream(file):
-    return [file.name, file.mode, file.encoding, file.errors, file.line_buffering, file.fileno(),
-            file.isatty(), stat.S_IFMT(os.fstat(file.fileno()).st_mode), os.get_blocking(file.fileno())]
+    number = file.fileno()
+    return [file.name, file.mode, file.encoding, file.errors, file.line_buffering, number,
+            file.isatty(), stat.S_IFMT(os.fstat(number).st_mode), os.get_blocking(number)]
 print(json.dumps({
     "argv": sys.argv, "cwd": os.getcwd(), "environment": dict(os.environ),
     "streams": [stream(f) for f in (sys.stdin, sys.stdout, sys.stderr)],

@@ -29,11 +29,11 @@ Counts = dict[str, list[dict[str, int]]]
 
 
 @pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Counts:
+def compiled(kept_folder: Path) -> Counts:
     """Return the instruction counts of every kernel; in a process that does not interpret."""
     env = {key: value for key, value in os.environ.items() if key != "TRITON_INTERPRET"}
     env["PYTHONPATH"] = os.pathsep.join([*map(str, SOURCES), env.get("PYTHONPATH", "")])
-    env["TRITON_CACHE_DIR"] = str(tmp_path_factory.mktemp("triton cache"))
+    env["TRITON_CACHE_DIR"] = str(kept_folder / "triton cache")
     done = subprocess.run(
         [sys.executable, str(HERE / "compile_kernels.py")],
         env=env,
