@@ -97,10 +97,13 @@ class ForkServer:
             # closing our half has the child killed, so that all reading ends
             deadline = threading.Timer(timeout, reply.shutdown, [socket.SHUT_WR])
             deadline.start()
-            output, errors = pipes.communicate()
-            status = reply.recv(16)
-            deadline.cancel()
-        if deadline.finished.is_set() and status == str(-signal.SIGKILL).encode():
+            try:
+                output, errors = pipes.communicate()
+                status = reply.recv(16)
+                is_late = deadline.finished.is_set()
+            finally:
+                deadline.cancel()
+        if is_late:
             raise subprocess.TimeoutExpired(list(arguments), timeout, output, errors)
         assert status, "the fork server has ended"
         return subprocess.CompletedProcess(list(arguments), int(status), output, errors)

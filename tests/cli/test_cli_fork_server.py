@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,8 +47,10 @@ print("a word", file=sys.stderr)
 
 
 @pytest.fixture(scope="module")
-def server() -> ForkServer:
-    return ForkServer(environment())
+def server() -> Iterator[ForkServer]:
+    started = ForkServer(environment())
+    yield started
+    started.close()
 
 
 def both(
@@ -77,6 +80,7 @@ def test_all_that_a_program_can_tell_is_the_same(server: ForkServer, tmp_path: P
     "end",
     ["sys.exit(3)", "os._exit(4)", "1 / 0", "os.abort()", "os.kill(os.getpid(), signal.SIGTERM)",
      "os.kill(os.getpid(), signal.SIGPIPE); print('ignored', flush=True)",
+     "os.kill(os.getpid(), signal.SIGKILL)",
      "signal.signal(signal.SIGINT, signal.SIG_DFL); os.kill(os.getpid(), signal.SIGINT)"],
 )  # fmt: skip
 def test_it_ends_in_the_same_way(server: ForkServer, tmp_path: Path, end: str) -> None:

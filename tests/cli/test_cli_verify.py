@@ -101,6 +101,7 @@ def test_with_a_model(tmp_path: Path, tiny_llama_folder: Path) -> None:
     for flags in ([], ["-1"], ["--dict", "dictionary"]):
         command: list[str | Path] = ["compress", "-f", "-m", tiny_llama_folder, *flags]
         plain = succeeds(llmzip(*command, "-c", "in", cwd=tmp_path))
-        assert succeeds(llmzip(*command, "--verify", "-c", "in", cwd=tmp_path)) == plain
+        if not flags:  # of streams and files all is told apart above, without a model
+            assert succeeds(llmzip(*command, "--verify", "-c", "in", cwd=tmp_path)) == plain
         succeeds(llmzip(*command, "--verify", "in", cwd=tmp_path))
         assert (tmp_path / "in.llmz").read_bytes() == plain
