@@ -16,9 +16,9 @@ from pathlib import Path
 from unittest import mock
 
 import machine
-from llmzip.api import DEFAULT_LEVEL
 from llmzip.codec.levels import FROZEN_LEVEL, LEVELS
 from llmzip.codec.segment import Run
+from llmzip.compressor import DEFAULT_LEVEL
 from llmzip.container import Chunk
 from llmzip.errors import LlmzipError
 from llmzip.models import open_exact

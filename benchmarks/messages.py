@@ -18,7 +18,7 @@ from pathlib import Path
 import zstandard
 
 import llmzip
-from llmzip.api import DEFAULT_LEVEL
+from llmzip.compressor import DEFAULT_LEVEL
 from llmzip.errors import LlmzipError
 from llmzip.models.catalog import DEFAULT_MODEL
 from table import markdown_table, number

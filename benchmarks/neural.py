@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import llmzip
-from llmzip.api import DEFAULT_LEVEL
+from llmzip.compressor import DEFAULT_LEVEL
 
 if TYPE_CHECKING:
     from llmzip.exact.hidden import Hidden

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 from itertools import pairwise
 
-from llmzip.api import DEFAULT_LEVEL
 from llmzip.codec.classical import classical_chunk, decompress_classical
 from llmzip.codec.levels import LEVELS
 from llmzip.codec.segment import plan_runs
+from llmzip.compressor import DEFAULT_LEVEL
 from llmzip.container import Reader, Wave, Writer
 
 

@@ -33,7 +33,9 @@ from llmzip.version import __version__
 
 TYPE_CHECKING = False  # that of typing, whose import would be the longest part of this one
 if TYPE_CHECKING:
-    from llmzip.api import Compressor, Decompressor, compress, decompress
+    from llmzip.api import compress, decompress
+    from llmzip.compressor import Compressor
+    from llmzip.decompressor import Decompressor
     from llmzip.file import LlmzFile, open
     from llmzip.incremental import LlmzCompressor, LlmzDecompressor
     from llmzip.looking import inspect, is_llmz
@@ -71,7 +73,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    "api": ("Compressor", "Decompressor", "compress", "decompress"),
+    "api": ("compress", "decompress"),
+    "compressor": ("Compressor",),
+    "decompressor": ("Decompressor",),
     "file": ("LlmzFile", "open"),
     "incremental": ("LlmzCompressor", "LlmzDecompressor"),
     "looking": ("inspect", "is_llmz"),

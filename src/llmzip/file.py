@@ -7,8 +7,9 @@ import io
 import os
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal, cast, overload
 
-from llmzip.api import DEFAULT_LEVEL, Compressor, Decompressor
 from llmzip.buffers import as_bytes
+from llmzip.compressor import DEFAULT_LEVEL, Compressor
+from llmzip.decompressor import Decompressor
 from llmzip.text_stream import TextStream
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ import fsspec
 from fsspec.archive import AbstractArchiveFileSystem
 from fsspec.compression import register_compression
 
-from llmzip.api import Compressor, Decompressor
+from llmzip.compressor import Compressor
+from llmzip.decompressor import Decompressor
 from llmzip.file import LlmzFile
 
 NAME = "llmz"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from llmzip.api import DEFAULT_LEVEL, Compressor, Decompressor
 from llmzip.buffers import as_bytes
+from llmzip.compressor import DEFAULT_LEVEL, Compressor
+from llmzip.decompressor import Decompressor
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

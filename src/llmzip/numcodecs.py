@@ -12,9 +12,10 @@ from typing import Any
 from numcodecs.abc import Codec
 from numcodecs.compat import ensure_contiguous_ndarray, ndarray_copy
 
-from llmzip.api import DEFAULT_LEVEL, Compressor, Decompressor
 from llmzip.arguments import level_number
 from llmzip.buffers import as_stream
+from llmzip.compressor import DEFAULT_LEVEL, Compressor
+from llmzip.decompressor import Decompressor
 from llmzip.models.catalog import DEFAULT_MODEL
 
 _N_KEPT = 2  # compressors with a model open: what an array needs, and what another does

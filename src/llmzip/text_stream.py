@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
-from llmzip.api import Decompressor
+from llmzip.decompressor import Decompressor
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

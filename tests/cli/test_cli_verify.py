@@ -13,7 +13,7 @@ from cli_runner import NOISE, environment, fails, llmzip, names_in, succeeds
 LICENSE = (Path(__file__).parents[2] / "LICENSE").read_bytes()
 BIG = random.Random(3).randbytes(1_200_000)
 SPOILT = (
-    "import sys; from llmzip.api import Compressor; from llmzip.start import program\n"
+    "import sys; from llmzip.compressor import Compressor; from llmzip.start import program\n"
     "compress = Compressor.compress\n"
     "def spoilt(self, source, sink, progress=None):\n"
     "    stats = compress(self, source, sink, progress)\n"

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from codec_samples import FakeModel, decode, encode_with_stats, mostly_foretold
 
-from llmzip.api import Compressor, decompress
+from llmzip.api import decompress
 from llmzip.codec import Stats
+from llmzip.compressor import Compressor
 from llmzip.container import WELL_KNOWN, ModelRef, Options, inspect
 
 DEFAULT = ModelRef(*WELL_KNOWN[1], fingerprint=b"finger")

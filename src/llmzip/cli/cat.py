@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from llmzip.api import Decompressor
 from llmzip.cli.delivery import delivering, delivering_ahead, expected_bytes
 from llmzip.cli.excerpts import Excerpt
 from llmzip.cli.files import STDIO, stdout_stream
@@ -22,6 +21,7 @@ from llmzip.cli.progress import watching
 from llmzip.cli.ranges import ByteRange, LineRange
 from llmzip.cli.settings import Settings
 from llmzip.cli.sources import named
+from llmzip.decompressor import Decompressor
 from llmzip.errors import TrailingError, UsageError
 
 

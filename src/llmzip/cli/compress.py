@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from llmzip.api import Compressor
 from llmzip.cli.jobs import run_jobs
 from llmzip.cli.memory import require_least
 from llmzip.cli.messages import Messages, Progress
@@ -17,6 +16,7 @@ from llmzip.cli.options import verb
 from llmzip.cli.plan import Verb, Work
 from llmzip.cli.settings import Settings
 from llmzip.cli.suffixes import suffix_of
+from llmzip.compressor import Compressor
 
 if TYPE_CHECKING:
     from llmzip.codec import Stats

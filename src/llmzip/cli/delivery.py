@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from llmzip import descriptors
-from llmzip.api import Decompressor
 from llmzip.cli.messages import Messages, Progress
 from llmzip.cli.plan import Work, WorkAhead
+from llmzip.decompressor import Decompressor
 from llmzip.errors import (
     FormatError,
     NotLlmzError,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
-from llmzip.api import Decompressor
 from llmzip.cli.ranges import ByteRange, LineRange
+from llmzip.decompressor import Decompressor
 from llmzip.errors import UsageError
 
 if TYPE_CHECKING:

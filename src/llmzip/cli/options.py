@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
-from llmzip.api import DEFAULT_LEVEL
 from llmzip.cli.files import STDIO, as_file
 from llmzip.cli.messages import Messages
 from llmzip.cli.ranges import byte_range, line_range
 from llmzip.cli.settings import Settings
 from llmzip.cli.sizes import size
 from llmzip.cli.suffixes import SUFFIX, suffix
+from llmzip.compressor import DEFAULT_LEVEL
 from llmzip.models.catalog import DEFAULT_MODEL
 
 _COMPRESS, _DECOMPRESS, _LIST = ("compress",), ("decompress",), ("list",)

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from llmzip.api import DEFAULT_LEVEL
 from llmzip.cli.files import ReaderGoneError
 from llmzip.cli.grammar import VERB_FLAGS
 from llmzip.cli.options import OPTIONS
+from llmzip.compressor import DEFAULT_LEVEL
 from llmzip.descriptors import NAMES
 
 _Lines = list[tuple[str, str]]

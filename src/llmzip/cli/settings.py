@@ -6,11 +6,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmzip.api import DEFAULT_LEVEL, Compressor, Decompressor
 from llmzip.cli.files import STDIO
 from llmzip.cli.ranges import ByteRange, LineRange
 from llmzip.cli.suffixes import SUFFIX
+from llmzip.compressor import DEFAULT_LEVEL, Compressor
 from llmzip.container.limits import MAX_DICTIONARY_BYTES
+from llmzip.decompressor import Decompressor
 from llmzip.errors import UsageError
 from llmzip.models.catalog import DEFAULT_MODEL
 
