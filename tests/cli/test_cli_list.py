@@ -84,6 +84,21 @@ def test_several_files_have_a_total(path: Path, tmp_path: Path) -> None:
     assert lines[-1].split() == total
 
 
+def test_a_folder_is_listed_where_that_is_asked_for(path: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "folder" / "below"
+    folder.mkdir(parents=True)
+    (folder / "b.llmz").write_bytes(FILE)
+    (folder.parent / "a.llmz").write_bytes(FILE)
+    (folder.parent / "notes.txt").write_bytes(TEXT)
+    lines = succeeds(llmzip("-lr", "folder", path, cwd=tmp_path)).decode().splitlines()
+    names = [line.split()[-1] for line in lines[1:4]]
+    assert names == ["folder/a.llmz", "folder/below/b.llmz", str(path)]
+    assert "3 files" in lines[4]
+    some = succeeds(llmzip("list", "-r", "--exclude", "b*", "--json", "folder", cwd=tmp_path))
+    assert [one["file"] for one in json.loads(some)] == ["folder/a.llmz"]
+    fails(llmzip("list", "folder", cwd=tmp_path), "folder is a folder; use -r")
+
+
 def test_of_several_files_the_good_ones_are_shown(path: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.llmz"
     bad.write_bytes(NOISE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from llmzip.cli.listing import HEADINGS, Listing, as_json, block, columns, row
 from llmzip.cli.messages import Messages, describe, located, one_line, shown
 from llmzip.cli.options import verb
 from llmzip.cli.settings import Settings
-from llmzip.cli.sources import named
+from llmzip.cli.sources import Search, named
+from llmzip.cli.suffixes import suffix_of
 from llmzip.errors import LlmzipError
 
 Listings = list[tuple[Path, Listing]]
@@ -25,7 +27,7 @@ def list_files(messages: Messages, settings: Settings) -> None:
 
     Neither the model nor any decompression is needed. Without FILE, standard input is read.
     """
-    found = [(path, _look_at(path, messages)) for path in named(settings)]
+    found = list(_all_looked_at(settings, messages))
     if settings.wants_json:
         objects = [_object(path, listing) for path, listing in found]
         click.echo(json.dumps(objects, indent=2))
@@ -34,6 +36,18 @@ def list_files(messages: Messages, settings: Settings) -> None:
     if listings:
         lines = _blocks(listings) if settings.verbose else _table(listings)
         click.echo("\n".join(lines))
+
+
+def _all_looked_at(settings: Settings, messages: Messages) -> Iterator[tuple[Path, Listing | str]]:
+    """Yield the files that are meant, and of each what it holds or else what is wrong with it."""
+    search = Search(settings, lambda path: suffix_of(path, settings.suffix) is not None, messages)
+    for path in named(settings):
+        try:
+            for source in search.files_of(path):
+                yield source.path, _look_at(source.path, messages)
+        except (LlmzipError, OSError) as exc:
+            messages.error(located(path, exc))
+            yield path, describe(exc)
 
 
 def _look_at(path: Path, messages: Messages) -> Listing | str:

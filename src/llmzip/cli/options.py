@@ -23,7 +23,7 @@ _WRITING = ("compress", "decompress")
 _TELLING = ("compress", "decompress", "test")
 _CAT = ("cat",)
 _DECODING = ("decompress", "test", "cat")
-_SEARCHING = ("compress", "decompress", "test")
+_SEARCHING = ("compress", "decompress", "test", "list")
 _ALL = ("compress", "decompress", "test", "cat")
 
 
@@ -96,7 +96,7 @@ OPTIONS = (
         _SEARCHING, "-r", "--recursive", is_flag=True,
         common=True,
         help="Take the files in folders. Links are not followed; of compressed files only those "
-        "with the suffix are decompressed, and none is compressed.",
+        "with the suffix are decompressed or listed, and none is compressed.",
     ),
     Option(
         _SEARCHING, "--exclude", multiple=True, metavar="GLOB",
