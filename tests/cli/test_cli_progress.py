@@ -99,13 +99,17 @@ def test_sizes_are_decimal(n_bytes: float, text: str) -> None:
     assert size_text(n_bytes) == text
 
 
+def of_a_shell() -> dict[str, str]:
+    """The environment of a command on a terminal: nothing else tells how wide that is."""
+    return {name: text for name, text in environment(TERM="xterm").items() if name != "COLUMNS"}
+
+
 def on_terminal(folder: Path, columns: int, *arguments: str) -> str:
     """Run llmzip with a terminal for standard error; return what came there, without escapes."""
     terminal, end = pty.openpty()
     fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    env = {name: text for name, text in environment(TERM="xterm").items() if name != "COLUMNS"}
     process = subprocess.Popen(
-        [*COMMAND, *arguments], cwd=folder, env=env, stderr=end, stdin=subprocess.DEVNULL
+        [*COMMAND, *arguments], cwd=folder, env=of_a_shell(), stderr=end, stdin=subprocess.DEVNULL
     )
     os.close(end)
     pieces = []
@@ -150,7 +154,7 @@ def test_a_screen_of_tmux_has_one_line_of_progress_which_vanishes(
     tmux = ["tmux", "-L", f"llmzip-{os.getpid()}-{columns}", "-f", os.devnull]
     script = f"{command}; echo STATUS $?; exec sleep 600"
     subprocess.run(
-        [*tmux, "new-session", "-d", *size, script], cwd=tmp_path, env=environment(), check=True
+        [*tmux, "new-session", "-d", *size, script], cwd=tmp_path, env=of_a_shell(), check=True
     )
     screens: list[list[str]] = []
     try:
