@@ -17,7 +17,7 @@ from pathlib import Path
 
 from commands import Commands
 from measure import RoundTripError
-from script_options import script_parser
+from script_options import script_parser, texts_of
 from table import markdown_table
 
 HEADINGS = ("", "files", "seconds", "files/s", "kB/s")
@@ -26,12 +26,9 @@ HEADINGS = ("", "files", "seconds", "files/s", "kB/s")
 def main(arguments: Sequence[str] | None = None) -> str:
     """Measure; print and return a table in Markdown."""
     options = _parsed(arguments)
-    data = b"".join(path.read_bytes() for path in options.files)
-    texts = [data[at : at + options.bytes] for at in range(0, len(data), options.bytes)]
-    if len(texts) < options.n_files:
-        raise SystemExit(f"the files hold {len(texts)} texts of {options.bytes} bytes")
+    texts = texts_of(options.files, options.n_files, options.bytes)
     with tempfile.TemporaryDirectory() as folder:
-        rows = _rows(texts[: options.n_files], Path(folder), options)
+        rows = _rows(texts, Path(folder), options)
     table = f"level {options.level}\n\n{markdown_table(HEADINGS, rows)}\n"
     print(table)
     if options.markdown:
@@ -45,9 +42,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--alone", type=int, default=20, help="files with a command each")
     parser.add_argument("--bytes", type=int, default=1000, help="of each file")
     parser.add_argument("--level", type=int, default=5)
-    options = parser.parse_args(arguments)
-    options.files = [path.resolve() for path in options.files]
-    return options
+    return parser.parse_args(arguments)
 
 
 def _rows(

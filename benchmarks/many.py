@@ -1,4 +1,4 @@
-"""Many small texts at once beside one by one: texts and tokens a second, both ways.
+"""Many small texts at once beside one by one: texts and kB a second, both ways.
 
     python benchmarks/many.py FILE... [--texts 1000] [--alone 100] [--bytes 200] [--level 5]
 
@@ -17,7 +17,10 @@ import time
 from collections.abc import Callable, Sequence
 
 from llmzip import Compressor, Decompressor
-from script_options import script_parser
+from script_options import script_parser, texts_of
+from table import markdown_table
+
+HEADINGS = ("", "texts", "seconds", "texts/s", "kB/s")
 
 Work = Callable[[], list[bytes]]
 
@@ -25,11 +28,8 @@ Work = Callable[[], list[bytes]]
 def main(arguments: Sequence[str] | None = None) -> str:
     """Measure; print and return a table in Markdown for each level."""
     options = _parsed(arguments)
-    data = b"".join(path.read_bytes() for path in options.files)
-    texts = [data[at : at + options.bytes] for at in range(0, len(data), options.bytes)]
-    if len(texts) < options.texts:
-        raise SystemExit(f"the files hold {len(texts)} texts of {options.bytes} bytes")
-    tables = [_table(texts[: options.texts], level, options) for level in options.level]
+    texts = texts_of(options.files, options.texts, options.bytes)
+    tables = [_table(texts, level, options) for level in options.level]
     if options.markdown:
         options.markdown.write_text("\n".join(tables), encoding="utf-8")
     return "\n".join(tables)
@@ -47,16 +47,18 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _table(texts: list[bytes], level: int, options: argparse.Namespace) -> str:
     bench = _Bench(texts, level, options)
-    lines = [
-        f"{len(texts):,} texts of {options.bytes} bytes, level {level}, {bench.way}",
-        "",
-        "| | texts | seconds | texts/s | kB/s |",
-        "| --- | ---: | ---: | ---: | ---: |",
+    rows = [
+        (
+            name,
+            f"{n_texts:,}",
+            f"{seconds:.2f}",
+            f"{n_texts / seconds:,.1f}",
+            f"{n_texts * options.bytes / seconds / 1000:,.2f}",
+        )
+        for name, (n_texts, seconds) in bench.timed(options.runs).items()
     ]
-    for name, (n_texts, seconds) in bench.timed(options.runs).items():
-        rates = f"{n_texts / seconds:,.1f} | {n_texts * options.bytes / seconds / 1000:,.2f}"
-        lines.append(f"| {name} | {n_texts:,} | {seconds:.2f} | {rates} |")
-    table = "\n".join([*lines, ""])
+    title = f"{len(texts):,} texts of {options.bytes} bytes, level {level}, {bench.way}"
+    table = f"{title}\n\n{markdown_table(HEADINGS, rows)}\n"
     print(table, flush=True)
     return table
 
@@ -72,7 +74,8 @@ class _Bench:
         self._compressor = Compressor(level=level, **how)
         self._decompressor = Decompressor(**how)
         self._files = list(self._compressor.compress_many(self._texts))
-        self.way = self._compressor.compress(io.BytesIO(self._long), io.BytesIO()).way
+        self.way = self._compressor.compress(io.BytesIO(texts[0]), io.BytesIO()).way
+        self._decompress(self._files[0])  # opens its model, as the first of all has done above
 
     def _compress(self, text: bytes) -> bytes:
         sink = io.BytesIO()

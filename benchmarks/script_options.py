@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -31,6 +31,15 @@ def script_parser(
     made.add_argument("--threads", type=int)
     made.add_argument("--markdown", type=Path, metavar="OUT")
     return made
+
+
+def texts_of(files: Sequence[Path], n_texts: int, n_bytes: int) -> list[bytes]:
+    """Cut the first `n_texts` texts of `n_bytes` from the files. Raises SystemExit if too short."""
+    data = b"".join(path.read_bytes() for path in files)
+    texts = [data[at : at + n_bytes] for at in range(0, len(data), n_bytes)]
+    if len(texts) < n_texts:
+        raise SystemExit(f"the files hold {len(texts)} texts of {n_bytes} bytes")
+    return texts[:n_texts]
 
 
 def write_report(report: Report, options: argparse.Namespace) -> None:
