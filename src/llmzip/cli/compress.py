@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from llmzip.cli.jobs import run_jobs
 from llmzip.cli.memory import require_least
-from llmzip.cli.messages import Messages, Progress
+from llmzip.cli.messages import AheadProgress, Messages, Progress
 from llmzip.cli.options import verb
 from llmzip.cli.plan import Verb, Work
 from llmzip.cli.settings import Settings
@@ -53,7 +53,7 @@ def compress(messages: Messages, settings: Settings) -> None:
 
 
 def _compress_ahead(
-    compressor: Compressor, texts: Sequence[bytes], progress: Callable[[int, int], None]
+    compressor: Compressor, texts: Sequence[bytes], progress: AheadProgress
 ) -> list[Work]:
     """Compress small texts together; return what writes the file of each."""
     n_bytes = sum(map(len, texts))

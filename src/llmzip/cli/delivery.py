@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from llmzip import descriptors
-from llmzip.cli.messages import Messages, Progress
+from llmzip.cli.messages import AheadProgress, Messages, Progress
 from llmzip.cli.plan import Work, WorkAhead
 from llmzip.decompressor import Decompressor
 from llmzip.errors import (
@@ -75,9 +75,7 @@ def delivering(decompress: Decompress, messages: Messages) -> Work:
 def delivering_ahead(decompressor: Decompressor, messages: Messages) -> WorkAhead:
     """Return what lets the model do its part for many small files, and then does as delivering."""
 
-    def work_ahead(
-        files: Sequence[bytes], progress: Callable[[int, int], None]
-    ) -> list[Work | None]:
+    def work_ahead(files: Sequence[bytes], progress: AheadProgress) -> list[Work | None]:
         known = decompressor.decode_ahead(files, progress)
         return [
             None if own is None else delivering(_decompressing(decompressor, file, own), messages)

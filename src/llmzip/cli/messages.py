@@ -21,6 +21,9 @@ NO_MEMORY = (
 Progress = Callable[[int], None]
 """Takes how many bytes of the original have been dealt with so far."""
 
+AheadProgress = Callable[[int, int], None]
+"""Takes how many bytes of several originals, of how many, have been dealt with so far."""
+
 
 class Messages:
     """Prints messages and remembers the worst of them.

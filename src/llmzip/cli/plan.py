@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from llmzip.cli.files import STDIO, as_file
-from llmzip.cli.messages import Messages, Progress, located
+from llmzip.cli.messages import AheadProgress, Messages, Progress, located
 from llmzip.cli.outputs import Output
 from llmzip.cli.partials import partial_of
 from llmzip.cli.settings import Settings
@@ -27,9 +27,9 @@ NOWHERE = Path(os.devnull)
 Work = Callable[[BinaryIO, BinaryIO, Progress], "Stats"]
 """Makes of what the first stream holds what goes into the second."""
 
-WorkAhead = Callable[[Sequence[bytes], Callable[[int, int], None]], Sequence[Work | None]]
+WorkAhead = Callable[[Sequence[bytes], AheadProgress], Sequence[Work | None]]
 """Does the model's part for what many small inputs hold; returns for each what does the rest, or
-None. Is given what takes how many bytes of originals, of how many, have been dealt with."""
+None."""
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from llmzip.cli.messages import Messages, Progress, one_line
+from llmzip.cli.messages import AheadProgress, Messages, Progress, one_line
 from llmzip.cli.tally import Tally, line
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Watch:
         """Begin a file, whose original is expected to have that many bytes."""
         return lambda _n_bytes: None
 
-    def begin_ahead(self, jobs: Sequence[Job]) -> Callable[[int, int], None]:  # noqa: ARG002
+    def begin_ahead(self, jobs: Sequence[Job]) -> AheadProgress:  # noqa: ARG002
         """Begin small files, before the turn of each; return what is told how far they are."""
         return lambda _n_bytes, _n_all: None
 
@@ -58,7 +58,7 @@ class _Shown(Watch):
         self._tally.begin(one_line(str(job.source)), job.n_bytes, total_bytes)
         return self._progress
 
-    def begin_ahead(self, jobs: Sequence[Job]) -> Callable[[int, int], None]:
+    def begin_ahead(self, jobs: Sequence[Job]) -> AheadProgress:
         """Show that all of them are dealt with now."""
         label, size = f"{len(jobs)} small files", sum(job.n_bytes or 0 for job in jobs)
         self._tally.begin(label, None, None)
