@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,24 +26,28 @@ def intervals_digest(chunks: Iterable[Intervals]) -> str:
     return state.hexdigest()
 
 
-def pin_or_print(found: dict[str, object], golden: Path, also: dict[str, object]) -> None:
-    """With --write pin what was found in `golden`; else print it, and what is not pinned."""
+def pin_or_print(
+    digests: Callable[[], dict[str, object]], found: Callable[[], dict[str, object]], golden: Path
+) -> None:
+    """With --write pin the digests in `golden`; else print all that is found."""
     if "--write" in sys.argv[1:]:
-        golden.write_text(json.dumps(found, indent=1) + "\n", encoding="ascii")
+        golden.write_text(json.dumps(digests(), indent=1) + "\n", encoding="ascii")
     else:
-        print(json.dumps({**found, **also}))
+        print(json.dumps(found()))
 
 
-def run_as(script: Path, setting: dict[str, str], way: str | None = None) -> Any:
-    """Run a script of digests in a process of its own under `setting`; return what it prints."""
+def found_as(setting: dict[str, str], way: str | None = None) -> dict[str, Any]:
+    """All digests (see machine_digests) from a process of its own under `setting`."""
     environment = {**os.environ, "PYTHONPATH": str(Path(llmzip.__file__).parent.parent), **setting}
     if way is not None:
         environment[WAY_VARIABLE] = way
+    script = Path(__file__).with_name("machine_digests.py")
     done = subprocess.run(
         [sys.executable, str(script)], env=environment, capture_output=True, check=False, text=True
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def assert_as_pinned(found: dict[str, Any], pinned: dict[str, Any], way: str | None = None) -> None:

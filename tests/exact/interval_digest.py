@@ -64,11 +64,10 @@ def digests() -> dict[str, object]:
     }
 
 
-def main() -> None:
-    """Print the digests, the product and the ways in use, or write the digests."""
-    also: dict[str, object] = {"product": exact_gemm(CPU).__name__, "ways": ways_taken(RECIPES)}
-    pin_or_print(digests(), GOLDEN, also)
+def found() -> dict[str, object]:
+    """The digests, the product and the ways in use."""
+    return {**digests(), "product": exact_gemm(CPU).__name__, "ways": ways_taken(RECIPES)}
 
 
 if __name__ == "__main__":
-    main()
+    pin_or_print(digests, found, GOLDEN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from llmzip.exact.engines import make_engine
 from llmzip.exact.families import read_model
 from llmzip.exact.model import ExactModel
 from llmzip.exact.prepare import prepare
-from llmzip.models import load_transformers, locate, open_exact
+from llmzip.models import LoadedModel, load_transformers, locate, open_exact
 from llmzip.predict.exact import ExactPredictor
 from llmzip.predict.windows import Window
 
@@ -67,16 +68,31 @@ def test_a_trained_gpt2_loses_next_to_nothing(byte_tokenizer_json: str) -> None:
     assert exact_bits(prepare(read_model(model)), window, chunks) < wanted * MOST_LOST
 
 
+def assert_as_published(loaded: LoadedModel) -> None:
+    """The default model is what its makers say it is."""
+    assert loaded.bos_id == 0
+    assert loaded.model.config.model_type == "llama"
+    assert sum(p.numel() for p in loaded.model.parameters()) == 134_515_008
+    assert {p.dtype for p in loaded.model.parameters()} == {torch.float32}
+    assert len(json.loads(loaded.tokenizer_json)["model"]["vocab"]) == 49_152
+
+
 @pytest.mark.slow
-def test_the_default_model_loses_next_to_nothing(request: pytest.FixtureRequest) -> None:
+def test_the_default_model_is_loaded_without_a_word_and_loses_next_to_nothing(
+    request: pytest.FixtureRequest, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Loading it takes long: so what it is, and what it loses, in one test."""
     try:
         name = request.getfixturevalue("prepared_default_model")
     except ModelNotFoundError as exc:
         pytest.skip(f"the default model cannot be fetched: {exc}")
+    capfd.readouterr()
+    loaded = load_transformers(locate(name))
+    assert capfd.readouterr() == ("", "")
+    assert_as_published(loaded)
     opened = open_exact(name, quiet=True)
     ids = opened.tokenizer.encode(NOVEL.read_bytes())[:4096]
     chunks = [ids[:2048], ids[2048:]]
     window = Window(2048, 0, opened.bos_id)
-    loaded = load_transformers(locate(name))
     wanted = float_bits(loaded.model, window, chunks)
     assert exact_bits(opened.model, window, chunks) < wanted * MOST_LOST

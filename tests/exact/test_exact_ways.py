@@ -8,18 +8,19 @@ from typing import Any
 import pytest
 import torch
 
-from exact_models import CPU, GPT2, WIDE, exact_model
+from exact_models import CPU, GPT2, WIDE, Recipe, exact_model, float_model
 from llmzip.errors import DeviceError
 from llmzip.exact.cpu import pairs, simd, tiles
 from llmzip.exact.cpu.engine import CpuEngine
 from llmzip.exact.cpu.ways import WAY_VARIABLE, Way, runnable_ways, takes, way_of
 from llmzip.exact.engines import make_engine
-from llmzip.exact.model import ExactModel, ModelShape
+from llmzip.exact.model import ModelShape
 from llmzip.predict.exact import ExactPredictor
 from llmzip.predict.windows import Window
 from ways import every_way
 
-NARROW, BROAD = exact_model(GPT2), exact_model(WIDE["llama-wide"])
+BROAD = WIDE["llama-wide"]
+SHAPE = float_model(BROAD).shape
 
 
 @pytest.fixture(autouse=True)
@@ -31,23 +32,26 @@ def nothing_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 @every_way
 def test_the_argument_chooses_the_way(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(WAY_VARIABLE, "no such way")
-    assert make_engine(BROAD, CPU, 16, 1, way).way == way
+    assert make_engine(exact_model(BROAD), CPU, 16, 1, way).way == way
 
 
 @every_way
 def test_the_environment_chooses_the_way(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(WAY_VARIABLE, str(way))
-    assert make_engine(BROAD, CPU, 16).way == way
+    assert make_engine(exact_model(BROAD), CPU, 16).way == way
 
 
 @every_way
 def test_a_predictor_says_which_way_it_takes(way: Way) -> None:
-    source = ExactPredictor(lambda n: make_engine(BROAD, CPU, 16, n, way), Window(16, 0, 0), 2)
+    source = ExactPredictor(
+        lambda n: make_engine(exact_model(BROAD), CPU, 16, n, way), Window(16, 0, 0), 2
+    )
     assert source.way == f"cpu, {way}"
 
 
-@pytest.mark.parametrize("model", [NARROW, BROAD])
-def test_without_a_wish_it_is_the_fastest_that_takes_the_model(model: ExactModel) -> None:
+@pytest.mark.parametrize("recipe", [GPT2, BROAD])
+def test_without_a_wish_it_is_the_fastest_that_takes_the_model(recipe: Recipe) -> None:
+    model = exact_model(recipe)
     able = [way for way in runnable_ways() if takes(way, model.shape)]
     assert CpuEngine(model, 16).way is able[-1]
     assert able[0] is Way.PLAIN
@@ -61,8 +65,8 @@ def refused(shape: ModelShape, asked: str) -> str:
 
 
 def test_an_unknown_way_is_refused() -> None:
-    assert "plain, avx2, vnni or amx" in refused(BROAD.shape, "sse9")
-    assert "plain, avx2, vnni or amx" in refused(BROAD.shape, "AVX2")
+    assert "plain, avx2, vnni or amx" in refused(SHAPE, "sse9")
+    assert "plain, avx2, vnni or amx" in refused(SHAPE, "AVX2")
 
 
 @pytest.mark.parametrize("asked", ["avx2", "vnni", "amx"])
@@ -71,8 +75,8 @@ def test_a_way_that_the_processor_has_not_is_refused(
 ) -> None:
     for kernels in (pairs, simd, tiles):
         monkeypatch.setattr(kernels, "AVAILABLE", False)
-    assert f"cannot compute the way {asked}; ask for plain" in refused(BROAD.shape, asked)
-    assert way_of(BROAD.shape) is Way.PLAIN
+    assert f"cannot compute the way {asked}; ask for plain" in refused(SHAPE, asked)
+    assert way_of(SHAPE) is Way.PLAIN
 
 
 @pytest.mark.parametrize("asked", ["avx2", "vnni", "amx"])
@@ -82,11 +86,11 @@ def test_a_way_that_does_not_take_the_model_is_refused(
 ) -> None:
     for kernels in (pairs, simd, tiles):
         monkeypatch.setattr(kernels, "AVAILABLE", True)
-    assert way_of(BROAD.shape, asked) == asked
-    text = refused(replace(BROAD.shape, **change), asked)
+    assert way_of(SHAPE, asked) == asked
+    text = refused(replace(SHAPE, **change), asked)
     assert "multiples" in text
     assert text.endswith("ask for plain")
-    assert way_of(replace(BROAD.shape, **change)) is Way.PLAIN
+    assert way_of(replace(SHAPE, **change)) is Way.PLAIN
 
 
 def test_an_older_machine_than_this_one_has_no_tiles_but_when_asked(
@@ -94,12 +98,12 @@ def test_an_older_machine_than_this_one_has_no_tiles_but_when_asked(
 ) -> None:
     for kernels in (pairs, simd, tiles):
         monkeypatch.setattr(kernels, "AVAILABLE", True)
-    assert way_of(BROAD.shape) is Way.AMX
+    assert way_of(SHAPE) is Way.AMX
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_VNNI")
-    assert way_of(BROAD.shape) is Way.VNNI
-    assert way_of(BROAD.shape, "amx") is Way.AMX
+    assert way_of(SHAPE) is Way.VNNI
+    assert way_of(SHAPE, "amx") is Way.AMX
 
 
 def test_a_way_is_the_cpus() -> None:
     with pytest.raises(DeviceError, match="--device cpu"):
-        make_engine(BROAD, torch.device("meta"), 16, 1, "plain")
+        make_engine(exact_model(BROAD), torch.device("meta"), 16, 1, "plain")

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load, save_file
 
 from llmzip.errors import ModelDamagedError, ModelUnsupportedError
-from llmzip.models import DEFAULT_MODEL, load_transformers, locate
+from llmzip.models import load_transformers, locate
 
 
 @pytest.fixture(params=["tiny_gpt2_folder", "tiny_llama_folder"])
@@ -153,15 +153,3 @@ def test_a_damaged_gguf(tmp_path: Path, default_model: str) -> None:
         with pytest.raises((ModelDamagedError, ModelUnsupportedError)) as raised:
             load_transformers(locate(str(path)))
         assert "\n" not in str(raised.value)
-
-
-@pytest.mark.slow
-def test_the_default_model(default_model: str, capfd: pytest.CaptureFixture[str]) -> None:
-    assert default_model == DEFAULT_MODEL
-    loaded = load_transformers(locate(default_model))
-    assert capfd.readouterr() == ("", "")
-    assert loaded.bos_id == 0
-    assert loaded.model.config.model_type == "llama"
-    assert sum(p.numel() for p in loaded.model.parameters()) == 134_515_008
-    assert {p.dtype for p in loaded.model.parameters()} == {torch.float32}
-    assert len(json.loads(loaded.tokenizer_json)["model"]["vocab"]) == 49_152

@@ -59,9 +59,9 @@ def adaptive_digest(model: ExactModel, device: torch.device = CPU, way: str | No
     assert way is None or predictor.way == f"{device.type}, {way}"
     group = predictor.group()
     return intervals_digest(
-        found
+        intervals
         for chunks in waves(model.shape.vocab_size)
-        for found in group.intervals(chunks, lambda _: None)
+        for intervals in group.intervals(chunks, lambda _: None)
     )
 
 
@@ -74,10 +74,10 @@ def digests() -> dict[str, object]:
     }
 
 
-def main() -> None:
-    """Print the digests and the ways in use, or write the digests."""
-    pin_or_print(digests(), GOLDEN, {"ways": ways_taken(RECIPES)})
+def found() -> dict[str, object]:
+    """The digests and the ways in use."""
+    return {**digests(), "ways": ways_taken(RECIPES)}
 
 
 if __name__ == "__main__":
-    main()
+    pin_or_print(digests, found, GOLDEN)

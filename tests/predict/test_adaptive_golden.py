@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
 from adaptive_digest import GOLDEN, RECIPES, adaptive_digest
 
-from digests import assert_as_pinned, run_as
 from exact_models import WIDE, exact_model
 from llmzip.exact import ENGINE_VERSION
 from llmzip.exact.cpu.ways import Way
 from ways import every_way
 
 PINNED = json.loads(GOLDEN.read_text(encoding="ascii"))
-SCRIPT = Path(__file__).with_name("adaptive_digest.py")
-SETTINGS: dict[str, dict[str, str]] = {
-    "one thread": {"OMP_NUM_THREADS": "1"},
-    "three threads, oneDNN AVX2": {"OMP_NUM_THREADS": "3", "ONEDNN_MAX_CPU_ISA": "AVX2"},
-    "torch without vectors": {"ATEN_CPU_CAPABILITY": "default"},
-}
 
 
 def test_the_pinned_digests_are_of_this_engine_version() -> None:
@@ -38,24 +30,6 @@ def test_groups_are_predicted_as_pinned(name: str) -> None:
 @pytest.mark.parametrize("name", WIDE)
 def test_every_way_predicts_as_pinned(name: str, way: Way) -> None:
     assert adaptive_digest(exact_model(WIDE[name]), way=way) == PINNED["adaptive"][name]
-
-
-@pytest.mark.parametrize("name", SETTINGS)
-def test_every_machine_predicts_as_pinned(name: str) -> None:
-    assert_as_pinned(run_as(SCRIPT, SETTINGS[name]), PINNED)
-
-
-@every_way
-def test_every_machine_predicts_as_pinned_on_every_way(way: Way) -> None:
-    setting = {"ATEN_CPU_CAPABILITY": "default", "OMP_NUM_THREADS": "1"}
-    assert_as_pinned(run_as(SCRIPT, setting, way), PINNED, way)
-
-
-@pytest.mark.slow
-def test_kernels_compiled_for_a_plain_processor_predict_as_pinned(
-    any_processor: dict[str, str],
-) -> None:
-    assert_as_pinned(run_as(SCRIPT, any_processor), PINNED)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")

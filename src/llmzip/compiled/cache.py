@@ -20,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from llmzip.compiled.compiler import CompileResult, NullCache, dumps
+from llmzip.compiled.compiler import CompileResult, NullCache, dumps, rtsys
 from llmzip.compiled.folders import kernel_folders, sources_digest
 from llmzip.errors import UntrustedError
 from llmzip.ownership import is_trusted_file, make_private
@@ -46,7 +46,8 @@ class KernelCache(NullCache):  # type: ignore[misc]  # numba has no types
 
     def load_overload(self, signature: Any, target_context: Any) -> Any:
         """The kernel for a signature, or None. Raises UntrustedError."""
-        target_context.refresh()
+        # what a kernel needs to run; who compiles one sees to the rest, which takes half a second
+        rtsys.initialize(target_context)
         key = self._key(signature, target_context.codegen())
         for folder in self._folders():
             found = _read(folder / self._file_name(key), key)

@@ -66,6 +66,7 @@ with _no_folder_asked():
     from numba.core import cgutils, config, types
     from numba.core.caching import NullCache
     from numba.core.compiler import CompileResult
+    from numba.core.runtime import rtsys
     from numba.core.serialize import dumps
     from numba.extending import intrinsic
 
@@ -81,5 +82,6 @@ __all__ = [
     "intrinsic",
     "ir",
     "njit",
+    "rtsys",
     "types",
 ]
