@@ -130,7 +130,7 @@ def newly_prepared(recipe: Recipe) -> ExactModel:
     return prepare(float_model(recipe), SAMPLE)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def exact_model(recipe: Recipe) -> ExactModel:
     """The model of a recipe, prepared: the same for all tests, so none may change it."""
     return newly_prepared(recipe)

@@ -36,9 +36,13 @@ def environment(**changes: str) -> dict[str, str]:
 
 
 def llmzip(
-    *arguments: str | Path, env: Mapping[str, str] | None = None, fresh: bool = False, **how: Any
+    *arguments: str | Path,
+    env: Mapping[str, str] | None = None,
+    fresh: bool = False,
+    code: str | None = None,
+    **how: Any,
 ) -> Result:
-    """Run llmzip to its end; `how` goes to subprocess.run.
+    """Run llmzip, or `code` instead, to its end; `how` goes to subprocess.run.
 
     Where nothing depends on how a process starts, it is forked: see `fork_server`.
     """
@@ -49,9 +53,9 @@ def llmzip(
     if not fresh and fork_server.AVAILABLE and how.keys() <= _FORKED:
         server = _server()
         if server.may_run(where):
-            return server.run([*map(str, arguments)], where, timeout=1200, **how)
+            return server.run([*map(str, arguments)], where, timeout=1200, code=code, **how)
     return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
+        [*_command(code), *map(str, arguments)],
         stderr=subprocess.PIPE,
         env=where,
         timeout=1200,
@@ -80,8 +84,11 @@ def start(*arguments: str | Path, code: str | None = None, **how: Any) -> subpro
     how.setdefault("stdin", subprocess.PIPE)
     how.setdefault("stdout", subprocess.PIPE)
     how.setdefault("env", environment())
-    command = COMMAND if code is None else [sys.executable, "-c", code]
-    return subprocess.Popen([*command, *map(str, arguments)], stderr=subprocess.PIPE, **how)
+    return subprocess.Popen([*_command(code), *map(str, arguments)], stderr=subprocess.PIPE, **how)
+
+
+def _command(code: str | None) -> list[str]:
+    return COMMAND if code is None else [sys.executable, "-c", code]
 
 
 def succeeds(result: Result) -> bytes:

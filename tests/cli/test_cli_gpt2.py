@@ -70,7 +70,7 @@ def test_a_trained_model_compresses_its_kind_of_text(
 
 @pytest.mark.slow
 def test_a_full_sized_model_with_random_weights(
-    tmp_path: Path, byte_tokenizer_json: str, home: dict[str, str]
+    tmp_path: Path, byte_tokenizer_json: str, kept_folder: Path
 ) -> None:
     from transformers import GPT2Config, GPT2LMHeadModel
 
@@ -82,7 +82,8 @@ def test_a_full_sized_model_with_random_weights(
             model.transformer.ln_f.bias[0] += 3.0
     assert sum(p.numel() for p in model.parameters()) > 124e6
     folder = save(model, byte_tokenizer_json, tmp_path / "full")
-    # so large a model takes its time: two settings write, the third reads
+    # so large a model takes its time: two settings write, the third reads; it is prepared once
+    home = {"LLMZIP_HOME": str(kept_folder)}
     file = check(folder, LICENSE[3000:3300], home, writing=SETTINGS[:2], reading=SETTINGS[2:])
     waves = [record for record in Reader(io.BytesIO(file)) if isinstance(record, Wave)]
     assert [chunk.kind for wave in waves for chunk in wave.chunks] == [Kind.LM]

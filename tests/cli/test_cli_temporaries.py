@@ -129,8 +129,8 @@ def test_killed_before_each_change_of_a_folder(
     if "-f" in flags:
         (tmp_path / target).write_bytes(b"old")
     for n_th in range(1, 20):
-        process = start(str(n_th), verb, "--rm", *flags, source, cwd=tmp_path, code=code)
-        assert process.communicate()[1] == b""
+        done = llmzip(str(n_th), verb, "--rm", *flags, source, cwd=tmp_path, code=code)
+        assert done.stderr == b""
         names = names_in(tmp_path)
         if target in names:
             output = (tmp_path / target).read_bytes()
@@ -138,7 +138,7 @@ def test_killed_before_each_change_of_a_folder(
         if source not in names:
             assert (tmp_path / target).read_bytes() == expected
             break
-        assert process.returncode == -signal.SIGKILL
+        assert done.returncode == -signal.SIGKILL
         assert (tmp_path / source).read_bytes() == data
         if (tmp_path / target).exists() and "-f" not in flags:
             (tmp_path / target).unlink()
