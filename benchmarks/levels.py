@@ -1,8 +1,7 @@
 """The curve of size against speed: python benchmarks/levels.py FILE... [--levels 1,2,5,9]
 
 Every level over every file, compressed, decompressed and compared; with --plots a picture of the
-curve. Levels 2 and 5 see the text alike, and cut it alike up to 64 Ki tokens, but 5 learns: their
-ratio is what learning costs and gives.
+curve.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from llmzip.container import ModelRef, Options
 from llmzip.predict import OpenedPredictor
 
 FILES = Path(__file__).parent / "files"
-FROZEN = replace(LEVELS[2].with_chunks(100), group_bytes=1 << 20)
+FROZEN = replace(LEVELS[1].with_chunks(100), group_bytes=1 << 20)
 LEARNING = replace(LEVELS[5].with_chunks(100), n_lanes=2)
 """Small chunks, so that small texts have several, and several waves."""
 

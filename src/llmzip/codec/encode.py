@@ -123,7 +123,7 @@ class GroupEncoder:
     def _encode_frozen(self, groups: Groups) -> Iterator[FrozenChunks]:
         """Chunks share nothing: the predictor is kept busy from group to group."""
         intervals: Iterator[Intervals] = iter(())
-        n_tokens = self._options.chunk_tokens
+        n_tokens = self._level.target_tokens
         while (group := groups.first()) is not None:
             if group.for_model and not groups.is_streamed:
                 wanted = FrozenChunks(self._opened().predictor, groups.stream(n_tokens))
@@ -211,7 +211,7 @@ class GroupEncoder:
         """Return the chunks of `run` by the model, or one classical chunk if that is smaller."""
         if run.tokens is None:
             return [run.classical.result()]
-        pieces = run.pieces(self._options.chunk_tokens)
+        pieces = run.pieces(self._level.target_tokens)
         found: list[Intervals] = []
         for piece, one in zip(pieces, islice(intervals, len(pieces)), strict=True):
             found.append(one)

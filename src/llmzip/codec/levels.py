@@ -17,7 +17,8 @@ class Level:
 
     group_bytes: what is compressed together: the unit of memory, damage and random access.
     n_lanes: how many chunks of a group advance together at most.
-    target_tokens: shorter chunks are not made for the sake of more lanes.
+    target_tokens: shorter chunks are not made for the sake of more lanes; nor longer ones where
+        chunks share nothing.
     """
 
     options: Options
@@ -44,13 +45,15 @@ class Level:
     def chunk_tokens(self, n_tokens: int) -> int:
         """Return how long the chunks of a group of so many tokens are at most."""
         if not self.options.adaptive:
-            return self.options.chunk_tokens
+            return self.target_tokens
         n_lanes = max(1, min(self.n_lanes, -(-n_tokens // self.target_tokens)))
         return min(self.options.chunk_tokens, max(1, -(-n_tokens // n_lanes)))
 
 
-def _frozen(chunk_tokens: int, window_tokens: int, carry_tokens: int) -> Level:
-    return Level(Options(chunk_tokens, window_tokens, carry_tokens), 1 << 20, 64, chunk_tokens)
+def _frozen(most_chunk_tokens: int, window_tokens: int) -> Level:
+    """Chunks of a window each. What is longer, by --chunk-tokens, carries an eighth of it on."""
+    options = Options(most_chunk_tokens, window_tokens, window_tokens // 8)
+    return Level(options, 1 << 20, 64, window_tokens)
 
 
 def _adaptive(
@@ -61,8 +64,8 @@ def _adaptive(
 
 
 LEVELS = {
-    1: _frozen(1024, 1024, 128),
-    2: _frozen(2048, 1024, 128),
+    1: _frozen(1024, 1024),
+    2: _frozen(2048, 1152),
     3: _adaptive(768, 96, 1 << 20, 32, 1536),
     4: _adaptive(768, 96, 1 << 22, 32, 2048),
     5: Level(ADAPTIVE_OPTIONS, 1 << 22, 32, 2048),
