@@ -18,7 +18,9 @@ from llmzip.container import ModelRef, Options
 from llmzip.predict import OpenedPredictor
 
 FILES = Path(__file__).parent / "files"
-FROZEN = replace(LEVELS[1].with_chunks(100), group_bytes=1 << 20)
+LONGER = Level(Options(1024, 1024, 128), group_bytes=1 << 20, n_lanes=64, target_tokens=1024)
+LONGEST = LONGER.with_chunks(2048)
+FROZEN = LONGER.with_chunks(100)
 LEARNING = replace(LEVELS[5].with_chunks(100), n_lanes=2)
 """Small chunks, so that small texts have several, and several waves."""
 
@@ -133,20 +135,23 @@ def _of_model(model: str) -> dict[str, Case]:
 
 
 def _of_levels() -> dict[str, Case]:
+    """Return a file of each level, and of what 1 and 2 were before they had shorter chunks."""
+    levels = {f"{number}": level for number, level in LEVELS.items()}
+    levels |= {"1-of-1024": LONGER, "2-of-2048": LONGEST}
     return {
-        f"level-{number}": Case(
-            f"level {number}, chunks longer than some windows",
+        f"level-{name}": Case(
+            f"level {name}, chunks longer than some windows",
             "long",
             (level,),
             lambda: [load_text("long")],
         )
-        for number, level in LEVELS.items()
+        for name, level in levels.items()
     }
 
 
 def _of_kinds() -> dict[str, Case]:
     level = (LEVELS[5],)
-    members = (FROZEN, LEARNING, LEVELS[1], LEVELS[9])
+    members = (FROZEN, LEARNING, LONGER, LEVELS[9])
     escapes = b"a byte \x04 without a token\xff, and \xf5\xc0 more: "
     mixed_groups = replace(LEARNING, group_bytes=600)
 

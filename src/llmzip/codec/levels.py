@@ -64,8 +64,8 @@ def _adaptive(
 
 
 LEVELS = {
-    1: _frozen(1024, 1024),
-    2: _frozen(2048, 1152),
+    1: _frozen(768, 768),
+    2: _frozen(2048, 896),
     3: _adaptive(768, 96, 1 << 20, 32, 1536),
     4: _adaptive(768, 96, 1 << 22, 32, 2048),
     5: Level(ADAPTIVE_OPTIONS, 1 << 22, 32, 2048),
