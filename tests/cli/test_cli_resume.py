@@ -161,14 +161,14 @@ def test_several_members_and_an_empty_text(tmp_path: Path, packed: bytes) -> Non
 def test_another_model_is_refused(tmp_path: Path, tiny_gpt2_folder: Path) -> None:
     (tmp_path / "in").write_bytes(NOISE_GROUPS)
     begun = io.BytesIO()
-    writer = Writer(begun, LEVELS[1].options)
+    writer = Writer(begun, LEVELS[2].options)
     writer.model(ModelRef("another", "local", b"finger"))
     for start_at in (0, GROUP):
         data = NOISE_GROUPS[start_at : start_at + GROUP]
         writer.group()
         writer.wave([Chunk.lm(data, 1024, b"a payload")], data)
     (tmp_path / PARTIAL).write_bytes(begun.getvalue())
-    result = llmzip("compress", "-q", "-1", "-m", tiny_gpt2_folder, "--resume", "in", cwd=tmp_path)
+    result = llmzip("compress", "-q", "-2", "-m", tiny_gpt2_folder, "--resume", "in", cwd=tmp_path)
     fails(result, "another model")
     assert (tmp_path / PARTIAL).read_bytes() == begun.getvalue()
 
