@@ -14,13 +14,19 @@ from llmzip.exact.cpu import pairs, simd, tiles
 from llmzip.exact.cpu.engine import CpuEngine
 from llmzip.exact.cpu.ways import WAY_VARIABLE, Way, runnable_ways, takes, way_of
 from llmzip.exact.engines import make_engine
-from llmzip.exact.model import ModelShape
+from llmzip.exact.model import ExactModel, ModelShape
 from llmzip.predict.exact import ExactPredictor
 from llmzip.predict.windows import Window
 from ways import every_way
 
 BROAD = WIDE["llama-wide"]
 SHAPE = float_model(BROAD).shape
+
+
+@pytest.fixture(scope="module")
+def broad() -> ExactModel:
+    """The broad model, prepared before a test says which way to take: preparing takes one, too."""
+    return exact_model(BROAD)
 
 
 @pytest.fixture(autouse=True)
@@ -30,22 +36,24 @@ def nothing_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @every_way
-def test_the_argument_chooses_the_way(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_argument_chooses_the_way(
+    way: Way, broad: ExactModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(WAY_VARIABLE, "no such way")
-    assert make_engine(exact_model(BROAD), CPU, 16, 1, way).way == way
+    assert make_engine(broad, CPU, 16, 1, way).way == way
 
 
 @every_way
-def test_the_environment_chooses_the_way(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_chooses_the_way(
+    way: Way, broad: ExactModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(WAY_VARIABLE, str(way))
-    assert make_engine(exact_model(BROAD), CPU, 16).way == way
+    assert make_engine(broad, CPU, 16).way == way
 
 
 @every_way
-def test_a_predictor_says_which_way_it_takes(way: Way) -> None:
-    source = ExactPredictor(
-        lambda n: make_engine(exact_model(BROAD), CPU, 16, n, way), Window(16, 0, 0), 2
-    )
+def test_a_predictor_says_which_way_it_takes(way: Way, broad: ExactModel) -> None:
+    source = ExactPredictor(lambda n: make_engine(broad, CPU, 16, n, way), Window(16, 0, 0), 2)
     assert source.way == f"cpu, {way}"
 
 
@@ -104,6 +112,6 @@ def test_an_older_machine_than_this_one_has_no_tiles_but_when_asked(
     assert way_of(SHAPE, "amx") is Way.AMX
 
 
-def test_a_way_is_the_cpus() -> None:
+def test_a_way_is_the_cpus(broad: ExactModel) -> None:
     with pytest.raises(DeviceError, match="--device cpu"):
-        make_engine(exact_model(BROAD), torch.device("meta"), 16, 1, "plain")
+        make_engine(broad, torch.device("meta"), 16, 1, "plain")
