@@ -21,7 +21,7 @@ from llmzip.exact.engines import make_engine
 from llmzip.exact.families import read_model
 from llmzip.exact.model import ExactModel
 from llmzip.exact.prepare import prepare
-from llmzip.models import LoadedModel, load_transformers, locate, open_exact
+from llmzip.models import DEFAULT_MODEL, LoadedModel, load_transformers, locate, open_exact
 from llmzip.predict.exact import ExactPredictor
 from llmzip.predict.windows import Window
 
@@ -86,6 +86,7 @@ def test_the_default_model_is_loaded_without_a_word_and_loses_next_to_nothing(
         name = request.getfixturevalue("prepared_default_model")
     except ModelNotFoundError as exc:
         pytest.skip(f"the default model cannot be fetched: {exc}")
+    assert name == DEFAULT_MODEL
     capfd.readouterr()
     loaded = load_transformers(locate(name))
     assert capfd.readouterr() == ("", "")
