@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from llmzip.container import ADAPTIVE_OPTIONS, DICTIONARY_OPTIONS, Options
+from llmzip.container import ADAPTIVE_OPTIONS, DEFAULT_OPTIONS, DICTIONARY_OPTIONS, Options
 from llmzip.container.limits import MAX_CHUNK_TOKENS
 
 FROZEN_LEVEL = 2
@@ -43,15 +43,16 @@ class Level:
         return replace(self, options=replace(self.options, dictionary=mark))
 
     def chunk_tokens(self, n_tokens: int) -> int:
-        """Return how long the chunks of a group of so many tokens are at most."""
-        if not self.options.adaptive:
-            return self.target_tokens
+        """Return how long the chunks of a group of so many tokens, which learn, are at most."""
         n_lanes = max(1, min(self.n_lanes, -(-n_tokens // self.target_tokens)))
         return min(self.options.chunk_tokens, max(1, -(-n_tokens // n_lanes)))
 
 
 def _frozen(most_chunk_tokens: int, window_tokens: int) -> Level:
-    """Chunks of a window each. What is longer, by --chunk-tokens, carries an eighth of it on."""
+    """Chunks of a window each. What is longer, by --chunk-tokens, carries an eighth of it on.
+
+    most_chunk_tokens: what the file says; the format's own value may be left out of a small one.
+    """
     options = Options(most_chunk_tokens, window_tokens, window_tokens // 8)
     return Level(options, 1 << 20, 64, window_tokens)
 
@@ -65,7 +66,7 @@ def _adaptive(
 
 LEVELS = {
     1: _frozen(768, 768),
-    2: _frozen(2048, 896),
+    2: _frozen(DEFAULT_OPTIONS.chunk_tokens, 896),
     3: _adaptive(768, 96, 1 << 20, 32, 1536),
     4: _adaptive(768, 96, 1 << 22, 32, 2048),
     5: Level(ADAPTIVE_OPTIONS, 1 << 22, 32, 2048),
