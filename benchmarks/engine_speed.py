@@ -42,7 +42,7 @@ class EngineBench:
     def __init__(
         self,
         opened: OpenedExact,
-        device: torch.device,
+        device: str,
         n_workers: int,
         text: bytes,
         n_context: int,
@@ -52,7 +52,7 @@ class EngineBench:
         self.n_steps = min(n_steps, size // 2)
         self.n_context = size - self.n_steps
         self.n_rows = min(self.n_context, make_engine(opened.model, device, 1).max_rows)
-        self._device = device
+        self._device = torch.device(device)
         self._n_workers = n_workers
         self._make = partial(make_engine, opened.model, device, size)
         self._size = size

@@ -89,7 +89,7 @@ def _large_gemm(shape: tuple[int, int, int], device: torch.device, min_s: float)
 
 
 def _own_gemm(name: str, linear: Linear, rows: int, device: torch.device, min_s: float) -> Gemm:
-    weight = linear.weight.to(device)
+    weight = torch.from_numpy(linear.weight).to(device)
     return _gemm(name, _random_int8(rows, weight.shape[1], device=device), weight, min_s)
 
 

@@ -162,7 +162,7 @@ class _ExactFrequencies:
         from llmzip.exact.engines import make_engine
         from llmzip.exact.reference import Reference
         from llmzip.models import open_exact
-        from llmzip.predict import choose_device
+        from llmzip.predict.devices import choose_device
         from llmzip.predict.windows import Window
 
         if settings.threads:
@@ -210,18 +210,19 @@ class _ExactFrequencies:
         token = np.array([[ids[-1]]], dtype=np.int64)
         return self._row(self._engine.forward(token, np.zeros(1, np.int64), one, self._cache), 0)
 
-    def _prefill(self, inputs: NDArray[np.int64]) -> Iterator[tuple[int, Hidden]]:
+    def _prefill(self, inputs: NDArray[np.int64]) -> Iterator[tuple[int, Hidden[Any]]]:
         from llmzip.predict.batches import prefill
 
         return prefill(self._engine, self._cache, 0, inputs)
 
-    def _row(self, hidden: Hidden, row: int) -> Frequencies:
+    def _row(self, hidden: Hidden[Any], row: int) -> Frequencies:
         import torch
 
-        from llmzip.exact.hidden import Hidden
+        from llmzip.exact.tensors import TensorHidden
 
-        index = row % len(hidden.scale)
-        one = Hidden(hidden.q[index : index + 1], hidden.scale[index : index + 1])
+        index = row % len(hidden)
+        one = hidden.part(slice(index, index + 1))
+        one = TensorHidden(torch.as_tensor(one.q), torch.as_tensor(one.scale))
         with torch.inference_mode():
             frequencies: Frequencies = self._reference.frequencies(one)[0].cpu().numpy()
         return frequencies

@@ -50,7 +50,7 @@ class Row:
 class PrecisionBench:
     """One model, in floats and exact, and the window it sees."""
 
-    def __init__(self, name: str, n_window: int, n_workers: int, device: torch.device) -> None:
+    def __init__(self, name: str, n_window: int, n_workers: int, device: str) -> None:
         self.opened: OpenedExact = open_exact(name)
         self._model: Any = load_transformers(locate(name)).model
         shape = self.opened.model.shape
@@ -86,8 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print the table; return the exit status."""
     options = parse(arguments)
     try:
-        device = torch.device(options.device)
-        bench = PrecisionBench(options.model, options.window, torch.get_num_threads(), device)
+        n_workers = torch.get_num_threads()
+        bench = PrecisionBench(options.model, options.window, n_workers, options.device)
         print("| text | tokens | float32, bits | exact, bits | loss |\n|---|---|---|---|---|")
         rows = []
         for path in options.files:

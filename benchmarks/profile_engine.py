@@ -43,7 +43,7 @@ from llmzip.exact.gemm import exact_gemm
 from llmzip.exact.model import ExactModel
 from llmzip.models import DEFAULT_MODEL, OpenedExact, open_exact
 from llmzip.predict.batches import chunk_intervals
-from llmzip.predict.exact import usable_threads
+from llmzip.processors import usable_threads
 from table import markdown_table, number
 
 DEFAULT_FILE = Path(__file__).parent / "data" / "alice-1-3.txt"
@@ -98,9 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     n_threads = options.threads or usable_threads()
     torch.set_num_threads(n_threads)
     text = options.file.read_bytes()
-    bench = EngineBench(
-        opened, torch.device("cpu"), n_threads, text, options.context, options.steps
-    )
+    bench = EngineBench(opened, "cpu", n_threads, text, options.context, options.steps)
     times = prefill_times(opened, bench, n_threads)
     print(_table(f"prefill of {bench.n_context} tokens", ["prefill"], [times]))
     if options.lanes:

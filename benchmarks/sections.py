@@ -18,8 +18,8 @@ from figures import Figure, SpeedReport
 from limits import Limits, copy_speed, measure_limits
 from llmzip.exact.model import ModelShape
 from llmzip.models import OpenedExact, open_exact
-from llmzip.predict import choose_device
-from llmzip.predict.exact import usable_threads
+from llmzip.predict.devices import choose_device
+from llmzip.processors import usable_threads
 from machine import Fact
 from measure import measure
 from neural import LlmzipCodec, Settings
@@ -57,7 +57,7 @@ class Plan:
     @cached_property
     def where(self) -> torch.device:
         """The device that computes."""
-        return choose_device(self.device)
+        return torch.device(choose_device(self.device))
 
     @cached_property
     def opened(self) -> OpenedExact:
@@ -150,7 +150,7 @@ class _Sections:
         plan = self._plan
         n_workers = plan.n_threads if plan.where.type == "cpu" else 1
         size = min(plan.n_context, opened.model.shape.n_positions - plan.n_steps)
-        bench = EngineBench(opened, plan.where, n_workers, plan.text, size, plan.n_steps)
+        bench = EngineBench(opened, plan.where.type, n_workers, plan.text, size, plan.n_steps)
         add = partial(self._add_engine, section, opened.model.shape)
         note = f"chunks of {bench.n_context} tokens"
         add("prefill", bench.prefill(plan.min_s), bench.n_rows, note)

@@ -9,22 +9,26 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from llmzip.exact.calibration import Sample
+from llmzip.exact.cpu.buffers import CpuHidden
 from llmzip.exact.cpu.engine import CpuEngine
 from llmzip.exact.cpu.ways import WAY_VARIABLE, Way, takes, way_of
 from llmzip.exact.distribution import Engine
 from llmzip.exact.floats import FloatLayer, FloatLinear, FloatModel
+from llmzip.exact.hidden import Hidden
 from llmzip.exact.model import ExactModel, ModelShape
 from llmzip.exact.prepare import prepare
+from llmzip.exact.tensors import TensorHidden
 from llmzip.exact.torch_engine import TorchEngine
 
 Array = NDArray[np.float64]
-CPU = torch.device("cpu")
+CPU = "cpu"
 SAMPLE = Sample(n_lanes=10, n_tokens=16)
 """Small models write little while they are prepared."""
 
@@ -134,6 +138,16 @@ def newly_prepared(recipe: Recipe) -> ExactModel:
 def exact_model(recipe: Recipe) -> ExactModel:
     """The model of a recipe, prepared: the same for all tests, so none may change it."""
     return newly_prepared(recipe)
+
+
+def as_tensors(hidden: CpuHidden) -> TensorHidden:
+    """Rows for the head, as torch has them."""
+    return TensorHidden(torch.from_numpy(hidden.q), torch.from_numpy(hidden.scale))
+
+
+def as_given(engine: Engine, hidden: CpuHidden) -> Hidden[Any]:
+    """Rows for the head, as the engine's own `forward` gives them."""
+    return hidden if isinstance(engine, CpuEngine) else as_tensors(hidden)
 
 
 def engines(model: ExactModel, way: str | None = None) -> list[Engine]:

@@ -8,7 +8,7 @@ from threading import Lock, get_ident
 from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakSet
 
-from llmzip import forks
+from llmzip import torch_threads
 from llmzip.errors import LlmzipError, UsageError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Kept:
         with self._lock:
             try:
                 self._owner = get_ident()
-                forks.spare_lost_threads()
+                torch_threads.spare_lost_threads()
                 return work()
             except LlmzipError:
                 raise

@@ -26,8 +26,7 @@ Triple = tuple[int, int, int]
 
 def documented(model: ExactModel) -> Learning:
     """A group as the documents have it."""
-    tensors = {name: tensor.numpy() for name, tensor in model.named_tensors()}
-    network = Network(Shape(**vars(model.shape)), tensors)
+    network = Network(Shape(**vars(model.shape)), dict(model.named_tensors()))
     return Learning(network, TheirWindow(WINDOW.size, WINDOW.carry, WINDOW.bos_id))
 
 

@@ -276,16 +276,16 @@ def _become(asked: dict[str, Any], streams: Sequence[int]) -> None:
     The libraries hold no descriptor, and torch has no thread yet that a fork could have lost:
     to llmzip it shall be as if this process had imported it.
     """
-    from llmzip import forks
+    from llmzip import torch_threads
 
-    forks._torch_is_inherited = False
+    torch_threads._torch_is_inherited = False
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     os.chdir(asked["cwd"])
     os.environ.clear()
     os.environ.update(asked["environment"])
-    program = os.fspath(Path(forks.__file__).with_name("__main__.py"))
+    program = os.fspath(Path(torch_threads.__file__).with_name("__main__.py"))
     sys.argv[:] = [program if asked["code"] is None else "-c", *asked["arguments"]]
     sys.orig_argv[:] = [sys.executable, "-m", "llmzip", *asked["arguments"]]
     sys.stdin, sys.stdout, sys.stderr = map(_reopened, (sys.stdin, sys.stdout, sys.stderr))

@@ -22,7 +22,7 @@ TELL = """
 import os, signal, stat, sys, threading, warnings
 from pathlib import Path
 import llmzip, json
-from llmzip import forks
+from llmzip import torch_threads
 def lines(name):
     words = ("SigBlk", "SigIgn", "Umask", "Groups", "NoNewPrivs")
     text = Path(f"/proc/self/{name}").read_text()
@@ -38,7 +38,7 @@ print(json.dumps({
     "group": [os.getpgid(0), os.getsid(0)], "cpus": sorted(os.sched_getaffinity(0)),
     "descriptors": sorted(os.listdir("/proc/self/fd"), key=int)[:-1],
     "signals": [str(signal.getsignal(n)) for n in sorted(signal.valid_signals())],
-    "path": sys.path, "flags": list(sys.flags), "inherited": forks._torch_is_inherited,
+    "path": sys.path, "flags": list(sys.flags), "inherited": torch_threads._torch_is_inherited,
     "threads": threading.active_count(), "warnings": sys.warnoptions,
     "input": sys.stdin.read(),
 }))

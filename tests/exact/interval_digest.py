@@ -27,8 +27,9 @@ from llmzip.exact import ENGINE_VERSION
 from llmzip.exact.engines import make_engine
 from llmzip.exact.gemm import exact_gemm
 from llmzip.exact.model import ExactModel
-from llmzip.predict.exact import ExactPredictor, usable_threads
+from llmzip.predict.exact import ExactPredictor
 from llmzip.predict.windows import Window
+from llmzip.processors import usable_threads
 
 GOLDEN = Path(__file__).with_name("golden.json")
 RECIPES = {
@@ -45,12 +46,12 @@ def chunks() -> list[NDArray[np.int32]]:
     return [random_ids(GPT2, size, size) for size in (210, 1, 77)]
 
 
-def interval_digest(model: ExactModel, device: torch.device = CPU, way: str | None = None) -> str:
+def interval_digest(model: ExactModel, device: str = CPU, way: str | None = None) -> str:
     """SHA-256 over low, freq and total of three chunks, by workers as many as threads."""
     make = partial(make_engine, model, device, WINDOW.size, way=way)
-    n_workers = usable_threads() if device.type == "cpu" else 1
+    n_workers = usable_threads() if device == "cpu" else 1
     predictor = ExactPredictor(make, WINDOW, n_workers)
-    assert way is None or predictor.way == f"{device.type}, {way}"
+    assert way is None or predictor.way == f"{device}, {way}"
     return intervals_digest(predictor.intervals(chunks()))
 
 
@@ -66,7 +67,8 @@ def digests() -> dict[str, object]:
 
 def found() -> dict[str, object]:
     """The digests, the product and the ways in use."""
-    return {**digests(), "product": exact_gemm(CPU).__name__, "ways": ways_taken(RECIPES)}
+    product = exact_gemm(torch.device(CPU)).__name__
+    return {**digests(), "product": product, "ways": ways_taken(RECIPES)}
 
 
 if __name__ == "__main__":

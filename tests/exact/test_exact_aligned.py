@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from exact_models import CPU, LLAMA, exact_model
+from exact_models import LLAMA, exact_model
 from llmzip.exact.aligned import LINE_BYTES, aligned_zeros
-from llmzip.exact.cache import KVCache
+from llmzip.exact.cpu.buffers import cpu_cache
+from llmzip.exact.cpu.ways import Way
 
 
 @pytest.mark.parametrize("shape", [(1,), (3, 5), (2, 3, 4, 100), (1000, 1003)])
@@ -23,7 +24,7 @@ def test_aligned_zeros_are_zeros_of_their_own(shape: tuple[int, ...], dtype: typ
 
 
 def test_a_cache_begins_at_a_line() -> None:
-    cache = KVCache.allocate(exact_model(LLAMA).shape, 3, 37, CPU)
-    for tensor in (cache.keys, cache.values, cache.key_scales, cache.value_scales):
-        assert tensor.data_ptr() % LINE_BYTES == 0
-        assert not tensor.any()
+    cache = cpu_cache(Way.PLAIN, exact_model(LLAMA).shape, 3, 37)
+    for array in (cache.keys, cache.values, cache.key_scales, cache.value_scales):
+        assert array.ctypes.data % LINE_BYTES == 0
+        assert not array.any()

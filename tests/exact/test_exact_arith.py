@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from llmzip.exact import arith
+from llmzip.exact import arith, constants
 from llmzip.exact.cpu import rows, scalars
 
 F32 = NDArray[np.float32]
@@ -138,11 +138,11 @@ def test_silu_and_gelu_are_accurate() -> None:
 def test_quantised_rows_agree_and_stay_within_their_limits(x: F32) -> None:
     q, high, low = (np.zeros(x.size, dtype=np.int8) for _ in range(3))
     tensor = torch.from_numpy(x)
-    narrow, scale = arith.quantise(tensor, arith.INT8_MAX)
+    narrow, scale = arith.quantise(tensor, constants.INT8_MAX)
     assert rows.quantise_row(x, q) == scale.item()
     assert (q == narrow.numpy()).all()
     assert np.abs(q.astype(int)).max() <= 127
-    wide, wide_scale = arith.quantise(tensor, arith.INT16_MAX)
+    wide, wide_scale = arith.quantise(tensor, constants.INT16_MAX)
     assert rows.quantise_row_wide(x, high, low) == wide_scale.item()
     assert (high.astype(int) * 256 + low == wide.numpy()).all()
     assert all((half.numpy() == ours).all() for half, ours in _halves(wide, high, low))
@@ -170,7 +170,7 @@ def test_a_normalised_row_is_the_row_over_its_root_mean_square(x: F32) -> None:
     assert np.abs(q[0].numpy() * scale.item() - wanted).max() <= 0.51 * step + 1e-4
 
 
-@given(q=st.integers(-arith.INT16_MAX, arith.INT16_MAX))
+@given(q=st.integers(-constants.INT16_MAX, constants.INT16_MAX))
 def test_sixteen_bits_are_two_halves(q: int) -> None:
     high, low = arith.split_halves(torch.tensor([float(q)]))
     assert int(high) * 256 + int(low) == q
@@ -179,7 +179,7 @@ def test_sixteen_bits_are_two_halves(q: int) -> None:
 @given(x=arrays(np.float32, st.integers(1, 80), elements=anything))
 def test_maxima_by_bits_are_maxima(x: F32) -> None:
     assert scalars.maximum(x) == x.max()
-    assert scalars.largest(x) == max(np.abs(x).max(), np.float32(arith.TINY))
+    assert scalars.largest(x) == max(np.abs(x).max(), np.float32(constants.TINY))
 
 
 @given(x=arrays(np.float32, (5, 33), elements=row_values), limit=st.sampled_from([127, 32639]))

@@ -11,12 +11,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from exact_models import CPU, GPT2, LLAMA, Numbers, Recipe, engines, exact_model, random_ids
+from exact_models import (
+    CPU,
+    GPT2,
+    LLAMA,
+    Numbers,
+    Recipe,
+    as_given,
+    as_tensors,
+    engines,
+    exact_model,
+    random_ids,
+)
 from llmzip.exact.bias import GRADIENT_BITS, LONGEST_STEP, RATE, HeadBias, RowBias
+from llmzip.exact.cpu.buffers import CpuHidden
 from llmzip.exact.cpu.head import GRADIENT_ROWS
 from llmzip.exact.cpu.ways import Way
 from llmzip.exact.distribution import Distributions, Engine
-from llmzip.exact.hidden import Hidden
 from llmzip.exact.model import ExactModel
 from llmzip.exact.reference import Reference
 from llmzip.exact.torch_engine import TorchEngine
@@ -40,12 +51,13 @@ def bias_of(recipe: Recipe, seed: int, width: float = 3.0) -> Bias:
     return (Numbers(seed << 20).spread(recipe.vocab_size) * width).astype(np.float32)
 
 
-def hidden_states(recipe: Recipe, count: int, seed: int) -> Hidden:
+def hidden_states(recipe: Recipe, count: int, seed: int) -> CpuHidden:
     """Hidden states of a run of the model, whatever its family."""
     model = TorchEngine(exact_model(replace(recipe, n_positions=count)), CPU)
     ids = random_ids(recipe, count, seed)[None].astype(np.int64)
     lane = np.array([0])
-    return model.forward(ids, lane, lane, model.cache(1, count))
+    found = model.forward(ids, lane, lane, model.cache(1, count))
+    return CpuHidden(found.q.numpy(), found.scale.numpy())
 
 
 @dataclass(frozen=True)
@@ -71,9 +83,9 @@ class Asked:
         return cls(totals.tolist(), low.tolist(), freq.tolist(), gradient.tolist(), columns)
 
 
-def written_out(model: ExactModel, hidden: Hidden, bias: Bias | None) -> NDArray[np.int64]:
+def written_out(model: ExactModel, hidden: CpuHidden, bias: Bias | None) -> NDArray[np.int64]:
     own = None if bias is None else torch.from_numpy(bias)
-    return Reference(model, CPU).frequencies(hidden, own).numpy()
+    return Reference(model, CPU).frequencies(as_tensors(hidden), own).numpy()
 
 
 @every_way
@@ -84,7 +96,7 @@ def test_engines_agree(recipe: Recipe, n_rows: int, biased: bool, way: Way) -> N
     recipe = fitting(recipe, way)
     model, hidden = exact_model(recipe), hidden_states(recipe, n_rows, 1)
     bias = bias_of(recipe, n_rows) if biased else None
-    both = [engine.distributions(hidden, bias) for engine in engines(model, way)]
+    both = [engine.distributions(as_given(engine, hidden), bias) for engine in engines(model, way)]
     reference, fast = (Asked.of(found, recipe, n_rows) for found in both)
     assert fast == reference
     freq = written_out(model, hidden, bias)
@@ -165,12 +177,13 @@ def test_a_bias_of_its_own_for_each_row(recipe: Recipe, n_rows: int, way: Way) -
     model, hidden = exact_model(recipe), hidden_states(recipe, n_rows, 1)
     biases = row_biases(recipe, n_rows)
     alone = [
-        of_each_row(TorchEngine(model, CPU).distributions(hidden, bias), recipe, n_rows)
+        of_each_row(TorchEngine(model, CPU).distributions(as_tensors(hidden), bias), recipe, n_rows)
         for bias in biases.values
     ]
     wanted = [alone[which][row] for row, which in enumerate(biases.of.tolist())]
     for engine in engines(model, way):
-        assert of_each_row(engine.distributions(hidden, biases), recipe, n_rows) == wanted
+        found = engine.distributions(as_given(engine, hidden), biases)
+        assert of_each_row(found, recipe, n_rows) == wanted
 
 
 @every_way
@@ -207,7 +220,7 @@ def test_the_gradient_of_some_of_the_rows(n_rows: int, way: Way) -> None:
     tokens, cut = random_ids(recipe, n_rows, 3).astype(np.int64), n_rows // 3
     for engine in engines(model, way):
         whole, parts = np.zeros((2, recipe.vocab_size), dtype=np.int64)
-        found = engine.distributions(hidden)
+        found = engine.distributions(as_given(engine, hidden))
         found.add_gradient(tokens, whole)
         found.add_gradient(tokens[:cut], parts)
         found.add_gradient(tokens[cut:], parts, cut)
@@ -224,10 +237,10 @@ def test_gradients_sum_up_in_any_order(way: Way, recipe: Recipe, seed: int, n_ro
     cut = seed % n_rows
     for engine in engines(model, way):
         whole, parts = np.zeros((2, recipe.vocab_size), dtype=np.int64)
-        engine.distributions(hidden).add_gradient(tokens, whole)
+        engine.distributions(as_given(engine, hidden)).add_gradient(tokens, whole)
         for part in (slice(cut, n_rows), slice(0, cut)):
             if len(tokens[part]):
-                rows = Hidden(hidden.q[part], hidden.scale[part])
+                rows = as_given(engine, hidden.part(part))
                 engine.distributions(rows).add_gradient(tokens[part], parts)
         assert (whole == parts).all()
         # probabilities sum up to one, but for their rounding
@@ -243,7 +256,8 @@ def test_the_largest_probabilities_do_not_overflow(way: Way) -> None:
     bias = np.array([100.0, -100.0], dtype=np.float32)
     for engine in engines(model, way):
         gradient = np.zeros(2, dtype=np.int64)
-        engine.distributions(hidden, bias).add_gradient(np.ones(n_rows, dtype=np.int64), gradient)
+        found = engine.distributions(as_given(engine, hidden), bias)
+        found.add_gradient(np.ones(n_rows, dtype=np.int64), gradient)
         assert gradient.tolist() == [-n_rows << GRADIENT_BITS, n_rows << GRADIENT_BITS]
 
 

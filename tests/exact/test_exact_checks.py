@@ -8,50 +8,55 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
 
 from llmzip.errors import ModelDamagedError
 from llmzip.exact import ENGINE_VERSION
 from llmzip.exact.model import ExactModel, ModelShape
 
+Array = NDArray[Any]
 GPT2 = ModelShape(2, 8, 2, 2, 4, 12, 20, 6, eps=1e-5, gated=False, rotary=False)
 LLAMA = ModelShape(1, 8, 4, 2, 4, 12, 20, 6, eps=1e-5, gated=True, rotary=True)
 
 
-def tensors_of(shape: ModelShape) -> dict[str, Tensor]:
+def ones(*shape: int) -> Array:
+    return np.ones(shape, dtype=np.float32)
+
+
+def tensors_of(shape: ModelShape) -> dict[str, Array]:
     """Every tensor that such a model has, written out once more."""
     found = {
-        "embedding": torch.full((20, 8), 32767, dtype=torch.int16),
-        "embedding_scale": torch.ones(20),
+        "embedding": np.full((20, 8), 32767, dtype=np.int16),
+        "embedding_scale": ones(20),
     }
     if shape is LLAMA:
-        found |= {"cos": torch.ones(6, 2), "sin": torch.zeros(6, 2)}
+        found |= {"cos": ones(6, 2), "sin": 0 * ones(6, 2)}
     else:
-        found["positions"] = torch.ones(6, 8)
+        found["positions"] = ones(6, 8)
     widths = {"qkv": (32, 8), "out": (8, 16), "up": (24, 8), "down": (8, 12)}
     if shape is GPT2:
         widths = {"qkv": (24, 8), "out": (8, 8), "up": (12, 8), "down": (8, 12)}
     linears = {f"{i}.{n}": size for i in range(shape.n_layers) for n, size in widths.items()}
     for name, (n_out, n_in) in {**linears, "head": (20, 8)}.items():
-        found[f"{name}.weight"] = torch.full((n_out, n_in), -127, dtype=torch.int8)
-        found[f"{name}.scale"] = torch.full((n_out,), 0.5)
+        found[f"{name}.weight"] = np.full((n_out, n_in), -127, dtype=np.int8)
+        found[f"{name}.scale"] = 0.5 * ones(n_out)
         if shape is GPT2:
-            found[f"{name}.bias"] = torch.full((n_out,), -0.5)
+            found[f"{name}.bias"] = -0.5 * ones(n_out)
     return found
 
 
-def write(path: Path, tensors: dict[str, Tensor], shape: Any) -> Path:
+def write(path: Path, tensors: dict[str, Array], shape: Any) -> Path:
     meta = {"shape": json.dumps(shape), "engine": str(ENGINE_VERSION)}
     save_file(tensors, path, metadata=meta)
     return path
 
 
-def refused(path: Path, tensors: dict[str, Tensor], shape: Any) -> None:
+def refused(path: Path, tensors: dict[str, Array], shape: Any) -> None:
     with pytest.raises(ModelDamagedError, match="not a prepared model") as raised:
         ExactModel.load(write(path, tensors, shape))
     assert "\n" not in str(raised.value)
@@ -85,22 +90,22 @@ def test_every_tensor_must_be_there_and_no_other(shape: ModelShape, path: Path) 
         if not name.endswith("bias"):
             refused(path, {n: t for n, t in tensors.items() if n != name}, asdict(shape))
     for name in ("x", "head.bias.bias", f"{shape.n_layers}.qkv.weight", "-1.qkv.weight"):
-        refused(path, {**tensors, name: torch.ones(1)}, asdict(shape))
+        refused(path, {**tensors, name: ones(1)}, asdict(shape))
     other = {"cos", "sin"} if shape is GPT2 else {"positions"}
     for name in other:
-        refused(path, {**tensors, name: torch.ones(6, 2)}, asdict(shape))
+        refused(path, {**tensors, name: ones(6, 2)}, asdict(shape))
 
 
-CHANGES: dict[str, Callable[[Tensor], Tensor]] = {
-    "shorter": lambda t: t[:-1].clone(),
-    "longer": lambda t: torch.cat([t, t[:1]]),
-    "another axis": lambda t: t[None].clone(),
-    "flat": lambda t: t.reshape(-1)[: t.shape[0] - 1].clone(),
-    "turned": lambda t: t.t().contiguous() if t.dim() == 2 and t.shape[0] != t.shape[1] else t[:0],
-    "empty": lambda t: t[:0].clone(),
-    "float64": lambda t: t.double(),
-    "int32": lambda t: t.to(torch.int32),
-    "unsigned": lambda t: t.abs().to(torch.uint8),
+CHANGES: dict[str, Callable[[Array], Array]] = {
+    "shorter": lambda t: t[:-1],
+    "longer": lambda t: np.concatenate([t, t[:1]]),
+    "another axis": lambda t: t[None],
+    "flat": lambda t: t.reshape(-1)[: t.shape[0] - 1],
+    "turned": lambda t: t.T.copy() if t.ndim == 2 and t.shape[0] != t.shape[1] else t[:0],
+    "empty": lambda t: t[:0],
+    "float64": lambda t: t.astype(np.float64),
+    "int32": lambda t: t.astype(np.int32),
+    "unsigned": lambda t: np.abs(t).astype(np.uint8),
 }
 
 
@@ -112,19 +117,19 @@ def test_every_tensor_has_its_size_and_type(shape: ModelShape, path: Path, chang
 
 
 def test_every_number_is_within_its_bounds(shape: ModelShape, path: Path) -> None:
-    bad: dict[torch.dtype, tuple[float, ...]] = {
-        torch.int8: (-128,),
-        torch.int16: (-32768,),
-        torch.float32: (float("nan"), float("inf"), -float("inf")),
+    bad: dict[type, tuple[float, ...]] = {
+        np.int8: (-128,),
+        np.int16: (-32768,),
+        np.float32: (float("nan"), float("inf"), -float("inf")),
     }
     tensors = tensors_of(shape)
     for name, tensor in tensors.items():
-        values = bad[tensor.dtype]
+        values = bad[tensor.dtype.type]
         values += (-1.0,) if name.endswith("scale") else ()
         values += (1.5, -1.5) if name in ("cos", "sin") else ()
         for value in values:
-            changed = tensor.clone()
-            changed.view(-1)[-1] = value
+            changed = tensor.copy()
+            changed.reshape(-1)[-1] = value
             refused(path, {**tensors, name: changed}, asdict(shape))
 
 
@@ -176,5 +181,5 @@ def test_whatever_is_in_the_file_it_is_refused_or_fits(
     sizes = {name: tensor.shape for name, tensor in tensors_of(shape).items()}
     assert {n: t.shape for n, t in model.named_tensors()}.items() <= sizes.items()
     for name, tensor in load_file(path).items():
-        assert torch.isfinite(tensor.float()).all(), name
+        assert np.isfinite(tensor).all(), name
     assert all(int(layer.down.weight.min()) > -128 for layer in model.layers)

@@ -17,16 +17,19 @@ from exact_models import (
     LLAMA,
     Numbers,
     Recipe,
+    as_given,
+    as_tensors,
     engines,
     exact_model,
     newly_prepared,
     random_ids,
 )
+from llmzip.exact.constants import FREQ_BITS
+from llmzip.exact.cpu.buffers import CpuHidden
 from llmzip.exact.cpu.ways import Way
 from llmzip.exact.distribution import Engine, Ids, TokenIntervals
-from llmzip.exact.hidden import Hidden
 from llmzip.exact.model import ExactModel, Linear
-from llmzip.exact.reference import FREQ_BITS, Reference
+from llmzip.exact.reference import Reference
 from llmzip.exact.torch_engine import TorchEngine
 from ways import engine_on, every_way, fitting
 
@@ -210,11 +213,11 @@ def test_a_cache_used_before_leaves_no_trace(way: Way) -> None:
     assert Answers.of(found) == run(engine, new, [40])
 
 
-def hidden_states(recipe: Recipe, count: int, seed: int) -> Hidden:
+def hidden_states(recipe: Recipe, count: int, seed: int) -> CpuHidden:
     """Random hidden states: whatever the head may be given."""
     numbers = Numbers(seed << 24)
-    q = torch.from_numpy((numbers.spread(count, recipe.d_model) * 127).astype(np.int8))
-    return Hidden(q, torch.from_numpy(numbers.spread(count).astype(np.float32).clip(0.001)))
+    q = (numbers.spread(count, recipe.d_model) * 127).astype(np.int8)
+    return CpuHidden(q, numbers.spread(count).astype(np.float32).clip(0.001))
 
 
 @every_way
@@ -223,11 +226,11 @@ def test_frequencies_are_at_least_one_and_sum_up(recipe: Recipe, way: Way) -> No
     recipe = fitting(recipe, way)
     model = exact_model(recipe)
     hidden = hidden_states(recipe, 9, 3)
-    frequencies = Reference(model, CPU).frequencies(hidden).numpy()
+    frequencies = Reference(model, CPU).frequencies(as_tensors(hidden)).numpy()
     assert frequencies.min() >= 1
     assert (frequencies.max(1) == (1 << FREQ_BITS) + 1).all()
     for engine in engines(model, way):
-        totals = engine.distributions(hidden).totals()
+        totals = engine.distributions(as_given(engine, hidden)).totals()
         assert (totals == frequencies.sum(1).astype(np.uint64)).all()
 
 
@@ -242,10 +245,10 @@ def test_find_is_the_inverse_of_intervals(
     model, hidden = exact_model(recipe), hidden_states(recipe, 70, seed)
     tokens = random_ids(recipe, 70, seed).astype(np.int64)
     for engine in engines(model, way):
-        known = engine.intervals(hidden, tokens)
+        known = engine.intervals(as_given(engine, hidden), tokens)
         inside = (known.freq.astype(np.float64) * where).astype(np.uint64)
         for offset in (inside * np.uint64(0), np.minimum(inside, known.freq - 1), known.freq - 1):
-            found = engine.distributions(hidden).find(known.low + offset)
+            found = engine.distributions(as_given(engine, hidden)).find(known.low + offset)
             assert (found.tokens == tokens).all()
             assert (found.low == known.low).all()
             assert (found.freq == known.freq).all()
@@ -256,12 +259,9 @@ def test_find_is_the_inverse_of_intervals(
 def test_intervals_of_all_tokens_tile_the_total(recipe: Recipe, way: Way) -> None:
     recipe = fitting(recipe, way)
     tokens = np.arange(recipe.vocab_size, dtype=np.int64)
-    one = hidden_states(recipe, 1, 5)
-    hidden = Hidden(
-        one.q.expand(len(tokens), -1).contiguous(), one.scale.expand(len(tokens)).contiguous()
-    )
+    hidden = hidden_states(recipe, 1, 5).picked(np.zeros_like(tokens))
     for engine in engines(exact_model(recipe), way):
-        found = engine.intervals(hidden, tokens)
+        found = engine.intervals(as_given(engine, hidden), tokens)
         ends = found.low + found.freq
         assert found.low[0] == 0
         assert (found.low[1:] == ends[:-1]).all()
@@ -273,10 +273,11 @@ def test_bits_are_the_cross_entropy_of_the_distribution(way: Way) -> None:
     recipe = fitting(replace(GPT2, gain=0.5), way)
     model = exact_model(recipe)
     hidden, tokens = hidden_states(recipe, 40, 1), random_ids(GPT2, 40).astype(np.int64)
-    logits = Reference(model, CPU).logits(hidden).double().numpy()
+    logits = Reference(model, CPU).logits(as_tensors(hidden)).double().numpy()
     expected = np.logaddexp2.reduce(logits, 1) - logits[np.arange(40), tokens]
     for engine in engines(model, way):
-        assert engine.intervals(hidden, tokens).bits == pytest.approx(expected, rel=1e-4)
+        found = engine.intervals(as_given(engine, hidden), tokens)
+        assert found.bits == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
@@ -284,6 +285,6 @@ def test_bits_are_the_cross_entropy_of_the_distribution(way: Way) -> None:
 def test_cuda_gives_the_integers_of_the_cpu(recipe: Recipe) -> None:
     model, ids = exact_model(recipe), random_ids(recipe, 120)
     expected = run(TorchEngine(model, CPU), ids, [119])
-    cuda = TorchEngine(model, torch.device("cuda"))
+    cuda = TorchEngine(model, "cuda")
     assert run(cuda, ids, [119]) == expected
     assert run(cuda, ids, [50, 1, 1, 30]) == expected

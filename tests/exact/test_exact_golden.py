@@ -50,5 +50,5 @@ def test_the_reference_gives_the_pinned_integers(name: str) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 @pytest.mark.parametrize("name", RECIPES)
 def test_cuda_gives_the_pinned_integers(name: str) -> None:
-    found = interval_digest(exact_model(RECIPES[name]), torch.device("cuda"))
+    found = interval_digest(exact_model(RECIPES[name]), "cuda")
     assert found == PINNED["intervals"][name]

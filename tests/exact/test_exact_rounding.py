@@ -11,13 +11,17 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from exact_models import GPT2, LLAMA, SAMPLE, Recipe, engines, exact_model, float_model
-from llmzip.exact import rounding
-from llmzip.exact.calibration import generate, second_moments
+from exact_models import CPU, GPT2, LLAMA, SAMPLE, Recipe, engines, exact_model, float_model
+from llmzip.exact import arith, rounding
+from llmzip.exact.calibration import ROWS, _Sums, generate, second_moments
 from llmzip.exact.cpu.ways import Way
+from llmzip.exact.model import ExactModel
 from llmzip.exact.prepare import prepare
+from llmzip.exact.reference import Reference
 from llmzip.exact.rounding import blocks, feedback_rows, grid, nearest_rows
+from llmzip.exact.tensors import TensorLinear
 from ways import every_way, fitting
 
 Array = NDArray[np.float64]
@@ -125,19 +129,70 @@ def test_moments_are_sums_over_lanes() -> None:
             assert np.array_equal(a, a.T), name
 
 
-def test_threads_change_nothing() -> None:
-    n_threads, digests = torch.get_num_threads(), []
-    try:
-        for count in (1, 3):
-            torch.set_num_threads(count)
-            digests.append(prepare(float_model(LLAMA), SAMPLE).digest())
-    finally:
-        torch.set_num_threads(n_threads)
+def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    digests = []
+    for count in ("1", "3"):
+        monkeypatch.setenv("OMP_NUM_THREADS", count)
+        digests.append(prepare(float_model(LLAMA), SAMPLE).digest())
     assert digests[0] == digests[1]
 
 
+@every_way
+def test_moments_are_those_of_what_the_reference_takes_in(way: Way) -> None:
+    """Written out over its linears, whatever their order; of 16-bit rows the high halves."""
+    model = exact_model(fitting(GPT2, way))
+    ids = generate(engines(model)[0], SAMPLE)
+    wanted = by_reference(model, ids)
+    found = second_moments(model, ids)
+    assert wanted.keys() == found.keys()
+    for name, moments in found.items():
+        assert all(map(np.array_equal, moments, wanted[name])), name
+
+
+def by_reference(model: ExactModel, ids: NDArray[np.int64]) -> dict[str, list[Array]]:
+    """The moments, by a look at all that the reference's linears take in, lanes by lane."""
+    seen: dict[str, list[Array]] = {}
+    reference = Looking(model, seen)
+    for lane in torch.from_numpy(ids):
+        zero = torch.zeros(1, dtype=torch.int64)
+        hidden = reference.forward(lane[None], zero, zero, reference.cache(1, len(lane)))
+        seen.setdefault("head", []).append(hidden.q.double().numpy())
+    return {name: moments_of(np.concatenate(parts)) for name, parts in seen.items()}
+
+
+class Looking(Reference):
+    """The reference, keeping what its linears take in."""
+
+    def __init__(self, model: ExactModel, seen: dict[str, list[Array]]) -> None:
+        super().__init__(model, CPU)
+        self._seen = seen
+        self._names = {
+            id(getattr(layer, name)): f"{index}.{name}"
+            for index, layer in enumerate(self.model.layers)
+            for name in ("qkv", "out", "up", "down")
+        }
+
+    def _linear(self, linear: TensorLinear, q: Tensor, scale: Tensor) -> Tensor:
+        self._seen.setdefault(self._names[id(linear)], []).append(q.double().numpy())
+        return super()._linear(linear, q, scale)
+
+    def _linear_wide(self, linear: TensorLinear, q: Tensor, scale: Tensor) -> Tensor:
+        high = arith.split_halves(q)[0].double().numpy()
+        self._seen.setdefault(self._names[id(linear)], []).append(high)
+        return super()._linear_wide(linear, q, scale)
+
+
+def test_the_largest_moments_are_exact() -> None:
+    """As many rows as are multiplied at once, all of the largest inputs."""
+    for value in (127, -127):
+        sums = _Sums()
+        for _ in range(2):
+            sums.add("x", np.full((ROWS, 70), value, dtype=np.int8))
+        assert (sums.moments["x"][0] == 2 * ROWS * 127**2).all()
+
+
 PRINT_DIGEST = """
-from exact_models import GPT2, exact_model
+from exact_models import CPU, GPT2, exact_model
 print(exact_model(GPT2).digest().hex())
 """
 

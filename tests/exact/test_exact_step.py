@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from exact_models import CPU, LLAMA, Recipe, exact_model, newly_prepared, random_ids
-from llmzip.exact.cache import KVCache
 from llmzip.exact.cpu.ways import Way, takes
-from llmzip.exact.distribution import Engine
+from llmzip.exact.distribution import AnyCache, Engine
 from llmzip.exact.model import ExactModel
 from llmzip.exact.torch_engine import TorchEngine
 from ways import engine_on, every_way
@@ -30,7 +29,7 @@ SHAPES = [
 ]
 
 
-def filled(engine: Engine, recipe: Recipe, depths: list[int]) -> KVCache:
+def filled(engine: Engine, recipe: Recipe, depths: list[int]) -> AnyCache:
     """A cache whose lane i has seen depths[i] tokens."""
     cache = engine.cache(len(depths), recipe.n_positions)
     for lane, depth in enumerate(depths):

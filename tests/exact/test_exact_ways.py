@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-import torch
 
 from exact_models import CPU, GPT2, WIDE, Recipe, exact_model, float_model
 from llmzip.errors import DeviceError
@@ -114,4 +113,4 @@ def test_an_older_machine_than_this_one_has_no_tiles_but_when_asked(
 
 def test_a_way_is_the_cpus(broad: ExactModel) -> None:
     with pytest.raises(DeviceError, match="--device cpu"):
-        make_engine(broad, torch.device("meta"), 16, 1, "plain")
+        make_engine(broad, "meta", 16, 1, "plain")

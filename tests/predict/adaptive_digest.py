@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -26,8 +25,9 @@ from exact_models import CPU, GPT2, LLAMA, WIDE, exact_model, is_taken, phrases,
 from llmzip.exact import ENGINE_VERSION
 from llmzip.exact.engines import make_engine
 from llmzip.exact.model import ExactModel
-from llmzip.predict.exact import ExactPredictor, usable_threads
+from llmzip.predict.exact import ExactPredictor
 from llmzip.predict.windows import Window
+from llmzip.processors import usable_threads
 
 GOLDEN = Path(__file__).with_name("adaptive_golden.json")
 RECIPES = {
@@ -51,12 +51,12 @@ def waves(vocab_size: int, seed: int = 0) -> list[list[Chunk]]:
     ]
 
 
-def adaptive_digest(model: ExactModel, device: torch.device = CPU, way: str | None = None) -> str:
+def adaptive_digest(model: ExactModel, device: str = CPU, way: str | None = None) -> str:
     """SHA-256 over low, freq and total of a group's chunks, by workers as many as threads."""
     make = partial(make_engine, model, device, WINDOW.size, way=way)
-    n_workers = usable_threads() if device.type == "cpu" else 1
+    n_workers = usable_threads() if device == "cpu" else 1
     predictor = ExactPredictor(make, WINDOW, n_workers)
-    assert way is None or predictor.way == f"{device.type}, {way}"
+    assert way is None or predictor.way == f"{device}, {way}"
     group = predictor.group()
     return intervals_digest(
         intervals

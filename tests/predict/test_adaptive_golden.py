@@ -35,5 +35,5 @@ def test_every_way_predicts_as_pinned(name: str, way: Way) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 @pytest.mark.parametrize("name", RECIPES)
 def test_cuda_predicts_as_pinned(name: str) -> None:
-    found = adaptive_digest(exact_model(RECIPES[name]), torch.device("cuda"))
+    found = adaptive_digest(exact_model(RECIPES[name]), "cuda")
     assert found == PINNED["adaptive"][name]

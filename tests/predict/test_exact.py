@@ -21,8 +21,9 @@ from llmzip.exact.prepare import prepare
 from llmzip.exact.torch_engine import TorchEngine
 from llmzip.models import load_transformers, locate
 from llmzip.predict import Intervals, Predictor
-from llmzip.predict.exact import ExactPredictor, usable_threads
+from llmzip.predict.exact import ExactPredictor
 from llmzip.predict.windows import Window
+from llmzip.processors import usable_threads
 
 Chunk = NDArray[np.int32]
 WHOLE = Window(128, 64, 0)

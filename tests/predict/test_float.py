@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 import llmzip
 from llmzip.coder import MAX_TOTAL, RangeDecoder, encode_lanes
 from llmzip.errors import DeviceError, ModelUnsupportedError, UsageError
-from llmzip.forks import require_threads
 from llmzip.predict.float import FloatPredictor, frequencies, machine_tag
 from llmzip.predict.windows import Window
+from llmzip.torch_threads import require_threads
 
 Ids = NDArray[np.int32]
 
@@ -200,7 +200,7 @@ def test_another_number_of_threads_is_another_machine(tiny_gpt2_folder: Path) ->
 
 
 def test_threads_that_a_fork_has_lost_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llmzip.forks._torch_is_inherited", True)
+    monkeypatch.setattr("llmzip.torch_threads._torch_is_inherited", True)
     require_threads(1)
     with pytest.raises(UsageError, match="threads=1, or start processes by spawn"):
         require_threads(2)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from llmzip.adapt.history import N_CANDIDATES, N_ORDERS
 from llmzip.compiled import inlined, kernel
-from llmzip.exact.arith import EXP2_COEFFICIENTS
+from llmzip.exact.constants import EXP2_COEFFICIENTS
 
 MAX_TOTAL = 1 << 48
 """No distribution that leaves here has a larger total."""

@@ -7,25 +7,28 @@ inference, so that there is nothing to choose, to ship or to differ.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from threading import Lock
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from threadpoolctl import threadpool_limits
 
-from llmzip.exact import arith
+from llmzip import torch_threads
+from llmzip.exact.cpu.engine import CpuEngine
+from llmzip.exact.cpu.ways import Way, way_of
 from llmzip.exact.distribution import Engine
-from llmzip.exact.gemm import product
-from llmzip.exact.model import ExactModel, Linear
-from llmzip.exact.reference import Reference
+from llmzip.exact.model import ExactModel, ModelShape
 from llmzip.exact.rounding import blocks
 
 Ids = NDArray[np.int64]
 Moments = dict[str, list[NDArray[np.float64]]]
 """By a linear's name in the file: for each of its `blocks`, second moments of its inputs."""
 
-LANES_TOGETHER = 8  # that are read side by side
+ROWS = 1024
+"""Whose products float32 sums exactly, in any order: 127 · 127 · 1024 < 2^24."""
 
 
 @dataclass(frozen=True)
@@ -57,51 +60,56 @@ def generate(engine: Engine, sample: Sample) -> Ids:
     return np.ascontiguousarray(ids.T)
 
 
-def second_moments(model: ExactModel, ids: Ids) -> Moments:
+def second_moments(model: ExactModel, ids: Ids, n_threads: int = 1) -> Moments:
     """Σ x xᵀ of the int8 inputs x of each linear (of 16-bit ones, their high halves)."""
-    reader = _Reader(model)
-    with torch.inference_mode():
-        for first in range(0, len(ids), LANES_TOGETHER):
-            reader.read(torch.from_numpy(ids[first : first + LANES_TOGETHER]))
-    return reader.moments
+    sums = _Sums()
+    parts = [part for part in np.array_split(ids, n_threads) if len(part)]
+    with (
+        threadpool_limits(1, "blas"),  # its threads would wait for each other, by spinning
+        ThreadPoolExecutor(n_threads, "llmzip-read", torch_threads.be_alone) as pool,
+    ):
+        for _ in pool.map(partial(_read, model, sums), parts):
+            pass
+    return sums.moments
 
 
-class _Reader(Reference):
-    """The reference, taking notes of what its linears take in."""
+def _read(model: ExactModel, sums: _Sums, ids: Ids) -> None:
+    """Have the model read the lanes `ids` (B, T), as many together as the engine takes."""
+    n_lanes, n_tokens = ids.shape
+    engine = CpuEngine(model, n_tokens, way=_telling_way(model.shape), look=sums.add)
+    together = max(1, engine.max_rows // n_tokens)
+    cache = engine.cache(together, n_tokens)
+    for first in range(0, n_lanes, together):
+        part = ids[first : first + together]
+        for start in range(0, n_tokens, engine.max_rows):
+            block = part[:, start : start + engine.max_rows]
+            hidden = engine.forward(block, np.arange(len(part)), np.full(len(part), start), cache)
+            sums.add("head", hidden.q)
 
-    def __init__(self, model: ExactModel) -> None:
-        super().__init__(model, torch.device("cpu"))
+
+def _telling_way(shape: ModelShape) -> Way:
+    """The fastest way on which linears are computed one by one."""
+    way = way_of(shape)
+    return way if way is Way.AVX2 else Way.PLAIN
+
+
+class _Sums:
+    """Second moments, summed up by several threads; all integers, so in any order."""
+
+    def __init__(self) -> None:
         self.moments: Moments = {}
-        self._names = {id(self.model.head): "head"}
-        for index, layer in enumerate(self.model.layers):
-            for name in ("qkv", "out", "up", "down"):
-                self._names[id(getattr(layer, name))] = f"{index}.{name}"
+        self._lock = Lock()
 
-    def read(self, ids: Tensor) -> None:
-        """Run the windows `ids` (B, T)."""
-        n_lanes, n_tokens = ids.shape
-        starts = torch.zeros(n_lanes, dtype=torch.int64)
-        cache = self.cache(n_lanes, n_tokens)
-        hidden = self.forward(ids, torch.arange(n_lanes), starts, cache)
-        self._note(self.model.head, hidden.q)
-
-    def _linear(self, linear: Linear, q: Tensor, scale: Tensor) -> Tensor:
-        self._note(linear, q)
-        return super()._linear(linear, q, scale)
-
-    def _linear_wide(self, linear: Linear, q: Tensor, scale: Tensor) -> Tensor:
-        self._note(linear, arith.split_halves(q)[0])
-        return super()._linear_wide(linear, q, scale)
-
-    def _note(self, linear: Linear, q: Tensor) -> None:
-        """Add the moments of the rows q, int8 (rows, n_in)."""
-        name = self._names[id(linear)]
-        parts = [q[:, part].contiguous() for part in blocks(q.shape[1])]
-        found = [product(self.gemm, x.t().contiguous(), x).double().numpy() for x in parts]
-        known = self.moments.get(name)
-        self.moments[name] = (
-            found if known is None else [a + b for a, b in zip(known, found, strict=True)]
-        )
+    def add(self, name: str, q: NDArray[np.int8]) -> None:
+        """Add the moments of the rows q, int8 (at most 1,024, n_in)."""
+        assert len(q) <= ROWS
+        x = q.astype(np.float32)  # sums of so few products are integers that it holds
+        found = [x[:, part].T @ x[:, part] for part in blocks(x.shape[1])]
+        with self._lock:
+            if name not in self.moments:
+                self.moments[name] = [np.zeros(part.shape) for part in found]
+            for known, part in zip(self.moments[name], found, strict=True):
+                known += part
 
 
 def _words(count: int) -> NDArray[np.uint64]:

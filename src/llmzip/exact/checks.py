@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from llmzip.exact.model import ModelShape
@@ -27,7 +27,7 @@ MOST_POSITIONS = 1 << 22
 MOST_ANGLES = 1 << 26
 """Positions times pairs of a head: RoPE's tables take minutes to make at this size, and 512 MB."""
 
-Wanted = tuple[torch.dtype, tuple[int, ...]]
+Wanted = tuple[type[np.generic], tuple[int, ...]]
 
 
 def check_shape(shape: ModelShape) -> None:
@@ -60,7 +60,7 @@ def check_shape(shape: ModelShape) -> None:
         raise ValueError(f"eps is {shape.eps}")
 
 
-def check_tensors(shape: ModelShape, tensors: Mapping[str, Tensor]) -> None:
+def check_tensors(shape: ModelShape, tensors: Mapping[str, NDArray[Any]]) -> None:
     """Make sure that `tensors`, by their names in the file, are a model of this shape.
 
     All that there must be and no other, of the right sizes and types, contiguous, finite, and
@@ -74,26 +74,27 @@ def check_tensors(shape: ModelShape, tensors: Mapping[str, Tensor]) -> None:
         raise ValueError(f"{min(odd)} is missing, or should not be there")
     for name, tensor in tensors.items():
         dtype, sizes = wanted[name]
-        if tensor.dtype != dtype or tuple(tensor.shape) != sizes or not tensor.is_contiguous():
-            raise ValueError(f"{name} is {tensor.dtype} {tuple(tensor.shape)}, not {dtype} {sizes}")
+        if tensor.dtype != dtype or tensor.shape != sizes or not tensor.flags.c_contiguous:
+            found = f"{tensor.dtype} {tensor.shape}"
+            raise ValueError(f"{name} is {found}, not {dtype.__name__} {sizes}")
         if not _BOUNDS[dtype](tensor):
             raise ValueError(f"{name} holds a number that it may not")
-        if name.endswith("scale") and bool(tensor.amin() < 0):
+        if name.endswith("scale") and bool(tensor.min() < 0):
             raise ValueError(f"{name} holds a negative scale")
-        if name in ("cos", "sin") and bool(tensor.abs().amax() > 1):
+        if name in ("cos", "sin") and bool(np.abs(tensor).max() > 1):
             raise ValueError(f"{name} holds a number beyond 1")
 
 
 def _wanted(shape: ModelShape) -> Iterator[tuple[str, Wanted]]:
     """Yield every tensor that a model of this shape may have; biases are optional."""
     d_model, n_tokens = shape.d_model, shape.vocab_size
-    yield "embedding", (torch.int16, (n_tokens, d_model))
-    yield "embedding_scale", (torch.float32, (n_tokens,))
+    yield "embedding", (np.int16, (n_tokens, d_model))
+    yield "embedding_scale", (np.float32, (n_tokens,))
     if shape.rotary:
         for name in ("cos", "sin"):
-            yield name, (torch.float32, (shape.n_positions, shape.d_head // 2))
+            yield name, (np.float32, (shape.n_positions, shape.d_head // 2))
     else:
-        yield "positions", (torch.float32, (shape.n_positions, d_model))
+        yield "positions", (np.float32, (shape.n_positions, d_model))
     all_heads = shape.n_heads * shape.d_head
     linears = {
         "qkv": (all_heads + 2 * shape.n_kv_heads * shape.d_head, d_model),
@@ -108,13 +109,13 @@ def _wanted(shape: ModelShape) -> Iterator[tuple[str, Wanted]]:
 
 
 def _wanted_linear(name: str, sizes: tuple[int, int]) -> Iterator[tuple[str, Wanted]]:
-    yield f"{name}.weight", (torch.int8, sizes)
-    yield f"{name}.scale", (torch.float32, sizes[:1])
-    yield f"{name}.bias", (torch.float32, sizes[:1])
+    yield f"{name}.weight", (np.int8, sizes)
+    yield f"{name}.scale", (np.float32, sizes[:1])
+    yield f"{name}.bias", (np.float32, sizes[:1])
 
 
-_BOUNDS: dict[torch.dtype, Callable[[Tensor], bool]] = {
-    torch.int8: lambda tensor: bool(tensor.amin() > -128),
-    torch.int16: lambda tensor: bool(tensor.amin() > -32768),
-    torch.float32: lambda tensor: bool(torch.isfinite(tensor).all()),
+_BOUNDS: dict[type[np.generic], Callable[[NDArray[Any]], bool]] = {
+    np.int8: lambda tensor: bool(tensor.min() > -128),
+    np.int16: lambda tensor: bool(tensor.min() > -32768),
+    np.float32: lambda tensor: bool(np.isfinite(tensor).all()),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,10 @@ from llmzip.exact.cache import KVCache
 from llmzip.exact.hidden import Hidden
 from llmzip.exact.model import ModelShape
 
-if TYPE_CHECKING:
-    import torch
-
 Ids = NDArray[np.int64]
+AnyCache = KVCache[Any]
+AnyHidden = Hidden[Any]
+"""What engines make for themselves; only the one that made it takes it."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Engine(Protocol):
     """
 
     shape: ModelShape
-    device: torch.device
+    device: str  # "cpu", "cuda"
     max_rows: int
     step_threads: int  # threads that one `step` keeps busy
 
@@ -96,23 +96,23 @@ class Engine(Protocol):
     def head_bias(self) -> NDArray[np.float32] | None:
         """The head's own bias (V,), if it has one."""
 
-    def cache(self, n_lanes: int, n_positions: int) -> KVCache:
+    def cache(self, n_lanes: int, n_positions: int) -> AnyCache:
         """Make a KV cache."""
 
-    def forward(self, ids: Ids, lanes: Ids, starts: Ids, cache: KVCache) -> Hidden:
+    def forward(self, ids: Ids, lanes: Ids, starts: Ids, cache: AnyCache) -> AnyHidden:
         """Run ids (B, T), lane b at positions from starts[b]; B · T <= max_rows."""
 
-    def intervals(self, hidden: Hidden, tokens: Ids) -> TokenIntervals:
+    def intervals(self, hidden: AnyHidden, tokens: Ids) -> TokenIntervals:
         """Intervals of the tokens (rows,) that follow the rows of `hidden`."""
 
-    def distributions(self, hidden: Hidden, bias: AnyBias | None = None) -> Distributions:
+    def distributions(self, hidden: AnyHidden, bias: AnyBias | None = None) -> Distributions:
         """The distributions after the rows of `hidden`, to be searched.
 
         bias: float32 (V,), or one for each row, instead of the head's own.
         """
 
     def step(
-        self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache, bias: AnyBias | None = None
+        self, ids: Ids, lanes: Ids, at: Ids, cache: AnyCache, bias: AnyBias | None = None
     ) -> Distributions:
         """Feed a token each (M,) to distinct lanes at positions `at`: the distributions after.
 

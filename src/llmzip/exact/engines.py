@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-import torch
-
 from llmzip.errors import DeviceError
 from llmzip.exact.distribution import Engine
 from llmzip.exact.model import ExactModel
@@ -13,25 +11,26 @@ from llmzip.exact.model import ExactModel
 
 def make_engine(
     model: ExactModel,
-    device: torch.device,
+    device: str,
     n_positions: int,
     step_threads: int = 1,
     way: str | None = None,
 ) -> Engine:
-    """An engine for `model` on `device`, over at most `n_positions` positions a lane.
+    """An engine for `model`, over at most `n_positions` positions a lane.
 
+    device: "cpu", "cuda".
     step_threads: how many threads may share a decoding step.
     way: how the CPU computes: plain, avx2, vnni or amx; else LLMZIP_WAY says, else the fastest.
 
     Raises DeviceError if nothing on the device computes exactly, or not that way.
     """
-    if device.type == "cpu":
+    if device == "cpu":
         from llmzip.exact.cpu.engine import CpuEngine
 
         return CpuEngine(model, n_positions, step_threads, way)
     if way is not None:
         raise DeviceError(f"the way {way} is one of the CPU's; use --device cpu")
-    if device.type == "cuda" and find_spec("triton") is not None:
+    if device == "cuda" and find_spec("triton") is not None:
         from llmzip.exact.cuda.engine import CudaEngine
 
         return CudaEngine(model, device, n_positions)

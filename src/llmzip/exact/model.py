@@ -12,15 +12,15 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from llmzip.errors import ModelDamagedError
 from llmzip.exact import ENGINE_VERSION
 from llmzip.exact.checks import check_shape, check_tensors
+from llmzip.exact.mapped import map_tensors
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,9 @@ class ModelShape:
 class Linear:
     """y[n] = (Σ_k x[k] weight[n, k]) · scale[n] · (x's scale) + bias[n]."""
 
-    weight: Tensor  # int8 (n_out, n_in)
-    scale: Tensor  # float32 (n_out,)
-    bias: Tensor | None  # float32 (n_out,)
-
-    def to(self, device: torch.device) -> Linear:
-        """The same on another device."""
-        bias = None if self.bias is None else self.bias.to(device)
-        return Linear(self.weight.to(device), self.scale.to(device), bias)
+    weight: NDArray[np.int8]  # (n_out, n_in)
+    scale: NDArray[np.float32]  # (n_out,)
+    bias: NDArray[np.float32] | None  # (n_out,)
 
 
 @dataclass(frozen=True)
@@ -63,9 +58,10 @@ class Layer:
     up: Linear  # n_out = d_ff, or 2 d_ff when gated: gate, up
     down: Linear
 
-    def to(self, device: torch.device) -> Layer:
-        """The same on another device."""
-        return Layer(*(getattr(self, name).to(device) for name in ("qkv", "out", "up", "down")))
+    def named_linears(self) -> Iterator[tuple[str, Linear]]:
+        """Yield the linears with their names, in a fixed order."""
+        for name in ("qkv", "out", "up", "down"):
+            yield name, getattr(self, name)
 
 
 @dataclass(frozen=True)
@@ -73,42 +69,24 @@ class ExactModel:
     """A model in integers, ready to run."""
 
     shape: ModelShape
-    embedding: Tensor  # int16 (vocab_size, d_model)
-    embedding_scale: Tensor  # float32 (vocab_size,)
-    positions: Tensor | None  # float32 (n_positions, d_model): learned positions
-    cos: Tensor | None  # float32 (n_positions, d_head / 2): RoPE
-    sin: Tensor | None
+    embedding: NDArray[np.int16]  # (vocab_size, d_model)
+    embedding_scale: NDArray[np.float32]  # (vocab_size,)
+    positions: NDArray[np.float32] | None  # (n_positions, d_model): learned positions
+    cos: NDArray[np.float32] | None  # (n_positions, d_head / 2): RoPE
+    sin: NDArray[np.float32] | None
     layers: tuple[Layer, ...]
     head: Linear  # its scale and bias carry log2 e: logits in base 2
     extra: dict[str, str] = field(default_factory=dict)  # carried in the file, outside the hash
 
-    def to(self, device: torch.device) -> ExactModel:
-        """The same on another device."""
-
-        def moved(tensor: Tensor | None) -> Tensor | None:
-            return None if tensor is None else tensor.to(device)
-
-        return ExactModel(
-            self.shape,
-            self.embedding.to(device),
-            self.embedding_scale.to(device),
-            moved(self.positions),
-            moved(self.cos),
-            moved(self.sin),
-            tuple(layer.to(device) for layer in self.layers),
-            self.head.to(device),
-            self.extra,
-        )
-
-    def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
+    def named_tensors(self) -> Iterator[tuple[str, NDArray[Any]]]:
         """Yield every tensor with its name in the file, in a fixed order."""
         for name in ("embedding", "embedding_scale", "positions", "cos", "sin"):
             tensor = getattr(self, name)
             if tensor is not None:
                 yield name, tensor
         for index, layer in enumerate(self.layers):
-            for name in ("qkv", "out", "up", "down"):
-                yield from _named_linear(f"{index}.{name}", getattr(layer, name))
+            for name, linear in layer.named_linears():
+                yield from _named_linear(f"{index}.{name}", linear)
         yield from _named_linear("head", self.head)
 
     def digest(self) -> bytes:
@@ -116,12 +94,15 @@ class ExactModel:
         state = hashlib.sha256(f"llmzip engine {ENGINE_VERSION}\n".encode())
         state.update(json.dumps(asdict(self.shape), sort_keys=True).encode())
         for name, tensor in self.named_tensors():
-            state.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-            state.update(tensor.contiguous().cpu().numpy().data)
+            # the names of types are those of torch, in which models once lay
+            state.update(f"\n{name} torch.{tensor.dtype} {tensor.shape}\n".encode())
+            state.update(np.ascontiguousarray(tensor).data)
         return state.digest()
 
     def save(self, path: Path) -> None:
         """Write the model as one safetensors file."""
+        from safetensors.numpy import save_file
+
         meta = {"shape": json.dumps(asdict(self.shape)), "engine": str(ENGINE_VERSION)}
         save_file(dict(self.named_tensors()), path, metadata={**self.extra, **meta})
 
@@ -132,9 +113,7 @@ class ExactModel:
         Raises ModelDamagedError where it is not one, or of another engine version.
         """
         try:
-            with safe_open(path, framework="pt") as file:
-                meta = dict(file.metadata() or {})
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            meta, tensors = map_tensors(path)
             if meta.pop("engine") != str(ENGINE_VERSION):
                 raise ModelDamagedError(
                     f"{path}: prepared by another engine version; prepare again"
@@ -143,18 +122,20 @@ class ExactModel:
             check_shape(shape)
             check_tensors(shape, tensors)
             return _assemble(shape, tensors, meta)
-        except (SafetensorError, KeyError, TypeError, ValueError, RecursionError, OSError) as exc:
+        except (KeyError, TypeError, ValueError, RecursionError, OSError) as exc:
             raise ModelDamagedError(f"{path}: not a prepared model ({exc}); remove it") from exc
 
 
-def _named_linear(name: str, linear: Linear) -> Iterator[tuple[str, Tensor]]:
+def _named_linear(name: str, linear: Linear) -> Iterator[tuple[str, NDArray[Any]]]:
     yield f"{name}.weight", linear.weight
     yield f"{name}.scale", linear.scale
     if linear.bias is not None:
         yield f"{name}.bias", linear.bias
 
 
-def _assemble(shape: ModelShape, tensors: dict[str, Tensor], extra: dict[str, str]) -> ExactModel:
+def _assemble(
+    shape: ModelShape, tensors: dict[str, NDArray[Any]], extra: dict[str, str]
+) -> ExactModel:
     def linear(name: str) -> Linear:
         return Linear(
             tensors[f"{name}.weight"], tensors[f"{name}.scale"], tensors.get(f"{name}.bias")

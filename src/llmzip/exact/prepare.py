@@ -12,20 +12,22 @@ and has no order.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from llmzip.exact import arith
+from llmzip.exact import constants
 from llmzip.exact.calibration import SAMPLE, Moments, Sample, generate, second_moments
 from llmzip.exact.engines import make_engine
 from llmzip.exact.floats import FloatLayer, FloatLinear, FloatModel
 from llmzip.exact.model import ExactModel, Layer, Linear
 from llmzip.exact.rounding import feedback_rows, grid, nearest_rows
 from llmzip.exact.tables import hadamard, hadamard_block, rope_tables
+from llmzip.processors import usable_threads
 
 Array = NDArray[np.float64]
+Angles = NDArray[np.float32]
 
 GRID_BITS = 28  # weights: two rotations of up to 2^12 terms stay below 2^53
 VECTOR_BITS = 20  # biases folded through weights: products of 40 bits, up to 2^12 terms
@@ -38,10 +40,10 @@ def prepare(model: FloatModel, sample: Sample = SAMPLE) -> ExactModel:
     """
     rotation = Rotation.of(model.shape.d_model, centred=model.centred)
     plain = _plain(model, rotation)
-    cpu = torch.device("cpu")
     n_tokens = min(sample.n_tokens, model.shape.n_positions)
-    ids = generate(make_engine(plain, cpu, n_tokens, torch.get_num_threads()), sample)
-    return _with_linears(plain, model, rotation, second_moments(plain, ids))
+    n_threads = usable_threads()
+    ids = generate(make_engine(plain, "cpu", n_tokens, n_threads), sample)
+    return _with_linears(plain, model, rotation, second_moments(plain, ids, n_threads))
 
 
 def _plain(model: FloatModel, rotation: Rotation) -> ExactModel:
@@ -49,17 +51,17 @@ def _plain(model: FloatModel, rotation: Rotation) -> ExactModel:
     rows, scale = nearest_rows(rotation.output(model.embedding.T).T, 32767)
     positions = None
     if model.positions is not None:
-        positions = _tensor(rotation.output(model.positions.T).T, np.float32)
+        positions = _cast(rotation.output(model.positions.T).T, np.float32)
     cos, sin = _rope(model)
     return ExactModel(
         model.shape,
-        _tensor(rows, np.int16),
-        _tensor(scale, np.float32),
+        _cast(rows, np.int16),
+        _cast(scale, np.float32),
         positions,
         cos,
         sin,
         _layers(model, rotation, {}),
-        _reader(model.head, rotation, None, factor=arith.LOG2_E),
+        _reader(model.head, rotation, None, factor=constants.LOG2_E),
     )
 
 
@@ -70,7 +72,7 @@ def _with_linears(
     return replace(
         plain,
         layers=_layers(model, rotation, moments),
-        head=_reader(model.head, rotation, moments["head"], factor=arith.LOG2_E),
+        head=_reader(model.head, rotation, moments["head"], factor=constants.LOG2_E),
     )
 
 
@@ -140,13 +142,13 @@ def _quantise_linear(
 ) -> Linear:
     """Round to int8: errors passed on by `moments`, or each weight to its nearest."""
     if moments is None:
-        rows, scale = nearest_rows(weight, arith.INT8_MAX)
+        rows, scale = nearest_rows(weight, constants.INT8_MAX)
     else:
-        rows, scale = feedback_rows(weight, arith.INT8_MAX, moments)
+        rows, scale = feedback_rows(weight, constants.INT8_MAX, moments)
     return Linear(
-        _tensor(rows, np.int8),
-        _tensor(scale * factor, np.float32),
-        None if bias is None else _tensor(bias * factor, np.float32),
+        _cast(rows, np.int8),
+        _cast(scale * factor, np.float32),
+        None if bias is None else _cast(bias * factor, np.float32),
     )
 
 
@@ -157,12 +159,11 @@ def _exact_product(weight: Array, vector: Array) -> Array:
     return (a @ b) * (a_unit * b_unit)
 
 
-def _rope(model: FloatModel) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+def _rope(model: FloatModel) -> tuple[Angles | None, Angles | None]:
     if model.rope_theta is None:
         return None, None
-    cos, sin = rope_tables(model.shape.n_positions, model.shape.d_head, model.rope_theta)
-    return torch.from_numpy(cos), torch.from_numpy(sin)
+    return rope_tables(model.shape.n_positions, model.shape.d_head, model.rope_theta)
 
 
-def _tensor(values: Array, dtype: type[np.generic]) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values.astype(dtype)))
+def _cast(values: Array, dtype: type[np.generic]) -> NDArray[Any]:
+    return np.ascontiguousarray(values.astype(dtype))

@@ -14,31 +14,36 @@ from torch import Tensor
 
 from llmzip.exact import arith
 from llmzip.exact.bias import GRADIENT_BITS
-from llmzip.exact.cache import KVCache
+from llmzip.exact.constants import FREQ_BITS, INT8_MAX, INT16_MAX, SUM_BITS, score_scale
 from llmzip.exact.gemm import exact_gemm, product
 from llmzip.exact.hidden import Hidden
-from llmzip.exact.model import ExactModel, Layer, Linear
-
-SUM_BITS = 18
-"""Fraction bits of the attention weights' integer sum."""
-FREQ_BITS = 28
-"""The likeliest token's frequency is 2^28 + 1."""
+from llmzip.exact.model import ExactModel
+from llmzip.exact.tensors import (
+    TensorCache,
+    TensorHidden,
+    TensorLayer,
+    TensorLinear,
+    TensorModel,
+    zeros_on,
+)
 
 
 class Reference:
     """An exact model on a device."""
 
-    def __init__(self, model: ExactModel, device: torch.device) -> None:
-        self.model = model.to(device)
+    def __init__(self, model: ExactModel, device: str) -> None:
+        self.device = torch.device(device)
+        self.model = TensorModel.of(model, self.device)
         self.shape = model.shape
-        self.device = device
-        self.gemm = exact_gemm(device)
+        self.gemm = exact_gemm(self.device)
 
-    def cache(self, n_lanes: int, n_positions: int) -> KVCache:
+    def cache(self, n_lanes: int, n_positions: int) -> TensorCache:
         """Make a KV cache on the engine's device."""
-        return KVCache.allocate(self.shape, n_lanes, n_positions, self.device)
+        return TensorCache.allocate(self.shape, n_lanes, n_positions, zeros_on(self.device))
 
-    def forward(self, ids: Tensor, lanes: Tensor, starts: Tensor, cache: KVCache) -> Hidden:
+    def forward(
+        self, ids: Tensor, lanes: Tensor, starts: Tensor, cache: TensorCache
+    ) -> Hidden[Tensor]:
         """Run tokens `ids` (B, T) through the model, lane b at positions starts[b] + 0 … T-1.
 
         lanes, starts: int64 (B,), lanes distinct. The cache holds what came before and
@@ -50,9 +55,9 @@ class Reference:
         for index, layer in enumerate(self.model.layers):
             x = self._layer(layer, x, lanes, at, _LayerCache(cache, index))
         q, scale = arith.normalise(x.flatten(0, 1), self.shape.eps)
-        return Hidden(q, scale[:, 0])
+        return TensorHidden(q, scale[:, 0])
 
-    def logits(self, hidden: Hidden, bias: Tensor | None = None) -> Tensor:
+    def logits(self, hidden: Hidden[Tensor], bias: Tensor | None = None) -> Tensor:
         """Base-2 logits of each row, float32 (rows, vocab_size).
 
         bias: (vocab_size,), or (rows, vocab_size), replaces the head's.
@@ -60,12 +65,12 @@ class Reference:
         head = self.model.head if bias is None else replace(self.model.head, bias=bias)
         return self._linear(head, hidden.q, hidden.scale[:, None])
 
-    def frequencies(self, hidden: Hidden, bias: Tensor | None = None) -> Tensor:
+    def frequencies(self, hidden: Hidden[Tensor], bias: Tensor | None = None) -> Tensor:
         """The integer distribution over the next token, int64 (rows, vocab_size)."""
         weights = _weights(self.logits(hidden, bias))
         return torch.round(weights * float(1 << FREQ_BITS)).to(torch.int64) + 1
 
-    def probabilities(self, hidden: Hidden, bias: Tensor | None = None) -> Tensor:
+    def probabilities(self, hidden: Hidden[Tensor], bias: Tensor | None = None) -> Tensor:
         """Probabilities in GRADIENT_BITS fraction bits, int64 (rows, vocab_size)."""
         total = self.frequencies(hidden, bias).sum(-1, keepdim=True).to(torch.float64)
         unit = torch.full_like(total, 2.0 ** (GRADIENT_BITS + FREQ_BITS)) / total
@@ -78,24 +83,24 @@ class Reference:
         return x if model.positions is None else x + model.positions[at]
 
     def _layer(
-        self, layer: Layer, x: Tensor, lanes: Tensor, at: Tensor, cache: _LayerCache
+        self, layer: TensorLayer, x: Tensor, lanes: Tensor, at: Tensor, cache: _LayerCache
     ) -> Tensor:
         B, T, _ = x.shape
         eps = self.shape.eps
         qkv = self._linear(layer.qkv, *arith.normalise(x.flatten(0, 1), eps)).view(B, T, -1)
         mixed = self._attention(qkv, lanes, at, cache).flatten(0, 1)
-        q, scale = arith.quantise(mixed, arith.INT8_MAX)
+        q, scale = arith.quantise(mixed, INT8_MAX)
         x = x + self._linear(layer.out, q.to(torch.int8), scale).view(x.shape)
         up = self._linear(layer.up, *arith.normalise(x.flatten(0, 1), eps))
         active = arith.silu_gate(*up.chunk(2, -1)) if self.shape.gated else arith.gelu_new(up)
-        q, scale = arith.quantise(active, arith.INT16_MAX)
+        q, scale = arith.quantise(active, INT16_MAX)
         return x + self._linear_wide(layer.down, q, scale).view(x.shape)
 
-    def _linear(self, linear: Linear, q: Tensor, scale: Tensor) -> Tensor:
+    def _linear(self, linear: TensorLinear, q: Tensor, scale: Tensor) -> Tensor:
         """int8 (rows, n_in) with scales (rows, 1) -> float32 (rows, n_out)."""
         return _dequantise(linear, product(self.gemm, q, linear.weight.t()), scale)
 
-    def _linear_wide(self, linear: Linear, q: Tensor, scale: Tensor) -> Tensor:
+    def _linear_wide(self, linear: TensorLinear, q: Tensor, scale: Tensor) -> Tensor:
         """As _linear, for 16-bit activations: two int8 products, joined in int64."""
         weight = linear.weight.t()
         high, low = (product(self.gemm, half, weight) for half in arith.split_halves(q))
@@ -109,8 +114,8 @@ class Reference:
         q, k, v = torch.split(heads, [s.n_heads, s.n_kv_heads, s.n_kv_heads], 1)
         if s.rotary:
             q, k = self._rotate(q, at), self._rotate(k, at)
-        q, q_scale = arith.quantise(q, arith.INT8_MAX)
-        cache.store(lanes, at, arith.quantise(k, arith.INT8_MAX), arith.quantise(v, arith.INT8_MAX))
+        q, q_scale = arith.quantise(q, INT8_MAX)
+        cache.store(lanes, at, arith.quantise(k, INT8_MAX), arith.quantise(v, INT8_MAX))
         n_keys = int(at.max()) + 1
         k, k_scale, v, v_scale = cache.read(lanes, n_keys, s.n_heads // s.n_kv_heads)
         visible = torch.arange(n_keys, device=self.device) <= at[:, None, :, None]  # (B, 1, T, n)
@@ -129,7 +134,7 @@ class Reference:
 class _LayerCache:
     """One layer of a KV cache."""
 
-    def __init__(self, cache: KVCache, layer: int) -> None:
+    def __init__(self, cache: TensorCache, layer: int) -> None:
         self.keys, self.values = cache.keys[layer], cache.values[layer]
         self.key_scales, self.value_scales = cache.key_scales[layer], cache.value_scales[layer]
 
@@ -158,18 +163,13 @@ class _LayerCache:
         )
 
 
-def _dequantise(linear: Linear, sums: Tensor, scale: Tensor) -> Tensor:
+def _dequantise(linear: TensorLinear, sums: Tensor, scale: Tensor) -> Tensor:
     y = sums.to(torch.float32) * linear.scale * scale
     return y if linear.bias is None else y + linear.bias
 
 
 def _weights(logits: Tensor) -> Tensor:
     return arith.exp2(logits - logits.amax(-1, keepdim=True))
-
-
-def score_scale(d_head: int) -> float:
-    """Scores are in base 2: log2 e / √d_head."""
-    return arith.LOG2_E / math.sqrt(d_head)
 
 
 def _attend(
@@ -191,6 +191,6 @@ def _attend(
     scores = (scores - scores.amax(-1, keepdim=True)) * q_scale
     weights = arith.exp2(scores).masked_fill(~visible, 0.0)
     total = torch.round(weights * float(1 << SUM_BITS)).to(torch.int64).sum(-1, keepdim=True)
-    p, p_scale = arith.quantise(weights * v_scale, arith.INT16_MAX)
+    p, p_scale = arith.quantise(weights * v_scale, INT16_MAX)
     mixed = (p.to(torch.float64) @ v).to(torch.int64).to(torch.float32)
     return mixed * (p_scale / (total.to(torch.float32) * 2.0**-SUM_BITS))

@@ -16,14 +16,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.exact import arith
+from llmzip.exact import constants
 from llmzip.exact.cpu.elimination import eliminate
+from llmzip.exact.cpu.feedback import ERROR_BITS, round_panel
 
 Array = NDArray[np.float64]
 
 BLOCK = 1024
 """Inputs among which errors are passed on, at most; a linear with more has several blocks."""
-ERROR_BITS = 14  # errors stay within 254: 22 bits
 SHARE_BITS = 20  # with 2^10 inputs in a block: sums of 52 bits
 DAMPING = 1 / 64  # of the mean square, added to each: inputs never seen divide by something
 
@@ -62,13 +62,13 @@ def feedback_rows(weight: Array, limit: int, moments: list[Array]) -> tuple[Arra
 
 def grid(weight: Array, bits: int) -> tuple[Array, float]:
     """Round to integers within ± 2^bits: (integers, their unit, a power of two)."""
-    _, exponent = np.frexp(max(float(np.abs(weight).max()), arith.TINY))
+    _, exponent = np.frexp(max(float(np.abs(weight).max()), constants.TINY))
     unit = float(np.ldexp(1.0, int(exponent) - bits))
     return np.rint(weight / unit), unit
 
 
 def _largest(weight: Array) -> Array:
-    top: Array = np.maximum(np.abs(weight).max(1), arith.TINY)
+    top: Array = np.maximum(np.abs(weight).max(1), constants.TINY)
     return top
 
 
@@ -83,13 +83,10 @@ def _pass_on(wanted: Array, shares: Array, unit: float, limit: int) -> Array:
     rounded, errors = np.empty_like(wanted), np.empty_like(wanted)
     unit = unit * 2.0**-ERROR_BITS
     for start in range(0, n_in, _PANEL):
-        stop = min(start + _PANEL, n_in)
-        passed = shares[:start, start:stop].T @ errors[:start]  # (panel, n_out)
-        for k in range(start, stop):
-            value = wanted[k] + passed[k - start] * unit
-            rounded[k] = np.clip(np.rint(value), -limit, limit)
-            errors[k] = np.rint((wanted[k] - rounded[k]) * 2.0**ERROR_BITS)
-            passed[k - start + 1 :] += shares[k, k + 1 : stop, None] * errors[k]
+        panel = slice(start, min(start + _PANEL, n_in))
+        passed = shares[:start, panel].T @ errors[:start]  # (panel, n_out)
+        own = np.ascontiguousarray(shares[panel, panel])
+        round_panel(wanted[panel], passed, own, unit, float(limit), rounded[panel], errors[panel])
     return rounded
 
 

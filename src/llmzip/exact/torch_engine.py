@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from llmzip.exact.bias import GRADIENT_BITS, AnyBias, RowBias
-from llmzip.exact.cache import KVCache
+from llmzip.exact.constants import FREQ_BITS
 from llmzip.exact.distribution import Distributions, Ids, TokenIntervals
 from llmzip.exact.hidden import Hidden
 from llmzip.exact.model import ExactModel
-from llmzip.exact.reference import FREQ_BITS, Reference
+from llmzip.exact.reference import Reference
+from llmzip.exact.tensors import TensorCache, TensorHidden
 
 HEAD_ROWS = 256
 """Rows whose distributions are held at once."""
@@ -28,10 +29,10 @@ class TorchEngine:
     step_threads = 1
     way = "torch reference"
 
-    def __init__(self, model: ExactModel, device: torch.device) -> None:
+    def __init__(self, model: ExactModel, device: str) -> None:
         self._reference = Reference(model, device)
         self.shape = model.shape
-        self.device = device
+        self.device, self._device = device, torch.device(device)
 
     @property
     def head_bias(self) -> NDArray[np.float32] | None:
@@ -39,27 +40,29 @@ class TorchEngine:
         bias = self._reference.model.head.bias
         return None if bias is None else bias.cpu().numpy()
 
-    def cache(self, n_lanes: int, n_positions: int) -> KVCache:
+    def cache(self, n_lanes: int, n_positions: int) -> TensorCache:
         """Make a KV cache on the device."""
         return self._reference.cache(n_lanes, n_positions)
 
-    def forward(self, ids: Ids, lanes: Ids, starts: Ids, cache: KVCache) -> Hidden:
+    def forward(self, ids: Ids, lanes: Ids, starts: Ids, cache: TensorCache) -> Hidden[Tensor]:
         """As `Reference.forward`, for arrays."""
         with torch.inference_mode():
             tokens, rows, at = (torch.from_numpy(array) for array in (ids, lanes, starts))
             return self._reference.forward(tokens, rows, at, cache)
 
-    def intervals(self, hidden: Hidden, tokens: Ids) -> TokenIntervals:
+    def intervals(self, hidden: Hidden[Tensor], tokens: Ids) -> TokenIntervals:
         """The intervals of the next tokens (rows,) in the distributions of `hidden`."""
         found = TokenIntervals.empty(len(tokens))
         with torch.inference_mode():
             for first in range(0, len(tokens), HEAD_ROWS):
                 part = slice(first, first + HEAD_ROWS)
-                rows = Hidden(hidden.q[part], hidden.scale[part])
-                self._look_up(rows, torch.from_numpy(tokens[part]).to(self.device), found, part)
+                rows = TensorHidden(hidden.q[part], hidden.scale[part])
+                self._look_up(rows, torch.from_numpy(tokens[part]).to(self._device), found, part)
         return found
 
-    def _look_up(self, rows: Hidden, tokens: Tensor, found: TokenIntervals, part: slice) -> None:
+    def _look_up(
+        self, rows: Hidden[Tensor], tokens: Tensor, found: TokenIntervals, part: slice
+    ) -> None:
         frequencies = self._reference.frequencies(rows)
         ends = frequencies.cumsum(-1)
         freq, end = (x.gather(1, tokens[:, None])[:, 0] for x in (frequencies, ends))
@@ -70,16 +73,16 @@ class TorchEngine:
         own = logits.gather(1, tokens[:, None])[:, 0] - logits.amax(1)
         found.bits[part] = (torch.log2(mass) - own).cpu().numpy()
 
-    def distributions(self, hidden: Hidden, bias: AnyBias | None = None) -> Distributions:
+    def distributions(self, hidden: Hidden[Tensor], bias: AnyBias | None = None) -> Distributions:
         """The distributions of `hidden`, ready to be searched."""
         with torch.inference_mode():
             bias = bias.values[bias.of] if isinstance(bias, RowBias) else bias
-            own = None if bias is None else torch.from_numpy(bias).to(self.device)
+            own = None if bias is None else torch.from_numpy(bias).to(self._device)
             ends = self._reference.frequencies(hidden, own).cumsum(-1)
             return TorchDistributions(ends, partial(self._reference.probabilities, hidden, own))
 
     def step(
-        self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache, bias: AnyBias | None = None
+        self, ids: Ids, lanes: Ids, at: Ids, cache: TensorCache, bias: AnyBias | None = None
     ) -> Distributions:
         """Feed a token each to distinct lanes; return the distributions after."""
         return self.distributions(self.forward(ids[:, None], lanes, at, cache), bias)

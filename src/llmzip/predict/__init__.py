@@ -1,6 +1,7 @@
 """Predictors: language models as sources of integer frequencies.
 
-Importing this imports no torch; opening a predictor does.
+Importing this imports no torch, nor does opening a prepared model for the CPU where its way of
+computing does without.
 """
 
 from __future__ import annotations
@@ -11,15 +12,13 @@ from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from llmzip import forks
+from llmzip import torch_threads
 from llmzip.container import ModelRef, Options, dictionary_mark
 from llmzip.container.limits import FINGERPRINT_BYTES
-from llmzip.errors import DeviceError
+from llmzip.predict.devices import choose_device
 from llmzip.predict.protocol import Intervals, LaneDecoder, Predictor
 
 if TYPE_CHECKING:
-    import torch
-
     from llmzip.models.files import ModelFiles
     from llmzip.tokens import ByteTokenizer
 
@@ -74,20 +73,9 @@ def open_predictor(
     return _open_float(found, where, threads, options, quiet, allow_hub, machine)
 
 
-def choose_device(name: str) -> torch.device:
-    """The torch device by that name; "auto" takes CUDA where there is one. Raises DeviceError."""
-    import torch
-
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise DeviceError("no CUDA device here that torch can use; use --device cpu")
-    return torch.device(name)
-
-
 def _open_exact(
     model: ModelFiles | ModelRef,
-    device: torch.device,
+    device: str,
     threads: int | None,
     batch: int | None,
     options: Options,
@@ -97,8 +85,9 @@ def _open_exact(
 ) -> OpenedPredictor:
     from llmzip.exact.engines import make_engine
     from llmzip.models.prepared import open_files, open_recorded
-    from llmzip.predict.exact import ExactPredictor, usable_threads
+    from llmzip.predict.exact import ExactPredictor
     from llmzip.predict.windows import Window
+    from llmzip.processors import usable_threads
 
     if isinstance(model, ModelRef):
         opened = open_recorded(
@@ -110,7 +99,7 @@ def _open_exact(
     window = Window.fit(
         options.window_tokens, options.carry_tokens, shape.n_positions, opened.bos_id
     )
-    n_workers = (threads or usable_threads()) if device.type == "cpu" else 1
+    n_workers = (threads or usable_threads()) if device == "cpu" else 1
 
     make = partial(make_engine, opened.model, device, window.size)
     known = None if dictionary is None else opened.tokenizer.encode(dictionary)
@@ -122,7 +111,7 @@ def _open_exact(
 
 def _open_float(
     model: ModelFiles | ModelRef,
-    device: torch.device,
+    device: str,
     threads: int | None,
     options: Options,
     quiet: bool,
@@ -145,10 +134,10 @@ def _open_float(
     from llmzip.tokens import ByteTokenizer
 
     if threads is not None:
-        forks.require_threads(threads)
+        torch_threads.require_threads(threads)
         torch.set_num_threads(threads)  # before the tag is taken: it is part of it
     if machine is not None:
-        require_machine(machine, device)
+        require_machine(machine, torch.device(device))
     if isinstance(model, ModelRef):
         files = locate_recorded(model.name, model.source, allow_hub=allow_hub, quiet=quiet)
     else:

@@ -12,12 +12,9 @@ from itertools import islice
 from typing import TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from llmzip.exact.cache import KVCache
-from llmzip.exact.distribution import Engine, TokenIntervals
-from llmzip.exact.hidden import Hidden
+from llmzip.exact.distribution import AnyCache, AnyHidden, Engine, TokenIntervals
 from llmzip.predict.protocol import Intervals
 from llmzip.predict.windows import Ids, Window
 
@@ -62,30 +59,34 @@ def chunk_intervals(
     return [_intervals([part for view in own for part in view.found]) for own in views]
 
 
-def prefill(engine: Engine, cache: KVCache, lane: int, inputs: Ids) -> Iterator[tuple[int, Hidden]]:
+def prefill(
+    engine: Engine, cache: AnyCache, lane: int, inputs: Ids
+) -> Iterator[tuple[int, AnyHidden]]:
     """Run `inputs` from position 0 of a lane, in blocks; yield each block's first row and rows."""
     for first in range(0, len(inputs), engine.max_rows):
         block = inputs[None, first : first + engine.max_rows]
         yield first, engine.forward(block, np.array([lane]), np.array([first]), cache)
 
 
-def hidden_of(engine: Engine, views: Sequence[View], known: KVCache | None = None) -> list[Hidden]:
+def hidden_of(
+    engine: Engine, views: Sequence[View], known: AnyCache | None = None
+) -> list[AnyHidden]:
     """The rows that predict each window's targets, in memory of their own; all side by side.
 
     known: a cache that holds the first n_known inputs of every view that has some.
     """
-    parts: list[list[Hidden]] = [[] for _ in views]
+    parts: list[list[AnyHidden]] = [[] for _ in views]
     for rows in _blocks(engine, views, len(views), known):
         for own, part in zip(parts, rows.parts(), strict=True):
             own.append(part)
     return [joined_hidden(own) for own in parts]
 
 
-def joined_hidden(parts: Sequence[Hidden]) -> Hidden:
+def joined_hidden(parts: Sequence[AnyHidden]) -> AnyHidden:
     """The rows of all `parts`, one after the other."""
     if len(parts) == 1:
         return parts[0]
-    return Hidden(torch.cat([part.q for part in parts]), torch.cat([part.scale for part in parts]))
+    return parts[0].followed_by(parts[1:])
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +127,7 @@ class _Rows:
     """Positions first to first + columns - 1 of each view: `hidden`, view after view."""
 
     views: Sequence[View]
-    hidden: Hidden
+    hidden: AnyHidden
     first: int
     columns: int
 
@@ -141,18 +142,13 @@ class _Rows:
             for row, (view, own) in enumerate(zip(self.views, self.owns(), strict=True))
         ]
 
-    def picked(self, rows: Ids) -> Hidden:
-        """Copies of these rows of `hidden`."""
-        index = torch.from_numpy(rows).to(self.hidden.q.device)
-        return Hidden(self.hidden.q[index], self.hidden.scale[index])
-
-    def parts(self) -> list[Hidden]:
+    def parts(self) -> list[AnyHidden]:
         """The rows that predict targets, view by view."""
-        return [self.picked(rows) for rows in self.index()]
+        return [self.hidden.picked(rows) for rows in self.index()]
 
 
 def _blocks(
-    engine: Engine, views: Sequence[View], n_lanes: int, known: KVCache | None = None
+    engine: Engine, views: Sequence[View], n_lanes: int, known: AnyCache | None = None
 ) -> Iterator[_Rows]:
     """Run windows, `n_lanes` side by side, in blocks of as many positions as the engine takes.
 
@@ -182,7 +178,9 @@ def _look_up(engine: Engine, rows: _Rows) -> None:
     tokens = [view.targets[own] for view, own in zip(rows.views, rows.owns(), strict=True)]
     if not sum(map(len, tokens)):
         return
-    found = engine.intervals(rows.picked(np.concatenate(rows.index())), np.concatenate(tokens))
+    found = engine.intervals(
+        rows.hidden.picked(np.concatenate(rows.index())), np.concatenate(tokens)
+    )
     ends = np.cumsum([len(own) for own in tokens])
     for view, own, end in zip(rows.views, tokens, ends, strict=True):
         if len(own):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
@@ -56,7 +54,7 @@ class ExactPredictor:
         self._window = window
         engine = self._workers.engines[0]
         self.vocab_size = engine.shape.vocab_size
-        self.way = f"{engine.device.type}, {engine.way}"
+        self.way = f"{engine.device}, {engine.way}"
         self.in_view = window.size
         self.default_lanes = n_lanes or lanes_to_decode(engine, window.size)
         self._n_together = lanes_to_prefill(engine, window.size)
@@ -266,10 +264,3 @@ class ExactLanes:
             if own.any():
                 jobs.append(partial(run, group, own, places[own]))
         self._workers.all(jobs)
-
-
-def usable_threads() -> int:
-    """How many threads this process may use: OMP_NUM_THREADS where set, else its CPUs."""
-    with suppress(KeyError, ValueError):
-        return max(1, int(os.environ["OMP_NUM_THREADS"].split(",")[0]))
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llmzip.exact.cache import KVCache
-from llmzip.exact.distribution import Engine
+from llmzip.exact.distribution import AnyCache, Engine
 from llmzip.predict.batches import prefill
 from llmzip.predict.windows import Ids, Window
 
@@ -20,7 +19,7 @@ class Prefix:
     """
 
     ids: Ids
-    cache: KVCache | None = None
+    cache: AnyCache | None = None
 
     @classmethod
     def of(cls, ids: Ids, window: Window, engine: Engine) -> Prefix:

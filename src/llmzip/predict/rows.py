@@ -13,8 +13,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.exact.distribution import Engine
-from llmzip.exact.hidden import Hidden
+from llmzip.exact.distribution import AnyHidden, Engine
 from llmzip.predict.batches import (
     View,
     hidden_of,
@@ -37,22 +36,22 @@ class _Ready:
 
     n_tokens: int
     start: int = 0
-    rows: Hidden | None = None
+    rows: AnyHidden | None = None
 
     @property
     def stop(self) -> int:
-        return self.start + (0 if self.rows is None else len(self.rows.scale))
+        return self.start + (0 if self.rows is None else len(self.rows))
 
-    def add(self, rows: Hidden) -> None:
+    def add(self, rows: AnyHidden) -> None:
         self.rows = rows if self.rows is None else joined_hidden([self.rows, rows])
 
-    def take(self, stop: int) -> Hidden:
+    def take(self, stop: int) -> AnyHidden:
         """Deal out rows up to token `stop`."""
         assert self.rows is not None
         n, rows = stop - self.start, self.rows
         self.start = stop
-        self.rows = Hidden(rows.q[n:], rows.scale[n:])
-        return Hidden(rows.q[:n], rows.scale[:n])
+        self.rows = rows.part(slice(n, None))
+        return rows.part(slice(n))
 
 
 class RowStream:
@@ -70,7 +69,7 @@ class RowStream:
         self._ready = [_Ready(len(chunk)) for chunk in chunks]
         self._found = _in_turn(workers, window, chunks, n_together, prefix)
 
-    def take(self, stop: int) -> Hidden:
+    def take(self, stop: int) -> AnyHidden:
         """Return the next rows up to token `stop` of every chunk that has them, chunk by chunk."""
         while any(ready.stop < min(stop, ready.n_tokens) for ready in self._ready):
             chunk, rows = next(self._found)
@@ -85,13 +84,13 @@ def _in_turn(
     chunks: Sequence[NDArray[np.int32]],
     n_together: int,
     prefix: Prefix,
-) -> Iterator[tuple[int, Hidden]]:
+) -> Iterator[tuple[int, AnyHidden]]:
     """Yield (chunk, rows): the first window of every chunk, then the second, …
 
     In each of these turns windows of about the same length run side by side.
     """
 
-    def run(turn: Turn, engine: Engine) -> list[Hidden]:
+    def run(turn: Turn, engine: Engine) -> list[AnyHidden]:
         return hidden_of(engine, [view for _, view in turn], prefix.cache)
 
     groups = [

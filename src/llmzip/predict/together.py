@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from llmzip.adapt import SLICE_TOKENS
 from llmzip.exact.bias import RowBias
-from llmzip.exact.distribution import Engine
-from llmzip.exact.hidden import Hidden
+from llmzip.exact.distribution import AnyHidden, Engine
 from llmzip.predict.adaptive import EncodedWave, Slice
 from llmzip.predict.rows import RowStream
 from llmzip.predict.workers import Workers
@@ -50,7 +49,7 @@ def encode_together(
 
 
 def _answered(
-    slices: Sequence[Slice], hidden: Hidden, workers: Workers
+    slices: Sequence[Slice], hidden: AnyHidden, workers: Workers
 ) -> Iterator[tuple[int, Gradient]]:
     """Let the model say all of the slices, whose rows follow each other in `hidden`.
 
@@ -67,10 +66,10 @@ def _answered(
 
 
 def _ask(
-    slices: Sequence[Slice], hidden: Hidden, parts: Sequence[Part], rows: slice, engine: Engine
+    slices: Sequence[Slice], hidden: AnyHidden, parts: Sequence[Part], rows: slice, engine: Engine
 ) -> list[Gradient]:
     """Fill in what the model says of a batch; return the gradient of each part."""
-    own, biases = Hidden(hidden.q[rows], hidden.scale[rows]), _row_bias(slices, parts)
+    own, biases = hidden.part(rows), _row_bias(slices, parts)
     found = engine.distributions(own, biases)
     wanted = np.concatenate([slices[index].wanted[theirs] for index, theirs, _ in parts])
     totals, (low, freq) = found.totals(), found.look_up(wanted)

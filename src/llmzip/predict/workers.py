@@ -8,8 +8,7 @@ from itertools import islice
 from queue import SimpleQueue
 from typing import TypeVar
 
-import torch
-
+from llmzip import torch_threads
 from llmzip.exact.distribution import Engine
 from llmzip.forks import Threads
 
@@ -24,7 +23,7 @@ class Workers:
 
     def __init__(self, make_engine: Callable[[int], Engine], n_workers: int) -> None:
         self._n_threads = n_workers
-        self._pool = Threads(n_workers, "llmzip", _one_torch_thread)
+        self._pool = Threads(n_workers, "llmzip", torch_threads.be_alone)
         threads = [n_workers if i == 0 else 1 for i in range(n_workers)]
         self.engines = list(self._pool.map(make_engine, threads))
         self._free: SimpleQueue[Engine] = SimpleQueue()
@@ -57,8 +56,3 @@ class Workers:
             return
         for future in [self._pool.submit(job) for job in todo]:
             future.result()
-
-
-def _one_torch_thread() -> None:
-    """Workers are the parallelism: inside one, torch needs no threads of its own."""
-    torch.set_num_threads(1)

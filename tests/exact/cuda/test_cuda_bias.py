@@ -14,7 +14,7 @@ from exact_models import CPU, GPT2, LLAMA, Recipe, exact_model, random_ids
 from llmzip.exact.bias import RowBias
 from llmzip.exact.cuda.engine import CudaEngine
 from llmzip.exact.distribution import Distributions, Engine
-from llmzip.exact.hidden import Hidden
+from llmzip.exact.tensors import TensorHidden
 from llmzip.exact.torch_engine import TorchEngine
 
 RECIPES = [
@@ -31,10 +31,10 @@ def bias_of(recipe: Recipe, seed: int) -> NDArray[np.float32]:
     return numbers(seed).normal(0, 2, recipe.vocab_size).astype(np.float32)
 
 
-def hidden_states(recipe: Recipe, count: int) -> Hidden:
+def hidden_states(recipe: Recipe, count: int) -> TensorHidden:
     some = numbers(count)
     q = torch.from_numpy(some.integers(-127, 128, (count, recipe.d_model))).to(torch.int8)
-    return Hidden(q, torch.from_numpy(some.uniform(0.0001, 2.0, count).astype("f")))
+    return TensorHidden(q, torch.from_numpy(some.uniform(0.0001, 2.0, count).astype("f")))
 
 
 def asked(found: Distributions, recipe: Recipe, n_rows: int, columns: int) -> list[list[int]]:
@@ -60,8 +60,8 @@ def test_the_heads_answers_are_the_references(
     bias = bias_of(recipe, n_rows) if biased else None
     makers: list[Engine] = [
         TorchEngine(model, CPU),
-        CudaEngine(model, DEVICE, 128, 64),
-        CudaEngine(model, DEVICE, 128, 64, pad=True),
+        CudaEngine(model, DEVICE.type, 128, 64),
+        CudaEngine(model, DEVICE.type, 128, 64, pad=True),
     ]
     reference, plain, padded = (
         asked(engine.distributions(hidden, bias), recipe, n_rows, columns) for engine in makers
@@ -74,7 +74,7 @@ def test_the_heads_answers_are_the_references(
 def test_gradients_of_many_rows(n_rows: int) -> None:
     recipe = replace(LLAMA, vocab_size=20)
     model, hidden = exact_model(recipe), hidden_states(recipe, n_rows)
-    makers: list[Engine] = [TorchEngine(model, CPU), CudaEngine(model, DEVICE, 128, 512)]
+    makers: list[Engine] = [TorchEngine(model, CPU), CudaEngine(model, DEVICE.type, 128, 512)]
     reference, ours = (asked(e.distributions(hidden), recipe, n_rows, 1) for e in makers)
     assert ours == reference
 
@@ -86,7 +86,7 @@ def test_steps_take_a_bias_whole_or_in_parts(max_rows: int) -> None:
     model = exact_model(recipe)
     ids, at = np.arange(5), np.zeros(5, dtype=np.int64)
     answers = []
-    makers: list[Engine] = [TorchEngine(model, CPU), CudaEngine(model, DEVICE, 128, max_rows)]
+    makers: list[Engine] = [TorchEngine(model, CPU), CudaEngine(model, DEVICE.type, 128, max_rows)]
     for engine in makers:
         cache = engine.cache(5, 8)
         biases = bias_of(recipe, 1), bias_of(recipe, 2), None, engine.head_bias
@@ -106,7 +106,7 @@ def test_a_bias_of_its_own_for_each_row(max_rows: int) -> None:
     values = np.stack([bias_of(recipe, seed) for seed in range(3)])
     biases = RowBias(values, np.array([2, 0, 1, 2, 0], dtype=np.int64))
     ids, at = np.arange(5), np.zeros(5, dtype=np.int64)
-    makers: list[Engine] = [TorchEngine(model, CPU), CudaEngine(model, DEVICE, 128, max_rows)]
+    makers: list[Engine] = [TorchEngine(model, CPU), CudaEngine(model, DEVICE.type, 128, max_rows)]
     for engine in makers:
         step = engine.step(ids, ids, at, engine.cache(5, 8), biases)
         for found in (engine.distributions(hidden, biases), step):
@@ -119,7 +119,7 @@ def test_a_bias_of_its_own_for_each_row(max_rows: int) -> None:
 def test_the_heads_own_bias_is_told() -> None:
     for recipe in (LLAMA, GPT2, replace(GPT2, vocab_size=513, tied=False)):
         model = exact_model(recipe)
-        ours = CudaEngine(model, DEVICE, 128, 64).head_bias
+        ours = CudaEngine(model, DEVICE.type, 128, 64).head_bias
         theirs = TorchEngine(model, CPU).head_bias
         assert (ours is None) == (theirs is None)
         if ours is not None and theirs is not None:

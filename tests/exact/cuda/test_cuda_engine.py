@@ -16,8 +16,8 @@ from llmzip.exact.cuda import gemm
 from llmzip.exact.cuda.engine import CudaEngine, step_rows
 from llmzip.exact.distribution import Engine, Ids, TokenIntervals
 from llmzip.exact.gemm import SIZES
-from llmzip.exact.hidden import Hidden
 from llmzip.exact.model import ExactModel
+from llmzip.exact.tensors import TensorHidden
 from llmzip.exact.torch_engine import TorchEngine
 
 RECIPES = [
@@ -35,7 +35,7 @@ RECIPES = [
 
 
 def cuda(model: ExactModel, max_rows: int = 64, *, pad: bool | None = None) -> CudaEngine:
-    return CudaEngine(model, DEVICE, model.shape.n_positions, max_rows, pad=pad)
+    return CudaEngine(model, DEVICE.type, model.shape.n_positions, max_rows, pad=pad)
 
 
 def run(engine: Engine, ids: NDArray[np.int32], blocks: list[int]) -> TokenIntervals:
@@ -130,11 +130,11 @@ def test_lanes_prefill_together() -> None:
     assert torch.equal(hidden[0].scale, hidden[1].scale.cpu())
 
 
-def hidden_states(recipe: Recipe, count: int) -> Hidden:
+def hidden_states(recipe: Recipe, count: int) -> TensorHidden:
     """Random hidden states: whatever the head may be given."""
     some = numbers(count)
     q = torch.from_numpy(some.integers(-127, 128, (count, recipe.d_model))).to(torch.int8)
-    return Hidden(q, torch.from_numpy(some.uniform(0.0001, 2.0, count).astype("f")))
+    return TensorHidden(q, torch.from_numpy(some.uniform(0.0001, 2.0, count).astype("f")))
 
 
 @pytest.mark.parametrize("recipe", RECIPES[:6])
@@ -214,4 +214,4 @@ def test_lanes_fit_into_memory() -> None:
 
 def test_more_positions_than_sums_hold_are_refused() -> None:
     with pytest.raises(DeviceError, match="positions"):
-        CudaEngine(exact_model(GPT2), DEVICE, (1 << 16) + 1, 32)
+        CudaEngine(exact_model(GPT2), DEVICE.type, (1 << 16) + 1, 32)

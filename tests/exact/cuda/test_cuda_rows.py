@@ -10,6 +10,7 @@ from cuda_device import DEVICE, numbers, same_bits
 from torch import Tensor
 
 from llmzip.exact import arith
+from llmzip.exact.constants import INT8_MAX, INT16_MAX
 from llmzip.exact.cuda import rows
 from llmzip.exact.cuda.gemm import padded
 from llmzip.exact.cuda.launch import block_of, launch
@@ -78,7 +79,7 @@ def test_rows_are_quantised(kind: str, width: int) -> None:
     q, s = empty(3, padded(width), dtype=torch.int8), empty(3, dtype=torch.float32)
     constants = {"WIDTH": width, "PADDED": padded(width), "BLOCK": block_of(padded(width))}
     launch(rows.quantise_rows, (3,), x.to(DEVICE), q, s, **constants)
-    expected, scale = arith.quantise(x, arith.INT8_MAX)
+    expected, scale = arith.quantise(x, INT8_MAX)
     check_int8(q, expected)
     assert same_bits(s, scale[:, 0])
 
@@ -147,7 +148,7 @@ def test_activations_are_split_into_halves(kind: str, gated: bool, biased: bool)
     )
     values = given.values(biased)
     active = arith.silu_gate(*values.chunk(2, -1)) if gated else arith.gelu_new(values)
-    q, scale = arith.quantise(active, arith.INT16_MAX)
+    q, scale = arith.quantise(active, INT16_MAX)
     for half, expected in zip(halves.chunk(2), arith.split_halves(q), strict=True):
         check_int8(half, expected)
     assert same_bits(s, scale[:, 0])

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from llmzip.compiled import inlined, kernel
+from llmzip.exact.constants import SUM_BITS
 from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT, quantise_row
 from llmzip.exact.cpu.scalars import (
     WHOLE_BITS,
@@ -26,7 +27,6 @@ from llmzip.exact.cpu.scalars import (
     rounded_bits,
     wide_vectors,
 )
-from llmzip.exact.reference import SUM_BITS
 
 SUM_SCALE = f32(1 << SUM_BITS)
 SUM_UNIT = f32(2.0**-SUM_BITS)

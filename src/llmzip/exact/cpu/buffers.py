@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from llmzip.exact.aligned import aligned_zeros
 from llmzip.exact.cache import KVCache
 from llmzip.exact.cpu import pairs, tiles
 from llmzip.exact.cpu.ways import Way
+from llmzip.exact.hidden import Hidden
 from llmzip.exact.model import ExactModel, Linear, ModelShape
 
 BLOCK_ROWS = 512
@@ -26,27 +29,26 @@ KEY_STEP = 64
 """Prefill attention takes keys in multiples of this, so that GEMM shapes repeat."""
 
 
+CpuHidden = Hidden[NDArray[Any]]
+"""Rows for the head, in the engine's buffers or in memory of their own."""
+
+
+Look = Callable[[str, NDArray[Any]], None]
+"""Is shown what each linear, by its name in the file, takes in: int8 (rows, n_in).
+
+Of 16-bit rows that is the high half.
+"""
+
+
 class Buffer:
-    """A flat piece of memory, seen as a tensor and as an array of any shape that fits."""
+    """A flat piece of memory, seen as an array of any shape that fits."""
 
-    def __init__(self, size: int, dtype: torch.dtype) -> None:
-        self._tensor = torch.empty(size, dtype=dtype)
-        self._array = self._tensor.numpy()
+    def __init__(self, size: int, dtype: type[np.generic]) -> None:
+        self._array: NDArray[Any] = np.empty(size, dtype=dtype)
 
-    def tensor(self, *shape: int) -> Tensor:
-        """The first elements as a tensor of `shape`."""
-        return self._tensor[: _volume(shape)].view(shape)
-
-    def array(self, *shape: int) -> NDArray[np.generic]:
+    def array(self, *shape: int) -> NDArray[Any]:
         """The first elements as an array of `shape`."""
-        return self._array[: _volume(shape)].reshape(shape)
-
-
-def _volume(shape: tuple[int, ...]) -> int:
-    size = 1
-    for n in shape:
-        size *= n
-    return size
+        return self._array[: math.prod(shape)].reshape(shape)
 
 
 class Workspace:
@@ -59,69 +61,70 @@ class Workspace:
         n_keys = n_positions + KEY_STEP
         self.configuration = tiles.configuration()
         spare = 2 * tiles.ROWS  # rows that tiles may read beyond the last
-        self.stream = Buffer(n_rows * shape.d_model, torch.float32)
+        self.stream = Buffer(n_rows * shape.d_model, np.float32)
         self.q = Buffer(
-            (n_rows + spare) * max(shape.d_model, shape.n_heads * shape.d_head), torch.int8
+            (n_rows + spare) * max(shape.d_model, shape.n_heads * shape.d_head), np.int8
         )
-        self.active = Buffer(TOGETHER * shape.d_ff if tiles.AVAILABLE else 0, torch.float32)
+        self.active = Buffer(TOGETHER * shape.d_ff if tiles.AVAILABLE else 0, np.float32)
         widest = max(shape.d_model, shape.d_ff, shape.n_heads * shape.d_head)
-        self.wide = Buffer(n_rows * widest, torch.int16)  # rows as pairs want them
-        self.scale = Buffer(n_rows, torch.float32)
-        self.sums = Buffer(n_rows * max(d_qkv, d_up, 2 * shape.d_model), torch.int32)
-        self.queries = Buffer((n_rows * shape.n_heads + spare) * shape.d_head, torch.int8)
-        self.query_scales = Buffer(n_rows * shape.n_heads, torch.float32)
-        self.mixed = Buffer(n_rows * shape.n_heads * shape.d_head, torch.float32)
-        self.halves = Buffer(2 * n_rows * shape.d_ff, torch.int8)
-        self.scores = Buffer(attention * n_keys, torch.int32)
-        self.high = Buffer(attention * n_keys, torch.int8)
-        self.low = Buffer(attention * n_keys, torch.int8)
-        self.factor = Buffer(attention, torch.float32)
-        self.high_sums = Buffer(attention * shape.d_head, torch.int32)
-        self.low_sums = Buffer(attention * shape.d_head, torch.int32)
-        self.head_q = Buffer((n_rows + spare) * shape.d_model, torch.int8)
+        self.wide = Buffer(n_rows * widest, np.int16)  # rows as pairs want them
+        self.scale = Buffer(n_rows, np.float32)
+        self.sums = Buffer(n_rows * max(d_qkv, d_up, 2 * shape.d_model), np.int32)
+        self.queries = Buffer((n_rows * shape.n_heads + spare) * shape.d_head, np.int8)
+        self.query_scales = Buffer(n_rows * shape.n_heads, np.float32)
+        self.mixed = Buffer(n_rows * shape.n_heads * shape.d_head, np.float32)
+        self.halves = Buffer(2 * n_rows * shape.d_ff, np.int8)
+        self.scores = Buffer(attention * n_keys, np.int32)
+        self.high = Buffer(attention * n_keys, np.int8)
+        self.low = Buffer(attention * n_keys, np.int8)
+        self.factor = Buffer(attention, np.float32)
+        self.high_sums = Buffer(attention * shape.d_head, np.int32)
+        self.low_sums = Buffer(attention * shape.d_head, np.int32)
+        self.head_q = Buffer((n_rows + spare) * shape.d_model, np.int8)
         n_logits = -(-shape.vocab_size // pairs.OUTPUTS) * pairs.OUTPUTS
-        self.head_sums = Buffer(min(n_rows, HEAD_ROWS) * n_logits, torch.int32)
+        self.head_sums = Buffer(min(n_rows, HEAD_ROWS) * n_logits, np.int32)
 
 
-class CpuCache(KVCache):
-    """A KV cache whose keys and values lie as a way's kernels read them.
+CpuCache = KVCache[NDArray[Any]]
+
+
+def cpu_cache(way: Way, shape: ModelShape, n_lanes: int, n_positions: int) -> CpuCache:
+    """An empty KV cache whose keys and values lie as a way's kernels read them.
 
     keys: (n_layers, n_lanes, n_kv_heads, n_positions, d_head), or for pairs blocks of positions
     (…, n_positions / 16, d_head / 2, 16, 2). values: (…, n_positions / n, d_head, n), n
     positions lying together: as many as tiles or pairs want, else one.
     """
-
-    @classmethod
-    def of(cls, plain: KVCache, way: Way) -> CpuCache:
-        """An empty cache, as `way` wants it."""
-        *outer, n_positions, d_head = plain.values.shape
-        together, keys = 1, plain.keys
-        if way is Way.AMX:
-            together = tiles.TOGETHER
-        elif way is Way.AVX2:
-            together, block = pairs.TOGETHER, pairs.OUTPUTS
-            keys = keys.view(*outer, n_positions // block, d_head // together, block, together)
-        values = plain.values.view(*outer, n_positions // together, d_head, together)
-        return cls(keys, values, plain.key_scales, plain.value_scales)
+    # such zeros are asked for as huge pages: reading a cache by small ones costs twice the time
+    plain = CpuCache.allocate(shape, n_lanes, n_positions, aligned_zeros)
+    *outer, n_positions, d_head = plain.values.shape
+    together, keys = 1, plain.keys
+    if way is Way.AMX:
+        together = tiles.TOGETHER
+    elif way is Way.AVX2:
+        together, block = pairs.TOGETHER, pairs.OUTPUTS
+        keys = keys.reshape(*outer, n_positions // block, d_head // together, block, together)
+    values = plain.values.reshape(*outer, n_positions // together, d_head, together)
+    return CpuCache(keys, values, plain.key_scales, plain.value_scales)
 
 
 @dataclass(frozen=True)
 class LinearView:
-    """A linear as the kernels take it: weight transposed for the GEMM, arrays for the rest."""
+    """A linear as the kernels take it: weight transposed for the GEMM."""
 
-    weight: Tensor  # int8 (n_in, n_out), a view
+    weight: NDArray[np.int8]  # (n_in, n_out), a view
     scale: NDArray[np.float32]
     bias: NDArray[np.float32]  # empty where there is none
 
     @classmethod
     def of(cls, linear: Linear) -> LinearView:
         """The view of `linear`."""
-        return cls(linear.weight.t(), linear.scale.numpy(), optional_array(linear.bias, 1))
+        return cls(linear.weight.T, linear.scale, or_empty(linear.bias, 1))
 
 
-def optional_array(tensor: Tensor | None, n_axes: int) -> NDArray[np.float32]:
-    """The tensor as an array; an empty one for None."""
-    return np.empty((0,) * n_axes, dtype=np.float32) if tensor is None else tensor.numpy()
+def or_empty(array: NDArray[np.float32] | None, n_axes: int) -> NDArray[np.float32]:
+    """The array; an empty one for None."""
+    return np.empty((0,) * n_axes, dtype=np.float32) if array is None else array
 
 
 @dataclass(frozen=True)
@@ -138,14 +141,16 @@ class ModelView:
 
     @classmethod
     def of(cls, model: ExactModel) -> ModelView:
-        """The view of `model`, which must be on the CPU."""
-        names = ("qkv", "out", "up", "down")
+        """The view of `model`."""
         return cls(
-            model.embedding.numpy(),
-            model.embedding_scale.numpy(),
-            optional_array(model.positions, 2),
-            optional_array(model.cos, 2),
-            optional_array(model.sin, 2),
-            tuple({n: LinearView.of(getattr(layer, n)) for n in names} for layer in model.layers),
+            model.embedding,
+            model.embedding_scale,
+            or_empty(model.positions, 2),
+            or_empty(model.cos, 2),
+            or_empty(model.sin, 2),
+            tuple(
+                {name: LinearView.of(linear) for name, linear in layer.named_linears()}
+                for layer in model.layers
+            ),
             LinearView.of(model.head),
         )

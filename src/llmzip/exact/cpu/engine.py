@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from llmzip.exact.bias import AnyBias, RowBias
-from llmzip.exact.cache import KVCache
 from llmzip.exact.cpu import head, rows
-from llmzip.exact.cpu.buffers import BLOCK_ROWS, KEY_STEP, CpuCache, ModelView, Workspace
+from llmzip.exact.cpu.buffers import (
+    BLOCK_ROWS,
+    KEY_STEP,
+    CpuCache,
+    CpuHidden,
+    Look,
+    ModelView,
+    Workspace,
+    cpu_cache,
+)
 from llmzip.exact.cpu.packed import packed_model
 from llmzip.exact.cpu.pair_prefill import PairPrefill
-from llmzip.exact.cpu.plain_prefill import PlainPrefill
 from llmzip.exact.cpu.team import StepTeam
 from llmzip.exact.cpu.tile_prefill import TilePrefill
 from llmzip.exact.cpu.ways import Way, way_of
 from llmzip.exact.distribution import Distributions, TokenIntervals
-from llmzip.exact.hidden import Hidden
 from llmzip.exact.model import ExactModel
 
 Ids = NDArray[np.int64]
@@ -30,18 +36,18 @@ class Prefill(Protocol):
     """A way through the layers, and through the head, for blocks of rows in a workspace."""
 
     def layer(
-        self, index: int, lanes: Ids, starts: Ids, row_lanes: Ids, at: Ids, cache: KVCache
+        self, index: int, lanes: Ids, starts: Ids, row_lanes: Ids, at: Ids, cache: CpuCache
     ) -> None:
         """A layer over rows of the stream: as many for each lane, lane after lane.
 
         row_lanes, at: the rows' lanes and positions; starts: those of each lane's first.
         """
 
-    def intervals(self, hidden: Hidden, tokens: Ids, found: TokenIntervals) -> None:
+    def intervals(self, hidden: CpuHidden, tokens: Ids, found: TokenIntervals) -> None:
         """Fill in the intervals of tokens (rows,) in the distributions of `hidden`."""
 
     def distributions(
-        self, hidden: Hidden, bias: RowBias, weights: Bias, blocks: NDArray[np.int64]
+        self, hidden: CpuHidden, bias: RowBias, weights: Bias, blocks: NDArray[np.int64]
     ) -> None:
         """Weights (rows, V) and their frequencies' sums by blocks, of `hidden` with a bias."""
 
@@ -60,38 +66,40 @@ class CpuEngine:
         n_positions: int,
         step_threads: int = 1,
         way: str | None = None,
+        look: Look | None = None,
     ) -> None:
-        """`way`: see `way_of`, which raises DeviceError."""
+        """`way`: see `way_of`, which raises DeviceError. look: for ways other than AMX."""
         self.shape = model.shape
         self.model = ModelView.of(model)
-        self.device = torch.device("cpu")
+        self.device = "cpu"
         self.way = way_of(model.shape, way)
         self._work = Workspace(model.shape, BLOCK_ROWS, n_positions)
         self.step_threads = 1 if self.way is Way.PLAIN else step_threads
         self._team: StepTeam | None = None
-        self._model = model
+        self._model, self._look = model, look
         self._weights = np.empty(0, dtype=np.float32)
-        self._prefill = self._make_prefill()
 
-    def _make_prefill(self) -> Prefill:
+    @cached_property
+    def _prefill(self) -> Prefill:
         if self.way is Way.AMX:
             return TilePrefill(packed_model(self._model, self.way), self._work)
         if self.way is Way.AVX2:
-            return PairPrefill(packed_model(self._model, self.way), self._work)
-        return PlainPrefill(self.shape, self.model, self._work)
+            return PairPrefill(packed_model(self._model, self.way), self._work, self._look)
+        from llmzip.exact.cpu.plain_prefill import PlainPrefill  # which imports torch
+
+        return PlainPrefill(self.shape, self.model, self._work, self._look)
 
     @property
     def head_bias(self) -> Bias | None:
         """The head's own bias."""
         return self.model.head.bias if self.model.head.bias.size else None
 
-    def cache(self, n_lanes: int, n_positions: int) -> KVCache:
+    def cache(self, n_lanes: int, n_positions: int) -> CpuCache:
         """Make a KV cache; its positions are rounded up to the step of prefill attention."""
         n_positions = -(-n_positions // KEY_STEP) * KEY_STEP
-        plain = KVCache.allocate(self.shape, n_lanes, n_positions, self.device)
-        return CpuCache.of(plain, self.way)
+        return cpu_cache(self.way, self.shape, n_lanes, n_positions)
 
-    def forward(self, ids: Ids, lanes: Ids, starts: Ids, cache: KVCache) -> Hidden:
+    def forward(self, ids: Ids, lanes: Ids, starts: Ids, cache: CpuCache) -> CpuHidden:
         """As `Reference.forward`, for arrays with B · T at most `max_rows`.
 
         The result lies in the engine's buffers: use it before the next call.
@@ -103,15 +111,15 @@ class CpuEngine:
         for index in range(self.shape.n_layers):
             self._prefill.layer(index, lanes, starts, row_lanes, at, cache)
         work = self._work
-        return Hidden(work.q.tensor(B * T, self.shape.d_model), work.scale.tensor(B * T))
+        return CpuHidden(work.q.array(B * T, self.shape.d_model), work.scale.array(B * T))
 
-    def intervals(self, hidden: Hidden, tokens: Ids) -> TokenIntervals:
+    def intervals(self, hidden: CpuHidden, tokens: Ids) -> TokenIntervals:
         """The intervals of the next tokens (rows,) in the distributions of `hidden`."""
         found = TokenIntervals.empty(len(tokens))
         self._prefill.intervals(hidden, tokens, found)
         return found
 
-    def distributions(self, hidden: Hidden, bias: AnyBias | None = None) -> Distributions:
+    def distributions(self, hidden: CpuHidden, bias: AnyBias | None = None) -> Distributions:
         """The distributions of `hidden`, ready to be searched until the next are asked for."""
         n_rows, vocabulary = len(hidden.scale), self.shape.vocab_size
         if n_rows * vocabulary > self._weights.size:  # new memory costs more than the head
@@ -123,7 +131,7 @@ class CpuEngine:
         return CpuDistributions(weights, blocks)
 
     def step(
-        self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache, bias: AnyBias | None = None
+        self, ids: Ids, lanes: Ids, at: Ids, cache: CpuCache, bias: AnyBias | None = None
     ) -> Distributions:
         """Feed a token each to distinct lanes; return the distributions after."""
         if self.way is Way.PLAIN:
@@ -137,15 +145,14 @@ class CpuEngine:
         rows = slice(0, len(ids))
         return CpuDistributions(work.logits[rows], work.blocks[rows])
 
-    def _forward_parts(self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache) -> Hidden:
+    def _forward_parts(self, ids: Ids, lanes: Ids, at: Ids, cache: CpuCache) -> CpuHidden:
         """As `forward` for any number of lanes, the result in memory of its own."""
         parts = []
         for first in range(0, len(ids), self.max_rows):
             part = slice(first, first + self.max_rows)
             hidden = self.forward(ids[part], lanes[part], at[part], cache)
-            parts.append((hidden.q.clone(), hidden.scale.clone()))
-        q, scale = (torch.cat(column) for column in zip(*parts, strict=True))
-        return Hidden(q, scale)
+            parts.append(hidden.followed_by([]))  # the next block is computed in the same memory
+        return parts[0] if len(parts) == 1 else parts[0].followed_by(parts[1:])
 
     def _embed(self, ids: Ids, at: Ids) -> None:
         model, work, n_rows = self.model, self._work, len(ids)

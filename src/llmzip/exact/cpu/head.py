@@ -12,8 +12,8 @@ import numpy as np
 
 from llmzip.compiled import inlined, kernel
 from llmzip.exact.bias import GRADIENT_BITS
+from llmzip.exact.constants import FREQ_BITS
 from llmzip.exact.cpu.scalars import exp2_below, f32, i32, maximum, rounded_far, wide_vectors
-from llmzip.exact.reference import FREQ_BITS
 
 FREQ_SCALE = f32(1 << FREQ_BITS)
 FREQ_UNIT = np.float64(2.0**-FREQ_BITS)

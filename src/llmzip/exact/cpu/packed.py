@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.exact.aligned import aligned_zeros
+from llmzip.exact.constants import score_scale
 from llmzip.exact.cpu import pairs, simd, tiles
 from llmzip.exact.cpu.buffers import LinearView, ModelView
 from llmzip.exact.cpu.product import StepLinear
@@ -21,7 +22,6 @@ from llmzip.exact.cpu.scalars import f32, i32
 from llmzip.exact.cpu.step import StepModel
 from llmzip.exact.cpu.ways import Way
 from llmzip.exact.model import ExactModel
-from llmzip.exact.reference import score_scale
 
 NAMES = ("qkv", "out", "up", "down")
 """The linears of a layer."""
@@ -72,7 +72,7 @@ def _step_model(model: ExactModel, way: Way) -> StepModel:
 
 def _step_linear(way: Way, linears: Sequence[LinearView]) -> StepLinear:
     # a mapped file comes in small pages; numpy asks for huge ones, which are read faster
-    rows = [linear.weight.t().numpy() for linear in linears]
+    rows = [linear.weight.T for linear in linears]
     scale, bias = (np.stack([getattr(linear, n) for linear in linears]) for n in ("scale", "bias"))
     if way is Way.VNNI:
         corrections = [row_sums(weight) * i32(simd.SIGN_BITS) for weight in rows]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.exact.bias import RowBias
-from llmzip.exact.cache import KVCache
 from llmzip.exact.cpu import attention, head, pair_attention, pair_head, pairs, rows
-from llmzip.exact.cpu.buffers import Workspace
+from llmzip.exact.cpu.buffers import CpuCache, CpuHidden, Look, Workspace
 from llmzip.exact.cpu.packed import PackedModel
 from llmzip.exact.cpu.product import StepLinear
 from llmzip.exact.distribution import TokenIntervals
-from llmzip.exact.hidden import Hidden
 
-Array = NDArray[np.generic]
+Array = NDArray[Any]
 Ids = NDArray[np.int64]
 Bias = NDArray[np.float32]
 
@@ -25,12 +25,12 @@ HEAD_ROWS = 64
 class PairPrefill:
     """A packed model and the buffers to run blocks of rows in; see `engine.Prefill`."""
 
-    def __init__(self, packed: PackedModel, work: Workspace) -> None:
-        self._model, self._work = packed.step, work
+    def __init__(self, packed: PackedModel, work: Workspace, look: Look | None = None) -> None:
+        self._model, self._work, self._look = packed.step, work, look
         self._shape = packed.model.shape
 
     def layer(
-        self, index: int, lanes: Ids, starts: Ids, row_lanes: Ids, at: Ids, cache: KVCache
+        self, index: int, lanes: Ids, starts: Ids, row_lanes: Ids, at: Ids, cache: CpuCache
     ) -> None:
         """A layer over rows of the stream: as many for each lane, lane after lane."""
         self._project(index, row_lanes, at, cache)
@@ -38,8 +38,11 @@ class PairPrefill:
         self._close_attention(index, len(at))
         self._feed_forward(index, len(at))
 
-    def _sums(self, q: Array, linear: StepLinear, index: int) -> Array:
+    def _sums(self, q: Array, name: str, index: int) -> Array:
         """The integer product of int8 rows with a linear's weights."""
+        if self._look is not None:
+            self._look(f"{index}.{name}", q)
+        linear: StepLinear = getattr(self._model, name)
         wide = self._work.wide.array(*q.shape)
         pairs.widen(q, wide)
         n_out = linear.scale.shape[1]
@@ -52,10 +55,10 @@ class PairPrefill:
         shape = s.n_kv_heads, n_rows, s.n_heads // s.n_kv_heads
         return work.queries.array(*shape, s.d_head), work.query_scales.array(*shape)
 
-    def _project(self, index: int, lanes: Ids, at: Ids, cache: KVCache) -> None:
+    def _project(self, index: int, lanes: Ids, at: Ids, cache: CpuCache) -> None:
         model, work, n_rows = self._model, self._work, len(at)
         attention.split_heads(
-            self._sums(work.q.array(n_rows, self._shape.d_model), model.qkv, index),
+            self._sums(work.q.array(n_rows, self._shape.d_model), "qkv", index),
             model.qkv.scale[index],
             model.qkv.bias[index],
             work.scale.array(n_rows),
@@ -65,23 +68,23 @@ class PairPrefill:
             model.sin,
             model.score_scale,
             *self._queries(n_rows),
-            cache.keys[index].numpy(),
-            cache.key_scales[index].numpy(),
-            cache.values[index].numpy(),
-            cache.value_scales[index].numpy(),
+            cache.keys[index],
+            cache.key_scales[index],
+            cache.values[index],
+            cache.value_scales[index],
         )
 
-    def _attend(self, index: int, lanes: Ids, starts: Ids, n_rows: int, cache: KVCache) -> None:
+    def _attend(self, index: int, lanes: Ids, starts: Ids, n_rows: int, cache: CpuCache) -> None:
         work, count = self._work, n_rows // len(lanes)
         queries = self._queries(n_rows)
         mixed = work.mixed.array(n_rows, self._shape.n_heads, self._shape.d_head)
         for i, (lane, start) in enumerate(zip(lanes.tolist(), starts.tolist(), strict=True)):
             pair_attention.attend(
                 *queries,
-                cache.keys[index, lane].numpy(),
-                cache.key_scales[index, lane].numpy(),
-                cache.values[index, lane].numpy(),
-                cache.value_scales[index, lane].numpy(),
+                cache.keys[index, lane],
+                cache.key_scales[index, lane],
+                cache.values[index, lane],
+                cache.value_scales[index, lane],
                 i * count,
                 count,
                 start,
@@ -93,8 +96,8 @@ class PairPrefill:
         work, width = self._work, self._shape.n_heads * self._shape.d_head
         scale, q = work.scale.array(n_rows), work.q.array(n_rows, width)
         rows.quantise_rows(work.mixed.array(n_rows, width), q, scale)
-        out = self._model.out
-        rows.add_normalise(self._sums(q, out, index), *self._stream(out, index, n_rows))
+        sums = self._sums(q, "out", index)
+        rows.add_normalise(sums, *self._stream(self._model.out, index, n_rows))
 
     def _feed_forward(self, index: int, n_rows: int) -> None:
         """Activation, down projection, residual, next norm."""
@@ -102,9 +105,11 @@ class PairPrefill:
         d_model, d_ff = self._shape.d_model, self._shape.d_ff
         scale = work.scale.array(n_rows)
         high, low = work.halves.array(2, n_rows, d_ff)
-        sums = self._sums(work.q.array(n_rows, d_model), up, index)
+        sums = self._sums(work.q.array(n_rows, d_model), "up", index)
         quantise = rows.gate_quantise if self._shape.gated else rows.gelu_quantise
         quantise(sums, up.scale[index], up.bias[index], scale, high, low, scale)
+        if self._look is not None:
+            self._look(f"{index}.down", high)
         wide = work.wide.array(n_rows, d_ff)
         pairs.join_halves(high, low, wide)
         high_sums, low_sums = work.sums.array(2, n_rows, d_model)
@@ -118,7 +123,7 @@ class PairPrefill:
         stream, q = work.stream.array(n_rows, width), work.q.array(n_rows, width)
         return linear.scale[index], linear.bias[index], scale, stream, self._shape.eps, q, scale
 
-    def intervals(self, hidden: Hidden, tokens: Ids, found: TokenIntervals) -> None:
+    def intervals(self, hidden: CpuHidden, tokens: Ids, found: TokenIntervals) -> None:
         """Fill in the intervals of tokens (rows,) in the distributions of `hidden`."""
         linear = self._model.head
         n_out = linear.scale.shape[1]
@@ -131,7 +136,7 @@ class PairPrefill:
                 sums[:, :n_out],
                 linear.scale[0],
                 linear.bias[0],
-                hidden.scale[part].numpy(),
+                hidden.scale[part],
                 tokens[part],
                 found.low[part],
                 found.freq[part],
@@ -140,7 +145,7 @@ class PairPrefill:
             )
 
     def distributions(
-        self, hidden: Hidden, bias: RowBias, weights: Bias, blocks: NDArray[np.int64]
+        self, hidden: CpuHidden, bias: RowBias, weights: Bias, blocks: NDArray[np.int64]
     ) -> None:
         """Weights (rows, V) and their frequencies' sums by blocks, of `hidden` with a bias."""
         linear = self._model.head
@@ -152,13 +157,13 @@ class PairPrefill:
                 linear.scale[0],
                 bias.values,
                 bias.of[part],
-                hidden.scale[part].numpy(),
+                hidden.scale[part],
                 weights[part],
                 blocks[part],
             )
 
-    def _head_input(self, hidden: Hidden, part: slice) -> Array:
-        q = hidden.q[part].numpy()
+    def _head_input(self, hidden: CpuHidden, part: slice) -> Array:
+        q = hidden.q[part]
         wide = self._work.wide.array(*q.shape)
         pairs.widen(q, wide)
         return wide

@@ -1,34 +1,39 @@
 """Prefill in steps of one kernel or one product each: products by torch, sums through memory.
 
+Importing this imports torch.
+
 What runs where a processor has neither tiles nor pairs of its own, or heads have another size.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from llmzip import torch_threads
 from llmzip.exact.bias import RowBias
-from llmzip.exact.cache import KVCache
+from llmzip.exact.constants import score_scale
 from llmzip.exact.cpu import attention, head, rows
 from llmzip.exact.cpu.buffers import (
     ATTENTION_ROWS,
     HEAD_ROWS,
     KEY_STEP,
+    CpuCache,
+    CpuHidden,
     LinearView,
+    Look,
     ModelView,
     Workspace,
 )
 from llmzip.exact.cpu.scalars import f32
 from llmzip.exact.distribution import TokenIntervals
 from llmzip.exact.gemm import exact_gemm
-from llmzip.exact.hidden import Hidden
 from llmzip.exact.model import ModelShape
-from llmzip.exact.reference import score_scale
 
-Array = NDArray[np.generic]
+Array = NDArray[Any]
 Ids = NDArray[np.int64]
 Bias = NDArray[np.float32]
 
@@ -39,37 +44,39 @@ FEW_ROWS = 8
 class PlainPrefill:
     """A model and the buffers to run blocks of rows in; see `engine.Prefill`."""
 
-    def __init__(self, shape: ModelShape, model: ModelView, work: Workspace) -> None:
-        self._shape, self._model, self._work = shape, model, work
+    def __init__(
+        self, shape: ModelShape, model: ModelView, work: Workspace, look: Look | None = None
+    ) -> None:
+        self._shape, self._model, self._work, self._look = shape, model, work, look
         self._gemm = exact_gemm(torch.device("cpu"))
         self._attend = attention.step_attention(shape.d_head, shape.n_heads // shape.n_kv_heads)
         self._score_scale = f32(score_scale(shape.d_head))
 
     def layer(
-        self, index: int, lanes: Ids, starts: Ids, row_lanes: Ids, at: Ids, cache: KVCache
+        self, index: int, lanes: Ids, starts: Ids, row_lanes: Ids, at: Ids, cache: CpuCache
     ) -> None:
         """A layer over rows of the stream: as many for each lane, lane after lane."""
-        layer, kv, n_rows = self._model.layers[index], _LayerCache(cache, index), len(at)
+        kv, n_rows = _LayerCache(cache, index), len(at)
         count = n_rows // len(lanes)
-        self._split_heads(layer["qkv"], row_lanes, at, kv)
+        self._split_heads(index, row_lanes, at, kv)
         if count > FEW_ROWS:
             for b, (lane, start) in enumerate(zip(lanes.tolist(), starts.tolist(), strict=True)):
                 self._prefill_attention(n_rows, b * count, count, lane, start, kv)
         else:
             self._step_attention(n_rows, row_lanes, at, kv)
-        self._close_attention(layer["out"], n_rows)
-        self._feed_forward(layer["up"], layer["down"], n_rows)
+        self._close_attention(index, n_rows)
+        self._feed_forward(index, n_rows)
 
-    def intervals(self, hidden: Hidden, tokens: Ids, found: TokenIntervals) -> None:
+    def intervals(self, hidden: CpuHidden, tokens: Ids, found: TokenIntervals) -> None:
         """Fill in the intervals of tokens (rows,) in the distributions of `hidden`."""
         linear = self._model.head
         for first in range(0, len(tokens), HEAD_ROWS):
             part = slice(first, min(first + HEAD_ROWS, len(tokens)))
             head.token_intervals(
-                self._head_sums(hidden.q[part]).numpy(),
+                self._head_sums(hidden.q[part]),
                 linear.scale,
                 linear.bias,
-                hidden.scale[part].numpy(),
+                hidden.scale[part],
                 tokens[part],
                 found.low[part],
                 found.freq[part],
@@ -78,35 +85,47 @@ class PlainPrefill:
             )
 
     def distributions(
-        self, hidden: Hidden, bias: RowBias, weights: Bias, blocks: NDArray[np.int64]
+        self, hidden: CpuHidden, bias: RowBias, weights: Bias, blocks: NDArray[np.int64]
     ) -> None:
         """Weights (rows, V) and their frequencies' sums by blocks, of `hidden` with a bias."""
         for first in range(0, len(weights), HEAD_ROWS):
             part = slice(first, min(first + HEAD_ROWS, len(weights)))
-            sums, scale = self._head_sums(hidden.q[part]).numpy(), hidden.scale[part].numpy()
+            sums, scale = self._head_sums(hidden.q[part]), hidden.scale[part]
             own_scale, own_bias = self._model.head.scale, (bias.values, bias.of[part])
             head.block_sums(sums, own_scale, *own_bias, scale, weights[part], blocks[part])
 
-    def _head_sums(self, q: Tensor) -> Tensor:
-        sums = self._work.head_sums.tensor(len(q), self._shape.vocab_size)
-        self._gemm(q, self._model.head.weight, sums)
-        return sums
+    def _head_sums(self, q: Array) -> Array:
+        sums = self._work.head_sums.array(len(q), self._shape.vocab_size)
+        return self._product(q, self._model.head.weight, sums)
 
-    def _sums(self, q: Tensor, linear: LinearView) -> Array:
+    def _linear(self, name: str, index: int, seen: Array) -> LinearView:
+        """A linear of a layer, which is about to take in int8 rows."""
+        if self._look is not None:
+            self._look(f"{index}.{name}", seen)
+        return self._model.layers[index][name]
+
+    def _sums(self, q: Array, linear: LinearView) -> Array:
         """The integer product of quantised rows with a linear's weights."""
-        shape = (q.shape[0], linear.weight.shape[1])
-        self._gemm(q, linear.weight, self._work.sums.tensor(*shape))
-        return self._work.sums.array(*shape)
+        sums = self._work.sums.array(len(q), linear.weight.shape[1])
+        return self._product(q, linear.weight, sums)
+
+    def _product(self, a: Array, b: Array, out: Array) -> Array:
+        """`out`, filled with the integer product of int8 matrices."""
+        torch_threads.settle()
+        self._gemm(*map(torch.from_numpy, (a, b, out)))
+        return out
 
     def _query_shape(self, n_rows: int) -> tuple[int, int, int, int]:
         s = self._shape
         return s.n_kv_heads, n_rows, s.n_heads // s.n_kv_heads, s.d_head
 
-    def _split_heads(self, linear: LinearView, lanes: Ids, at: Ids, kv: _LayerCache) -> None:
+    def _split_heads(self, index: int, lanes: Ids, at: Ids, kv: _LayerCache) -> None:
         work, n_rows = self._work, len(at)
         query_shape = self._query_shape(n_rows)
+        q = work.q.array(n_rows, self._shape.d_model)
+        linear = self._linear("qkv", index, q)
         attention.split_heads(
-            self._sums(work.q.tensor(n_rows, self._shape.d_model), linear),
+            self._sums(q, linear),
             linear.scale,
             linear.bias,
             work.scale.array(n_rows),
@@ -117,9 +136,9 @@ class PlainPrefill:
             self._score_scale,
             work.queries.array(*query_shape),
             work.query_scales.array(*query_shape[:3]),
-            kv.keys.numpy(),
+            kv.keys,
             kv.key_scales,
-            kv.values.numpy(),
+            kv.values,
             kv.value_scales,
         )
 
@@ -128,9 +147,9 @@ class PlainPrefill:
         self._attend(
             work.queries.array(*query_shape),
             work.query_scales.array(*query_shape[:3]),
-            kv.keys.numpy(),
+            kv.keys,
             kv.key_scales,
-            kv.values[..., 0].numpy(),
+            kv.values[..., 0],
             kv.value_scales,
             lanes,
             at,
@@ -152,12 +171,12 @@ class PlainPrefill:
         work, (_, _, G, d) = self._work, self._query_shape(n_rows)
         n_keys = -(-(start + block) // KEY_STEP) * KEY_STEP
         m = block * G
-        queries = work.queries.tensor(*self._query_shape(n_rows))[group, row : row + block]
-        scores = work.scores.tensor(m, n_keys)
-        self._gemm(queries.view(m, d), kv.keys[lane, group, :n_keys].t(), scores)
+        queries = work.queries.array(*self._query_shape(n_rows))[group, row : row + block]
+        scores = work.scores.array(m, n_keys)
+        self._product(queries.reshape(m, d), kv.keys[lane, group, :n_keys].T, scores)
         factor = work.factor.array(m)
         attention.softmax_rows(
-            scores.numpy(),
+            scores,
             work.query_scales.array(*self._query_shape(n_rows)[:3])[group, row : row + block],
             kv.key_scales[lane, group, :n_keys],
             kv.value_scales[lane, group, :n_keys],
@@ -167,30 +186,33 @@ class PlainPrefill:
             factor,
         )
         values = kv.values[lane, group, :n_keys, :, 0]
-        high_sums, low_sums = work.high_sums.tensor(m, d), work.low_sums.tensor(m, d)
-        self._gemm(work.high.tensor(m, n_keys), values, high_sums)
-        self._gemm(work.low.tensor(m, n_keys), values, low_sums)
+        high_sums = self._product(work.high.array(m, n_keys), values, work.high_sums.array(m, d))
+        low_sums = self._product(work.low.array(m, n_keys), values, work.low_sums.array(m, d))
         mixed = work.mixed.array(n_rows, self._shape.n_heads, d)[row : row + block]
-        attention.mix_heads(high_sums.numpy(), low_sums.numpy(), factor, group, mixed)
+        attention.mix_heads(high_sums, low_sums, factor, group, mixed)
 
-    def _close_attention(self, linear: LinearView, n_rows: int) -> None:
+    def _close_attention(self, index: int, n_rows: int) -> None:
         """Output projection, residual, next norm."""
         work, width = self._work, self._shape.n_heads * self._shape.d_head
         scale = work.scale.array(n_rows)
         q = work.q.array(n_rows, width)
         rows.quantise_rows(work.mixed.array(n_rows, width), q, scale)
-        sums = self._sums(work.q.tensor(n_rows, width), linear)
+        linear = self._linear("out", index, q)
+        sums = self._sums(q, linear)
         rows.add_normalise(sums, *self._stream_arguments(linear, n_rows))
 
-    def _feed_forward(self, up: LinearView, down: LinearView, n_rows: int) -> None:
+    def _feed_forward(self, index: int, n_rows: int) -> None:
         """Activation, down projection, residual, next norm."""
         work, d_ff = self._work, self._shape.d_ff
         scale = work.scale.array(n_rows)
         high, low = work.halves.array(2, n_rows, d_ff)
-        sums = self._sums(work.q.tensor(n_rows, self._shape.d_model), up)
+        q = work.q.array(n_rows, self._shape.d_model)
+        up = self._linear("up", index, q)
+        sums = self._sums(q, up)
         quantise = rows.gate_quantise if self._shape.gated else rows.gelu_quantise
         quantise(sums, up.scale, up.bias, scale, high, low, scale)
-        sums = self._sums(work.halves.tensor(2 * n_rows, d_ff), down)
+        down = self._linear("down", index, high)
+        sums = self._sums(work.halves.array(2 * n_rows, d_ff), down)
         rows.add_normalise_wide(sums[:n_rows], sums[n_rows:], *self._stream_arguments(down, n_rows))
 
     def _stream_arguments(self, linear: LinearView, n_rows: int) -> tuple[object, ...]:
@@ -202,9 +224,8 @@ class PlainPrefill:
 
 
 class _LayerCache:
-    """One layer of a KV cache: tensors for the GEMMs, arrays for the kernels."""
+    """One layer of a KV cache."""
 
-    def __init__(self, cache: KVCache, layer: int) -> None:
+    def __init__(self, cache: CpuCache, layer: int) -> None:
         self.keys, self.values = cache.keys[layer], cache.values[layer]
-        self.key_scales = cache.key_scales[layer].numpy()
-        self.value_scales = cache.value_scales[layer].numpy()
+        self.key_scales, self.value_scales = cache.key_scales[layer], cache.value_scales[layer]

@@ -12,12 +12,12 @@ import numpy as np
 
 from llmzip.compiled import inlined, kernel
 from llmzip.compiled.compiler import intrinsic, ir, types
+from llmzip.exact.constants import FREQ_BITS
 from llmzip.exact.cpu import tile_steps, tiles
 from llmzip.exact.cpu.head import FREQ_UNIT, fill_logits, frequency_sum
 from llmzip.exact.cpu.prefill_passes import ROW_BYTES, ROWS, bias_at, either_bias, scaled
 from llmzip.exact.cpu.scalars import address_of, borrowed, f32, maximum, wide_vectors
 from llmzip.exact.cpu.vectors import BLOCK, INTS, LANES, LINE, WIDE, Emitter
-from llmzip.exact.reference import FREQ_BITS
 
 PAIR = 2 * ROWS
 """Rows of a block of sums."""

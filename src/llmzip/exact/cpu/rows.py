@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from llmzip.compiled import inlined, kernel
-from llmzip.exact import arith
+from llmzip.exact import constants
 from llmzip.exact.cpu.scalars import (
     f32,
     gelu_new,
@@ -25,13 +25,13 @@ from llmzip.exact.cpu.scalars import (
     wide_vectors,
 )
 
-I8_LIMIT = f32(arith.INT8_MAX)
-I8_UNIT = f32(1.0 / arith.INT8_MAX)
-I16_LIMIT = f32(arith.INT16_MAX)
-I16_UNIT = f32(1.0 / arith.INT16_MAX)
-STATISTIC_LIMIT = f32(arith.STATISTIC_MAX)
-STATISTIC_UNIT = np.float64(1.0 / arith.STATISTIC_MAX)
-I8_UNIT_64 = np.float64(1.0 / arith.INT8_MAX)
+I8_LIMIT = f32(constants.INT8_MAX)
+I8_UNIT = f32(1.0 / constants.INT8_MAX)
+I16_LIMIT = f32(constants.INT16_MAX)
+I16_UNIT = f32(1.0 / constants.INT16_MAX)
+STATISTIC_LIMIT = f32(constants.STATISTIC_MAX)
+STATISTIC_UNIT = np.float64(1.0 / constants.STATISTIC_MAX)
+I8_UNIT_64 = np.float64(1.0 / constants.INT8_MAX)
 
 
 @inlined

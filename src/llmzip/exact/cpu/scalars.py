@@ -8,19 +8,19 @@ import numpy as np
 
 from llmzip.compiled import inlined
 from llmzip.compiled.compiler import cgutils, intrinsic, ir, types
-from llmzip.exact import arith
+from llmzip.exact import constants
 
 f32 = np.float32
 i32 = np.int32
 """numba widens sums and products of int32 to int64, so each is narrowed where int32 suffices."""
 
-C0, C1, C2, C3, C4 = (f32(c) for c in arith.EXP2_COEFFICIENTS)
-LIMIT = f32(arith.EXP2_LIMIT)
-MINUS_LOG2_E = f32(-arith.LOG2_E)
-GELU_CUBIC = f32(arith.GELU_CUBIC)
-GELU_LINEAR = f32(arith.GELU_LINEAR)
+C0, C1, C2, C3, C4 = (f32(c) for c in constants.EXP2_COEFFICIENTS)
+LIMIT = f32(constants.EXP2_LIMIT)
+MINUS_LOG2_E = f32(-constants.LOG2_E)
+GELU_CUBIC = f32(constants.GELU_CUBIC)
+GELU_LINEAR = f32(constants.GELU_LINEAR)
 ONE = f32(1.0)
-TINY = f32(arith.TINY)
+TINY = f32(constants.TINY)
 MAGNITUDE = i32(0x7FFFFFFF)
 WHOLE = f32(1.5 * 2**23)
 """What is added to a float32 below 2^22 in magnitude is rounded to an integer, ties to even."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from llmzip.compiled import inlined
 from llmzip.compiled.compiler import cgutils, intrinsic, ir, types
-from llmzip.exact import arith
+from llmzip.exact import constants
 from llmzip.exact.aligned import LINE_BYTES
 from llmzip.exact.cpu.attention import SUM_SCALE
 from llmzip.exact.cpu.scalars import WHOLE, WHOLE_BITS
@@ -92,10 +92,10 @@ def _visible(builder: ir.IRBuilder, index: ir.Value, n_keys: ir.Value) -> ir.Val
 
 def _exp2(builder: ir.IRBuilder, t: ir.Value) -> ir.Value:
     """See `scalars.exp2_below`."""
-    t = _higher(builder, t, _floats(-arith.EXP2_LIMIT))
+    t = _higher(builder, t, _floats(-constants.EXP2_LIMIT))
     shifted = builder.fadd(t, _floats(WHOLE))
     f = builder.fsub(t, builder.fsub(shifted, _floats(WHOLE)))
-    first, *rest = arith.EXP2_COEFFICIENTS
+    first, *rest = constants.EXP2_COEFFICIENTS
     p = _floats(np.float32(first))
     for c in rest:
         p = builder.fadd(builder.fmul(p, f), _floats(np.float32(c)))

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from llmzip.exact.aligned import LINE_BYTES, aligned_zeros
 from llmzip.exact.bias import RowBias
-from llmzip.exact.cache import KVCache
 from llmzip.exact.cpu import tiles
+from llmzip.exact.cpu.buffers import CpuCache
 from llmzip.exact.cpu.head import BLOCK
 from llmzip.exact.cpu.packed import PackedModel
 from llmzip.exact.cpu.product import PADDED_ROWS
@@ -50,7 +50,7 @@ class StepTeam:
         ids: Ids,
         lanes: Ids,
         at: Ids,
-        cache: KVCache,
+        cache: CpuCache,
         bias: RowBias | None = None,
     ) -> StepWork:
         """Feed ids (M,) to lanes (M,) at positions (M,); the work holds the distributions."""
@@ -97,13 +97,8 @@ def _with_bias(model: StepModel, bias: NDArray[np.float32]) -> StepModel:
     return model._replace(head=model.head._replace(bias=bias))
 
 
-def _step_cache(cache: KVCache) -> StepCache:
-    return StepCache(
-        cache.keys.numpy(),
-        cache.values.numpy(),
-        cache.key_scales.numpy(),
-        cache.value_scales.numpy(),
-    )
+def _step_cache(cache: CpuCache) -> StepCache:
+    return StepCache(cache.keys, cache.values, cache.key_scales, cache.value_scales)
 
 
 def _step_work(shape: ModelShape, n_rows: int, n_threads: int) -> StepWork:

@@ -7,12 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.exact.bias import RowBias
-from llmzip.exact.cache import KVCache
 from llmzip.exact.cpu import prefill, prefill_feed_forward, prefill_head, prefill_linear
-from llmzip.exact.cpu.buffers import BLOCK_ROWS, TOGETHER, Workspace
+from llmzip.exact.cpu.buffers import BLOCK_ROWS, TOGETHER, CpuCache, CpuHidden, Workspace
 from llmzip.exact.cpu.packed import PackedModel
 from llmzip.exact.distribution import TokenIntervals
-from llmzip.exact.hidden import Hidden
 
 Ids = NDArray[np.int64]
 Bias = NDArray[np.float32]
@@ -26,7 +24,7 @@ class TilePrefill:
         self._shape = packed.model.shape
 
     def layer(
-        self, index: int, lanes: Ids, starts: Ids, row_lanes: Ids, at: Ids, cache: KVCache
+        self, index: int, lanes: Ids, starts: Ids, row_lanes: Ids, at: Ids, cache: CpuCache
     ) -> None:
         """A layer over rows of the stream: as many for each lane, lane after lane.
 
@@ -43,7 +41,7 @@ class TilePrefill:
         shape = s.n_kv_heads, n_rows, s.n_heads // s.n_kv_heads
         return work.queries.array(*shape, s.d_head), work.query_scales.array(*shape)
 
-    def _project(self, index: int, lanes: Ids, at: Ids, cache: KVCache) -> None:
+    def _project(self, index: int, lanes: Ids, at: Ids, cache: CpuCache) -> None:
         work, step, n_rows = self._work, self._packed.step, len(at)
         prefill_linear.project_heads(
             work.configuration,
@@ -58,13 +56,13 @@ class TilePrefill:
             step.sin,
             step.score_scale,
             *self._queries(n_rows),
-            cache.keys[index].numpy(),
-            cache.key_scales[index].numpy(),
-            cache.values[index].numpy(),
-            cache.value_scales[index].numpy(),
+            cache.keys[index],
+            cache.key_scales[index],
+            cache.values[index],
+            cache.value_scales[index],
         )
 
-    def _attend(self, index: int, lanes: Ids, starts: Ids, n_rows: int, cache: KVCache) -> None:
+    def _attend(self, index: int, lanes: Ids, starts: Ids, n_rows: int, cache: CpuCache) -> None:
         work, count = self._work, n_rows // len(lanes)
         queries = self._queries(n_rows)
         mixed = work.mixed.array(n_rows, self._shape.n_heads, self._shape.d_head)
@@ -72,10 +70,10 @@ class TilePrefill:
             prefill.attend(
                 work.configuration,
                 *queries,
-                cache.keys[index, lane].numpy(),
-                cache.key_scales[index, lane].numpy(),
-                cache.values[index, lane].numpy(),
-                cache.value_scales[index, lane].numpy(),
+                cache.keys[index, lane],
+                cache.key_scales[index, lane],
+                cache.values[index, lane],
+                cache.value_scales[index, lane],
                 i * count,
                 count,
                 start,
@@ -117,12 +115,12 @@ class TilePrefill:
         arrays = work.stream.array(n_rows, width), work.q.array(n_rows, width)
         return *arrays, work.scale.array(n_rows)
 
-    def _head_input(self, hidden: Hidden) -> NDArray[np.generic]:
+    def _head_input(self, hidden: CpuHidden) -> NDArray[np.generic]:
         q = self._work.head_q.array(len(hidden.q), self._shape.d_model)
-        q[:] = hidden.q.numpy()  # there, tiles may read beyond the last row
+        q[:] = hidden.q  # there, tiles may read beyond the last row
         return q
 
-    def intervals(self, hidden: Hidden, tokens: Ids, found: TokenIntervals) -> None:
+    def intervals(self, hidden: CpuHidden, tokens: Ids, found: TokenIntervals) -> None:
         """Fill in the intervals of tokens (rows,) in the distributions of `hidden`."""
         head = self._packed.step.head
         prefill_head.token_intervals(
@@ -131,7 +129,7 @@ class TilePrefill:
             head.weight[0],
             head.scale[0],
             head.bias[0],
-            hidden.scale.numpy(),
+            hidden.scale,
             tokens,
             found.low,
             found.freq,
@@ -140,13 +138,13 @@ class TilePrefill:
         )
 
     def distributions(
-        self, hidden: Hidden, bias: RowBias, weights: Bias, blocks: NDArray[np.int64]
+        self, hidden: CpuHidden, bias: RowBias, weights: Bias, blocks: NDArray[np.int64]
     ) -> None:
         """Weights (rows, V) and their frequencies' sums by blocks, of `hidden` with a bias."""
         head = self._packed.step.head
         for first in range(0, len(weights), BLOCK_ROWS):
             part = slice(first, min(first + BLOCK_ROWS, len(weights)))
-            own = Hidden(hidden.q[part], hidden.scale[part])
+            own = hidden.part(part)
             prefill.distributions(
                 self._work.configuration,
                 self._head_input(own),
@@ -154,7 +152,7 @@ class TilePrefill:
                 head.scale[0],
                 bias.values,
                 bias.of[part],
-                own.scale.numpy(),
+                own.scale,
                 weights[part],
                 blocks[part],
             )

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from llmzip.compiled.compiler import cgutils, ir
-from llmzip.exact import arith
+from llmzip.exact import constants
 from llmzip.exact.cpu.scalars import WHOLE
 
 Join = Callable[[ir.Value, ir.Value], ir.Value]
@@ -125,11 +125,11 @@ class Emitter:
     def exp2(self, ts: Sequence[ir.Value], units: int = 0) -> list[ir.Value]:
         """See `scalars.exp2_below`; times 2^units, units even, by the same operations."""
         builder, whole = self.builder, floats(WHOLE + np.float32(units))
-        ts = [self.higher(t, floats(-arith.EXP2_LIMIT)) for t in ts]
+        ts = [self.higher(t, floats(-constants.EXP2_LIMIT)) for t in ts]
         shifted = [builder.fadd(t, whole) for t in ts]
         wholes = [builder.fsub(x, whole) for x in shifted]
         fs = [builder.fsub(t, w) for t, w in zip(ts, wholes, strict=True)]
-        first, *rest = (floats(np.float32(c)) for c in arith.EXP2_COEFFICIENTS)
+        first, *rest = (floats(np.float32(c)) for c in constants.EXP2_COEFFICIENTS)
         ps = [first for _ in ts]
         for c in rest:
             ps = [builder.fadd(p, c) for p in self.products(ps, fs)]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from llmzip.exact.cache import KVCache
 from llmzip.exact.cuda.gemm import padded
 from llmzip.exact.model import ExactModel, Linear, ModelShape
+from llmzip.exact.tensors import TensorCache, on_device
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,13 @@ class PaddedLinear:
     def of(cls, linear: Linear, device: torch.device) -> PaddedLinear:
         """The linear on a device."""
         n_out, n_in = linear.weight.shape
-        weight = linear.weight.to(device).contiguous()
+        weight = on_device(linear.weight, device)
         if (padded(n_out), padded(n_in)) != (n_out, n_in):
             room = torch.zeros(padded(n_out), padded(n_in), dtype=torch.int8, device=device)
             room[:n_out, :n_in] = weight
             weight = room
-        scale = linear.scale.to(device)
-        bias = scale if linear.bias is None else linear.bias.to(device)
+        scale = on_device(linear.scale, device)
+        bias = scale if linear.bias is None else on_device(linear.bias, device)
         return cls(weight, scale, bias, linear.bias is not None)
 
     @property
@@ -61,14 +62,13 @@ class DeviceModel:
     """A model on a device, as the kernels take it."""
 
     def __init__(self, model: ExactModel, device: torch.device) -> None:
-        def moved(tensor: Tensor | None) -> Tensor:
-            return torch.empty(0, device=device) if tensor is None else tensor.to(device)
+        def moved(array: NDArray[Any] | None) -> Tensor:
+            return torch.empty(0, device=device) if array is None else on_device(array, device)
 
         self.embedding, self.embedding_scale = moved(model.embedding), moved(model.embedding_scale)
         self.positions, self.cos, self.sin = map(moved, (model.positions, model.cos, model.sin))
-        names = ("qkv", "out", "up", "down")
         self.layers = [
-            PaddedLayer(*(PaddedLinear.of(getattr(layer, name), device) for name in names))
+            PaddedLayer(*(PaddedLinear.of(own, device) for _, own in layer.named_linears()))
             for layer in model.layers
         ]
         self.head = PaddedLinear.of(model.head, device)
@@ -119,7 +119,7 @@ def view(buffer: Tensor, *shape: int) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class CudaCache(KVCache):
+class CudaCache(TensorCache):
     """A KV cache with what steps over it need: room for scores, and captured graphs by rows."""
 
     scratch: dict[int, Tensor] = field(default_factory=dict)

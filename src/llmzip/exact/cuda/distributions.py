@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from llmzip.exact.bias import GRADIENT_BITS
+from llmzip.exact.constants import FREQ_BITS
 from llmzip.exact.cuda.buffers import to_device, to_host
 from llmzip.exact.cuda.head import (
     SEARCH_BLOCK,
@@ -21,7 +22,6 @@ from llmzip.exact.cuda.head import (
 )
 from llmzip.exact.cuda.launch import block_of, launch
 from llmzip.exact.distribution import Distributions, TokenIntervals
-from llmzip.exact.reference import FREQ_BITS
 
 T = TypeVar("T", bound=np.generic)
 U64 = NDArray[np.uint64]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from llmzip.errors import DeviceError
 from llmzip.exact.bias import AnyBias, RowBias
-from llmzip.exact.cache import KVCache
+from llmzip.exact.constants import FREQ_BITS
 from llmzip.exact.cuda import head
 from llmzip.exact.cuda.attention import MAX_POSITIONS
 from llmzip.exact.cuda.buffers import CudaCache, DeviceModel, Workspace, to_device, to_host, view
@@ -20,7 +20,7 @@ from llmzip.exact.cuda.launch import block_of, launch, warps_for
 from llmzip.exact.distribution import Distributions, Ids, TokenIntervals
 from llmzip.exact.hidden import Hidden
 from llmzip.exact.model import ExactModel
-from llmzip.exact.reference import FREQ_BITS
+from llmzip.exact.tensors import TensorCache, TensorHidden, zeros_on
 
 MOST_ROWS = 16384
 """Rows of one forward pass, where memory allows: enough to keep a large device busy."""
@@ -44,7 +44,7 @@ class CudaEngine:
     def __init__(
         self,
         model: ExactModel,
-        device: torch.device,
+        device: str,
         n_positions: int,
         max_rows: int | None = None,
         *,
@@ -59,20 +59,20 @@ class CudaEngine:
                 f"{n_positions} positions are more than the CUDA engine's {MAX_POSITIONS}; "
                 "use --device cpu"
             )
-        self.shape, self.device = model.shape, device
-        self._cuda = device.type == "cuda"
+        self.shape, self.device, self._device = model.shape, device, torch.device(device)
+        self._cuda = self._device.type == "cuda"
         self._pad = self._cuda if pad is None else pad
-        self._model = DeviceModel(model, device)
+        self._model = DeviceModel(model, self._device)
         self.max_rows = max_rows or self._affordable_rows()
-        self._work = Workspace(model.shape, step_rows(self.max_rows), device)
-        self._product = choose_product(device)
+        self._work = Workspace(model.shape, step_rows(self.max_rows), self._device)
+        self._product = choose_product(self._device)
         self._forward = Forward(model.shape, self._model, self._work, self._product)
 
     def _affordable_rows(self) -> int:
         """Rows whose buffers take a thirty-second of the free memory; a power of two."""
         if not self._cuda:
             return 256
-        free = torch.cuda.mem_get_info(self.device)[0]
+        free = torch.cuda.mem_get_info(self._device)[0]
         rows = free // 32 // Workspace.row_bytes(self.shape)
         return max(256, min(MOST_ROWS, 1 << max(rows, 1).bit_length() - 1))
 
@@ -81,7 +81,7 @@ class CudaEngine:
         s = self.shape
         cache = s.n_layers * s.n_kv_heads * 2 * (s.d_head + 4) * n_positions
         lane = cache + 4 * s.n_heads * n_positions + 4 * padded(s.vocab_size)
-        free = torch.cuda.mem_get_info(self.device)[0] if self._cuda else 1 << 30
+        free = torch.cuda.mem_get_info(self._device)[0] if self._cuda else 1 << 30
         return max(1, min(MOST_LANES, free * 3 // 4 // lane))
 
     def prefill_lanes(self, n_positions: int) -> int:
@@ -94,12 +94,11 @@ class CudaEngine:
         head, n_out = self._model.head, self.shape.vocab_size
         return head.bias[:n_out].cpu().numpy() if head.biased else None
 
-    def cache(self, n_lanes: int, n_positions: int) -> KVCache:
+    def cache(self, n_lanes: int, n_positions: int) -> CudaCache:
         """Make a KV cache on the device."""
-        plain = KVCache.allocate(self.shape, n_lanes, n_positions, self.device)
-        return CudaCache(plain.keys, plain.values, plain.key_scales, plain.value_scales)
+        return CudaCache.allocate(self.shape, n_lanes, n_positions, zeros_on(self._device))
 
-    def forward(self, ids: Ids, lanes: Ids, starts: Ids, cache: KVCache) -> Hidden:
+    def forward(self, ids: Ids, lanes: Ids, starts: Ids, cache: TensorCache) -> Hidden[Tensor]:
         """As `Reference.forward`, for arrays with B · T at most `max_rows`."""
         assert isinstance(cache, CudaCache)
         B, T = ids.shape
@@ -111,7 +110,7 @@ class CudaEngine:
             else:
                 self._forward(n_rows, B, T, cache)
             q = view(self._work.q, n_rows, self._model.head.n_in)
-            return Hidden(q[: B * T, : self.shape.d_model], self._work.scale[: B * T])
+            return TensorHidden(q[: B * T, : self.shape.d_model], self._work.scale[: B * T])
 
     def _rows_of(self, n_rows: int, *, step: bool) -> int:
         """Rows to run for `n_rows`: what the GEMM takes; for steps, one of a few numbers."""
@@ -127,7 +126,7 @@ class CudaEngine:
         rows[0, : B * T] = ids.reshape(-1)
         rows[1, : B * T] = np.repeat(lanes, T)
         rows[2, : B * T] = (starts[:, None] + np.arange(T)).reshape(-1)
-        view(self._work.inputs, 3, n_rows).copy_(to_device(rows, self.device), non_blocking=True)
+        view(self._work.inputs, 3, n_rows).copy_(to_device(rows, self._device), non_blocking=True)
 
     def _step(self, n_rows: int, cache: CudaCache) -> None:
         """One token a lane: launched the first time, captured the second, replayed from then on."""
@@ -143,14 +142,14 @@ class CudaEngine:
             cache.graphs[n_rows] = graph
         graph.replay()
 
-    def intervals(self, hidden: Hidden, tokens: Ids) -> TokenIntervals:
+    def intervals(self, hidden: Hidden[Tensor], tokens: Ids) -> TokenIntervals:
         """The intervals of the next tokens (rows,) in the distributions of `hidden`."""
         n_rows, width = len(tokens), self._model.head.n_out
         at_once = max(1, HEAD_BYTES // (4 * width))
         block = min(INTERVAL_BLOCK, block_of(self.shape.vocab_size))
         with torch.inference_mode():
-            wanted = to_device(tokens, self.device)
-            found = torch.empty(4, n_rows, dtype=torch.int64, device=self.device)
+            wanted = to_device(tokens, self._device)
+            found = torch.empty(4, n_rows, dtype=torch.int64, device=self._device)
             for first in range(0, n_rows, at_once):
                 part = slice(first, min(first + at_once, n_rows))
                 launch(
@@ -175,23 +174,23 @@ class CudaEngine:
         return TokenIntervals(tokens, low, freq, total, np.log2(mass) - own)
 
     def _head_arguments(
-        self, hidden: Hidden, part: slice, bias: AnyBias | None = None
+        self, hidden: Hidden[Tensor], part: slice, bias: AnyBias | None = None
     ) -> tuple[Tensor, ...]:
         """The head's sums of some rows, with what turns them into logits."""
         linear, n_rows = self._model.head, part.stop - part.start
         rows = self._rows_of(n_rows, step=False)
-        q = torch.zeros(rows, linear.n_in, dtype=torch.int8, device=self.device)
+        q = torch.zeros(rows, linear.n_in, dtype=torch.int8, device=self._device)
         q[:n_rows, : self.shape.d_model] = hidden.q[part]
-        sums = torch.empty(rows, linear.n_out, dtype=torch.int32, device=self.device)
+        sums = torch.empty(rows, linear.n_out, dtype=torch.int32, device=self._device)
         self._product(q, linear.weight, sums)
         own = linear.bias
-        of = torch.zeros(n_rows, dtype=torch.int64, device=self.device)
+        of = torch.zeros(n_rows, dtype=torch.int64, device=self._device)
         if bias is not None:
             rows_bias = RowBias.of_rows(bias, len(hidden.scale)).part(part).used()
-            own, of = (to_device(x, self.device) for x in (rows_bias.values, rows_bias.of))
-        return sums, linear.scale, own, of, hidden.scale[part].to(self.device).clone()
+            own, of = (to_device(x, self._device) for x in (rows_bias.values, rows_bias.of))
+        return sums, linear.scale, own, of, hidden.scale[part].to(self._device).clone()
 
-    def distributions(self, hidden: Hidden, bias: AnyBias | None = None) -> Distributions:
+    def distributions(self, hidden: Hidden[Tensor], bias: AnyBias | None = None) -> Distributions:
         """The distributions of `hidden`, ready to be searched; they hold their own memory."""
         n_rows = len(hidden.scale)
         with torch.inference_mode():
@@ -200,7 +199,7 @@ class CudaEngine:
             return CudaDistributions(arguments, n_rows, self.shape.vocab_size, biased)
 
     def step(
-        self, ids: Ids, lanes: Ids, at: Ids, cache: KVCache, bias: AnyBias | None = None
+        self, ids: Ids, lanes: Ids, at: Ids, cache: TensorCache, bias: AnyBias | None = None
     ) -> Distributions:
         """Feed a token each to distinct lanes; return the distributions after."""
         parts = []

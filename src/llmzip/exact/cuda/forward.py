@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
+from llmzip.exact.constants import score_scale
 from llmzip.exact.cuda import attention, heads, rows
 from llmzip.exact.cuda.buffers import (
     CudaCache,
@@ -17,7 +18,6 @@ from llmzip.exact.cuda.buffers import (
 from llmzip.exact.cuda.gemm import Product
 from llmzip.exact.cuda.launch import block_of, launch, warps_for
 from llmzip.exact.model import ModelShape
-from llmzip.exact.reference import score_scale
 
 STEP_KEYS = 128
 """Keys that a step takes at once."""

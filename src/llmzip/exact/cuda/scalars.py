@@ -13,8 +13,8 @@ import numpy as np
 import triton
 import triton.language as tl
 
-from llmzip.exact import arith
-from llmzip.exact.reference import FREQ_BITS, SUM_BITS
+from llmzip.exact import constants
+from llmzip.exact.constants import FREQ_BITS, SUM_BITS
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -26,19 +26,19 @@ def _f32(value: float) -> Any:
     return tl.constexpr(float(np.float32(value)))
 
 
-C0, C1, C2, C3, C4 = (_f32(c) for c in arith.EXP2_COEFFICIENTS)
-LIMIT = _f32(arith.EXP2_LIMIT)
-MINUS_LOG2_E = _f32(-arith.LOG2_E)
-GELU_CUBIC = _f32(arith.GELU_CUBIC)
-GELU_LINEAR = _f32(arith.GELU_LINEAR)
-TINY = _f32(arith.TINY)
-I8_LIMIT = _f32(arith.INT8_MAX)
-I8_UNIT = _f32(1.0 / arith.INT8_MAX)
-I16_LIMIT = _f32(arith.INT16_MAX)
-I16_UNIT = _f32(1.0 / arith.INT16_MAX)
-STATISTIC_LIMIT = _f32(arith.STATISTIC_MAX)
-STATISTIC_UNIT_64 = tl.constexpr(1.0 / arith.STATISTIC_MAX)
-I8_UNIT_64 = tl.constexpr(1.0 / arith.INT8_MAX)
+C0, C1, C2, C3, C4 = (_f32(c) for c in constants.EXP2_COEFFICIENTS)
+LIMIT = _f32(constants.EXP2_LIMIT)
+MINUS_LOG2_E = _f32(-constants.LOG2_E)
+GELU_CUBIC = _f32(constants.GELU_CUBIC)
+GELU_LINEAR = _f32(constants.GELU_LINEAR)
+TINY = _f32(constants.TINY)
+I8_LIMIT = _f32(constants.INT8_MAX)
+I8_UNIT = _f32(1.0 / constants.INT8_MAX)
+I16_LIMIT = _f32(constants.INT16_MAX)
+I16_UNIT = _f32(1.0 / constants.INT16_MAX)
+STATISTIC_LIMIT = _f32(constants.STATISTIC_MAX)
+STATISTIC_UNIT_64 = tl.constexpr(1.0 / constants.STATISTIC_MAX)
+I8_UNIT_64 = tl.constexpr(1.0 / constants.INT8_MAX)
 SUM_SCALE = _f32(1 << SUM_BITS)
 SUM_UNIT = _f32(2.0**-SUM_BITS)
 FREQ_SCALE = _f32(1 << FREQ_BITS)
