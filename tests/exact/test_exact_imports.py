@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 import llmzip
+from llmzip.exact.cpu.ways import Way, runnable_ways
+from llmzip.predict import devices
+from tiny_files import Tiny
 
 HEAVY = {"torch", "transformers", "numba", "tokenizers", "safetensors", "huggingface_hub"}
 ROOMS = ["cli", "cli.main", "coder", "container", "errors", "exact", "models", "predict"]
@@ -27,3 +30,27 @@ def test_importing_does_not_import_what_is_heavy(module: str) -> None:
         check=True,
     )
     assert set(done.stdout.split()).isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+@pytest.mark.parametrize("verb", ["compress", "decompress"])
+def test_a_prepared_model_is_run_without_torch(
+    tiny_team_folder: Path, device: str, verb: str
+) -> None:
+    """Compressing by VNNI asks torch for the products of prefill, as does the plain way."""
+    ways = runnable_ways()
+    if ways[-1] is Way.PLAIN or (ways[-1] is Way.VNNI and verb == "compress"):
+        pytest.skip(f"the way {ways[-1]} computes by torch")
+    if device == "auto" and devices._has_driver():
+        pytest.skip("torch is asked for the device whose driver is here")
+    model, text = str(tiny_team_folder), Tiny.prepare(tiny_team_folder).foreseen(80)
+    given = text if verb == "compress" else llmzip.compress(text, model=model)
+    program = (
+        "import sys, llmzip; "
+        f"llmzip.{verb}({given!r}, model={model!r}, device={device!r}); "
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert not done.returncode, done.stderr
+    assert set(done.stdout.split()).isdisjoint({"torch", "transformers", "safetensors"})
+    assert "numba" in done.stdout.split()
