@@ -41,6 +41,15 @@ MAX_TOKENS_PER_BYTE = 16
 """The most tokens that a decoded byte may take: escapes take two or three, but nine where a
 vocabulary has next to no tokens of single bytes."""
 
+MAX_TEXT_PER_BYTE = 3
+"""The most bytes of UTF-8 that a byte of text in another encoding becomes."""
+
+MAX_BYTES_PER_CHAR = 4
+"""The most bytes that a byte of UTF-8 becomes in another encoding, and a character takes there."""
+
+MAX_PREFIX_PER_BYTE = 4
+"""The most bytes for each decoded one that say what is no text in an encoding, and line ends."""
+
 MAX_BYTES_PER_TOKEN = 6
 """The most payload bytes a token may take on average: totals are at most 2^48."""
 

@@ -39,11 +39,28 @@ class Kind(IntEnum):
     LZMA = 2
     MIXED = 4
     LM_LINES = 5
+    LM_UTF_16LE = 16
+    LM_UTF_16BE = 17
+    LM_UTF_32LE = 18
+    LM_UTF_32BE = 19
+    LM_WINDOWS_1252 = 20
+    LM_WINDOWS_1251 = 21
+    LM_KOI8_R = 22
+    LM_SHIFT_JIS = 23
+    LM_EUC_JP = 24
+    LM_GB18030 = 25
+    LM_BIG5 = 26
 
     @property
     def needs_model(self) -> bool:
         """Whether the chunk is tokens that a language model has predicted."""
-        return self in (Kind.LM, Kind.LM_LINES)
+        return self in (Kind.LM, Kind.LM_LINES) or self.encoding is not None
+
+    @property
+    def encoding(self) -> str | None:
+        """The name of the encoding that the chunk's bytes are text in; None where they are not."""
+        first = Kind.LM_UTF_16LE
+        return self.name[len("LM_") :].replace("_", "-") if self >= first else None
 
 
 @dataclass(frozen=True)
@@ -132,7 +149,7 @@ class Chunk:
     checksum: 4 bytes, chunk_checksum of the decoded bytes.
     payload: LM: what the range coder flushed; STORED: the bytes; LZMA: a raw LZMA2 stream;
         MIXED: what context mixing made of them; LM_LINES: which lines end in a bare line feed,
-        then as LM.
+        then as LM; those with an encoding: what is no text in it, line ends, then as LM.
     """
 
     kind: Kind
@@ -154,6 +171,11 @@ class Chunk:
     def lm_lines(cls, data: bytes, n_tokens: int, payload: bytes) -> Chunk:
         """Return the LM chunk of `data`, whose tokens spell it with other line ends."""
         return cls(Kind.LM_LINES, len(data), n_tokens, chunk_checksum(data), payload)
+
+    @classmethod
+    def spelled(cls, kind: Kind, data: bytes, n_tokens: int, payload: bytes) -> Chunk:
+        """Return the chunk of `data` of a kind whose tokens spell it in their own way."""
+        return cls(kind, len(data), n_tokens, chunk_checksum(data), payload)
 
     @classmethod
     def lzma(cls, data: bytes, payload: bytes) -> Chunk:
@@ -269,24 +291,28 @@ def check_chunk_sizes(kind: Kind, n_bytes: int, n_tokens: int, n_payload: int) -
     """Raise ValueError unless these sizes can belong together in one chunk."""
     _require(1 <= n_bytes <= limits.MAX_CHUNK_BYTES, f"a chunk of {n_bytes} bytes is out of range")
     if kind.needs_model:
-        _require(
-            1 <= n_tokens <= limits.MAX_CHUNK_TOKENS,
-            f"a chunk of {n_tokens} tokens is out of range",
-        )
-        _require(
-            n_tokens <= limits.MAX_TOKENS_PER_BYTE * n_bytes
-            and n_bytes <= limits.MAX_TOKEN_BYTES * n_tokens,
-            f"{n_tokens} tokens cannot stand for {n_bytes} bytes",
-        )
-        most = limits.MAX_BYTES_PER_TOKEN * n_tokens + limits.PAYLOAD_SLACK_BYTES
-        if kind is Kind.LM_LINES:
-            most += n_bytes
-        _require(
-            n_payload <= most, f"a payload of {n_payload} bytes is too long for {n_tokens} tokens"
-        )
+        _check_token_sizes(kind, n_bytes, n_tokens, n_payload)
         return
     _require(n_tokens == 0, "only lm chunks have tokens")
     fits = n_payload == n_bytes if kind is Kind.STORED else n_payload < n_bytes
     if kind is Kind.LZMA:
         fits = fits and n_bytes <= limits.MAX_LZMA_RATIO * n_payload
     _require(fits, f"{kind.name.lower()}: a payload of {n_payload} bytes for {n_bytes} bytes")
+
+
+def _check_token_sizes(kind: Kind, n_bytes: int, n_tokens: int, n_payload: int) -> None:
+    in_range = 1 <= n_tokens <= limits.MAX_CHUNK_TOKENS
+    _require(in_range, f"a chunk of {n_tokens} tokens is out of range")
+    most_tokens = limits.MAX_TOKENS_PER_BYTE * n_bytes
+    most_bytes = limits.MAX_TOKEN_BYTES * n_tokens
+    most_payload = limits.MAX_BYTES_PER_TOKEN * n_tokens + limits.PAYLOAD_SLACK_BYTES
+    if kind.encoding is not None:
+        most_tokens *= limits.MAX_TEXT_PER_BYTE
+        most_bytes = limits.MAX_BYTES_PER_CHAR * most_bytes + n_payload
+        most_payload += limits.MAX_PREFIX_PER_BYTE * n_bytes
+    elif kind is Kind.LM_LINES:
+        most_payload += n_bytes
+    fits = n_tokens <= most_tokens and n_bytes <= most_bytes
+    _require(fits, f"{n_tokens} tokens cannot stand for {n_bytes} bytes")
+    fits = n_payload <= most_payload
+    _require(fits, f"a payload of {n_payload} bytes is too long for {n_tokens} tokens")
