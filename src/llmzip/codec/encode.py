@@ -15,9 +15,10 @@ from itertools import islice
 from typing import BinaryIO
 
 from llmzip.codec.ahead import read_ahead
-from llmzip.codec.groups import Groups, Piece, Preparation, PreparedGroup, PreparedRun
+from llmzip.codec.groups import Groups, Preparation, PreparedGroup, PreparedRun
 from llmzip.codec.levels import Level, plain
 from llmzip.codec.model import OpenedModel, OpenToEncode, Progress, Tokenizer, unseen
+from llmzip.codec.pieces import Piece
 from llmzip.codec.stats import Stats, way_noted
 from llmzip.codec.wanted import FrozenChunks, LearningWave, ToCode
 from llmzip.coder import encode_lanes

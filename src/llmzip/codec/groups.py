@@ -17,43 +17,17 @@ from numpy.typing import NDArray
 
 from llmzip.codec.ahead import ReadAhead
 from llmzip.codec.classical import classical_chunk
-from llmzip.codec.lines import Flags, Unified, pack_exceptions, restore, unify
 from llmzip.codec.model import Tokenizer
+from llmzip.codec.pieces import Piece, Tokens, cut_into_pieces, tokens_of
 from llmzip.codec.segment import plan_runs
 from llmzip.codec.streams import read_full
 from llmzip.container import Chunk, Readable
-from llmzip.errors import UsageError
+from llmzip.encodings.detect import Found
 from llmzip.forks import Threads
 
 N_THREADS = max(1, min(4, os.cpu_count() or 1))
 N_AHEAD = N_THREADS // 2 or 1
 """How many groups are prepared beside those that the model has been given."""
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Tokens that become a chunk, and the bytes that it decodes to.
-
-    is_bare: where the tokens spell other line ends, which of them have no carriage return.
-    """
-
-    ids: NDArray[np.int32]
-    data: bytes
-    is_bare: Flags | None = None
-
-    def chunk(self, payload: bytes) -> Chunk:
-        """Return the chunk whose tokens are coded as `payload`."""
-        if self.is_bare is None:
-            return Chunk.lm(self.data, len(self.ids), payload)
-        return Chunk.lm_lines(self.data, len(self.ids), pack_exceptions(self.is_bare) + payload)
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """A run as tokens. unified: where they spell it with other line ends."""
-
-    ids: NDArray[np.int32]
-    unified: Unified | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,9 +87,11 @@ class Preparation:
         self._for_model = Threads(N_THREADS, "llmzip-ahead")
         self._beside = Threads(N_THREADS, "llmzip-beside")
 
-    def tokens(self, tokenizer: Tokenizer, text: bytes) -> Future[Tokens]:
-        """Begin to cut a text into tokens."""
-        return self._for_model.submit(tokens_of, tokenizer, text)
+    def tokens(
+        self, tokenizer: Tokenizer, text: bytes, found: Found | None
+    ) -> Future[Tokens]:
+        """Begin to cut a text, in the encoding that was found, into tokens."""
+        return self._for_model.submit(tokens_of, tokenizer, text, found)
 
     def classical(self, data: bytes) -> Future[Chunk]:
         """Begin to compress data without the model."""
@@ -206,40 +182,9 @@ class Groups:
         for run in plan_runs(data):
             own = data[run.start : run.stop]
             tokenizer = self._open_tokenizer() if run.for_model else None
-            tokens = self._threads.tokens(tokenizer, own) if tokenizer else None
+            tokens = self._threads.tokens(tokenizer, own, run.found) if tokenizer else None
             classical = self._threads.classical(own)
             runs.append(PreparedRun(own, classical, tokens, tokenizer))
         whole = self._threads.classical(data) if len(runs) > 1 else None
         return PreparedGroup(data, runs, whole)
 
-
-def tokens_of(tokenizer: Tokenizer, text: bytes) -> Tokens:
-    """Return `text` as tokens."""
-    unified = unify(text)
-    return Tokens(tokenizer.encode(text if unified is None else unified.text), unified)
-
-
-def cut_into_pieces(
-    tokenizer: Tokenizer, tokens: Tokens, text: bytes, n_tokens: int
-) -> list[Piece]:
-    """Return the tokens of `text` in pieces of at most `n_tokens`. Raises UsageError."""
-    try:
-        cut = tokenizer.split(tokens.ids, n_tokens)
-    except ValueError as exc:
-        raise UsageError(f"chunk_tokens cannot be {n_tokens} with this model: {exc}") from exc
-    pieces = [Piece(ids, tokenizer.decode(ids)) for ids in cut]
-    if tokens.unified is not None:
-        pieces = _with_line_ends(pieces, tokens.unified.is_bare)
-    if b"".join(piece.data for piece in pieces) != text:
-        raise AssertionError("the tokens do not spell the text that they were made from")
-    return pieces
-
-
-def _with_line_ends(pieces: list[Piece], is_bare: Flags) -> list[Piece]:
-    """Return the pieces as they decode: with their own line ends."""
-    stops = np.cumsum([piece.data.count(b"\n") for piece in pieces])
-    flags = np.split(is_bare, stops[:-1])
-    return [
-        Piece(piece.ids, restore(piece.data, own), own)
-        for piece, own in zip(pieces, flags, strict=True)
-    ]

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.codec.lines import flags_of, restore, take_exceptions
 from llmzip.codec.model import OpenedModel
+from llmzip.codec.spelling import Spelling, take_spelling
 from llmzip.coder import RangeDecoder
-from llmzip.container import Chunk, Kind
+from llmzip.container import Chunk
 from llmzip.container.limits import MAX_BYTES_PER_TOKEN, PAYLOAD_SLACK_BYTES
 from llmzip.container.wire import corrupt
 from llmzip.errors import CorruptError
@@ -27,19 +27,18 @@ class Slot:
 
     def coded(self) -> bytes:
         """Return the part of the payload that the range coder made. Raises CorruptError."""
-        if self.chunk.kind is not Kind.LM_LINES:
-            return self.chunk.payload
-        _, coded = take_exceptions(self.chunk.payload)
+        _, coded = self._split()
         if len(coded) > MAX_BYTES_PER_TOKEN * self.chunk.n_tokens + PAYLOAD_SLACK_BYTES:
             raise corrupt(f"{len(coded)} coded bytes are too many for {self.chunk.n_tokens} tokens")
         return coded
 
     def spelled(self, text: bytes) -> bytes:
         """Return what tokens that spell `text` stand for in this chunk. Raises CorruptError."""
-        if self.chunk.kind is Kind.LM_LINES:
-            places, _ = take_exceptions(self.chunk.payload)
-            return restore(text, flags_of(text, places))
-        return text
+        spelling, _ = self._split()
+        return spelling.bytes_of(text)
+
+    def _split(self) -> tuple[Spelling, bytes]:
+        return take_spelling(self.chunk.kind, self.chunk.n_bytes, self.chunk.payload)
 
     @property
     def n_bytes_done(self) -> int:

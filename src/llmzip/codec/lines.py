@@ -56,22 +56,32 @@ def restore(text: bytes, is_bare: Flags) -> bytes:
 
 def pack_exceptions(is_bare: Flags) -> bytes:
     """Return the list of exceptions that precedes the coded tokens."""
-    places = np.flatnonzero(is_bare)
-    gaps = np.diff(places, prepend=-1) - 1
-    return varint(len(places)) + b"".join(varint(int(gap)) for gap in gaps)
+    places = np.flatnonzero(is_bare).tolist()
+    return varint(len(places)) + pack_places(places)
+
+
+def pack_places(places: Sequence[int]) -> bytes:
+    """Return the list of exceptions without their number, given which line feeds they are."""
+    gaps = np.diff(np.array(places, dtype=np.int64), prepend=-1) - 1
+    return b"".join(map(varint, gaps.tolist()))
 
 
 def take_exceptions(payload: bytes) -> tuple[array[int], bytes]:
     """Return which line feeds are bare, and the rest of the payload. Raises CorruptError."""
     fields = Body(payload, 0)
+    return take_places(fields, fields.varint()), payload[fields.offset :]
+
+
+def take_places(fields: Body, n_places: int) -> array[int]:
+    """Take the rest of a list of exceptions that has so many. Raises CorruptError."""
     places = array("I")  # 4 bytes each, for a payload may list as many as it has bytes
     place = -1
-    for _ in range(fields.varint()):
+    for _ in range(n_places):
         place += 1 + fields.varint()
         if place >= MAX_CHUNK_BYTES:
             raise corrupt("a line end is described that is not there")
         places.append(place)
-    return places, payload[fields.offset :]
+    return places
 
 
 def flags_of(text: bytes, places: Sequence[int]) -> Flags:

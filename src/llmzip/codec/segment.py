@@ -8,12 +8,15 @@ compares the sizes of every run it did give to the model.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from llmzip.codec.classical import quick_ratio
+from llmzip.encodings import ENCODINGS
+from llmzip.encodings.detect import Found, detect, is_plain
 
 BLOCK_BYTES = 1 << 16
 PROBE_BYTES = 1 << 12
@@ -32,59 +35,127 @@ _CONTROL[[*range(0x00, 0x09), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F
 
 @dataclass(frozen=True)
 class Run:
-    """Bytes start to stop (exclusive) of a group, which share one fate."""
+    """Bytes start to stop (exclusive) of a group, which share one fate.
+
+    found: the encoding that they seem to be text in; None where that is UTF-8, or they are none.
+    """
 
     start: int
     stop: int
     for_model: bool
+    found: Found | None = None
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What some bytes look like: text or not, and in which encoding other than UTF-8.
+
+    phase: where its characters begin in the group, modulo its unit.
+    """
+
+    is_text: bool
+    encoding: str | None = None
+    phase: int = 0
+
+    def found_at(self, start: int) -> Found | None:
+        """Return the encoding as bytes from `start` on are in it."""
+        if self.encoding is None:
+            return None
+        return Found(self.encoding, (self.phase - start) % ENCODINGS[self.encoding].unit)
+
+
+_TEXT, _BINARY = _Look(True), _Look(False)
 
 
 def plan_runs(data: bytes) -> list[Run]:
     """Return the runs of a group in order: neighbours differ in fate, and together are `data`."""
-    runs: list[Run] = []
-    for start, stop, is_text in _stretches(data):
+    fates: list[tuple[int, _Look]] = []  # where each begins
+    for start, stop, look in _stretches(data):
         for block_start in range(start, stop, BLOCK_BYTES):
-            block_stop = min(block_start + BLOCK_BYTES, stop)
-            for_model = is_text and suits_model(data[block_start:block_stop])
-            alike = bool(runs) and runs[-1].for_model == for_model
-            run_start = runs.pop().start if alike else block_start
-            runs.append(Run(run_start, block_stop, for_model))
-    return runs
+            block = data[block_start : min(block_start + BLOCK_BYTES, stop)]
+            fate = look if look.is_text and suits_model(block, look.found_at(0)) else _BINARY
+            if not fates or fates[-1][1] != fate:
+                fates.append((block_start, fate))
+    stops = [*(start for start, _ in fates[1:]), len(data)]
+    return [
+        Run(start, stop, fate.is_text, fate.found_at(start))
+        for (start, fate), stop in zip(fates, stops, strict=True)
+    ]
 
 
-def _stretches(data: bytes) -> Iterator[tuple[int, int, bool]]:
-    """Yield start, stop and whether it is text of stretches that are worth telling apart.
+def _stretches(data: bytes) -> Iterator[tuple[int, int, _Look]]:
+    """Yield start, stop and look of stretches that are worth telling apart.
 
     A change counts where it lasts: a few binary lines in a text are cheaper with the text.
     """
-    starts = range(0, len(data), PROBE_BYTES)
-    probes = [alien_fraction(data[s : s + PROBE_BYTES]) <= MAX_ALIEN_FRACTION for s in starts]
+    looks = _looks(data)
     start = 0
-    for i in range(1, len(probes)):
-        ahead = probes[i : i + MIN_PROBES]
-        changes = probes[i - 1] != probes[i] and len(set(ahead)) == 1
+    for i in range(1, len(looks)):
+        ahead = looks[i : i + MIN_PROBES]
+        changes = looks[i - 1] != looks[i] and len(set(ahead)) == 1
         lasts = len(ahead) == MIN_PROBES and i * PROBE_BYTES - start >= MIN_PROBES * PROBE_BYTES
         if changes and lasts:
             stop = i * PROBE_BYTES
-            yield start, stop, _is_text(data[start:stop])
+            yield start, stop, _look_of_all(data[start:stop], looks[start // PROBE_BYTES : i])
             start = stop
     if data:
-        yield start, len(data), _is_text(data[start:])
+        yield start, len(data), _look_of_all(data[start:], looks[start // PROBE_BYTES :])
 
 
-def _is_text(data: bytes) -> bool:
-    return alien_fraction(data) <= MAX_ALIEN_FRACTION
+def _look_of_all(data: bytes, looks: Sequence[_Look]) -> _Look:
+    """Return the look of `data` whose probes have `looks`."""
+    ((most, _),) = Counter(looks).most_common(1)
+    if most.encoding is not None:
+        return most
+    return _TEXT if _is_text(data) else _BINARY
 
 
-def suits_model(block: bytes) -> bool:
-    """Return whether a language model is worth its time on `block`."""
-    if len(block) < MIN_MODEL_BYTES or not _is_text(block):
+def _looks(data: bytes) -> list[_Look]:
+    """Return what each probe of `data` looks like."""
+    probes = [data[at : at + PROBE_BYTES] for at in range(0, len(data), PROBE_BYTES)]
+    if is_plain(data):
+        return [_TEXT if _is_text(probe) else _BINARY for probe in probes]
+    looks: list[_Look | None] = [
+        None if probe.isascii() and is_plain(probe) else _look(probe, number * PROBE_BYTES)
+        for number, probe in enumerate(probes)
+    ]
+    return _joined(looks)
+
+
+def _look(probe: bytes, start: int) -> _Look:
+    found = detect(probe)
+    if found is None:
+        return _TEXT if _is_text(probe) else _BINARY
+    unit = ENCODINGS[found.encoding].unit
+    return _Look(True, found.encoding, (start + found.n_before) % unit)
+
+
+def _joined(looks: Sequence[_Look | None]) -> list[_Look]:
+    """Return `looks` with those of ASCII, None, as the text in single bytes before or after it."""
+    joined: list[_Look] = []
+    for place, look in enumerate(looks):
+        around = [*joined[-1:], *(one for one in looks[place:] if one is not None)][:2]
+        joined.append(look or next(filter(_holds_ascii, around), _TEXT))
+    return joined
+
+
+def _holds_ascii(look: _Look) -> bool:
+    return look.is_text and (look.encoding is None or ENCODINGS[look.encoding].unit == 1)
+
+
+def suits_model(block: bytes, found: Found | None = None) -> bool:
+    """Return whether a language model is worth its time on `block`, text in what was found."""
+    if len(block) < MIN_MODEL_BYTES or not (found or _is_text(block)):
         return False
     ratio = quick_ratio(block)
     if ratio < REDUNDANT_RATIO and len(block) >= MIN_REDUNDANT_BYTES:
         return False
     # Short text does not compress either, so incompressible means that only for a full sample.
     return ratio < INCOMPRESSIBLE_RATIO or len(block) < MIN_REDUNDANT_BYTES
+
+
+def _is_text(data: bytes) -> bool:
+    return alien_fraction(data) <= MAX_ALIEN_FRACTION
 
 
 def alien_fraction(block: bytes) -> float:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass
 
-from llmzip.codec.lines import flags_of, restore, take_exceptions
+from llmzip.codec.lines import flags_of, pack_places, restore, take_places
 from llmzip.codec.transcode import Exceptions, put_together
 from llmzip.container import Kind
 from llmzip.container.wire import Body, corrupt, varint
@@ -49,31 +49,22 @@ class Spelling:
         except UnicodeError as exc:
             raise corrupt(f"a chunk's text is none in {encoding.name}") from exc
 
+    def packed(self) -> bytes:
+        """Return it as it stands before the coded tokens."""
+        has_encoding = self.exceptions is not None
+        before = b"" if self.exceptions is None else self.exceptions.packed()
+        if self.places is None:
+            return before + (_AS_THEY_ARE if has_encoding else b"")
+        return before + varint(len(self.places) + has_encoding) + pack_places(self.places)
+
 
 def take_spelling(kind: Kind, n_bytes: int, payload: bytes) -> tuple[Spelling, bytes]:
     """Return what the payload of an LM chunk says, and what is left of it. Raises CorruptError."""
-    if kind is Kind.LM_LINES:
-        places, coded = take_exceptions(payload)
-        return Spelling(kind, n_bytes, places), coded
-    if kind.encoding is None:
-        return Spelling(kind, n_bytes), payload
     fields = Body(payload, 0)
-    exceptions = Exceptions.take(fields, n_bytes)
-    lines = fields.varint()
-    if not lines:
-        return Spelling(kind, n_bytes, None, exceptions), payload[fields.offset :]
-    places, coded = take_exceptions(varint(lines - 1) + payload[fields.offset :])
-    return Spelling(kind, n_bytes, places, exceptions), coded
-
-
-def pack_spelling(exceptions: Exceptions, packed_lines: bytes | None) -> bytes:
-    """Return what precedes the tokens of text in another encoding.
-
-    packed_lines: the line feeds without a carriage return as in lines.py; None where all line
-    ends are spelled as they are.
-    """
-    if packed_lines is None:
-        return exceptions.packed() + _AS_THEY_ARE
-    fields = Body(packed_lines, 0)
-    n_lines = varint(fields.varint() + 1)
-    return exceptions.packed() + n_lines + packed_lines[fields.offset :]
+    exceptions = None if kind.encoding is None else Exceptions.take(fields, n_bytes)
+    places = None
+    if kind is Kind.LM_LINES:
+        places = take_places(fields, fields.varint())
+    elif exceptions is not None and (n_and_one := fields.varint()):
+        places = take_places(fields, n_and_one - 1)
+    return Spelling(kind, n_bytes, places, exceptions), payload[fields.offset :]

@@ -50,6 +50,7 @@ class Kind(IntEnum):
     LM_EUC_JP = 24
     LM_GB18030 = 25
     LM_BIG5 = 26
+    LM_EUC_KR = 27
 
     @property
     def needs_model(self) -> bool:
@@ -59,8 +60,13 @@ class Kind(IntEnum):
     @property
     def encoding(self) -> str | None:
         """The name of the encoding that the chunk's bytes are text in; None where they are not."""
-        first = Kind.LM_UTF_16LE
-        return self.name[len("LM_") :].replace("_", "-") if self >= first else None
+        is_encoded = self >= Kind.LM_UTF_16LE
+        return self.name[len("LM_") :].replace("_", "-") if is_encoded else None
+
+    @classmethod
+    def of_encoding(cls, name: str) -> Kind:
+        """Return the kind of chunks that are text in this encoding."""
+        return cls["LM_" + name.replace("-", "_")]
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,11 @@ ENCODINGS: dict[str, Encoding] = {
             "cp950",
             "c1c4553b4964f35d5d2f415674a6c654076e5d7a8c122059f53e00ad1a3b476a",
         ),
+        MultiByte(
+            "EUC-KR",
+            "cp949",
+            "730275d0d53a22b8c2a06a4b25e76fb71b423ee47e2bc566d461f5f613916b57",
+        ),
     )
 }
 """By the names that chunk kinds have."""

@@ -1,0 +1,84 @@
+"""How likely it is that bytes are text in UTF-16 or UTF-32: by which characters they would be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmzip.encodings.wide import Wide
+
+WIDE = (
+    Wide("UTF-16LE", "utf-16-le", 2),
+    Wide("UTF-16BE", "utf-16-be", 2),
+    Wide("UTF-32LE", "utf-32-le", 4),
+    Wide("UTF-32BE", "utf-32-be", 4),
+)
+
+_SPACE_BITS, _ASCII_BITS, _LETTER_BITS, _IDEOGRAPH_BITS, _BAD_BITS = 3, 5, 8, 11, 24
+_LETTERS = (
+    *((0xA0, 0x250), (0x370, 0x530), (0x590, 0x700), (0x900, 0xE80), (0x2010, 0x2040)),
+    *((0x20A0, 0x2300), (0x2500, 0x2600), (0x3000, 0x3100), (0xFE30, 0xFE50), (0xFEFF, 0xFFF0)),
+)
+_IDEOGRAPHS = ((0x3400, 0xA000), (0xAC00, 0xE000), (0xF900, 0xFB00))
+_MAX_BAD_SHARE = 1 / 32
+_MAX_ASCII_PAIRS = 1 / 2
+"""Of units that are two bytes of ASCII each: text in ASCII reads as ideographs for the most part."""
+
+
+@dataclass(frozen=True)
+class Units:
+    """What bytes are like, read as units. bits: what they need; n_bad: of them no text."""
+
+    bits: int
+    n: int
+    n_bad: int
+    n_ascii_pairs: int
+
+    @classmethod
+    def of(cls, octets: NDArray[np.uint8], encoding: Wide) -> Units:
+        """Read bytes in an encoding; those of a unit that is cut off are bad."""
+        order = "<" if encoding.codec.endswith("le") else ">"
+        n = octets.size // encoding.unit
+        whole = octets[: n * encoding.unit]
+        units = np.frombuffer(whole.tobytes(), dtype=f"{order}u{encoding.unit}")
+        is_beyond = units > 0x10FFFF if encoding.unit == 4 else np.zeros(n, dtype=bool)
+        bits = _bits_of_chars()[np.minimum(units, 0xFFFF)]  # beyond it: U+FFFF is no character
+        bits = np.where((units > 0xFFFF) & ~is_beyond, np.uint8(_IDEOGRAPH_BITS), bits)
+        pairs = _is_printable()[whole].reshape(n, encoding.unit).all(axis=1)
+        return cls(int(bits.sum()), n, int((bits == _BAD_BITS).sum()), int(pairs.sum()))
+
+    @property
+    def may_be(self) -> bool:
+        """Whether it is worth reading more."""
+        return self.n_bad <= self.n / 4
+
+    @property
+    def are_likely(self) -> bool:
+        """Whether they may be text."""
+        few_bad = self.n_bad <= _MAX_BAD_SHARE * self.n
+        return self.n > 0 and few_bad and self.n_ascii_pairs <= _MAX_ASCII_PAIRS * self.n
+
+
+@cache
+def _bits_of_chars() -> NDArray[np.uint8]:
+    """Return about how many bits a character takes, for each below U+10000."""
+    bits = np.full(1 << 16, _BAD_BITS, dtype=np.uint8)
+    for ranges, value in ((_LETTERS, _LETTER_BITS), (_IDEOGRAPHS, _IDEOGRAPH_BITS)):
+        for start, stop in ranges:
+            bits[start:stop] = value
+    bits[0x430:0x450] = bits[0x3041:0x3097] = bits[0x3001:0x3003] = _LETTER_BITS - 1
+    bits[0x21:0x7F] = _ASCII_BITS + 1
+    bits[ord("a") : ord("z") + 1] = bits[[0x09, 0x0A, 0x0D]] = _ASCII_BITS
+    bits[0x20] = _SPACE_BITS
+    return bits
+
+
+@cache
+def _is_printable() -> NDArray[np.bool_]:
+    """Return of each byte whether it is printable ASCII."""
+    found = np.zeros(256, dtype=bool)
+    found[0x20:0x7F] = True
+    return found
