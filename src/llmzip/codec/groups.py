@@ -87,9 +87,7 @@ class Preparation:
         self._for_model = Threads(N_THREADS, "llmzip-ahead")
         self._beside = Threads(N_THREADS, "llmzip-beside")
 
-    def tokens(
-        self, tokenizer: Tokenizer, text: bytes, found: Found | None
-    ) -> Future[Tokens]:
+    def tokens(self, tokenizer: Tokenizer, text: bytes, found: Found | None) -> Future[Tokens]:
         """Begin to cut a text, in the encoding that was found, into tokens."""
         return self._for_model.submit(tokens_of, tokenizer, text, found)
 
@@ -187,4 +185,3 @@ class Groups:
             runs.append(PreparedRun(own, classical, tokens, tokenizer))
         whole = self._threads.classical(data) if len(runs) > 1 else None
         return PreparedGroup(data, runs, whole)
-

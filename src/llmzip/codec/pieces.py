@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from llmzip.codec.lines import Unified, unify
 from llmzip.codec.model import Tokenizer
 from llmzip.codec.spelling import Spelling
-from llmzip.codec.transcode import Exceptions, Transcoded, transcode
+from llmzip.codec.transcode import Transcoded, transcode
 from llmzip.container import Chunk, Kind
 from llmzip.encodings.detect import Found
 from llmzip.errors import CorruptError, UsageError

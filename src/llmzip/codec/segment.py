@@ -16,7 +16,7 @@ import numpy as np
 
 from llmzip.codec.classical import quick_ratio
 from llmzip.encodings import ENCODINGS
-from llmzip.encodings.detect import Found, detect, is_plain
+from llmzip.encodings.detect import Found, detect, is_plain, tells_nothing
 
 BLOCK_BYTES = 1 << 16
 PROBE_BYTES = 1 << 12
@@ -76,10 +76,10 @@ def plan_runs(data: bytes) -> list[Run]:
             fate = look if look.is_text and suits_model(block, look.found_at(0)) else _BINARY
             if not fates or fates[-1][1] != fate:
                 fates.append((block_start, fate))
-    stops = [*(start for start, _ in fates[1:]), len(data)]
+    starts = [*(start for start, _ in fates), len(data)]
     return [
         Run(start, stop, fate.is_text, fate.found_at(start))
-        for (start, fate), stop in zip(fates, stops, strict=True)
+        for (start, fate), stop in zip(fates, starts[1:], strict=True)
     ]
 
 
@@ -116,7 +116,7 @@ def _looks(data: bytes) -> list[_Look]:
     if is_plain(data):
         return [_TEXT if _is_text(probe) else _BINARY for probe in probes]
     looks: list[_Look | None] = [
-        None if probe.isascii() and is_plain(probe) else _look(probe, number * PROBE_BYTES)
+        None if tells_nothing(probe) else _look(probe, number * PROBE_BYTES)
         for number, probe in enumerate(probes)
     ]
     return _joined(looks)
@@ -131,10 +131,13 @@ def _look(probe: bytes, start: int) -> _Look:
 
 
 def _joined(looks: Sequence[_Look | None]) -> list[_Look]:
-    """Return `looks` with those of ASCII, None, as the text in single bytes before or after it."""
+    """Return `looks`, None being like the text before or after it, if that holds ASCII."""
+    known = [look for look in looks if look is not None]
     joined: list[_Look] = []
-    for place, look in enumerate(looks):
-        around = [*joined[-1:], *(one for one in looks[place:] if one is not None)][:2]
+    n_known = 0
+    for look in looks:
+        n_known += look is not None
+        around = [*joined[-1:], *known[n_known : n_known + 1]]
         joined.append(look or next(filter(_holds_ascii, around), _TEXT))
     return joined
 

@@ -121,4 +121,6 @@ def _gather(encoding: Encoding, spans: Iterable[str | bytes]) -> Transcoded:
             found.places.append(n_chars)
             found.sizes.append(len(span))
             joined += span
-    return Transcoded(encoding, "".join(texts), Exceptions(found.places, found.sizes, bytes(joined)))
+    return Transcoded(
+        encoding, "".join(texts), Exceptions(found.places, found.sizes, bytes(joined))
+    )

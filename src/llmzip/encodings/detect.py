@@ -35,7 +35,10 @@ _IS_NOISE[list(SEPARATORS)] = False
 
 _MIN_ZEROS = {2: 0, 4: 0.45}
 _MAX_ZEROS = {2: 0.55, 4: 0.8}
-"""Which share of the bytes of text in units of so many bytes is 0: of ASCII a half, three quarters."""
+"""Of the bytes of text in such units: of ASCII a half, or three quarters, of others less."""
+_MOST_CUT = 4  # bytes of a character of UTF-8
+_MIN_OTHERS = 8
+"""Of fewer bytes beyond ASCII nothing is gained: a chunk takes two bytes more, a file some ten."""
 _FIRST_BYTES = 512
 """What is looked at first: most binary data is told by it."""
 
@@ -49,16 +52,24 @@ class Found:
 
 
 def is_plain(data: bytes) -> bool:
-    """Whether `data` is UTF-8, without a character that is cut off at its start or end.
+    """Whether `data` is UTF-8, and has none of what only text in wide units has much of.
 
-    And without what only encodings with wide units have many of.
+    A character may be cut off at its start, and at its end.
     """
-    n_before = next((n for n in range(4) if not 0x80 <= data[n : n + 1][0] < 0xC0), 0) if data else 0
+    octets = np.frombuffer(data, dtype=np.uint8)
+    is_start = (octets[:_MOST_CUT] & 0xC0) != 0x80  # of a character, not a byte within it
+    n_before = int(is_start.argmax()) if is_start.any() else 0
     try:
         codecs.utf_8_decode(data[n_before:], "strict", False)
     except UnicodeDecodeError:
         return False
-    return not _IS_LOW[np.frombuffer(data, dtype=np.uint8)].any()
+    return not _IS_LOW[octets].any()
+
+
+def tells_nothing(data: bytes) -> bool:
+    """Whether it is hardly anything but ASCII: text in many an encoding may be like that."""
+    octets = np.frombuffer(data, dtype=np.uint8)
+    return int((octets >= 0x80).sum()) < _MIN_OTHERS and not _IS_LOW[octets].any()
 
 
 def detect(data: bytes) -> Found | None:
@@ -69,7 +80,7 @@ def detect(data: bytes) -> Found | None:
         wide = _detect_wide(octets)
         if wide is not None:
             return wide
-    if sample.isascii() or _IS_NOISE[octets].sum() > MAX_CONTROL_SHARE * octets.size:
+    if tells_nothing(sample) or _IS_NOISE[octets].sum() > MAX_CONTROL_SHARE * octets.size:
         return None
     return _detect_bytes(sample)
 

@@ -37,12 +37,14 @@ _JAPANESE = {
 _SIMPLIFIED = {
     5: "，。",
     7: "、：；！？“”（）《》",
-    8: "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里",
+    8: "的一是不了在人有我他这个们中来上大为和国地到以说时要"
+    "就出会可也你对生能而子那得于着下自之年过发后作里",
 }
 _TRADITIONAL = {
     5: "，。",
     7: "、：；！？「」（）《》",
-    8: "的一是不了在人有我他這個們中來上大為和國地到以說時要就出會可也你對生能而子那得於著下自之年過發後作裡",
+    8: "的一是不了在人有我他這個們中來上大為和國地到以說時要"
+    "就出會可也你對生能而子那得於著下自之年過發後作裡",
 }
 _KOREAN = {7: "이다는의에가을하고지를한로은기사도인서시대자리어해있으나정수일그라", 9: "“”‘’·"}
 
@@ -114,7 +116,11 @@ def _table(chars: dict[int, str], bits: Bits | None = None, rest: int = _RARE) -
 
 def _rows(codec: str, first: int, stop: int) -> list[int]:
     """Return the characters of two bytes whose first is `first` to `stop` (exclusive)."""
-    pairs = bytes(byte for lead in range(first, stop) for trail in range(0x40, 0xFF)
-                  for byte in (lead, trail, 0x0A))
+    pairs = bytes(
+        byte
+        for lead in range(first, stop)
+        for trail in range(0x40, 0xFF)
+        for byte in (lead, trail, 0x0A)
+    )
     chars = [ord(char) for char in pairs.decode(codec, "ignore")]
     return [char for char in chars if char >= 0x2000]

@@ -41,7 +41,8 @@ class SingleByte:
         if missing.size:
             at = int(missing[0])
             raise UnicodeEncodeError(self.name, text, at, at + 1, "no byte stands for it")
-        return found.astype(np.uint8).tobytes()
+        coded: bytes = found.astype(np.uint8).tobytes()
+        return coded
 
     def spans(self, data: bytes) -> Iterator[str | bytes]:
         """Yield all of `data` as text: every byte is a character."""

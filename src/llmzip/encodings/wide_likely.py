@@ -25,7 +25,7 @@ _LETTERS = (
 _IDEOGRAPHS = ((0x3400, 0xA000), (0xAC00, 0xE000), (0xF900, 0xFB00))
 _MAX_BAD_SHARE = 1 / 32
 _MAX_ASCII_PAIRS = 1 / 2
-"""Of units that are two bytes of ASCII each: text in ASCII reads as ideographs for the most part."""
+"""Of units that are printable ASCII in every byte: read as units such text is ideographs."""
 
 
 @dataclass(frozen=True)
