@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from decoder.wire import Fields, RefusedError, UnsupportedError, crc32, require
 
 STORED, LM, LZMA, MIXED, LM_LINES = 0, 1, 2, 4, 5
-LM_KINDS = (LM, LM_LINES)
+ENCODED = range(16, 28)  # text in another encoding than UTF-8
+LM_KINDS = (LM, LM_LINES, *ENCODED)
 SIGNATURE, END_MARK = b"\x89LM", b"ML\x89"
 DEFAULTS = {1: (2048, 2048, 1024), 2: (65536, 1024, 128), 3: (65536, 2048, 256)}
 MIB = 1 << 20
@@ -209,7 +210,7 @@ def n_chunks(fields: Fields) -> int:
 
 def head(fields: Fields, kind: int) -> Chunk:
     """A chunk without its payload; *Limits* says what its sizes can be."""
-    if kind not in (STORED, LM, LZMA, MIXED, LM_LINES):
+    if kind not in (STORED, LZMA, MIXED, *LM_KINDS):
         raise UnsupportedError(f"a chunk of kind {kind}")
     n = fields.varint()
     require(1 <= n <= 16 * MIB, "a chunk of nothing, or of more than 16 MiB")
@@ -217,9 +218,12 @@ def head(fields: Fields, kind: int) -> Chunk:
     size = n if kind == STORED else fields.varint()
     if kind in LM_KINDS:
         require(1 <= tokens <= 65536, "a chunk without tokens, or of more than 65,536")
-        require(-(-n // 1024) <= tokens <= 16 * n, "tokens that cannot stand for so many bytes")
-        most = 6 * tokens + 8 + (n if kind == LM_LINES else 0)
-        require(size <= most, "a payload too long for its tokens")
+        is_encoded = kind in ENCODED
+        most_bytes = 4096 * tokens + size if is_encoded else 1024 * tokens
+        fits = n <= most_bytes and tokens <= (48 if is_encoded else 16) * n
+        require(fits, "tokens that cannot stand for so many bytes")
+        before = 4 * n if is_encoded else n if kind == LM_LINES else 0
+        require(size <= 6 * tokens + 8 + before, "a payload too long for its tokens")
     else:
         require(size < n or kind == STORED, "a payload as long as what it decodes to")
         require(n <= 8192 * size or kind != LZMA, "more bytes than an LZMA2 stream can hold")

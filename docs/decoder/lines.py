@@ -1,4 +1,4 @@
-"""FORMAT.md, *Line ends*: chunks of kind 5, which spell CR LF as LF."""
+"""FORMAT.md, *Line ends*: CR LF that is spelled as LF."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ from decoder.wire import Fields, require
 
 
 def split(payload: bytes) -> tuple[list[int], bytes]:
-    """The numbers of the line feeds that have no carriage return, and the rest of a payload."""
+    """The exceptions of a payload of kind 5, and the rest of it."""
     fields = Fields(payload)
+    bare = take(fields, fields.varint())
+    return bare, payload[fields.at :]
+
+
+def take(fields: Fields, number: int) -> list[int]:
+    """Take so many exceptions: the numbers of the line feeds that have no carriage return."""
     bare, last = list[int](), -1
-    for _ in range(fields.varint()):
+    for _ in range(number):
         last += 1 + fields.varint()
         bare.append(last)
-    return bare, payload[fields.at :]
+    return bare
 
 
 def restore(text: bytes, bare: list[int]) -> bytes:

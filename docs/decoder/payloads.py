@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from decoder import lines
-from decoder.container import LM_LINES, Chunk
+from decoder.container import Chunk
 from decoder.forward import Array
 from decoder.lm import Predictor
 from decoder.rangecoder import RangeDecoder
+from decoder.spelling import Spelling
 from decoder.tokens import Tokens
 from decoder.wire import require
 
@@ -25,13 +25,10 @@ class Payloads:
 
     def decode(self, chunks: list[Chunk]) -> list[bytes]:
         """The bytes of the next wave's chunks of lm kinds."""
-        bare, coders = list[list[int]](), list[RangeDecoder]()
-        for chunk in chunks:
-            has_lines = chunk.kind == LM_LINES
-            exceptions, payload = lines.split(chunk.payload) if has_lines else ([], chunk.payload)
-            require(len(payload) <= 6 * chunk.n_tokens + 8, "more than its tokens can take")
-            bare.append(exceptions)
-            coders.append(RangeDecoder(payload))
+        spellings, coders = [Spelling(chunk) for chunk in chunks], list[RangeDecoder]()
+        for chunk, spelling in zip(chunks, spellings, strict=True):
+            require(len(spelling.rest) <= 6 * chunk.n_tokens + 8, "more than its tokens can take")
+            coders.append(RangeDecoder(spelling.rest))
 
         def pick(c: int, freq: Array) -> int:
             ends = np.cumsum(freq)
@@ -43,6 +40,5 @@ class Payloads:
         texts = []
         for c, ids in enumerate(self.predictor.wave([chunk.n_tokens for chunk in chunks], pick)):
             coders[c].finish()
-            text = self.tokens.spell(ids)
-            texts.append(lines.restore(text, bare[c]) if chunks[c].kind == LM_LINES else text)
+            texts.append(spellings[c].restore(self.tokens.spell(ids)))
         return texts

@@ -36,6 +36,7 @@ class Listing:
     n_waves: int = 0
     n_tokens: int = 0
     n_chunks: Counter[Kind] = field(default_factory=Counter)
+    n_kind_bytes: Counter[Kind] = field(default_factory=Counter)
     models: list[ModelRef] = field(default_factory=list)
     options: list[tuple[Options, bool]] = field(default_factory=list)
     needs_dictionary: bool = False
@@ -80,6 +81,13 @@ class Listing:
         self.n_waves += one.n_waves
         self.n_tokens += one.n_tokens
         self.n_chunks.update(one.n_chunks)
+        self.n_kind_bytes.update(one.n_kind_bytes)
+
+    @property
+    def transcoded(self) -> dict[str, int]:
+        """Of how many bytes the model was given the text in UTF-8, by the encoding they are in."""
+        by_kind = sorted(self.n_kind_bytes.items())
+        return {kind.encoding: n for kind, n in by_kind if kind.encoding is not None}
 
     @property
     def bits_per_byte(self) -> float | None:
@@ -141,6 +149,7 @@ def block(listing: Listing, name: str, *, is_total: bool = False) -> list[str]:
         ("groups", f"{listing.n_groups:,} in {listing.n_waves:,} waves"),
         ("chunks", f"{listing.n_chunks.total():,}{_by_kind(listing.n_chunks)}"),
         ("tokens", f"{listing.n_tokens:,}"),
+        *(("transcoded", f"{n:,} bytes from {name}") for name, n in listing.transcoded.items()),
     ]
     if not is_total:
         facts += _more_facts(listing)
@@ -159,6 +168,7 @@ def as_json(listing: Listing, name: str) -> dict[str, Any]:
         "waves": listing.n_waves,
         "chunks": {kind.name.lower(): n for kind, n in sorted(listing.n_chunks.items())},
         "tokens": listing.n_tokens,
+        "transcoded": listing.transcoded,
         "levels": listing.levels,
         "dictionary": listing.needs_dictionary,
         "models": [

@@ -242,10 +242,7 @@ class _Member:
     def _count(self, wave: Wave) -> None:
         for chunk in wave.chunks:
             if chunk.kind.needs_model:
-                self.stats.n_chunks += 1
-                self.stats.n_tokens += chunk.n_tokens
-                self.stats.n_model_bytes += chunk.n_bytes
-                self.stats.n_payload_bytes += len(chunk.payload)
+                self.stats.count(chunk)
 
 
 def with_known(wave: Wave, known: Iterator[bytes]) -> Wave:

@@ -261,11 +261,8 @@ class GroupEncoder:
     def _count(self, coded: _Coded) -> None:
         self._stats.model_name = self._opened().ref.name
         self._stats.model_bits += coded.bits
-        self._stats.n_chunks += len(coded.chunks)
         for chunk in coded.chunks:
-            self._stats.n_tokens += chunk.n_tokens
-            self._stats.n_model_bytes += chunk.n_bytes
-            self._stats.n_payload_bytes += len(chunk.payload)
+            self._stats.count(chunk)
 
 
 def _waves(chunks: Sequence[Chunk], most_models: int) -> Iterator[Sequence[Chunk]]:

@@ -14,12 +14,14 @@ from llmzip.codec.model import Tokenizer
 from llmzip.codec.spelling import Spelling
 from llmzip.codec.transcode import Transcoded, transcode
 from llmzip.container import Chunk, Kind
+from llmzip.container.limits import MAX_ADAPTIVE_CHUNKS
 from llmzip.encodings.detect import Found
 from llmzip.errors import CorruptError, UsageError
 
+_HELD = 4
+"""How many tokens a character takes as a rule at most that does not fit into a piece any more."""
 _MOST_HELD = 36
-"""How many tokens a character may take that does not fit into a piece any more: of each of its
-bytes an escape, the longest that a vocabulary has."""
+"""The same where each of its bytes is an escape, the longest that a vocabulary has."""
 
 Ids = NDArray[np.int32]
 
@@ -48,6 +50,15 @@ class Tokens:
     ids: Ids
     unified: Unified | None = None
     transcoded: Transcoded | None = None
+
+    @property
+    def n_to_cut(self) -> int:
+        """How many tokens to make room for: those that end within a character go into the next.
+
+        So there are as many pieces as of other text, and all fit into one wave.
+        """
+        room = 0 if self.transcoded is None else _HELD * MAX_ADAPTIVE_CHUNKS
+        return self.ids.size + room
 
     @property
     def kind(self) -> Kind:
@@ -121,7 +132,7 @@ def _cut(tokenizer: Tokenizer, tokens: Tokens, n_tokens: int) -> list[Ids] | Non
     """
     if tokens.transcoded is None:
         return list(tokenizer.split(tokens.ids, n_tokens))
-    for most in (n_tokens, n_tokens - _MOST_HELD):
+    for most in (n_tokens, n_tokens - _HELD, n_tokens - _MOST_HELD):
         if most > _MOST_HELD:
             cut = _between_characters(tokenizer, tokenizer.split(tokens.ids, most))
             if all(ids.size <= n_tokens for ids in cut):

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from llmzip.container import Chunk
 
 
 @dataclass
@@ -14,6 +19,7 @@ class Stats:
 
     Of the original bytes, `n_model_bytes` in `n_chunks` chunks of `n_tokens` tokens went
     through the model and took `n_payload_bytes`; the rest were stored or coded classically.
+    transcoded: of `n_model_bytes` those that are text in another encoding than UTF-8, by its name.
     """
 
     n_bytes: int = 0  # the original
@@ -27,6 +33,16 @@ class Stats:
     opening_seconds: float = 0.0  # of these, until the model was ready
     model_name: str | None = None  # None where no chunk needed one
     way: str | None = None  # where and how the model runs, as "cpu, avx2", once it is opened
+    transcoded: Counter[str] = field(default_factory=Counter)
+
+    def count(self, chunk: Chunk) -> None:
+        """Add a chunk for the model."""
+        self.n_chunks += 1
+        self.n_tokens += chunk.n_tokens
+        self.n_model_bytes += chunk.n_bytes
+        self.n_payload_bytes += len(chunk.payload)
+        if chunk.kind.encoding is not None:
+            self.transcoded[chunk.kind.encoding] += chunk.n_bytes
 
     @property
     def bits_per_byte(self) -> float:

@@ -17,7 +17,8 @@ class Summary:
     """One member of a file.
 
     n_bytes: decoded; n_compressed: in the file, everything included.
-    n_tokens: in all LM chunks. n_chunks: by kind, kinds without chunks left out.
+    n_tokens: in all LM chunks. n_chunks: by kind, kinds without chunks left out. n_kind_bytes: what
+        the chunks of each kind decode to.
     model: None if no chunk needs one.
     """
 
@@ -29,6 +30,7 @@ class Summary:
     n_waves: int
     n_tokens: int
     n_chunks: Mapping[Kind, int]
+    n_kind_bytes: Mapping[Kind, int]
     checksum: bytes
 
 
@@ -51,12 +53,13 @@ def _summaries(source: BinaryIO) -> Iterator[Summary]:
     options = Options()
     n_groups = n_waves = n_tokens = 0
     n_chunks: Counter[Kind] = Counter()
+    n_kind_bytes: Counter[Kind] = Counter()
     for record in reader:
         match record:
             case Header():
                 options, model = record.options, None
                 n_groups = n_waves = n_tokens = 0
-                n_chunks = Counter()
+                n_chunks, n_kind_bytes = Counter(), Counter()
             case ModelRef():
                 model = record
             case Group():
@@ -64,7 +67,9 @@ def _summaries(source: BinaryIO) -> Iterator[Summary]:
             case Wave():
                 n_waves += 1
                 n_tokens += sum(chunk.n_tokens for chunk in record.chunks)
-                n_chunks.update(chunk.kind for chunk in record.chunks)
+                for chunk in record.chunks:
+                    n_chunks[chunk.kind] += 1
+                    n_kind_bytes[chunk.kind] += chunk.n_bytes
             case End():
                 yield Summary(
                     options,
@@ -75,5 +80,6 @@ def _summaries(source: BinaryIO) -> Iterator[Summary]:
                     n_waves,
                     n_tokens,
                     dict(n_chunks),
+                    dict(n_kind_bytes),
                     record.checksum,
                 )

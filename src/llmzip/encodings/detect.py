@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from llmzip.encodings.likely import CANDIDATES, UTF_8, Reading
 from llmzip.encodings.wide import Wide
-from llmzip.encodings.wide_likely import WIDE, Units
+from llmzip.encodings.wide_likely import BAD_BITS, WIDE, Units
 
 MAX_SAMPLE_BYTES = 1 << 16
 MAX_CONTROL_SHARE = 1 / 64
@@ -89,7 +89,7 @@ def _detect_wide(octets: NDArray[np.uint8]) -> Found | None:
     """Return the encoding of units, and where they begin, that is likeliest, if one is likely."""
     zeros = 1 - np.count_nonzero(octets) / octets.size
     readings = [
-        (units.bits, n_before, encoding)
+        (units.bits + BAD_BITS * (octets.size - units.n_bytes), n_before, encoding)
         for encoding in WIDE
         if _MIN_ZEROS[encoding.unit] <= zeros <= _MAX_ZEROS[encoding.unit]
         for n_before in range(encoding.unit)

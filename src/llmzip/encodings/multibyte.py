@@ -44,36 +44,32 @@ class MultiByte:
 
     def spans(self, data: bytes) -> Iterator[str | bytes]:
         """Yield text, and bytes that are none or that are not how `encode` writes their text."""
-        whole = self._text_of(data)
-        if whole is not None:
+        whole = self._read(data)
+        if isinstance(whole, str):
             yield whole
             return
         for line in data.splitlines(keepends=True):
-            text = self._text_of(line)
-            if text is None:
-                yield from self._step(line)
-            else:
+            text = self._read(line)
+            if isinstance(text, str):
                 yield text
+            else:
+                yield from self._step(line)
 
     def _step(self, data: bytes) -> Iterator[str | bytes]:
         """Yield the parts of `data` character by character."""
         at = 0
         while at < len(data):
-            for stop in range(at + 1, min(at + _MOST_BYTES, len(data)) + 1):
-                char = self._text_of(data[at:stop])
-                if char is not None:
-                    yield char
-                    break
-            else:
-                stop = at + 1
-                yield data[at:stop]
-            at = stop
+            stops = range(at + 1, min(at + _MOST_BYTES, len(data)) + 1)
+            read = (self._read(data[at:stop]) for stop in stops)
+            part = next((one for one in read if one is not None), data[at : at + 1])
+            yield part
+            at += len(part if isinstance(part, bytes) else self.encode(part))
 
-    def _text_of(self, data: bytes) -> str | None:
-        """Return what `data` spells, if it is text and that is how its text is written."""
+    def _read(self, data: bytes) -> str | bytes | None:
+        """Return what `data` spells, itself if that is written otherwise, None if it is no text."""
         try:
             text = data.decode(self.codec)
-            return text if self.encode(text) == data else None
+            return text if self.encode(text) == data else data
         except UnicodeError:
             return None
 

@@ -17,7 +17,10 @@ WIDE = (
     Wide("UTF-32BE", "utf-32-be", 4),
 )
 
-_SPACE_BITS, _ASCII_BITS, _LETTER_BITS, _IDEOGRAPH_BITS, _BAD_BITS = 3, 5, 8, 11, 24
+_SPACE_BITS, _ASCII_BITS, _LETTER_BITS, _IDEOGRAPH_BITS = 3, 5, 8, 11
+BAD_BITS = 24
+"""What a unit that is no text takes, and a byte that is part of none."""
+
 _LETTERS = (
     *((0xA0, 0x250), (0x370, 0x530), (0x590, 0x700), (0x900, 0xE80), (0x2010, 0x2040)),
     *((0x20A0, 0x2300), (0x2500, 0x2600), (0x3000, 0x3100), (0xFE30, 0xFE50), (0xFEFF, 0xFFF0)),
@@ -30,16 +33,20 @@ _MAX_ASCII_PAIRS = 1 / 2
 
 @dataclass(frozen=True)
 class Units:
-    """What bytes are like, read as units. bits: what they need; n_bad: of them no text."""
+    """What bytes are like, read as units. bits: what they need; n_bad: of them no text.
+
+    n_bytes: of those that are part of one.
+    """
 
     bits: int
+    n_bytes: int
     n: int
     n_bad: int
     n_ascii_pairs: int
 
     @classmethod
     def of(cls, octets: NDArray[np.uint8], encoding: Wide) -> Units:
-        """Read bytes in an encoding; those of a unit that is cut off are bad."""
+        """Read bytes in an encoding; the last unit may be cut off."""
         order = "<" if encoding.codec.endswith("le") else ">"
         n = octets.size // encoding.unit
         whole = octets[: n * encoding.unit]
@@ -48,7 +55,7 @@ class Units:
         bits = _bits_of_chars()[np.minimum(units, 0xFFFF)]  # beyond it: U+FFFF is no character
         bits = np.where((units > 0xFFFF) & ~is_beyond, np.uint8(_IDEOGRAPH_BITS), bits)
         pairs = _is_printable()[whole].reshape(n, encoding.unit).all(axis=1)
-        return cls(int(bits.sum()), n, int((bits == _BAD_BITS).sum()), int(pairs.sum()))
+        return cls(int(bits.sum()), whole.size, n, int((bits == BAD_BITS).sum()), int(pairs.sum()))
 
     @property
     def may_be(self) -> bool:
@@ -65,7 +72,7 @@ class Units:
 @cache
 def _bits_of_chars() -> NDArray[np.uint8]:
     """Return about how many bits a character takes, for each below U+10000."""
-    bits = np.full(1 << 16, _BAD_BITS, dtype=np.uint8)
+    bits = np.full(1 << 16, BAD_BITS, dtype=np.uint8)
     for ranges, value in ((_LETTERS, _LETTER_BITS), (_IDEOGRAPHS, _IDEOGRAPH_BITS)):
         for start, stop in ranges:
             bits[start:stop] = value

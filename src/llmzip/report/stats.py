@@ -30,6 +30,7 @@ def stats_lines(stats: Stats) -> list[str]:
 def _model_rows(stats: Stats) -> list[tuple[str, str]]:
     rows = [
         ("through the model", f"{stats.n_model_bytes:,} bytes in {stats.n_chunks:,} chunks"),
+        *(("transcoded", line) for line in _transcoded(stats)),
         ("tokens", f"{stats.n_tokens:,} ({stats.n_model_bytes / stats.n_tokens:.2f} bytes each)"),
         ("coded", f"{stats.n_payload_bytes:,} bytes"),
     ]
@@ -44,6 +45,10 @@ def _model_rows(stats: Stats) -> list[tuple[str, str]]:
         ("", f"{stats.bits_per_token:.4f} bits per token"),
         ("perplexity", f"{stats.perplexity:.3f} per token"),
     ]
+
+
+def _transcoded(stats: Stats) -> list[str]:
+    return [f"{n_bytes:,} bytes from {name}" for name, n_bytes in sorted(stats.transcoded.items())]
 
 
 def _share(stats: Stats) -> str:
