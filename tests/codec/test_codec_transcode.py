@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 from codec_samples import FakeModel, chunks_of, decode, encode, foretold, words
-from foreign_texts import CODECS, TEXTS, varied, written
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from foreign_texts import CODECS, TEXTS, varied, written
 from llmzip import encodings
 from llmzip.codec import decode_stream, encode_stream
 from llmzip.codec.levels import Level, plain
@@ -48,7 +48,13 @@ def with_broken(text: bytes, places: list[tuple[int, bytes]]) -> bytes:
 
 def mostly(model: FakeModel, name: str, n_tokens: int = 90, line_end: str = "\n") -> bytes:
     """Return text that the fake model foresees, with some of the encoding's own."""
-    some = "" if "UTF" in name else "früh größer Bäume hängt Mühe für" if name == "WINDOWS-1252" else TEXTS[name][:14]
+    some = (
+        ""
+        if "UTF" in name
+        else "früh größer über Bäume hängt Mühe für"
+        if name == "WINDOWS-1252"
+        else TEXTS[name][:14]
+    )
     text = foretold(model, n_tokens).decode() + line_end
     return (text + some + line_end + text).encode(CODECS[name])
 
@@ -71,7 +77,13 @@ def test_any_bytes_are_put_together_again_or_left(name: str, data: bytes) -> Non
 
 
 def test_exceptions_are_what_is_no_text() -> None:
-    data = b"\xff\xfe" + "one".encode("utf-16-le") + b"\x00\xd8" + "two".encode("utf-16-le") * 20 + b"x"
+    data = (
+        b"\xff\xfe"
+        + "one".encode("utf-16-le")
+        + b"\x00\xd8"
+        + "two".encode("utf-16-le") * 20
+        + b"x"
+    )
     found = transcode(data, "UTF-16LE")
     assert found is not None
     assert found.text == "\ufeffone" + "two" * 20
@@ -266,9 +278,7 @@ def test_what_was_transcoded_is_counted(model: FakeModel) -> None:
     assert decode_stream(packed, back, model.open_to_decode).transcoded == stats.transcoded
 
 
-def test_a_table_that_differs_is_refused(
-    model: FakeModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_table_that_differs_is_refused(model: FakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
     packed = encode(model, mostly(model, "BIG5"), SMALL)
     with_other_table(monkeypatch)
     with pytest.raises(UnsupportedError, match="another release of Python"):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 
 import pytest
-from foreign_texts import CODECS, FRENCH, GERMAN, RUSSIAN, TEXTS, written
 
+from foreign_texts import CODECS, FRENCH, GERMAN, RUSSIAN, TEXTS, written
 from llmzip.encodings.detect import Found, detect, is_plain, tells_nothing
 
 NOISE = random.Random(11).randbytes(4096)

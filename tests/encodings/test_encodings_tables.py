@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from foreign_texts import CODECS, TEXTS, written
 from hypothesis import given
 from hypothesis import strategies as st
 
+from foreign_texts import CODECS, TEXTS, written
 from llmzip.container import Kind
 from llmzip.encodings import ENCODINGS
 from llmzip.encodings.multibyte import MultiByte
@@ -17,7 +17,9 @@ from llmzip.errors import UnsupportedError
 SEVERAL = [one for one in ENCODINGS.values() if isinstance(one, MultiByte)]
 SINGLE = ["WINDOWS-1252", "WINDOWS-1251", "KOI8-R"]
 names = st.sampled_from(sorted(ENCODINGS))
-odd_text = st.text(st.sampled_from("a\n\r\0é€жЖ、のア雾霧강\ufeff\U0001f600\U0010ffff"), max_size=20)
+odd_text = st.text(
+    st.sampled_from("a\n\r\0é€жЖ、のア雾霧강\ufeff\U0001f600\U0010ffff"), max_size=20
+)
 
 
 def back(name: str, data: bytes) -> bytes:

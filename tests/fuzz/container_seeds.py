@@ -5,16 +5,22 @@ from __future__ import annotations
 import rooms
 from container_samples import SMOLLM2, TIED, lm, lzma, mixed, stored, write
 
-from llmzip.container import ADAPTIVE_OPTIONS, DICTIONARY_OPTIONS, Chunk, ModelRef, Options
+from llmzip.container import ADAPTIVE_OPTIONS, DICTIONARY_OPTIONS, Chunk, Kind, ModelRef, Options
 
 GPT2 = ModelRef("gpt2", "hub:openai-community/gpt2", b"gpt-2!")
 MARKED = Options(*DICTIONARY_OPTIONS.numbers, True, b"\xd1\xc7")
 MARKED_OTHERWISE = Options(4096, 1024, 512, True, b"\xd1\xc7")
 LINES = b"\x00coded"
+ENCODED = [Kind.LM_UTF_16LE, Kind.LM_KOI8_R, Kind.LM_EUC_KR]
+EXCEPTIONS = b"\x01\x02\x01\xff\x00coded"
 
 
 def _lines(data: bytes) -> tuple[Chunk, bytes]:
     return Chunk.lm_lines(data, -(-len(data) // 4), LINES), data
+
+
+def _encoded(kind: Kind, data: bytes) -> tuple[Chunk, bytes]:
+    return Chunk.spelled(kind, data, -(-len(data) // 4), EXCEPTIONS), data
 
 
 def _made() -> list[bytes]:
@@ -41,6 +47,8 @@ def _made() -> list[bytes]:
         write([[[stored(b"x")], [stored(b"y")]] for _ in range(4)]),
         write([[[stored(bytes([i])) for i in range(70)]], [[stored(b"end")]]]),
     ]
+    encoded = [[[_encoded(kind, b"text text") for kind in ENCODED]]]
+    files.append(write(encoded, ADAPTIVE_OPTIONS, SMOLLM2))
     return [*files, files[1] + files[2], files[12] + files[7], files[6] + files[0] + files[15]]
 
 

@@ -103,6 +103,7 @@ def seeds() -> list[bytes]:
     lines = b"".join(mostly_foretold(model, 20, seed) + b"\r\n" for seed in range(3))
     escapes = text + b"\x04\xff\xc0" + foretold(model, 12)
     learning = Options(12, 1024, 128, adaptive=True)
+    learning_more = replace(learning, chunk_tokens=100)
     marked = replace(learning, window_tokens=2048, carry_tokens=256, dictionary=MARK)
     small = replace(plain(Options(12)), group_bytes=90)
     small_learning = replace(plain(learning), group_bytes=90, n_lanes=3)
@@ -126,6 +127,8 @@ def seeds() -> list[bytes]:
         write([[[lzma_one]]]),
         write([[[mixed_one, lzma_one, stored(b"x")], [lzma_one]], [[mixed_one]]]),
     ]
+    files += [encode(model, text.decode().encode("utf-16-le") + b"\x00\xd8", Options(100))]
+    files += [encode(model, text + "привет, мир\r\n".encode("koi8-r"), learning_more)]
     return [*files, files[0] + files[13], files[11] + files[2]]
 
 

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Union
 
-from decoder.container import LM, LM_LINES, STORED
+from decoder.container import LM_KINDS, STORED
 from decoder.wire import Fields as Cursor
 
 Item = Union["Node", int, bytes]
@@ -34,6 +34,11 @@ def varint(value: int) -> bytes:
         out.append(value & 0x7F | 0x80)
         value >>= 7
     return bytes([*out, value])
+
+
+def n_sizes(kind: int) -> int:
+    """Return how many numbers the head of a chunk has."""
+    return 1 if kind == STORED else 3 if kind in LM_KINDS else 2
 
 
 class Node:
@@ -70,7 +75,7 @@ class Head(Node):
 
     def set_payload(self, n_bytes: int) -> None:
         """Make the sizes agree with a payload of so many bytes, if the head is whole."""
-        place = {STORED: 1, LM: 3, LM_LINES: 3}.get(self.kind, 2)
+        place = n_sizes(self.kind)
         if len(self.items) > place + 1:
             self.items[place] = n_bytes
 
@@ -142,7 +147,7 @@ def _compact(cursor: Cursor) -> Item:
     fields += [n_chunks] if form & 8 else []
     heads = [_head(cursor, (form & 3) - 1 if form & 3 else None) for _ in range(n_chunks)]
     fields += heads
-    if any(head.kind in (LM, LM_LINES) for head in heads) and form >> 4 != 3:
+    if any(head.kind in LM_KINDS for head in heads) and form >> 4 != 3:
         fields += _model(cursor)
     fields += [cursor.take(4)] if form & 8 else []
     cursor.take(4 if form & 8 else 2)
@@ -196,8 +201,7 @@ def _model(cursor: Cursor) -> list[Item]:
 def _head(cursor: Cursor, named: int | None) -> Head:
     code = b"" if named is not None else cursor.take(1)
     kind = code[0] if named is None else named
-    n_sizes = {STORED: 1, LM: 3, LM_LINES: 3}.get(kind, 2)
-    head = Head([code, *[cursor.varint() for _ in range(n_sizes)], cursor.take(4)])
+    head = Head([code, *[cursor.varint() for _ in range(n_sizes(kind))], cursor.take(4)])
     head.kind = kind
     return head
 

@@ -15,7 +15,7 @@ from file_tree import dissect
 from findings import FindingError
 from mutator import Mutator
 
-from llmzip.container import Reader
+from llmzip.container import Kind, Reader
 from llmzip.errors import CorruptError
 
 SEED = 20
@@ -59,7 +59,7 @@ def test_seeds_are_good_files() -> None:
     for file in decode_fuzz.seeds():
         assert decode_fuzz.check(file) == "decoded"
     kinds = {chunk.kind for file in decode_fuzz.seeds() for chunk in chunks_of(file)}
-    assert kinds == {0, 1, 2, 4, 5}
+    assert kinds == {0, 1, 2, 4, 5, Kind.LM_UTF_16LE, Kind.LM_KOI8_R}
 
 
 def test_a_mutant_follows_from_its_seed_and_number() -> None:

@@ -177,6 +177,8 @@ class GroupEncoder:
     ) -> Generator[LearningWave, None, dict[PreparedRun, _Coded]]:
         """Return the runs as chunks of one group, in waves."""
         n_tokens = self._level.chunk_tokens(sum(run.n_tokens() for run in runs))
+        n_spare = max(run.n_spare() for run in runs)
+        n_tokens = min(n_tokens + n_spare, self._options.chunk_tokens)
         pieces = [piece for run in runs for piece in run.pieces(n_tokens)]
         learning = self._opened().predictor.group()
         found: list[Intervals] = []

@@ -44,8 +44,12 @@ class PreparedRun:
     _cut: dict[int, list[Piece]] = field(default_factory=dict)
 
     def n_tokens(self) -> int:
-        """Return how many tokens to make room for, waiting where they are still being cut."""
-        return 0 if self.tokens is None else self.tokens.result().n_to_cut
+        """Return how many tokens it has, waiting where they are still being cut."""
+        return 0 if self.tokens is None else len(self.tokens.result().ids)
+
+    def n_spare(self) -> int:
+        """Return how many more tokens its pieces should hold than their share: see Tokens."""
+        return 0 if self.tokens is None else self.tokens.result().n_spare
 
     def pieces(self, n_tokens: int) -> list[Piece]:
         """Return it in pieces of at most `n_tokens`. Raises UsageError if these are too few."""

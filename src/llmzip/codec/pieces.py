@@ -14,7 +14,6 @@ from llmzip.codec.model import Tokenizer
 from llmzip.codec.spelling import Spelling
 from llmzip.codec.transcode import Transcoded, transcode
 from llmzip.container import Chunk, Kind
-from llmzip.container.limits import MAX_ADAPTIVE_CHUNKS
 from llmzip.encodings.detect import Found
 from llmzip.errors import CorruptError, UsageError
 
@@ -52,13 +51,9 @@ class Tokens:
     transcoded: Transcoded | None = None
 
     @property
-    def n_to_cut(self) -> int:
-        """How many tokens to make room for: those that end within a character go into the next.
-
-        So there are as many pieces as of other text, and all fit into one wave.
-        """
-        room = 0 if self.transcoded is None else _HELD * MAX_ADAPTIVE_CHUNKS
-        return self.ids.size + room
+    def n_spare(self) -> int:
+        """How many more tokens a piece should hold than would do if all could be cut anywhere."""
+        return 0 if self.transcoded is None else _HELD
 
     @property
     def kind(self) -> Kind:

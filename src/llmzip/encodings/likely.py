@@ -21,6 +21,7 @@ _ASCII_BITS = 5
 _BAD_BITS = 24
 _REPLACEMENT = 0xFFFD  # what Python makes of bytes that are no text
 _MAX_BITS = 13
+_MAX_BITS_OF_ALPHABETS = 10
 """What a character that is not ASCII may take on average: noise takes more in any encoding."""
 _MAX_BAD_SHARE = 1 / 32
 _N_CUT = 2  # characters that may be cut off, at the start and at the end
@@ -37,12 +38,13 @@ class Reading:
     n_ascii: int
     n_other: int
     n_bad: int
+    max_bits: int
 
     @property
     def is_likely(self) -> bool:
         """Whether it may be text."""
         few_bad = self.n_bad <= _MAX_BAD_SHARE * self.n_other + _N_CUT
-        return few_bad and self.bits - _ASCII_BITS * self.n_ascii <= _MAX_BITS * self.n_other
+        return few_bad and self.bits - _ASCII_BITS * self.n_ascii <= self.max_bits * self.n_other
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,14 @@ class Candidate:
     """An encoding that bytes may be in.
 
     read_chars: bytes to characters, U+FFFD for what is none. table: the bits of characters.
-    more: bits for how they stand beside each other.
+    more: bits for how they stand beside each other. max_bits: that a character may take on average.
     """
 
     name: str
     read_chars: Callable[[bytes], Chars]
     table: Callable[[], Bits]
     more: Callable[[Chars], int] = lambda _: 0
+    max_bits: int = _MAX_BITS
 
     def read(self, sample: bytes) -> Reading:
         """Return what `sample` is like in this encoding."""
@@ -66,7 +69,7 @@ class Candidate:
         n_bad = int((chars == _REPLACEMENT).sum())
         others = self._bits[np.minimum(chars[~is_ascii], 0xFFFF)]
         bits = _ASCII_BITS * n_ascii + int(others.sum()) + self.more(chars)
-        return Reading(self.name, bits, n_ascii, others.size, n_bad)
+        return Reading(self.name, bits, n_ascii, others.size, n_bad, self.max_bits)
 
     @cached_property
     def _bits(self) -> Bits:
@@ -105,12 +108,18 @@ def _of_cyrillic(chars: Chars) -> int:
     return 6 * int(n_mixed.sum()) + 5 * int(n_inside.sum())
 
 
+def _alphabet(
+    name: str, upper: str, table: Callable[[], Bits], more: Callable[[Chars], int]
+) -> Candidate:
+    return Candidate(name, _by_table(upper), table, more, _MAX_BITS_OF_ALPHABETS)
+
+
 UTF_8 = Candidate("UTF-8", _by_codec("utf-8"), frequencies.of_any)
 
 CANDIDATES = (
-    Candidate("WINDOWS-1252", _by_table(WINDOWS_1252), frequencies.of_western, _of_western),
-    Candidate("WINDOWS-1251", _by_table(WINDOWS_1251), frequencies.of_cyrillic, _of_cyrillic),
-    Candidate("KOI8-R", _by_table(KOI8_R), frequencies.of_cyrillic, _of_cyrillic),
+    _alphabet("WINDOWS-1252", WINDOWS_1252, frequencies.of_western, _of_western),
+    _alphabet("WINDOWS-1251", WINDOWS_1251, frequencies.of_cyrillic, _of_cyrillic),
+    _alphabet("KOI8-R", KOI8_R, frequencies.of_cyrillic, _of_cyrillic),
     Candidate("SHIFT-JIS", _by_codec("cp932"), frequencies.of_japanese),
     Candidate("EUC-JP", _by_codec("euc_jp"), frequencies.of_japanese),
     Candidate("GB18030", _by_codec("gb18030"), frequencies.of_simplified),
