@@ -209,6 +209,9 @@ def _heads() -> dict[str, Spec]:
         "bad-tokens-beyond-options": ("2,049 tokens where 2,048 are most.", lm(9000, 2049, 900)),
         "bad-payload-long": ("69 bytes of payload for 10 tokens.", lm(100, 10, 69)),
         "bad-payload-long-lines": ("169 bytes for 10 tokens, 100 bytes.", lm(100, 10, 169, 5)),
+        "bad-payload-long-encoded": ("469 bytes for 10 tokens, 100 bytes.", lm(100, 10, 469, 16)),
+        "bad-tokens-many-encoded": ("97 tokens for 2 bytes.", lm(2, 97, 9, 22)),
+        "bad-tokens-few-encoded": ("1 token for 4,106 bytes with 9 of payload.", lm(4106, 1, 9, 18)),
         "bad-lzma-no-shorter": ("LZMA that saves nothing.", b"\x02\x05\x05" + SUM),
         "bad-overlong-63-bits": (
             "A number of more than 63 bits.",
@@ -220,7 +223,12 @@ def _heads() -> dict[str, Spec]:
         for name, (what, head) in heads.items()
     }
     kind = by_hand(GROUP, wave(b"\x06" + varint(3) + SUM))
-    return {**files, "unsupported-kind-6": ("Kind 6.", "UnsupportedError", kind)}
+    beyond = by_hand(GROUP, wave(b"\x1c" + varint(3) + SUM))
+    return {
+        **files,
+        "unsupported-kind-6": ("Kind 6.", "UnsupportedError", kind),
+        "unsupported-kind-28": ("Kind 28.", "UnsupportedError", beyond),
+    }
 
 
 def _waves() -> dict[str, Spec]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
+from foreign_texts import CODECS, TEXTS
 from golden_models import golden_model
 from golden_texts import load_text
 
@@ -134,6 +135,28 @@ def _of_model(model: str) -> dict[str, Case]:
     }
 
 
+def _encoded(name: str) -> bytes:
+    """Text in an encoding: the model's, CR LF once, words of the encoding's own, what is no text."""
+    own = {"WINDOWS-1252": "äü größer über Mühe ä ö ", "EUC-KR": "아침에 강"}
+    n_own = 5 if name in ("SHIFT-JIS", "EUC-JP", "GB18030") else 9
+    some = "" if "UTF" in name else own.get(name, TEXTS[name][:n_own])
+    text = load_text("llama").decode()
+    broken = {"UTF-16LE": b"\x00\xd8", "UTF-32BE": b"\xff" * 4, "SHIFT-JIS": b"\xff"}
+    before, after = text[:260] + some, "\n" + text[260:400]
+    if name in ("UTF-16BE", "KOI8-R"):
+        before, after = before.replace("\n", "\r\n"), after.replace("\n", "\r\n")
+    return before.encode(CODECS[name]) + broken.get(name, b"") + after.encode(CODECS[name])
+
+
+def _of_encodings() -> dict[str, Case]:
+    return {
+        f"encoded-{name.lower()}": Case(
+            f"text in {name}", "llama", (FROZEN,), lambda name=name: [_encoded(name)]
+        )
+        for name in CODECS
+    }
+
+
 def _of_levels() -> dict[str, Case]:
     """Return a file of each level, and of what 1 and 2 were before they had shorter chunks."""
     levels = {f"{number}": level for number, level in LEVELS.items()}
@@ -186,6 +209,7 @@ def _of_kinds() -> dict[str, Case]:
 
 CASES: dict[str, Case] = {
     **_of_kinds(),
+    **_of_encodings(),
     **_of_model("gpt2"),
     **_of_model("llama"),
     **_of_model("gpt2-wide"),

@@ -69,7 +69,11 @@ def is_plain(data: bytes) -> bool:
 def tells_nothing(data: bytes) -> bool:
     """Whether it is hardly anything but ASCII: text in many an encoding may be like that."""
     octets = np.frombuffer(data, dtype=np.uint8)
-    return int((octets >= 0x80).sum()) < _MIN_OTHERS and not _IS_LOW[octets].any()
+    return _has_few_others(octets) and not _IS_LOW[octets].any()
+
+
+def _has_few_others(octets: NDArray[np.uint8]) -> bool:
+    return int((octets >= 0x80).sum()) < _MIN_OTHERS
 
 
 def detect(data: bytes) -> Found | None:
@@ -80,7 +84,7 @@ def detect(data: bytes) -> Found | None:
         wide = _detect_wide(octets)
         if wide is not None:
             return wide
-    if tells_nothing(sample) or _IS_NOISE[octets].sum() > MAX_CONTROL_SHARE * octets.size:
+    if _has_few_others(octets) or _IS_NOISE[octets].sum() > MAX_CONTROL_SHARE * octets.size:
         return None
     return _detect_bytes(sample)
 
