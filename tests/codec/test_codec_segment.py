@@ -26,6 +26,9 @@ TEXT = words(2 * BLOCK_BYTES)
         "naïve café, déjà vu: a page of Latin-1 ".encode("latin-1") * 5,
         b"a line of code\r\n\tindented\r\n" * 3,
         b"\x1b[31mred\x1b[0m terminal output " * 4,
+        b"\x01".join([b"4", b"17", b"yes", b"no", b"x"]) * 30,
+        b"B\x08Bo\x08ol\x08ld\x08d and u\x08_n\x08_d\x08_e\x08_r\x08_ " * 9,
+        b"page\x0cafter\x0cpage\x1drecord\x1efield\x1f" * 20,
         b"-" * 64,
         b" " * 200,
     ],
@@ -44,7 +47,8 @@ def test_text_goes_to_the_model(data: bytes) -> None:
         bytes(5000),
         b"a" * BLOCK_BYTES,
         awkward()["gzip file"],
-        awkward()["utf-16"],
+        awkward()["utf-16"],  # as it is: plan_runs finds the encoding
+        bytes([1, 0, 8, 0, 1, 1, 0, 8]) * 200,
     ],
 )
 def test_what_is_no_text_does_not(data: bytes) -> None:

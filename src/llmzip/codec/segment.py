@@ -16,7 +16,7 @@ import numpy as np
 
 from llmzip.codec.classical import quick_ratio
 from llmzip.encodings import ENCODINGS
-from llmzip.encodings.detect import Found, detect, is_plain, tells_nothing
+from llmzip.encodings.detect import SEPARATORS, Found, detect, is_plain, tells_nothing
 
 BLOCK_BYTES = 1 << 16
 PROBE_BYTES = 1 << 12
@@ -31,6 +31,8 @@ MIN_REDUNDANT_BYTES = 1 << 12  # LZMA's first bytes tell nothing about shorter b
 
 _CONTROL = np.zeros(256, dtype=bool)
 _CONTROL[[*range(0x00, 0x09), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F]] = True
+_CONTROL_BUT_SEPARATORS = _CONTROL.copy()
+_CONTROL_BUT_SEPARATORS[list(SEPARATORS)] = False
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,11 @@ def _is_text(data: bytes) -> bool:
 
 
 def alien_fraction(block: bytes) -> float:
-    """Return which part of `block` is control characters or bytes that are not UTF-8."""
+    """Return which part of `block` is control characters or bytes that are not UTF-8.
+
+    Where there are no zeros, as in all that is binary, texts may have separators and overstriking.
+    """
     n_valid = len(block.decode("utf-8", "ignore").encode("utf-8"))
-    n_control = int(_CONTROL[np.frombuffer(block, dtype=np.uint8)].sum())
+    controls = _CONTROL if b"\0" in block else _CONTROL_BUT_SEPARATORS
+    n_control = int(controls[np.frombuffer(block, dtype=np.uint8)].sum())
     return (len(block) - n_valid + n_control) / max(len(block), 1)
