@@ -3,9 +3,9 @@
 For each file, and for each of its prefixes that --sizes asks for: what classical compressors
 make of it, what llmzip does, and llmzip as a fraction of xz and of the best of the others.
 Every row is decompressed and compared with the original, or the run fails. --with puts what
-earlier runs left in JSON into the table. --classical-only
-leaves the model out: llmzip is then what its own classical codecs give, run by run as it cuts
-the data. benchmarks/gather_kinds.py collects files.
+earlier runs left in JSON into the table. --encodings adds rows of the same text in others than
+UTF-8. --classical-only leaves the model out: llmzip is then what its own classical codecs give,
+run by run as it cuts the data. benchmarks/gather_kinds.py collects files.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import unicodedata
+from codecs import lookup
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -62,10 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         results = earlier(options.earlier)
         for path in options.files:
-            data = path.read_bytes()
-            for n_bytes in sorted({min(size, len(data)) for size in options.sizes or [len(data)]}):
-                results.append(measure_kind(path.name, data[:n_bytes], codecs))
-                print(one_line(results[-1]), file=sys.stderr, flush=True)
+            for name, data in versions(path, options.encodings):
+                sizes = sorted({min(size, len(data)) for size in options.sizes or [len(data)]})
+                for n_bytes in sizes:
+                    results.append(measure_kind(name, data[:n_bytes], codecs))
+                    print(one_line(results[-1]), file=sys.stderr, flush=True)
     except (OSError, RoundTripError, LlmzipError) as exc:
         print(f"kinds.py: {exc}", file=sys.stderr)
         return 1
@@ -80,6 +83,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def versions(path: Path, encodings: Sequence[str]) -> list[tuple[str, bytes]]:
+    """Return names and contents of a file, and of its text in each of the encodings.
+
+    With encodings the file is the text in UTF-8, less the characters that any of them lacks.
+    """
+    data = path.read_bytes()
+    if not encodings:
+        return [(path.name, data)]
+    text = unicodedata.normalize("NFC", data.decode("utf-8", "ignore"))
+    for encoding in encodings:
+        text = text.encode(encoding, "ignore").decode(encoding)
+    others = [(f"{path.name} in {encoding}", text.encode(encoding)) for encoding in encodings]
+    return [(path.name, text.encode()), *others]
+
+
+def encoding_names(text: str) -> list[str]:
+    """Return Python's names of encodings, of a list with commas. Raises ValueError."""
+    try:
+        return [lookup(name).name for name in text.split(",")]
+    except LookupError as exc:
+        raise ValueError(str(exc)) from exc
+
+
 def earlier(paths: Sequence[Path]) -> list[KindResult]:
     """Return the results that earlier runs wrote."""
     loaded = (json.loads(path.read_text(encoding="utf-8"))["results"] for path in paths)
@@ -90,6 +116,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the options."""
     parser = script_parser("kinds.py", __doc__, n_files="*")
     parser.add_argument("--sizes", type=numbers, metavar="BYTES,...", help="of prefixes")
+    parser.add_argument(
+        "--encodings",
+        type=encoding_names,
+        default=(),
+        metavar="NAME,...",
+        help="measure the text in each of these, too, and in UTF-8 only what all of them have",
+    )
     parser.add_argument("--with", dest="earlier", nargs="+", default=(), type=Path, metavar="JSON")
     parser.add_argument("--classical-only", action="store_true", help="without the model")
     parser.add_argument("--json", type=Path, metavar="OUT")

@@ -37,6 +37,23 @@ def test_with_a_model(tmp_path: Path, tiny_llama_folder: Path) -> None:
     assert kinds.main([str(text), "--model", str(tiny_llama_folder), "--device", "cpu"]) == 0
 
 
+def test_the_same_text_in_other_encodings(tmp_path: Path) -> None:
+    text, out = tmp_path / "text", tmp_path / "out.json"
+    text.write_text("naïve café → a € and a 山, in a few words " * 20, encoding="utf-8")
+    options = ["--classical-only", "--encodings", "utf-16-le,cp1252", "--json", str(out)]
+    assert kinds.main([str(text), *options]) == 0
+    utf_8, wide, single = json.loads(out.read_text(encoding="utf-8"))["results"]
+    assert [one["name"] for one in (utf_8, wide, single)] == [
+        "text",
+        "text in utf-16-le",
+        "text in cp1252",
+    ]
+    assert wide["n_bytes"] == 2 * single["n_bytes"]
+    assert utf_8["n_bytes"] == single["n_bytes"] + 20 * 4
+    with pytest.raises(SystemExit):
+        kinds.main([str(text), "--encodings", "utf-17"])
+
+
 def test_the_best_of_the_others() -> None:
     sizes = {"gzip -9": 50, "xz -9e": 40, "ppmd -o12": 10, "llmzip": 20}
     result = kinds.KindResult("x", 100, sizes, 1.0, 1.0)

@@ -13,7 +13,7 @@ import pytest
 from cli_runner import NOISE, environment, fails, llmzip, start, succeeds
 
 from llmzip.codec.levels import LEVELS, levels_with
-from llmzip.container import ADAPTIVE_OPTIONS, Chunk, ModelRef, Options, Writer
+from llmzip.container import ADAPTIVE_OPTIONS, Chunk, Kind, ModelRef, Options, Writer
 
 MODEL = ModelRef("some-model", "hub:org/some-model", bytes.fromhex("0123456789ab"))
 TEXT = b"text for the model"
@@ -60,6 +60,24 @@ def test_a_pipe_needs_no_name(path: Path) -> None:
     fails(llmzip("list", "-", "-", input=FILE), "once")
     with path.open("rb") as file:
         assert listed(stdin=file)[1].split() == row
+
+
+def test_it_says_what_was_transcoded_from_what(tmp_path: Path) -> None:
+    sink = io.BytesIO()
+    writer = Writer(sink, ADAPTIVE_OPTIONS)
+    writer.model(MODEL)
+    writer.group()
+    wide, data = Chunk.spelled(Kind.LM_UTF_16LE, TEXT, 4, b"\0\0payload"), TEXT + TEXT + b"x"
+    writer.wave([wide, Chunk.spelled(Kind.LM_BIG5, TEXT + b"x", 4, b"\0\0p")], data)
+    writer.finish()
+    path = tmp_path / "a.llmz"
+    path.write_bytes(sink.getvalue())
+    lines = [line.split(maxsplit=1) for line in listed("-v", path, path)[1:]]
+    assert ["transcoded", f"{len(TEXT)} bytes from UTF-16LE"] in lines
+    assert ["transcoded", f"{len(TEXT) + 1} bytes from BIG5"] in lines
+    (found,) = objects(path)
+    assert found["transcoded"] == {"UTF-16LE": len(TEXT), "BIG5": len(TEXT) + 1}
+    assert found["chunks"] == {"lm_utf_16le": 1, "lm_big5": 1}
 
 
 def test_a_terminal_is_not_read() -> None:
@@ -174,6 +192,7 @@ def test_json_is_an_array_of_what_the_page_describes(path: Path) -> None:
             "groups": 2,
             "waves": 2,
             "chunks": {"stored": 2, "lm": 1},
+            "transcoded": {},
             "tokens": 4,
             "levels": [5],
             "dictionary": False,

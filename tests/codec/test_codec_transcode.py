@@ -23,6 +23,7 @@ from llmzip.container.wire import Body, varint
 from llmzip.encodings.detect import Found
 from llmzip.encodings.multibyte import MultiByte
 from llmzip.errors import CorruptError, UnsupportedError
+from llmzip.report.stats import stats_lines
 
 NAMES = sorted(TEXTS)
 KINDS = [kind for kind in Kind if kind.encoding is not None]
@@ -274,6 +275,8 @@ def test_what_was_transcoded_is_counted(model: FakeModel) -> None:
     sink, back = io.BytesIO(), io.BytesIO()
     stats = encode_stream(io.BytesIO(data), sink, model.open_to_encode, SMALL)
     assert stats.transcoded == {"UTF-16LE": len(data)}
+    (line,) = (line for line in stats_lines(stats) if line.startswith("transcoded"))
+    assert line.endswith(f"  {len(data):,} bytes from UTF-16LE")
     packed = io.BytesIO(sink.getvalue())
     assert decode_stream(packed, back, model.open_to_decode).transcoded == stats.transcoded
 

@@ -211,7 +211,10 @@ def _heads() -> dict[str, Spec]:
         "bad-payload-long-lines": ("169 bytes for 10 tokens, 100 bytes.", lm(100, 10, 169, 5)),
         "bad-payload-long-encoded": ("469 bytes for 10 tokens, 100 bytes.", lm(100, 10, 469, 16)),
         "bad-tokens-many-encoded": ("97 tokens for 2 bytes.", lm(2, 97, 9, 22)),
-        "bad-tokens-few-encoded": ("1 token for 4,106 bytes with 9 of payload.", lm(4106, 1, 9, 18)),
+        "bad-tokens-few-encoded": (
+            "1 token for 4,106 bytes, 9 of payload.",
+            lm(4106, 1, 9, 18),
+        ),
         "bad-lzma-no-shorter": ("LZMA that saves nothing.", b"\x02\x05\x05" + SUM),
         "bad-overlong-63-bits": (
             "A number of more than 63 bits.",

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
-from foreign_texts import CODECS, TEXTS
 from golden_models import golden_model
 from golden_texts import load_text
 
+from foreign_texts import CODECS, TEXTS
 from llmzip.codec import decode_stream, encode_stream
 from llmzip.codec.levels import LEVELS, Level
 from llmzip.container import ModelRef, Options
@@ -136,7 +136,7 @@ def _of_model(model: str) -> dict[str, Case]:
 
 
 def _encoded(name: str) -> bytes:
-    """Text in an encoding: the model's, CR LF once, words of the encoding's own, what is no text."""
+    """The model's text and words of the encoding's own; CR LF in some, in some what is no text."""
     own = {"WINDOWS-1252": "äü größer über Mühe ä ö ", "EUC-KR": "아침에 강"}
     n_own = 5 if name in ("SHIFT-JIS", "EUC-JP", "GB18030") else 9
     some = "" if "UTF" in name else own.get(name, TEXTS[name][:n_own])
