@@ -64,10 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         results = earlier(options.earlier)
         for path in options.files:
-            for name, data in versions(path, options.encodings):
-                sizes = sorted({min(size, len(data)) for size in options.sizes or [len(data)]})
-                for n_bytes in sizes:
-                    results.append(measure_kind(name, data[:n_bytes], codecs))
+            data = path.read_bytes()
+            for n_bytes in sorted({min(size, len(data)) for size in options.sizes or [len(data)]}):
+                for name, version in versions(path.name, data[:n_bytes], options.encodings):
+                    results.append(measure_kind(name, version, codecs))
                     print(one_line(results[-1]), file=sys.stderr, flush=True)
     except (OSError, RoundTripError, LlmzipError) as exc:
         print(f"kinds.py: {exc}", file=sys.stderr)
@@ -83,19 +83,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def versions(path: Path, encodings: Sequence[str]) -> list[tuple[str, bytes]]:
-    """Return names and contents of a file, and of its text in each of the encodings.
+def versions(name: str, data: bytes, encodings: Sequence[str]) -> list[tuple[str, bytes]]:
+    """Return the name and `data`, and as much for its text in each of the encodings.
 
-    With encodings the file is the text in UTF-8, less the characters that any of them lacks.
+    With encodings `data` is the text in UTF-8, less the characters that any of them lacks.
     """
-    data = path.read_bytes()
     if not encodings:
-        return [(path.name, data)]
+        return [(name, data)]
     text = unicodedata.normalize("NFC", data.decode("utf-8", "ignore"))
     for encoding in encodings:
         text = text.encode(encoding, "ignore").decode(encoding)
-    others = [(f"{path.name} in {encoding}", text.encode(encoding)) for encoding in encodings]
-    return [(path.name, text.encode()), *others]
+    others = [(f"{name} in {encoding}", text.encode(encoding)) for encoding in encodings]
+    return [(name, text.encode()), *others]
 
 
 def encoding_names(text: str) -> list[str]:

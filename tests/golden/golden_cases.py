@@ -135,7 +135,7 @@ def _of_model(model: str) -> dict[str, Case]:
     }
 
 
-def _encoded(name: str) -> bytes:
+def _encoded(name: str) -> list[bytes]:
     """The model's text and words of the encoding's own; CR LF in some, in some what is no text."""
     own = {"WINDOWS-1252": "äü größer über Mühe ä ö ", "EUC-KR": "아침에 강"}
     n_own = 5 if name in ("SHIFT-JIS", "EUC-JP", "GB18030") else 9
@@ -145,13 +145,14 @@ def _encoded(name: str) -> bytes:
     before, after = text[:260] + some, "\n" + text[260:400]
     if name in ("UTF-16BE", "KOI8-R"):
         before, after = before.replace("\n", "\r\n"), after.replace("\n", "\r\n")
-    return before.encode(CODECS[name]) + broken.get(name, b"") + after.encode(CODECS[name])
+    coded = [text.encode(CODECS[name]) for text in (before, after)]
+    return [broken.get(name, b"").join(coded)]
 
 
 def _of_encodings() -> dict[str, Case]:
     return {
         f"encoded-{name.lower()}": Case(
-            f"text in {name}", "llama", (FROZEN,), lambda name=name: [_encoded(name)]
+            f"text in {name}", "llama", (FROZEN,), partial(_encoded, name)
         )
         for name in CODECS
     }
