@@ -12,17 +12,14 @@ from llmzip.encodings.encoding import Encoding
 from llmzip.encodings.multibyte import MultiByte
 from llmzip.encodings.single import SingleByte
 from llmzip.encodings.single_tables import KOI8_R, WINDOWS_1251, WINDOWS_1252
-from llmzip.encodings.wide import Wide
+from llmzip.encodings.wide import WIDE
 
 __all__ = ["ENCODINGS", "Encoding"]
 
 ENCODINGS: dict[str, Encoding] = {
     one.name: one
     for one in (
-        Wide("UTF-16LE", "utf-16-le", 2),
-        Wide("UTF-16BE", "utf-16-be", 2),
-        Wide("UTF-32LE", "utf-32-le", 4),
-        Wide("UTF-32BE", "utf-32-be", 4),
+        *WIDE,
         SingleByte("WINDOWS-1252", WINDOWS_1252),
         SingleByte("WINDOWS-1251", WINDOWS_1251),
         SingleByte("KOI8-R", KOI8_R),

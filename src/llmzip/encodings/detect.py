@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.encodings.likely import CANDIDATES, UTF_8, Reading
-from llmzip.encodings.wide import Wide
-from llmzip.encodings.wide_likely import BAD_BITS, WIDE, Units
+from llmzip.encodings.wide import WIDE, Wide
+from llmzip.encodings.wide_likely import BAD_BITS, Units
 
 MAX_SAMPLE_BYTES = 1 << 16
 MAX_CONTROL_SHARE = 1 / 64

@@ -47,3 +47,11 @@ class Wide:
     def _split(self, text: str) -> Iterator[str | bytes]:
         for i, part in enumerate(_SURROGATES.split(text)):
             yield part.encode(self.codec, "surrogatepass") if i % 2 else part
+
+
+WIDE = (
+    Wide("UTF-16LE", "utf-16-le", 2),
+    Wide("UTF-16BE", "utf-16-be", 2),
+    Wide("UTF-32LE", "utf-32-le", 4),
+    Wide("UTF-32BE", "utf-32-be", 4),
+)

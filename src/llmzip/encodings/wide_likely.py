@@ -10,13 +10,6 @@ from numpy.typing import NDArray
 
 from llmzip.encodings.wide import Wide
 
-WIDE = (
-    Wide("UTF-16LE", "utf-16-le", 2),
-    Wide("UTF-16BE", "utf-16-be", 2),
-    Wide("UTF-32LE", "utf-32-le", 4),
-    Wide("UTF-32BE", "utf-32-be", 4),
-)
-
 _SPACE_BITS, _ASCII_BITS, _LETTER_BITS, _IDEOGRAPH_BITS = 3, 5, 8, 11
 BAD_BITS = 24
 """What a unit that is no text takes, and a byte that is part of none."""
