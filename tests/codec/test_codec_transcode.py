@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from codec_samples import FakeModel, chunks_of, decode, encode, foretold, words
@@ -29,6 +30,7 @@ NAMES = sorted(TEXTS)
 KINDS = [kind for kind in Kind if kind.encoding is not None]
 SMALL = Options(chunk_tokens=100)
 TEXT = words(40_960)
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "FORMAT.md").read_text(encoding="utf-8")
 
 names = st.sampled_from(NAMES)
 broken = st.lists(
@@ -90,6 +92,17 @@ def test_exceptions_are_what_is_no_text() -> None:
     assert found.text == "\ufeffone" + "two" * 20
     assert list(found.exceptions.places) == [4, 64]
     assert found.exceptions.joined == b"\x00\xd8x"
+
+
+@pytest.mark.parametrize(
+    ("data", "payload"), [("4200e4007200", "00 00"), ("420000d8e4007200", "01 01 02 00 d8 00")]
+)
+def test_the_documents_examples_are_true(data: str, payload: str) -> None:
+    assert f"`{payload}`" in DOCUMENT
+    spelling, rest = take_spelling(Kind.LM_UTF_16LE, 8, bytes.fromhex(payload))
+    assert rest == b""
+    assert spelling.packed() == bytes.fromhex(payload)
+    assert spelling.bytes_of("Bär".encode()) == bytes.fromhex(data)
 
 
 def test_what_is_hardly_text_is_left() -> None:
