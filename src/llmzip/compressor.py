@@ -10,6 +10,7 @@ from llmzip.arguments import level_number, require_sink, require_source
 from llmzip.errors import LlmzipError, UsageError
 from llmzip.keeper import HowToRun, ModelKeeper, dictionary_bytes, numbered, require_positive
 from llmzip.models.catalog import DEFAULT_MODEL
+from llmzip.version import __version__
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from llmzip.codec import Progress, Stats
     from llmzip.codec.levels import Level
     from llmzip.codec.many import Encoded
+    from llmzip.codec.parts import EncodedPart
     from llmzip.codec.push import PushEncoder
     from llmzip.predict import OpenedPredictor
 
@@ -145,6 +147,32 @@ class Compressor(ModelKeeper):
             return encode_batch(texts, self._open, self._marked_level(), progress or unseen)
 
         return self._kept.call(work)
+
+    def encode_part(self, data: bytes, progress: Progress | None = None) -> EncodedPart:
+        """Compress a single group of a larger text, for whoever puts the file together.
+
+        data: `group_bytes` of it, or what is left at its end. Raises as compress does.
+        """
+        from llmzip.codec import unseen
+        from llmzip.codec.parts import encode_part
+
+        def work() -> EncodedPart:
+            return encode_part(data, self._open, self._marked_level(), progress or unseen)
+
+        return self._kept.call(work)
+
+    @property
+    def settings(self) -> str:
+        """All arguments that decide the bytes, in words: what equals them makes the same files."""
+        from hashlib import sha256
+
+        dictionary = None if self._dictionary is None else sha256(self._dictionary).hexdigest()
+        return repr((__version__, self._name, self._level, self._exact, dictionary))
+
+    @property
+    def group_bytes(self) -> int:
+        """How many bytes of text a group has, but for the last of a text."""
+        return self._level.group_bytes
 
     def _marked_level(self) -> Level:
         if self._dictionary is None:

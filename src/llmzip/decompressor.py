@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
     from llmzip.codec import OnTrailing, Progress, Recovery, Stats
-    from llmzip.codec.access import GroupAccess
+    from llmzip.codec.access import CodedPart, GroupAccess
     from llmzip.codec.decode import Known
     from llmzip.codec.decode_many import AheadProgress
     from llmzip.codec.push import PushDecoder
@@ -292,7 +292,7 @@ class Decompressor(ModelKeeper):
 
         Raises FormatError, OSError.
         """
-        from llmzip.codec.access import GroupAccess
+        from llmzip.codec.access import CodedPart, GroupAccess
 
         require_source(source)
         return GroupAccess(
@@ -303,6 +303,30 @@ class Decompressor(ModelKeeper):
             max_output=self._max_output,
             memlimit=self._memlimit,
         )
+
+    def decode_part(
+        self, packed: bytes, part: CodedPart, progress: Progress | None = None
+    ) -> tuple[bytes, Stats]:
+        """Return what a single group of a file decodes to, and the figures.
+
+        packed: the bytes part.start to part.stop of the file. Every chunk is verified; the
+        checksum of the whole file is not. Raises as decompress does.
+        """
+        from llmzip.codec import unseen
+        from llmzip.codec.parts import decode_part
+
+        def work() -> tuple[bytes, Stats]:
+            return decode_part(
+                packed,
+                part,
+                self._open,
+                self._batch,
+                progress or unseen,
+                max_output=self._max_output,
+                memlimit=self._memlimit,
+            )
+
+        return self._kept.call(work)
 
     def _open(self, ref: ModelRef | None, options: Options) -> OpenedPredictor:
         return self._kept.model((ref, options), partial(self._open_checked, ref, options))

@@ -5,15 +5,49 @@ from __future__ import annotations
 import io
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from llmzip.codec.lockstep import Lockstep
-from llmzip.codec.model import OpenedModel, OpenToDecode, unseen
+from llmzip.codec.model import OpenedModel, OpenToDecode, Progress, unseen
 from llmzip.codec.schedule import Schedule
-from llmzip.container import Claims, Group, Index, Wave, check_output, read_group, read_index
+from llmzip.container import (
+    Claims,
+    End,
+    Group,
+    GroupEntry,
+    Index,
+    ModelRef,
+    Options,
+    Wave,
+    check_output,
+    read_group,
+    read_index,
+)
+from llmzip.container.limits import FILE_CHECKSUM_BYTES
 
 InTurn = Callable[[Iterator[bytes]], Iterator[bytes]]
 """Lets pieces be decoded one by one, each while nobody else uses the model."""
+
+
+@dataclass(frozen=True)
+class CodedPart:
+    """A group of a .llmz file, to be decoded alone.
+
+    start, stop: where it stands in the file. n_file_bytes: of the whole file.
+    """
+
+    options: Options
+    model: ModelRef | None
+    entry: GroupEntry
+    start: int
+    stop: int
+    n_file_bytes: int
+
+    def index(self) -> Index:
+        """Return the index of the file as if it had this group only, and began with it."""
+        end = End(self.entry.n_bytes, bytes(FILE_CHECKSUM_BYTES), (self.entry,))
+        return Index(-self.entry.offset, self.options, self.model, end)
 
 
 class GroupAccess:
@@ -57,6 +91,27 @@ class GroupAccess:
         """How many groups there are."""
         return len(self._groups)
 
+    def parts(self) -> list[CodedPart] | None:
+        """Return the groups so that each can be decoded elsewhere; None of a file that is small.
+
+        None, too, where it has several members: their groups do not make one text.
+        """
+        indexes = {id(index) for index, _ in self._groups}
+        if len(indexes) != 1 or self.n_groups < 2:
+            return None
+        index = self._groups[0][0]
+        starts = [index.start + group.offset for group in index.groups]
+        stops = [*starts[1:], self._n_file_bytes]
+        return [
+            CodedPart(index.options, index.model, entry, start, stop, self._n_file_bytes)
+            for entry, start, stop in zip(index.groups, starts, stops, strict=True)
+        ]
+
+    @property
+    def end(self) -> End:
+        """The end of the last member: what all of its text must come to."""
+        return self._groups[-1][0].end
+
     def start(self, number: int) -> int:
         """Return where group `number` begins in the decoded text."""
         return self._starts[number]
@@ -71,24 +126,55 @@ class GroupAccess:
         return self._in_turn(self._decoded(*self._groups[number]))
 
     def _decoded(self, index: Index, number: int) -> Iterator[bytes]:
-        model: list[OpenedModel] = []
+        return decoded_group(
+            self._source,
+            index,
+            number,
+            self._open_model,
+            self._n_lanes,
+            n_file_bytes=self._n_file_bytes,
+            max_output=self._max_output,
+            memlimit=self._memlimit,
+        )
 
-        def opened() -> OpenedModel:
-            if not model:
-                model.append(self._open_model(index.model, index.options))
-            return model[0]
 
-        records = self._admitted(read_group(self._source, index, number))
-        if index.options.adaptive:
-            yield from Lockstep(records, opened, unseen, self._memlimit)
-            return
-        waves = (record for record in records if isinstance(record, Wave))
-        chunks = (chunk for wave in waves for chunk in wave.chunks)
-        yield from Schedule(chunks, opened, self._n_lanes, unseen, self._memlimit)
+def decoded_group(
+    source: BinaryIO,
+    index: Index,
+    number: int,
+    open_model: OpenToDecode,
+    n_lanes: int | None = None,
+    progress: Progress = unseen,
+    *,
+    n_file_bytes: int,
+    max_output: int | None = None,
+    memlimit: int | None = None,
+    on_wave: Callable[[Wave], None] | None = None,
+) -> Iterator[bytes]:
+    """Yield what group `number` of the member that `index` describes decodes to.
 
-    def _admitted(self, records: Iterator[Group | Wave]) -> Iterator[Group | Wave]:
-        claims = Claims(self._max_output)
-        for record in records:
+    n_file_bytes: how large the file is; what a group may claim depends on it.
+    on_wave: told of each wave before it is decoded. Raises as decode_stream does.
+    """
+    model: list[OpenedModel] = []
+    claims = Claims(max_output)
+
+    def opened() -> OpenedModel:
+        if not model:
+            model.append(open_model(index.model, index.options))
+        return model[0]
+
+    def admitted() -> Iterator[Group | Wave]:
+        for record in read_group(source, index, number):
             if isinstance(record, Wave):
-                claims.admit(record, self._n_file_bytes)
+                claims.admit(record, n_file_bytes)
+                if on_wave is not None:
+                    on_wave(record)
             yield record
+
+    if index.options.adaptive:
+        yield from Lockstep(admitted(), opened, progress, memlimit)
+        return
+    waves = (record for record in admitted() if isinstance(record, Wave))
+    chunks = (chunk for wave in waves for chunk in wave.chunks)
+    yield from Schedule(chunks, opened, n_lanes, progress, memlimit)

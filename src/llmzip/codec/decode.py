@@ -13,7 +13,7 @@ from llmzip.codec.ahead import read_ahead
 from llmzip.codec.lockstep import Lockstep
 from llmzip.codec.model import OpenedModel, OpenToDecode, Progress, unseen
 from llmzip.codec.schedule import Schedule
-from llmzip.codec.stats import Stats, way_noted
+from llmzip.codec.stats import Stats, count_wave, way_noted
 from llmzip.codec.streams import read_full, write_full
 from llmzip.container import (
     Chunk,
@@ -231,18 +231,13 @@ class _Member:
                         self.stats.n_bytes += len(data)
                     case Wave():
                         self.admit(record)
-                        self._count(record)
+                        count_wave(self.stats, record)
                         yield record if self.known is None else with_known(record, self.known)
                     case End():
                         self.end = record
                         return
         except FormatError as exc:
             self.failure = exc
-
-    def _count(self, wave: Wave) -> None:
-        for chunk in wave.chunks:
-            if chunk.kind.needs_model:
-                self.stats.count(chunk)
 
 
 def with_known(wave: Wave, known: Iterator[bytes]) -> Wave:

@@ -6,11 +6,11 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from llmzip.container import Chunk
+    from llmzip.container import Chunk, Wave
 
 
 @dataclass
@@ -44,6 +44,15 @@ class Stats:
         if chunk.kind.encoding is not None:
             self.transcoded[chunk.kind.encoding] += chunk.n_bytes
 
+    def add(self, other: Stats) -> None:
+        """Count what was measured of another part of the same file; times add up, too."""
+        for each in fields(self):
+            own, more = getattr(self, each.name), getattr(other, each.name)
+            if not isinstance(own, str | None):
+                setattr(self, each.name, own + more)
+            elif more is not None:
+                setattr(self, each.name, more)
+
     @property
     def bits_per_byte(self) -> float:
         """Bits of the file for each byte of the original."""
@@ -72,6 +81,13 @@ def share_time(stats: Sequence[Stats], seconds: float) -> None:
     working = max(0.0, seconds - sum(one.opening_seconds for one in stats))
     for one in stats:
         one.seconds = one.opening_seconds + working * one.n_bytes / n_bytes
+
+
+def count_wave(stats: Stats, wave: Wave) -> None:
+    """Count what of a wave that is to be decoded is the model's."""
+    for chunk in wave.chunks:
+        if chunk.kind.needs_model:
+            stats.count(chunk)
 
 
 @contextmanager

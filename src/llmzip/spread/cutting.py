@@ -1,0 +1,110 @@
+"""How files are cut into what workers do: small ones together, large ones group by group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from llmzip.codec.many import BATCH_BYTES, BATCH_TEXTS
+from llmzip.compressor import Compressor
+from llmzip.container import End
+from llmzip.decompressor import Decompressor
+from llmzip.spread.places import Span, State, opened
+from llmzip.spread.units import OneGroup, WholeFiles
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file that is to be dealt with. target: where a worker is to write what it makes of it."""
+
+    place: str
+    state: State
+    target: str | None = None
+
+    @property
+    def span(self) -> Span:
+        """All of it."""
+        return Span(self.place, 0, self.state.n_bytes, self.state)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A large file in groups. end: what their text must come to, where they are decoded."""
+
+    groups: list[OneGroup]
+    end: End | None = None
+
+
+class Cutter(Protocol):
+    """Knows how large files are cut."""
+
+    def cut(self, file: InputFile) -> Cut | None:
+        """Return a file's groups; None of one that is dealt with as a whole. Raises OSError."""
+
+
+class TextCutter:
+    """Cuts what is to be compressed."""
+
+    def __init__(self, compressor: Compressor) -> None:
+        self._group_bytes = compressor.group_bytes
+
+    def cut(self, file: InputFile) -> Cut | None:
+        """Return the groups of a file that is not small."""
+        if file.state.n_bytes <= BATCH_BYTES:
+            return None
+        return Cut(list(self._groups(file)))
+
+    def _groups(self, file: InputFile) -> Iterator[OneGroup]:
+        for start in range(0, file.state.n_bytes, self._group_bytes):
+            stop = min(start + self._group_bytes, file.state.n_bytes)
+            yield OneGroup((Span(file.place, start, stop, file.state),))
+
+
+class PackedCutter:
+    """Cuts what is to be decompressed: by its index, which is read for that."""
+
+    def __init__(self, decompressor: Decompressor) -> None:
+        self._decompressor = decompressor
+
+    def cut(self, file: InputFile) -> Cut | None:
+        """Return the groups of a file of one member that has several. Raises LlmzipError, too."""
+        if file.state.n_bytes <= BATCH_BYTES:
+            return None
+        with opened(file.place) as stream:
+            access = self._decompressor.access(stream)
+        if (parts := access.parts()) is None:
+            return None
+        groups = [
+            OneGroup((Span(file.place, part.start, part.stop, file.state),), part) for part in parts
+        ]
+        return Cut(groups, access.end)
+
+
+class Batch:
+    """Small files, one after the other, until there are enough of them for a unit."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.files: list[int] = []
+        self._inputs: list[InputFile] = []
+        self._n_bytes = 0
+
+    def takes(self, file: InputFile) -> bool:
+        """Return whether there is room for a file; there is for the first one."""
+        if not self._inputs:
+            return True
+        return (
+            len(self._inputs) < BATCH_TEXTS and self._n_bytes + file.state.n_bytes <= BATCH_BYTES
+        )
+
+    def add(self, number: int, file: InputFile) -> None:
+        """Take the file of that number."""
+        self.files.append(number)
+        self._inputs.append(file)
+        self._n_bytes += file.state.n_bytes
+
+    def unit(self, replace: bool) -> WholeFiles:
+        """Return all of them as a unit."""
+        spans = tuple(file.span for file in self._inputs)
+        return WholeFiles(spans, tuple(file.target for file in self._inputs), replace)

@@ -1,0 +1,262 @@
+"""A run over many files: units are given ahead of the files' turns, results are there when they come.
+
+Files take their turns in order, as they do where one process deals with them; only the work is
+done by then. How much is ahead of the turn is bounded, whatever there is to do.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from llmzip.codec.parts import EncodedPart
+from llmzip.container import End
+from llmzip.errors import LlmzipError
+from llmzip.spread.cutting import Batch, Cutter, InputFile
+from llmzip.spread.dealer import Counts, Dealer
+from llmzip.spread.manifest import Manifest
+from llmzip.spread.pool import Pool
+from llmzip.spread.units import Failed, Made, MadeFiles, MadeText, Result, Unit, n_bytes_of
+
+AHEAD_BYTES = 1 << 28
+"""No further unit is begun while so much, as n_bytes_of counts, is given or waits for its turn."""
+
+Look = Callable[[int], InputFile | None]
+"""Returns the file of a number, in the order of numbers; None where it is dealt with alone."""
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The units of a large file. end: what their text must come to, where they are decoded."""
+
+    units: tuple[int, ...]
+    state_n_bytes: int
+    end: End | None
+
+
+@dataclass
+class _Pending:
+    """A unit that was given. files: whose it is; n_wanted: how many of them still ask for it."""
+
+    files: tuple[int, ...]
+    n_bytes: int
+    n_input_bytes: int
+    n_wanted: int
+    key: str | None = None
+
+
+class Run:
+    """The work on `n_files` files, by the workers of `pool`.
+
+    look: called for each file once, in order, ahead of its turn.
+    manifest: what earlier runs have done, and where this one keeps what it does.
+    on_step: called whenever something may have changed: see n_bytes_done and ahead.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        n_files: int,
+        look: Look,
+        cutter: Cutter,
+        *,
+        replace: bool = False,
+        manifest: Manifest | None = None,
+        ahead_bytes: int = AHEAD_BYTES,
+        on_step: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._dealer = Dealer(pool)
+        self._n_files = n_files
+        self._look = look
+        self._cutter = cutter
+        self._replace = replace
+        self._manifest = manifest
+        self._most_ahead = ahead_bytes
+        self._on_step = on_step
+        self._n_planned = 0
+        self._n_units = 0
+        self._n_ahead = 0
+        self._batch: Batch | None = None
+        self._batches: dict[int, tuple[int, int]] = {}
+        self._groups: dict[int, Groups] = {}
+        self._unplanned: deque[tuple[int, int, Unit]] = deque()
+        self._pending: dict[int, _Pending] = {}
+        self._results: dict[int, Result] = {}
+        self._keys: dict[int, list[str]] = {}
+        self._credits: dict[int, list[float]] = {}
+
+    @property
+    def counts(self) -> Counts:
+        """What workers have done."""
+        return self._dealer.counts
+
+    def made(self, number: int) -> Made | None:
+        """Return what was made of a small file, in its turn; None: deal with it alone.
+
+        Raises WorkersLostError.
+        """
+        self._plan_until(number)
+        if number not in self._batches:
+            return None
+        unit, place = self._batches.pop(number)
+        result = self._result(unit)
+        return result.files[place] if isinstance(result, MadeFiles) else None
+
+    def groups(self, number: int) -> Groups | None:
+        """Return the units of a large file, in its turn; None of another one."""
+        self._plan_until(number)
+        return self._groups.pop(number, None)
+
+    def part(self, unit: int) -> EncodedPart | MadeText:
+        """Return what was made of a group. Raises what was raised instead; WorkersLostError."""
+        result = self._result(unit)
+        if isinstance(result, Failed):
+            raise result.error
+        assert isinstance(result, EncodedPart | MadeText)
+        return result
+
+    def end(self, number: int) -> None:
+        """Note that a file's turn is over, well or not: what is there of it goes."""
+        self._credits.pop(number, None)
+        if self._manifest is not None:
+            self._manifest.drop(self._keys.pop(number, ()))
+
+    def n_bytes_done(self, number: int) -> int:
+        """Return how many bytes of a file's original are done."""
+        begun = sum(
+            n_bytes
+            for unit, n_bytes in self._dealer.begun()
+            if self._pending[unit].files == (number,)
+        )
+        return int(self._credits.get(number, [0, 0])[1]) + begun
+
+    def ahead(self, but: int | None = None) -> tuple[float, int]:
+        """Return what is done of files whose turn is not over, `but` left out.
+
+        First in bytes of the input files, then in bytes of their originals.
+        """
+        others = [sums for number, sums in self._credits.items() if number != but]
+        units, n_bytes = sum(one[0] for one in others), sum(one[1] for one in others)
+        for unit, n_done in self._dealer.begun():
+            pending = self._pending[unit]
+            if pending.files != (but,):
+                units += pending.n_input_bytes * min(1.0, n_done / pending.n_bytes)
+                n_bytes += n_done
+        return units, int(n_bytes)
+
+    def _result(self, unit: int) -> Result:
+        while unit not in self._results:
+            if self._batch is not None and self._batch.number == unit:
+                self._close_batch()  # nothing more comes into it before this file's turn
+            self._step()
+        pending = self._pending[unit]
+        pending.n_wanted -= 1
+        if pending.n_wanted:
+            return self._results[unit]
+        self._n_ahead -= pending.n_bytes
+        del self._pending[unit]
+        return self._results.pop(unit)
+
+    def _step(self) -> None:
+        while self._dealer.wants_more and self._give_next():
+            pass
+        for number, result in self._dealer.step():
+            self._keep(number, result)
+        self._on_step()
+
+    def _keep(self, number: int, result: Result) -> None:
+        pending = self._pending[number]
+        if self._manifest is not None and pending.key is not None:
+            self._manifest.keep(pending.key, result)
+        self._have(number, result)
+
+    def _have(self, number: int, result: Result) -> None:
+        self._results[number] = result
+        pending = self._pending[number]
+        for file, n_bytes in zip(pending.files, _original_bytes(pending, result), strict=True):
+            sums = self._credits.setdefault(file, [0.0, 0.0])
+            sums[0] += pending.n_input_bytes / len(pending.files)
+            sums[1] += n_bytes
+
+    def _give_next(self) -> bool:
+        """Give the next unit to the dealer; return False where there is none, or too much ahead."""
+        if self._n_ahead >= self._most_ahead:
+            return False
+        while not self._unplanned:
+            if self._n_planned == self._n_files:
+                self._close_batch()
+                if not self._unplanned:
+                    self._dealer.is_drained = True
+                    return False
+            else:
+                self._plan_next()
+        number, n_wanted, unit = self._unplanned.popleft()
+        self._give(number, unit)
+        return True
+
+    def _give(self, number: int, unit: Unit) -> None:
+        pending = self._pending[number]
+        self._n_ahead += pending.n_bytes
+        if self._manifest is not None:
+            with suppress(LlmzipError, OSError):  # whoever is to do it will say
+                pending.key = self._manifest.key(unit)
+                for file in pending.files:
+                    self._keys.setdefault(file, []).append(pending.key)
+        found = self._manifest.part(pending.key) if self._manifest and pending.key else None
+        if found is not None:
+            pending.key = None
+            self._have(number, found)
+        else:
+            self._dealer.add(number, unit)
+
+    def _plan_until(self, number: int) -> None:
+        while self._n_planned <= number:
+            self._plan_next()
+
+    def _plan_next(self) -> None:
+        number, self._n_planned = self._n_planned, self._n_planned + 1
+        with suppress(LlmzipError, OSError):  # comes up again, in its turn
+            file = self._look(number)
+            if file is None:
+                return
+            cut = self._cutter.cut(file)
+            if cut is None:
+                self._add_small(number, file)
+                return
+            units = tuple(self._announce((number,), unit) for unit in cut.groups)
+            self._groups[number] = Groups(units, file.state.n_bytes, cut.end)
+
+    def _add_small(self, number: int, file: InputFile) -> None:
+        if self._batch is not None and not self._batch.takes(file):
+            self._close_batch()
+        if self._batch is None:
+            self._batch = Batch(self._n_units)
+            self._n_units += 1
+        self._batches[number] = self._batch.number, len(self._batch.files)
+        self._batch.add(number, file)
+
+    def _close_batch(self) -> None:
+        batch, self._batch = self._batch, None
+        if batch is not None:
+            self._announce(tuple(batch.files), batch.unit(self._replace), batch.number)
+
+    def _announce(self, files: tuple[int, ...], unit: Unit, number: int | None = None) -> int:
+        if number is None:
+            number, self._n_units = self._n_units, self._n_units + 1
+        n_input_bytes = sum(span.n_bytes for span in unit.spans)
+        self._pending[number] = _Pending(files, n_bytes_of(unit), n_input_bytes, len(files))
+        self._unplanned.append((number, len(files), unit))
+        return number
+
+
+def _original_bytes(pending: _Pending, result: Result) -> Iterator[int]:
+    """Yield how many bytes of its original each file of a unit has been given."""
+    match result:
+        case MadeFiles():
+            yield from (0 if one is None else one.stats.n_bytes for one in result.files)
+        case EncodedPart() | MadeText():
+            yield result.stats.n_bytes
+        case Failed():
+            yield from (0 for _ in pending.files)
