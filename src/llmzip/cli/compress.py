@@ -19,6 +19,7 @@ from llmzip.cli.suffixes import suffix_of
 from llmzip.compressor import Compressor
 
 if TYPE_CHECKING:
+    from llmzip.cli.spreading import Spreadable
     from llmzip.codec import Stats
     from llmzip.codec.many import Encoded
 
@@ -48,6 +49,7 @@ def compress(messages: Messages, settings: Settings) -> None:
         compressor.resume,
         decode,
         work_ahead=partial(_compress_ahead, compressor),
+        spread=partial(_spread, settings) if settings.is_spread else None,
     )
     run_jobs(work, settings, messages)
 
@@ -59,6 +61,18 @@ def _compress_ahead(
     n_bytes = sum(map(len, texts))
     encoded = compressor.encode_batch(texts, lambda n_done: progress(n_done, n_bytes))
     return [partial(_write, one) for one in encoded]
+
+
+def _spread(settings: Settings) -> Spreadable:
+    """Return how others compress."""
+    from llmzip.cli.spreading import Spreadable
+    from llmzip.spread.cutting import TextCutter
+    from llmzip.spread.worker import Tools
+
+    own = settings.for_worker()
+    compressor = own.compressor()
+    tools = Tools(compressor, verifier=own.decompressor() if settings.verify else None)
+    return Spreadable(tools, TextCutter(compressor), f"compress {compressor.settings}")
 
 
 def _write(encoded: Encoded, _source: BinaryIO, sink: BinaryIO, _progress: Progress) -> Stats:

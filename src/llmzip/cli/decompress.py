@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from llmzip.cli.delivery import delivering, delivering_ahead, expected_bytes, recovering
 from llmzip.cli.jobs import run_jobs
@@ -14,6 +15,9 @@ from llmzip.cli.plan import Verb
 from llmzip.cli.settings import Settings
 from llmzip.cli.suffixes import original_name
 from llmzip.errors import UsageError
+
+if TYPE_CHECKING:
+    from llmzip.cli.spreading import Spreadable
 
 
 @verb("decompress")
@@ -31,6 +35,8 @@ def decompress(messages: Messages, settings: Settings) -> None:
         return target
 
     if settings.recover:
+        if settings.is_spread:
+            raise UsageError("--recover goes neither with --processes nor with --ray")
         if settings.removes or settings.resume:
             raise UsageError("--recover goes neither with --rm nor with --resume: leave that out")
         bring_back = recovering(decompressor, messages)
@@ -44,5 +50,16 @@ def decompress(messages: Messages, settings: Settings) -> None:
             delivering(decompressor.decompress, messages),
             delivering(decompressor.resume, messages),
             work_ahead=delivering_ahead(decompressor, messages),
+            spread=partial(_spread, settings) if settings.is_spread else None,
         )
     run_jobs(work, settings, messages)
+
+
+def _spread(settings: Settings) -> Spreadable:
+    """Return how others decompress."""
+    from llmzip.cli.spreading import Spreadable
+    from llmzip.spread.cutting import PackedCutter
+    from llmzip.spread.worker import Tools
+
+    decompressor = settings.for_worker().decompressor()
+    return Spreadable(Tools(decompressor=decompressor), PackedCutter(decompressor), "decompress")

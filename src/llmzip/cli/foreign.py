@@ -29,7 +29,7 @@ _INSTEAD = {
     "-N": _NAMES, "--name": _NAMES,
     "-e": _SMALLEST, "--extreme": _SMALLEST, "--ultra": _SMALLEST, "--max": _SMALLEST,
     "-Q": _QUIET, "--no-warn": _QUIET, "--no-progress": _QUIET,
-    "-p": _THREADS, "--processes": _THREADS,
+    "-p": _THREADS,
     "-M": _MEMORY, "--memory": _MEMORY, "--memlimit-decompress": _MEMORY,
     "-s": _LESS_MEMORY, "--small": _LESS_MEMORY, "--memlimit-compress": _LESS_MEMORY,
     "-D": _DICTIONARY, "--train": _DICTIONARY, "--patch-from": _DICTIONARY,

@@ -160,6 +160,9 @@ class _Reader:
     def _next_value(self, name: str, waiting: deque[str]) -> str | None:
         if not self._takes_value(name):
             return None
+        may_follow = getattr(self._known[name], "may_follow", None)
+        if may_follow is not None and not (waiting and may_follow.fullmatch(waiting[0])):
+            return str(self._known[name].flag_value)
         if not waiting:
             raise UsageError(f"{name} asks for a value after it (see llmzip --long-help)")
         return waiting.popleft()

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from llmzip import descriptors
@@ -27,6 +29,7 @@ from llmzip.errors import UsageError
 
 if TYPE_CHECKING:
     from llmzip.cli.batches import Batches
+    from llmzip.cli.spreading import Spreading
     from llmzip.codec import Stats
 
 
@@ -34,17 +37,31 @@ def run_jobs(verb: Verb, settings: Settings, messages: Messages) -> None:
     """Do `verb` to every file. Raises UsageError where the settings contradict each other."""
     jobs = plan(verb, settings, messages)
     total = _Total()
-    with watching(jobs, messages) as watch:
-        run = _Run(verb, settings, messages, watch, _batches(verb, jobs, settings, watch))
+    with watching(jobs, messages) as watch, _spread(verb, jobs, settings, watch, messages) as spread:
+        batches = _batches(verb, jobs, settings, watch) if spread is None else None
+        run = _Run(verb, settings, messages, watch, batches, spread)
         for number, job in enumerate(jobs):
             stats = None
             with reported(job.source, messages):
-                stats = run.do(number, job)
+                stats = run.do_unless_done(number, job)
             watch.end(job, stats)
             if stats is not None:
                 total.add(stats)
+            if spread is not None and spread.is_lost:
+                break
     if len(jobs) > 1 and messages.verbosity >= (0 if is_watched() else 1):
         messages.say(total.line(verb))
+
+
+def _spread(
+    verb: Verb, jobs: Sequence[Job], settings: Settings, watch: Watch, messages: Messages
+) -> AbstractContextManager[Spreading | None]:
+    """Return what lets others do the work, if that was asked for."""
+    if verb.spread is None:
+        return nullcontext()
+    from llmzip.cli.spreading import spreading
+
+    return spreading(verb, jobs, settings, watch, messages)
 
 
 def _batches(verb: Verb, jobs: Sequence[Job], settings: Settings, watch: Watch) -> Batches | None:
@@ -81,13 +98,30 @@ class _Total:
 
 @dataclass(frozen=True)
 class _Run:
-    """What all the jobs have in common. batches: None where each is done alone."""
+    """What all the jobs have in common. batches, spread: None where each is done alone."""
 
     verb: Verb
     settings: Settings
     messages: Messages
     watch: Watch
     batches: Batches | None
+    spread: Spreading | None = None
+
+    def do_unless_done(self, number: int, job: Job) -> Stats | None:
+        """Do one file; None where an earlier run has done it, which is said."""
+        if self.spread is None:
+            return self.do(number, job)
+        is_done = False
+        try:
+            if self.spread.was_finished(job):
+                self.messages.info(f"{shown(job.source)}: finished by an earlier run")
+                self.spread.remove_finished(job, removes=self.settings.removes)
+                return None
+            stats = self.do(number, job)
+            is_done = True
+            return stats
+        finally:
+            self.spread.end(number, is_done=is_done)
 
     def do(self, number: int, job: Job) -> Stats:
         """Do one file. It stays where a warning says that not all of it was used."""
@@ -97,18 +131,24 @@ class _Run:
             _refuse_terminals(self.verb, reading.stream, job)
             job.output.check(reading.status)
             n_bytes = self.verb.total_bytes(reading.stream)
-            work = self._work(number, reading.stream)
+            work, is_verified = self._work(number, reading.stream)
             progress = self.watch.begin(job, n_bytes)
             with job.output.opened(reading.status if reading.is_file else None) as writing:
-                stats = self._verified(work, reading.stream, writing, progress)
+                do = work if is_verified else partial(self._verified, work)
+                stats = do(reading.stream, writing, progress)
             reading.note_read()
         if self.settings.removes and self.messages.n_warnings == n_warnings:
             _remove(reading, self.messages)
         _tell(self.verb, job, stats, self.settings, self.messages)
         return stats
 
-    def _work(self, number: int, reading: BinaryIO) -> Work:
-        """Return what does a job."""
+    def _work(self, number: int, reading: BinaryIO) -> tuple[Work, bool]:
+        """Return what does a job, and whether that looks itself at what it has come to."""
+        if self.spread is not None and (spread := self.spread.work(number, reading)) is not None:
+            return spread, True
+        return self._work_here(number, reading), False
+
+    def _work_here(self, number: int, reading: BinaryIO) -> Work:
         if self.settings.resume and self.verb.resume is not None:
             return self.verb.resume
         begun = self.batches.work(number, reading) if self.batches is not None else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import click
 from llmzip.cli.files import STDIO, as_file
 from llmzip.cli.messages import Messages
 from llmzip.cli.ranges import byte_range, line_range
-from llmzip.cli.settings import Settings
+from llmzip.cli.settings import Settings, n_cores
 from llmzip.cli.sizes import size
 from llmzip.cli.suffixes import SUFFIX, suffix
 from llmzip.compressor import DEFAULT_LEVEL
@@ -32,6 +32,8 @@ class Option(click.Option):
 
     common: the page that `llmzip --help` shows has it, too, with the first sentence of its help.
     harmless: hands add it whatever the verb; one that has no use for it takes no notice.
+    may_follow: of an option that may stand without a value, what the next word must be to be
+        taken for one; flag_value stands for it else.
     """
 
     def __init__(
@@ -40,9 +42,11 @@ class Option(click.Option):
         *names: str,
         common: bool = False,
         harmless: bool = False,
+        may_follow: str = "",
         **how: Any,
     ) -> None:
         super().__init__(names, **how)
+        self.may_follow = re.compile(may_follow) if may_follow else None
         self.verbs = verbs
         self.common = common
         self.harmless = harmless
@@ -81,9 +85,7 @@ def _threads(_context: click.Context, _option: click.Parameter, number: int | No
     """Return how many threads to use; 0 stands for one on each core that this process may use."""
     if number != 0:
         return number
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return n_cores()
 
 
 OPTIONS = (
@@ -218,6 +220,16 @@ OPTIONS = (
     Option(
         _ALL, "--batch", type=click.IntRange(1), metavar="N", harmless=True,
         help="Chunks to work on side by side. Never changes the bytes.",
+    ),
+    Option(
+        _WRITING, "--processes", type=click.IntRange(1), metavar="N",
+        help="Let N processes of this machine do the work. Never changes the bytes.",
+    ),
+    Option(
+        _WRITING, "--ray", metavar="[ADDRESS]", is_flag=False, flag_value="auto",
+        may_follow=r"auto|local|ray://.+|[^/]+:[0-9]+",
+        help="Let actors of a Ray cluster do it: HOST:PORT, ray://..., or local; without, the one "
+        "that is here. --processes says how many.",
     ),
     Option(
         _TELLING, "--stats", "show_stats", is_flag=True, harmless=True,

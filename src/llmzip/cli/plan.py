@@ -20,6 +20,7 @@ from llmzip.cli.verify import Decode
 from llmzip.errors import LlmzipError, UsageError
 
 if TYPE_CHECKING:
+    from llmzip.cli.spreading import Spreadable
     from llmzip.codec import Stats
 
 NOWHERE = Path(os.devnull)
@@ -42,6 +43,7 @@ class Verb:
     work: does it. work_ahead: does part of it for many small inputs at once, where that is
         offered. resume: does what is missing in the output of an earlier run, where that is
         offered. decode: undoes it, for whoever wants it verified.
+    spread: says how others do it, where that was asked for.
     keeps: whether what comes out goes anywhere.
     """
 
@@ -53,6 +55,7 @@ class Verb:
     resume: Work | None = None
     decode: Decode | None = None
     work_ahead: WorkAhead | None = None
+    spread: Callable[[], Spreadable] | None = None
     keeps: bool = True
 
     @property

@@ -41,6 +41,15 @@ class Watch:
     def take(self, job: Job) -> None:
         """Note that the turn of one of those has come."""
 
+    def ahead(self, n_units: float, n_bytes: int) -> None:
+        """Note how much is done of all files whose turn has not come, or is not over.
+
+        n_units: in bytes of the input files; n_bytes: of their originals.
+        """
+
+    def wait(self, stage: str) -> None:
+        """Say what is waited for."""
+
     def end(self, job: Job, stats: Stats | None) -> None:
         """End a file; without figures if it has failed."""
 
@@ -72,6 +81,11 @@ class _Shown(Watch):
     def take(self, job: Job) -> None:
         """Count it as one that is dealt with by now."""
         self._tally.take(job.n_bytes or 0)
+
+    def ahead(self, n_units: float, n_bytes: int) -> None:
+        """Show it."""
+        self._tally.note_ahead(n_units, n_bytes, time.monotonic())
+        self._show_in_time()
 
     def end(self, job: Job, stats: Stats | None) -> None:
         """Count it."""

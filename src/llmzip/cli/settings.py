@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llmzip.cli.files import STDIO
@@ -51,6 +51,8 @@ class Settings:
     device: str = "auto"
     threads: int | None = None
     batch: int | None = None
+    processes: int | None = None
+    ray: str | None = None
     show_stats: bool = False
     byte_range: ByteRange | None = None
     line_range: LineRange | None = None
@@ -72,6 +74,20 @@ class Settings:
     def verbosity(self) -> int:
         """How much to say, as Messages counts it."""
         return -1 if self.quiet else self.verbose
+
+    @property
+    def is_spread(self) -> bool:
+        """Whether other processes are to do the work."""
+        return self.processes is not None or self.ray is not None
+
+    def for_worker(self) -> Settings:
+        """Return the same for one of several workers, which have this machine's cores together.
+
+        What actors of Ray have is Ray's affair.
+        """
+        if self.threads is not None or self.ray is not None or "OMP_NUM_THREADS" in os.environ:
+            return self
+        return replace(self, threads=max(1, n_cores() // (self.processes or 1)))
 
     def compressor(self) -> Compressor:
         """Return what compresses so. Raises UsageError, OSError."""
@@ -102,6 +118,13 @@ class Settings:
             allow_hub=self.allow_hub,
             quiet=self.quiet,
         )
+
+
+def n_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _read_dictionary(path: Path | None) -> bytes | None:

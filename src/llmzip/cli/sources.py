@@ -15,6 +15,9 @@ from llmzip.cli.special import kind_of
 from llmzip.cli.temporaries import is_temporary
 from llmzip.errors import UsageError
 
+RESUME_FOLDER = ".llmzip-resume"
+"""Where runs by several workers keep what they have done: see `spread.manifest`."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -90,6 +93,8 @@ class Search:
                 self._messages.info(f"{path}: left out by --exclude")
             elif entry.is_symlink():
                 self._messages.info(f"{path} is a link; not followed")
+            elif entry.name == RESUME_FOLDER:
+                pass
             elif entry.is_dir():
                 waiting += self._entries(path, below)
             elif is_temporary(entry.name):

@@ -79,6 +79,14 @@ class Tally:
         self._ahead_bytes = n_bytes
         self._sample(now_s)
 
+    def note_ahead(self, n_units: float, n_bytes: int, now_s: float) -> None:
+        """Note how much is done of all files but those that have ended and the one begun."""
+        if n_bytes:
+            self.stage = ""
+        if (n_units, n_bytes) != (self._ahead_units, self._ahead_bytes):
+            self._ahead_units, self._ahead_bytes = n_units, n_bytes
+            self._sample(now_s)
+
     def take(self, size: int) -> None:
         """Note that the turn of one of those files has come, of `size` bytes; it ends at once."""
         share = min(1.0, size / self._ahead_units) if self._ahead_units else 0.0

@@ -27,8 +27,6 @@ try:
 except ImportError:  # Windows: two runs at once are not noticed there
     fcntl = None  # type: ignore[assignment]
 
-FOLDER_NAME = ".llmzip-resume"
-
 
 class Manifest:
     """What is done, in `folder`, which is made if need be.

@@ -17,7 +17,7 @@ from llmzip.errors import LlmzipError
 from llmzip.spread.cutting import Batch, Cutter, InputFile
 from llmzip.spread.dealer import Counts, Dealer
 from llmzip.spread.manifest import Manifest
-from llmzip.spread.pool import Pool
+from llmzip.spread.pool import Pool, WorkersLostError
 from llmzip.spread.units import Failed, Made, MadeFiles, MadeText, Result, Unit, n_bytes_of
 
 AHEAD_BYTES = 1 << 28
@@ -102,6 +102,8 @@ class Run:
             return None
         unit, place = self._batches.pop(number)
         result = self._result(unit)
+        if isinstance(result, Failed) and isinstance(result.error, WorkersLostError):
+            raise result.error  # what has ended workers would end this process, too
         return result.files[place] if isinstance(result, MadeFiles) else None
 
     def groups(self, number: int) -> Groups | None:
