@@ -292,7 +292,7 @@ class Decompressor(ModelKeeper):
 
         Raises FormatError, OSError.
         """
-        from llmzip.codec.access import CodedPart, GroupAccess
+        from llmzip.codec.access import GroupAccess
 
         require_source(source)
         return GroupAccess(

@@ -34,6 +34,8 @@ complete -c llmzip -l memlimit -d 'Memory to decode with, beside the model\'s ow
 complete -c llmzip -l device -d 'Where to run the model' -x -a 'auto cpu cuda'
 complete -c llmzip -s T -l threads -d 'CPU threads' -x
 complete -c llmzip -l batch -d 'Chunks to work on side by side' -x
+complete -c llmzip -l processes -d 'Let N processes of this machine do the work' -x
+complete -c llmzip -l ray -d 'Let actors of a Ray cluster do it' -x
 complete -c llmzip -l stats -d 'Show sizes, model and speed'
 complete -c llmzip -s q -l quiet -d 'No progress and no warnings'
 complete -c llmzip -s v -l verbose -d 'Say what was done'

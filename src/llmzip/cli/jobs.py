@@ -37,7 +37,10 @@ def run_jobs(verb: Verb, settings: Settings, messages: Messages) -> None:
     """Do `verb` to every file. Raises UsageError where the settings contradict each other."""
     jobs = plan(verb, settings, messages)
     total = _Total()
-    with watching(jobs, messages) as watch, _spread(verb, jobs, settings, watch, messages) as spread:
+    with (
+        watching(jobs, messages) as watch,
+        _spread(verb, jobs, settings, watch, messages) as spread,
+    ):
         batches = _batches(verb, jobs, settings, watch) if spread is None else None
         run = _Run(verb, settings, messages, watch, batches, spread)
         for number, job in enumerate(jobs):

@@ -22,13 +22,13 @@ from llmzip.cli.messages import Messages, Progress
 from llmzip.cli.plan import Job, Verb, Work
 from llmzip.cli.progress import Watch
 from llmzip.cli.settings import Settings
+from llmzip.cli.sources import RESUME_FOLDER
 from llmzip.cli.special import own_descriptor
 from llmzip.codec.streams import read_full, write_full
 from llmzip.errors import VerifyError
 from llmzip.spread.assembly import write_packed, write_text
 from llmzip.spread.cluster import actors
 from llmzip.spread.cutting import Cutter, InputFile
-from llmzip.cli.sources import RESUME_FOLDER
 from llmzip.spread.manifest import Manifest
 from llmzip.spread.places import State, state_of
 from llmzip.spread.pool import Pool, WorkersLostError
@@ -36,11 +36,10 @@ from llmzip.spread.processes import Processes
 from llmzip.spread.run import Groups, Run
 from llmzip.spread.units import Made, digest
 from llmzip.spread.worker import Tools
+from llmzip.spread.writing import digest_at, digest_of
 
 if TYPE_CHECKING:
     from llmzip.codec import OnTrailing, Stats
-
-_PIECE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -93,13 +92,13 @@ class Spreading:
             raise
 
     def was_finished(self, job: Job) -> bool:
-        """Return whether an earlier run has made this output, of the same input, and it is there."""
+        """Return whether an earlier run has made this output, and it is there, of this input."""
         if self._manifest is None or job.output.special is not None:
             return False
         try:
             state = state_of(_place(job.source))
             made = self._manifest.finished(_place(job.output.path), state)
-            return made is not None and made == _digest_of(job.output.path)
+            return made is not None and made == digest_at(str(job.output.path))
         except OSError:
             return False
 
@@ -115,10 +114,9 @@ class Spreading:
         job = self._jobs[number]
         self._turn = None
         if is_done and self._manifest is not None and job.output.special is None:
-            state = self._states.get(number)
-            if state is not None:
-                place = _place(job.output.path)
-                self._manifest.finish(place, state, _digest_of(job.output.path))
+            state, made = self._states.get(number), digest_at(str(job.output.path))
+            if state is not None and made is not None:
+                self._manifest.finish(_place(job.output.path), state, made)
         self.run.end(number)
 
     def _look(self, number: int) -> InputFile | None:
@@ -242,14 +240,12 @@ def _write_made(made: Made, _reading: BinaryIO, sink: BinaryIO, _progress: Progr
     return made.stats
 
 
-def _verified(
-    write: Work, reading: BinaryIO, writing: BinaryIO, progress: Progress
-) -> Stats:
+def _verified(write: Work, reading: BinaryIO, writing: BinaryIO, progress: Progress) -> Stats:
     """Write what workers have decoded again, and look whether it is what is there then."""
     noted = _Noted(writing)
     stats = write(reading, noted, progress)  # type: ignore[arg-type]
     writing.seek(0)
-    if _digest_stream(writing) != noted.digest():
+    if digest_of(writing) != noted.digest():
         raise VerifyError("what was written is not what is there, nothing is kept: try again")
     return stats
 
@@ -272,20 +268,6 @@ class _Noted:
     def digest(self) -> bytes:
         """Return that of all that was written."""
         return self._state.digest()
-
-
-def _digest_of(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return _digest_stream(file)
-
-
-def _digest_stream(stream: BinaryIO) -> bytes:
-    import xxhash
-
-    state = xxhash.xxh3_128()
-    while piece := stream.read(_PIECE_BYTES):
-        state.update(piece)
-    return state.digest()
 
 
 def _place(path: Path) -> str:

@@ -105,6 +105,11 @@ class Actors:
             self._start(share)
 
     @property
+    def is_here(self) -> bool:
+        """False: other machines may have other files, or none of ours."""
+        return False
+
+    @property
     def n_coming(self) -> int:
         """How many are being started, or wait for a machine that has room."""
         return sum(not handle.is_ready for handle in self._handles.values())

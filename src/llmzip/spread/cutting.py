@@ -94,9 +94,7 @@ class Batch:
         """Return whether there is room for a file; there is for the first one."""
         if not self._inputs:
             return True
-        return (
-            len(self._inputs) < BATCH_TEXTS and self._n_bytes + file.state.n_bytes <= BATCH_BYTES
-        )
+        return len(self._inputs) < BATCH_TEXTS and self._n_bytes + file.state.n_bytes <= BATCH_BYTES
 
     def add(self, number: int, file: InputFile) -> None:
         """Take the file of that number."""

@@ -21,6 +21,8 @@ MAX_GIVEN = 8
 """Units that a worker has at most, the one that it is at included."""
 MAX_LOSSES = 3
 """After so many workers have been lost over a unit, it is taken to be the reason."""
+LEAST_WAIT_S = 1.0
+"""Nothing is done twice to save less than this."""
 WAIT_S = 0.5
 
 
@@ -201,7 +203,7 @@ class Dealer:
         task.workers.add(worker)
         try:
             self._pool.submit(worker, number, task.unit)
-        except Exception as exc:  # noqa: BLE001
+        except Exception as exc:
             self._finish(Finished(worker, number, Failed(exc)))
 
     def _deal_again(self) -> None:
@@ -217,7 +219,8 @@ class Dealer:
         speed = self._loads[worker].bytes_per_s
         if len(task.workers) != 1 or speed is None:
             return False
-        return 2 * n_bytes_of(task.unit) / speed < self._longest_wait(task)
+        wait_s = self._longest_wait(task)
+        return wait_s > LEAST_WAIT_S and 2 * n_bytes_of(task.unit) / speed < wait_s
 
     def _longest_wait(self, task: _Task) -> float:
         """Return how long who has a task will still take: as long as it has taken, if too long."""

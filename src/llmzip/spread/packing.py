@@ -1,4 +1,4 @@
-"""Results to bytes and back, for a later run: plain JSON and bytes, so that no file can run code."""
+"""Results to bytes and back, for a later run: JSON and bytes, so that no file can run code."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def unpack(data: bytes) -> Result:
         return MadeText(blob, Stats(**head["text"]["stats"]))
     fields = head["part"]
     dictionary = fields["dictionary"]
-    options = Options(*fields["options"], None if dictionary is None else bytes.fromhex(dictionary))
+    mark = None if dictionary is None else bytes.fromhex(dictionary)
+    chunk_tokens, window_tokens, carry_tokens, adaptive = fields["options"]
+    options = Options(chunk_tokens, window_tokens, carry_tokens, adaptive, mark)
     model = None if fields["model"] is None else _model(fields["model"])
     return EncodedPart(options, blob, model, int(fields["in_view"]), Stats(**fields["stats"]))
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from llmzip.codec.streams import read_full
@@ -100,18 +98,6 @@ def _version(info: dict[str, Any]) -> str:
     return " ".join(f"{name}={info[name]}" for name in names if name in info)
 
 
-def write_whole(place: str, data: bytes, *, replace: bool) -> None:
-    """Write a file so that it is there complete or not at all.
-
-    Raises FileExistsError if it is there and `replace` is not set; OSError.
-    """
-    if is_url(place):
-        system, path = file_system(place)
-        _write_remote(system, path, data, replace)
-    else:
-        _write_local(Path(place), data, replace)
-
-
 def exists(place: str) -> bool:
     """Return whether there is a file."""
     if not is_url(place):
@@ -133,30 +119,6 @@ def file_system(place: str) -> tuple[AbstractFileSystem, str]:
     except ValueError as exc:
         raise UsageError(f"{place}: {exc}") from exc
     return system, str(path)
-
-
-def _write_remote(system: AbstractFileSystem, path: str, data: bytes, replace: bool) -> None:
-    if not replace and system.exists(path):
-        raise FileExistsError(f"{path} exists")
-    system.makedirs(system._parent(path), exist_ok=True)
-    system.pipe_file(path, data)  # object stores show an object when it is complete
-
-
-def _write_local(path: Path, data: bytes, replace: bool) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".llmzip-{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if replace:
-            temporary.replace(path)
-        else:
-            path.hardlink_to(temporary)
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
 
 
 def _changed(place: str) -> UsageError:

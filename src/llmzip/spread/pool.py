@@ -55,7 +55,12 @@ class Pool(Protocol):
     """Workers with numbers, each of which does its units in the order in which it gets them.
 
     n_coming: how many workers are being started, so that Ready or Lost is to be heard of them.
+    is_here: whether they see all files that this process sees, those in its memory left out.
     """
+
+    @property
+    def is_here(self) -> bool:
+        """See above."""
 
     @property
     def n_coming(self) -> int:

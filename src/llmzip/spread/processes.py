@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import IO, cast
 
 import llmzip
+from llmzip.spread.places import is_private
 from llmzip.spread.pool import Advanced, Event, Finished, Lost, Ready
-from llmzip.spread.units import Result, Unit
+from llmzip.spread.units import Result, Unit, with_data
 from llmzip.spread.worker import Tools
 
 _RESTARTS_EACH = 2
@@ -62,12 +63,19 @@ class Processes:
             self._start(place)
 
     @property
+    def is_here(self) -> bool:
+        """True."""
+        return True
+
+    @property
     def n_coming(self) -> int:
         """How many are being started."""
         return sum(not child.is_ready for child in self._children.values())
 
     def submit(self, worker: int, number: int, unit: Unit) -> None:
-        """Give a unit to a process, which reads the files itself."""
+        """Give a unit to a process, which reads the files itself unless they are in our memory."""
+        if any(is_private(span.place) for span in unit.spans):
+            unit = with_data(unit)
         if (child := self._children.get(worker)) is not None:
             child.send((number, unit))
 

@@ -1,4 +1,4 @@
-"""A run over many files: units are given ahead of the files' turns, results are there when they come.
+"""A run over many files: units are given ahead of the files' turns.
 
 Files take their turns in order, as they do where one process deals with them; only the work is
 done by then. How much is ahead of the turn is bounded, whatever there is to do.
@@ -81,7 +81,7 @@ class Run:
         self._batch: Batch | None = None
         self._batches: dict[int, tuple[int, int]] = {}
         self._groups: dict[int, Groups] = {}
-        self._unplanned: deque[tuple[int, int, Unit]] = deque()
+        self._unplanned: deque[tuple[int, Unit]] = deque()
         self._pending: dict[int, _Pending] = {}
         self._results: dict[int, Result] = {}
         self._keys: dict[int, list[str]] = {}
@@ -194,7 +194,7 @@ class Run:
                     return False
             else:
                 self._plan_next()
-        number, n_wanted, unit = self._unplanned.popleft()
+        number, unit = self._unplanned.popleft()
         self._give(number, unit)
         return True
 
@@ -249,7 +249,7 @@ class Run:
             number, self._n_units = self._n_units, self._n_units + 1
         n_input_bytes = sum(span.n_bytes for span in unit.spans)
         self._pending[number] = _Pending(files, n_bytes_of(unit), n_input_bytes, len(files))
-        self._unplanned.append((number, len(files), unit))
+        self._unplanned.append((number, unit))
         return number
 
 

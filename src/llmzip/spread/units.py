@@ -1,4 +1,4 @@
-"""What a worker is given at a time, and what it gives back: values that travel between processes."""
+"""What a worker is given at a time, and what it gives back: values that travel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import xxhash
 from llmzip.codec.access import CodedPart
 from llmzip.codec.parts import EncodedPart
 from llmzip.codec.stats import Stats
-from llmzip.spread.places import Span
+from llmzip.spread.places import Span, is_url
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,14 @@ def n_bytes_of(unit: Unit) -> int:
 
 
 def with_data(unit: Unit) -> Unit:
-    """Return the unit with its bytes, for a worker that cannot read them. Raises as Span.read."""
+    """Return the unit with its bytes, for a worker that cannot read them.
+
+    What it could not write either it is to give back. Raises as Span.read.
+    """
     spans = tuple(span if span.data is not None else _filled(span) for span in unit.spans)
     if isinstance(unit, WholeFiles):
-        return replace(unit, spans=spans)
+        targets = tuple(one if one and is_url(one) else None for one in unit.targets)
+        return replace(unit, spans=spans, targets=targets)
     return replace(unit, spans=(spans[0],))
 
 

@@ -11,7 +11,6 @@ from llmzip.codec.stats import Stats
 from llmzip.compressor import Compressor
 from llmzip.decompressor import Decompressor
 from llmzip.errors import LlmzipError, TrailingError, VerifyError
-from llmzip.spread.places import write_whole
 from llmzip.spread.units import (
     Failed,
     Made,
@@ -23,6 +22,7 @@ from llmzip.spread.units import (
     WholeFiles,
     digest,
 )
+from llmzip.spread.writing import write_whole
 
 
 @dataclass(frozen=True)
