@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from llmzip.codec.many import BATCH_TEXTS
 from llmzip.codec.parts import EncodedPart
 from llmzip.container import End
 from llmzip.errors import LlmzipError
@@ -22,6 +23,9 @@ from llmzip.spread.units import Failed, Made, MadeFiles, MadeText, Result, Unit,
 
 AHEAD_BYTES = 1 << 28
 """No further unit is begun while so much, as n_bytes_of counts, is given or waits for its turn."""
+
+_FILES_LOOKED_AT = 2 * BATCH_TEXTS
+"""So many further files at most are looked at to fill a batch that is wanted now."""
 
 Look = Callable[[int], InputFile | None]
 """Returns the file of a number, in the order of numbers; None where it is dealt with alone."""
@@ -75,13 +79,13 @@ class Run:
         self._manifest = manifest
         self._most_ahead = ahead_bytes
         self._on_step = on_step
-        self._n_planned = 0
+        self._n_seen = 0
         self._n_units = 0
         self._n_ahead = 0
         self._batch: Batch | None = None
         self._batches: dict[int, tuple[int, int]] = {}
         self._groups: dict[int, Groups] = {}
-        self._unplanned: deque[tuple[int, Unit]] = deque()
+        self._planned: deque[tuple[int, Unit]] = deque()
         self._pending: dict[int, _Pending] = {}
         self._results: dict[int, Result] = {}
         self._keys: dict[int, list[str]] = {}
@@ -149,9 +153,10 @@ class Run:
         return units, int(n_bytes)
 
     def _result(self, unit: int) -> Result:
+        if self._batch is not None and self._batch.number == unit:
+            self._fill_batch(self._batch)
+        self._give_now(unit)
         while unit not in self._results:
-            if self._batch is not None and self._batch.number == unit:
-                self._close_batch()  # nothing more comes into it before this file's turn
             self._step()
         pending = self._pending[unit]
         pending.n_wanted -= 1
@@ -186,17 +191,25 @@ class Run:
         """Give the next unit to the dealer; return False where there is none, or too much ahead."""
         if self._n_ahead >= self._most_ahead:
             return False
-        while not self._unplanned:
-            if self._n_planned == self._n_files:
+        while not self._planned:
+            if self._n_seen == self._n_files:
                 self._close_batch()
-                if not self._unplanned:
+                if not self._planned:
                     self._dealer.is_drained = True
                     return False
             else:
                 self._plan_next()
-        number, unit = self._unplanned.popleft()
+        number, unit = self._planned.popleft()
         self._give(number, unit)
         return True
+
+    def _give_now(self, number: int) -> None:
+        """Give a unit whose turn has come, however much is ahead, if that has not been done."""
+        for waiting in self._planned:
+            if waiting[0] == number:
+                self._planned.remove(waiting)
+                self._give(*waiting)
+                return
 
     def _give(self, number: int, unit: Unit) -> None:
         pending = self._pending[number]
@@ -214,11 +227,11 @@ class Run:
             self._dealer.add(number, unit)
 
     def _plan_until(self, number: int) -> None:
-        while self._n_planned <= number:
+        while self._n_seen <= number:
             self._plan_next()
 
     def _plan_next(self) -> None:
-        number, self._n_planned = self._n_planned, self._n_planned + 1
+        number, self._n_seen = self._n_seen, self._n_seen + 1
         with suppress(LlmzipError, OSError):  # comes up again, in its turn
             file = self._look(number)
             if file is None:
@@ -239,6 +252,15 @@ class Run:
         self._batches[number] = self._batch.number, len(self._batch.files)
         self._batch.add(number, file)
 
+    def _fill_batch(self, batch: Batch) -> None:
+        """Close a batch whose turn has come, having looked for what else goes into it."""
+        for _ in range(_FILES_LOOKED_AT):
+            if self._batch is not batch or self._n_seen == self._n_files:
+                break
+            self._plan_next()
+        if self._batch is batch:
+            self._close_batch()
+
     def _close_batch(self) -> None:
         batch, self._batch = self._batch, None
         if batch is not None:
@@ -249,7 +271,7 @@ class Run:
             number, self._n_units = self._n_units, self._n_units + 1
         n_input_bytes = sum(span.n_bytes for span in unit.spans)
         self._pending[number] = _Pending(files, n_bytes_of(unit), n_input_bytes, len(files))
-        self._unplanned.append((number, unit))
+        self._planned.append((number, unit))
         return number
 
 
