@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
     from llmzip.codec import OnTrailing, Progress, Recovery, Stats
-    from llmzip.codec.access import CodedPart, GroupAccess
+    from llmzip.codec.access import CodedPart, GroupAccess, Parts
     from llmzip.codec.decode import Known
     from llmzip.codec.decode_many import AheadProgress
     from llmzip.codec.push import PushDecoder
@@ -303,6 +303,17 @@ class Decompressor(ModelKeeper):
             max_output=self._max_output,
             memlimit=self._memlimit,
         )
+
+    def parts(self, source: BinaryIO) -> Parts | None:
+        """Return the groups of `source` so that each can be decoded elsewhere, by decode_part.
+
+        None where it has but one, or is anything else than one whole member. Raises LimitError,
+        OSError.
+        """
+        from llmzip.codec.access import parts_of
+
+        require_source(source)
+        return parts_of(source, self._max_output)
 
     def decode_part(
         self, packed: bytes, part: CodedPart, progress: Progress | None = None

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-import llmzip
 from fake_pool import FakePool, FakeWorker
+
+import llmzip
 from llmzip.spread.assembly import write_packed, write_text
 from llmzip.spread.cutting import InputFile, PackedCutter, TextCutter
 from llmzip.spread.manifest import Manifest

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import io
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+
+sys.path += [str(Path(__file__).parents[1] / "codec")]  # a model in milliseconds
+
 from codec_samples import FakeModel, awkward, encode, foretold, words
 
-from llmzip.codec.access import GroupAccess
+from llmzip.codec.access import parts_of
 from llmzip.codec.levels import LEVELS, Level
 from llmzip.codec.parts import PartWriter, decode_part, encode_part
 from llmzip.container import ModelRef
-from llmzip.errors import CorruptError, ResumeError
+from llmzip.errors import CorruptError, LimitError, ResumeError
 
 SMALL = replace(LEVELS[5], group_bytes=3000, target_tokens=200)
 FROZEN = replace(LEVELS[1], group_bytes=3000, target_tokens=200)
@@ -60,12 +65,12 @@ def test_any_group_decodes_from_its_own_bytes(
     model: FakeModel, texts: dict[str, bytes], level: Level
 ) -> None:
     packed = encode(model, texts["mixed"], level)
-    access = GroupAccess(io.BytesIO(packed), model.open_to_decode)
-    parts = access.parts()
+    parts = parts_of(io.BytesIO(packed))
     assert parts is not None
-    assert len(parts) == access.n_groups > 2
+    assert len(parts.groups) > 2
     decoded = [
-        decode_part(packed[part.start : part.stop], part, model.open_to_decode) for part in parts
+        decode_part(packed[part.start : part.stop], part, model.open_to_decode)
+        for part in parts.groups
     ]
     assert b"".join(text for text, _ in decoded) == texts["mixed"]
     assert sum(stats.n_tokens for _, stats in decoded) > 100
@@ -75,9 +80,12 @@ def test_files_that_have_no_groups_to_spread_say_so(
     model: FakeModel, texts: dict[str, bytes]
 ) -> None:
     one = encode(model, texts["one group"], SMALL)
-    assert GroupAccess(io.BytesIO(one), model.open_to_decode).parts() is None
-    two = encode(model, texts["mixed"], SMALL) * 2
-    assert GroupAccess(io.BytesIO(two), model.open_to_decode).parts() is None
+    several = encode(model, texts["mixed"], SMALL)
+    assert parts_of(io.BytesIO(several)) is not None
+    for file in (one, several * 2, several + bytes(9), several + b"more", several[:-1], b""):
+        assert parts_of(io.BytesIO(file)) is None
+    with pytest.raises(LimitError, match="--max-output"):
+        parts_of(io.BytesIO(several), max_output=100)
 
 
 def test_a_text_that_has_changed_meanwhile_is_noticed(
@@ -90,7 +98,9 @@ def test_a_text_that_has_changed_meanwhile_is_noticed(
             PartWriter(io.BytesIO()).add(part, other)
 
 
-def test_parts_by_different_models_are_not_one_file(model: FakeModel, texts: dict[str, bytes]) -> None:
+def test_parts_by_different_models_are_not_one_file(
+    model: FakeModel, texts: dict[str, bytes]
+) -> None:
     data = texts["one group"]
     part = encode_part(data, model.open_to_encode, SMALL)
     writer = PartWriter(io.BytesIO())

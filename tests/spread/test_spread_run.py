@@ -19,7 +19,7 @@ from run_samples import (
     some_files,
 )
 
-from llmzip.errors import CorruptError, UsageError, UntrustedError
+from llmzip.errors import CorruptError, UntrustedError, UsageError
 from llmzip.spread.manifest import Manifest
 from llmzip.spread.units import OneGroup, Unit, WholeFiles
 
@@ -98,7 +98,9 @@ def test_what_was_made_otherwise_or_is_damaged_is_not_taken(
         file.write(b'{"part": "cut o')
     files[-1].write_bytes(b"other")
     with closing(manifest(tmp_path)) as noted:
-        assert compress_all(files, compressing(), manifest=noted) == [packed(path) for path in files]
+        assert compress_all(files, compressing(), manifest=noted) == [
+            packed(path) for path in files
+        ]
     assert noted.n_found == 1
     other = Manifest(tmp_path / "resume", "another level")
     compress_all(files, compressing(), manifest=other)

@@ -114,17 +114,14 @@ class _Run:
         """Do one file; None where an earlier run has done it, which is said."""
         if self.spread is None:
             return self.do(number, job)
-        is_done = False
         try:
             if self.spread.was_finished(job):
                 self.messages.info(f"{shown(job.source)}: finished by an earlier run")
-                self.spread.remove_finished(job, removes=self.settings.removes)
+                self.spread.settle(job, removes=self.settings.removes)
                 return None
-            stats = self.do(number, job)
-            is_done = True
-            return stats
+            return self.do(number, job)
         finally:
-            self.spread.end(number, is_done=is_done)
+            self.spread.end(number)
 
     def do(self, number: int, job: Job) -> Stats:
         """Do one file. It stays where a warning says that not all of it was used."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from llmzip.cli.delivery import delivering
 from llmzip.cli.inputs import opened
 from llmzip.cli.messages import Messages, Progress
+from llmzip.cli.partials import drop_finished
 from llmzip.cli.plan import Job, Verb, Work
 from llmzip.cli.progress import Watch
 from llmzip.cli.settings import Settings
@@ -102,22 +103,25 @@ class Spreading:
         except OSError:
             return False
 
-    def remove_finished(self, job: Job, *, removes: bool) -> None:
-        """Remove an input that was_finished speaks of, where inputs go once they are done."""
+    def settle(self, job: Job, *, removes: bool) -> None:
+        """Do what is left to do about a job that was_finished speaks of."""
+        drop_finished(job.output.path)
         if removes:
             with opened(job.source) as reading:
                 reading.note_read()
             reading.remove()
 
-    def end(self, number: int, *, is_done: bool) -> None:
+    def end(self, number: int) -> None:
         """Note that a job's turn is over."""
-        job = self._jobs[number]
         self._turn = None
-        if is_done and self._manifest is not None and job.output.special is None:
-            state, made = self._states.get(number), digest_at(str(job.output.path))
-            if state is not None and made is not None:
-                self._manifest.finish(_place(job.output.path), state, made)
         self.run.end(number)
+
+    def _note(self, number: int, written: BinaryIO) -> None:
+        """Note that an output is complete, before it has its name: whether it has will be seen."""
+        if self._manifest is not None and (state := self._states.get(number)) is not None:
+            written.seek(0)
+            place = _place(self._jobs[number].output.path)
+            self._manifest.finish(place, state, digest_of(written))
 
     def _look(self, number: int) -> InputFile | None:
         """Return the file of a job, unless its turn will only refuse it. Raises as that will."""
@@ -140,7 +144,7 @@ class Spreading:
         stream.seek(0)
         if digest(data) != made.source_digest:
             return None  # it is another file by now
-        return self._delivering(partial(_write_made, made))
+        return self._delivering(number, partial(_write_made, made))
 
     def _of_groups(self, number: int, groups: Groups) -> Work:
         def write(reading: BinaryIO, sink: BinaryIO, progress: Progress) -> Stats:
@@ -149,18 +153,19 @@ class Spreading:
                 return write_packed(self.run, groups, reading, sink)
             return write_text(self.run, groups, sink)
 
-        return self._delivering(write)
+        return self._delivering(number, write)
 
-    def _delivering(self, write: Work) -> Work:
+    def _delivering(self, number: int, write: Work) -> Work:
         """Return `write` with what is done about damage, and where an earlier run has begun."""
 
         def work(reading: BinaryIO, writing: BinaryIO, progress: Progress) -> Stats:
             if self._manifest is not None:  # what there is was not made of these parts
                 writing.seek(0)
                 writing.truncate()
-            if not self._verifies:
-                return write(reading, writing, progress)
-            return _verified(write, reading, writing, progress)
+            do = partial(_verified, write) if self._verifies else write
+            stats = do(reading, writing, progress)
+            self._note(number, writing)
+            return stats
 
         if not self._verb.reads_llmz:
             return work

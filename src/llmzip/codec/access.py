@@ -23,6 +23,7 @@ from llmzip.container import (
     check_output,
     read_group,
     read_index,
+    read_lone_index,
 )
 from llmzip.container.limits import FILE_CHECKSUM_BYTES
 
@@ -48,6 +49,36 @@ class CodedPart:
         """Return the index of the file as if it had this group only, and began with it."""
         end = End(self.entry.n_bytes, bytes(FILE_CHECKSUM_BYTES), (self.entry,))
         return Index(-self.entry.offset, self.options, self.model, end)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The groups of a file, and the end that all of its text must come to."""
+
+    groups: list[CodedPart]
+    end: End
+
+
+def parts_of(source: BinaryIO, max_output: int | None = None) -> Parts | None:
+    """Return the groups of a file so that each can be decoded elsewhere.
+
+    None where there is but one, or the file is anything else than one whole member.
+    Raises LimitError as decode_stream does, OSError.
+    """
+    index = read_lone_index(source)
+    if index is None or len(index.groups) < 2:
+        return None
+    n_file_bytes = source.seek(0, io.SEEK_END)
+    check_output(index.end.n_bytes, n_file_bytes, max_output)
+    starts = [index.start + group.offset for group in index.groups]
+    stops = [*starts[1:], n_file_bytes]
+    return Parts(
+        [
+            CodedPart(index.options, index.model, entry, start, stop, n_file_bytes)
+            for entry, start, stop in zip(index.groups, starts, stops, strict=True)
+        ],
+        index.end,
+    )
 
 
 class GroupAccess:
@@ -90,27 +121,6 @@ class GroupAccess:
     def n_groups(self) -> int:
         """How many groups there are."""
         return len(self._groups)
-
-    def parts(self) -> list[CodedPart] | None:
-        """Return the groups so that each can be decoded elsewhere; None of a file that is small.
-
-        None, too, where it has several members: their groups do not make one text.
-        """
-        indexes = {id(index) for index, _ in self._groups}
-        if len(indexes) != 1 or self.n_groups < 2:
-            return None
-        index = self._groups[0][0]
-        starts = [index.start + group.offset for group in index.groups]
-        stops = [*starts[1:], self._n_file_bytes]
-        return [
-            CodedPart(index.options, index.model, entry, start, stop, self._n_file_bytes)
-            for entry, start, stop in zip(index.groups, starts, stops, strict=True)
-        ]
-
-    @property
-    def end(self) -> End:
-        """The end of the last member: what all of its text must come to."""
-        return self._groups[-1][0].end
 
     def start(self, number: int) -> int:
         """Return where group `number` begins in the decoded text."""

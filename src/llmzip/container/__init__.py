@@ -12,7 +12,7 @@ docs/FORMAT.md is the specification. Typical use:
 from llmzip.container.catalog import WELL_KNOWN
 from llmzip.container.checksum import FileChecksum, chunk_checksum, dictionary_mark
 from llmzip.container.claims import Claims, are_plausible, check_output
-from llmzip.container.index import Index, read_group, read_index
+from llmzip.container.index import Index, read_group, read_index, read_lone_index
 from llmzip.container.reader import Reader
 from llmzip.container.records import (
     ADAPTIVE_OPTIONS,
@@ -62,4 +62,5 @@ __all__ = [
     "inspect",
     "read_group",
     "read_index",
+    "read_lone_index",
 ]

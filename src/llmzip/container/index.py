@@ -55,6 +55,18 @@ def read_index(source: BinaryIO) -> tuple[Index, ...]:
     return tuple(_from_records(source))
 
 
+def read_lone_index(source: BinaryIO) -> Index | None:
+    """Return the index of a file that is one member, which is no compact one, and nothing else.
+
+    None of any other file, damaged ones among them. Takes a look at the file's two ends.
+    """
+    try:
+        source.seek(0)
+        return _from_trailer(source) if check_start(Source(source)).is_sequence else None
+    except FormatError:
+        return None
+
+
 def read_group(source: BinaryIO, index: Index, number: int) -> Iterator[Group | Wave]:
     """Yield the records of group `number` (from 0) of the member that `index` describes.
 

@@ -72,13 +72,14 @@ class PackedCutter:
         if file.state.n_bytes <= BATCH_BYTES:
             return None
         with opened(file.place) as stream:
-            access = self._decompressor.access(stream)
-        if (parts := access.parts()) is None:
+            parts = self._decompressor.parts(stream)
+        if parts is None:
             return None
         groups = [
-            OneGroup((Span(file.place, part.start, part.stop, file.state),), part) for part in parts
+            OneGroup((Span(file.place, part.start, part.stop, file.state),), part)
+            for part in parts.groups
         ]
-        return Cut(groups, access.end)
+        return Cut(groups, parts.end)
 
 
 class Batch:

@@ -140,8 +140,10 @@ class _Files:
         if named.target is None or named.error is not None:
             return None
         state = self._states[number] = state_of(named.source)
-        if self._was_there(named, state) or (not self._force and exists(named.target)):
+        if self._was_there(named, state):
             return None
+        if not self._force and self._manifest is None and exists(named.target):
+            return None  # with a manifest it may be what a run that was killed has not noted
         return InputFile(named.source, state, named.target if self._is_shared(named) else None)
 
     def _is_shared(self, named: Report) -> bool:

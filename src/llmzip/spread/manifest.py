@@ -1,7 +1,7 @@
 """What a run has done, for one that goes on after it was killed.
 
 A folder of this user's alone: `manifest.jsonl`, a line for each part and each file that is done,
-with its digest; and the parts of files that are not, each under the digest of what it was made
+with its digest; and the parts of files that are not, known by digests of what they were made
 of and how. A line that was cut off, and a part that is not what its line says, are as if nothing
 had been done.
 """
@@ -11,21 +11,31 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from llmzip.codec.access import CodedPart
 from llmzip.errors import UsageError
 from llmzip.ownership import make_private
 from llmzip.spread.packing import pack, unpack
-from llmzip.spread.places import State
-from llmzip.spread.units import OneGroup, Result, Unit, digest
+from llmzip.spread.places import Span, State
+from llmzip.spread.units import MadeFiles, Result, digest
 
 try:
     import fcntl
 except ImportError:  # Windows: two runs at once are not noticed there
     fcntl = None  # type: ignore[assignment]
+
+
+@dataclass
+class _Part:
+    """A result that is kept. n_wanted: how many keys lead to it."""
+
+    digest: bytes
+    n_wanted: int
 
 
 class Manifest:
@@ -41,7 +51,8 @@ class Manifest:
         self.folder = folder
         self.n_found = 0
         self._settings = settings
-        self._parts: dict[str, bytes] = {}
+        self._parts: dict[str, _Part] = {}
+        self._places: dict[str, tuple[str, int]] = {}  # of keys: name of a part, place in it
         self._files: dict[str, tuple[State, bytes]] = {}
         make_private(folder)
         path = folder / "manifest.jsonl"
@@ -51,43 +62,54 @@ class Manifest:
             self._read(line)
         self._file.write(b"\n")  # after a line that was cut off
 
-    def key(self, unit: Unit) -> str:
-        """Return what stands for a unit, whose bytes are read. Raises as Span.read does."""
-        known = [self._settings, type(unit).__name__]
-        if isinstance(unit, OneGroup) and unit.part is not None:
-            known += [repr(unit.part.options), repr(unit.part.model)]
-        digests = [digest(span.read()) for span in unit.spans]
-        return digest(b"".join([digest("\0".join(known).encode()), *digests])).hex()
+    def key(self, span: Span, part: CodedPart | None = None) -> str:
+        """Return what stands for a file or group, whose bytes are read. Raises as Span.read."""
+        how = "" if part is None else f"{part.options} {part.model}"
+        known = digest(f"{self._settings}\0{how}".encode())
+        return digest(known + digest(span.read())).hex()
 
     def part(self, key: str) -> Result | None:
-        """Return the result that was kept under `key`, if it is whole."""
-        with suppress(OSError, ValueError, KeyError, TypeError, StopIteration):
-            data = self._path(key).read_bytes()
-            if digest(data) == self._parts.get(key):
-                result = unpack(data)
-                self.n_found += 1
-                return result
+        """Return the result that was kept under `key`, if it is whole; of a file it alone."""
+        name, place = self._places.get(key, ("", 0))
+        with suppress(OSError, ValueError, KeyError, TypeError, StopIteration, IndexError):
+            data = self._path(name).read_bytes()
+            if digest(data) != self._parts[name].digest:
+                return None
+            result = unpack(data)
+            if isinstance(result, MadeFiles):
+                result = MadeFiles((result.files[place],))
+            self.n_found += 1
+            return result
         return None
 
-    def keep(self, key: str, result: Result) -> None:
-        """Keep a result, safe on disk when this returns. Raises OSError."""
-        if (data := pack(result)) is None:
+    def keep(self, keys: Sequence[str], result: Result) -> None:
+        """Keep a result: of small files with the key of each. It is safe on disk in the end.
+
+        Raises OSError.
+        """
+        if (data := pack(result)) is None or not keys:
             return
-        path = self._path(key)
+        name = keys[0]
+        path = self._path(name)
         temporary = path.with_suffix(".tmp")
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-        self._parts[key] = digest(data)
-        self._write({"part": key, "digest": digest(data).hex()})
+        self._write({"part": name, "keys": list(keys), "digest": digest(data).hex()})
+        self._note_part(name, keys, digest(data))
 
     def drop(self, keys: Iterable[str]) -> None:
         """Be done with parts: the files that they are for are complete."""
         for key in keys:
-            with suppress(OSError):
-                self._path(key).unlink()
+            name, _ = self._places.pop(key, ("", 0))
+            if (part := self._parts.get(name)) is not None:
+                part.n_wanted -= 1
+                if part.n_wanted <= 0:
+                    del self._parts[name]
+                    with suppress(OSError):
+                        self._path(name).unlink()
 
     def finished(self, target: str, source: State) -> bytes | None:
         """Return the digest that an output was finished with, from the same input."""
@@ -122,10 +144,14 @@ class Manifest:
             fields: dict[str, Any] = json.loads(line)
             found = bytes.fromhex(fields["digest"])
             if "part" in fields:
-                self._parts[str(fields["part"])] = found
+                self._note_part(str(fields["part"]), [str(key) for key in fields["keys"]], found)
             else:
                 state = State(int(fields["bytes"]), str(fields["version"]))
                 self._files[str(fields["file"])] = state, found
+
+    def _note_part(self, name: str, keys: Sequence[str], found: bytes) -> None:
+        self._parts[name] = _Part(found, len(keys))
+        self._places.update({key: (name, place) for place, key in enumerate(keys)})
 
     def _write(self, fields: dict[str, Any]) -> None:
         self._file.write(json.dumps(fields).encode() + b"\n")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from llmzip.codec.many import BATCH_TEXTS
 from llmzip.codec.parts import EncodedPart
@@ -19,7 +19,17 @@ from llmzip.spread.cutting import Batch, Cutter, InputFile
 from llmzip.spread.dealer import Counts, Dealer
 from llmzip.spread.manifest import Manifest
 from llmzip.spread.pool import Pool, WorkersLostError
-from llmzip.spread.units import Failed, Made, MadeFiles, MadeText, Result, Unit, n_bytes_of
+from llmzip.spread.units import (
+    Failed,
+    Made,
+    MadeFiles,
+    MadeText,
+    OneGroup,
+    Result,
+    Unit,
+    WholeFiles,
+    n_bytes_of,
+)
 
 AHEAD_BYTES = 1 << 28
 """No further unit is begun while so much, as n_bytes_of counts, is given or waits for its turn."""
@@ -48,7 +58,8 @@ class _Pending:
     n_bytes: int
     n_input_bytes: int
     n_wanted: int
-    key: str | None = None
+    unit: Unit
+    keys: list[str] = field(default_factory=list)
 
 
 class Run:
@@ -174,10 +185,21 @@ class Run:
         self._on_step()
 
     def _keep(self, number: int, result: Result) -> None:
-        pending = self._pending[number]
-        if self._manifest is not None and pending.key is not None:
-            self._manifest.keep(pending.key, result)
+        if self._manifest is not None:
+            self._note(self._manifest, self._pending[number], result)
         self._have(number, result)
+
+    def _note(self, manifest: Manifest, pending: _Pending, result: Result) -> None:
+        """Note what is done: what workers have written is, the rest is kept until it is."""
+        if not isinstance(result, MadeFiles) or not isinstance(pending.unit, WholeFiles):
+            manifest.keep(pending.keys, result)
+            return
+        unit = pending.unit
+        for span, target, one in zip(unit.spans, unit.targets, result.files, strict=True):
+            if target is not None and one is not None and one.data is None:
+                manifest.finish(target, span.state, one.digest)
+        if any(one is not None and one.data is not None for one in result.files):
+            manifest.keep(pending.keys, result)
 
     def _have(self, number: int, result: Result) -> None:
         self._results[number] = result
@@ -214,17 +236,20 @@ class Run:
     def _give(self, number: int, unit: Unit) -> None:
         pending = self._pending[number]
         self._n_ahead += pending.n_bytes
-        if self._manifest is not None:
-            with suppress(LlmzipError, OSError):  # whoever is to do it will say
-                pending.key = self._manifest.key(unit)
-                for file in pending.files:
-                    self._keys.setdefault(file, []).append(pending.key)
-        found = self._manifest.part(pending.key) if self._manifest and pending.key else None
-        if found is not None:
-            pending.key = None
+        if (found := self._found(pending, unit)) is not None:
             self._have(number, found)
         else:
             self._dealer.add(number, unit)
+
+    def _found(self, pending: _Pending, unit: Unit) -> Result | None:
+        """Return the result of a group that an earlier run has kept. Small files have had that."""
+        if self._manifest is None or not isinstance(unit, OneGroup):
+            return None
+        with suppress(LlmzipError, OSError):  # whoever is to do it will say
+            pending.keys = [self._manifest.key(unit.spans[0], unit.part)]
+            self._keys.setdefault(pending.files[0], []).extend(pending.keys)
+            return self._manifest.part(pending.keys[0])
+        return None
 
     def _plan_until(self, number: int) -> None:
         while self._n_seen <= number:
@@ -244,6 +269,12 @@ class Run:
             self._groups[number] = Groups(units, file.state.n_bytes, cut.end)
 
     def _add_small(self, number: int, file: InputFile) -> None:
+        if self._manifest is not None:
+            key = self._manifest.key(file.span)
+            self._keys[number] = [key]
+            if (found := self._manifest.part(key)) is not None:
+                self._add_found(number, file, found)
+                return
         if self._batch is not None and not self._batch.takes(file):
             self._close_batch()
         if self._batch is None:
@@ -251,6 +282,16 @@ class Run:
             self._n_units += 1
         self._batches[number] = self._batch.number, len(self._batch.files)
         self._batch.add(number, file)
+
+    def _add_found(self, number: int, file: InputFile, result: Result) -> None:
+        """Take a small file whose result an earlier run has kept."""
+        batch = Batch(self._n_units)
+        batch.add(number, file)
+        self._announce((number,), batch.unit(self._replace))
+        self._planned.pop()
+        self._batches[number] = batch.number, 0
+        self._n_ahead += self._pending[batch.number].n_bytes
+        self._have(batch.number, result)
 
     def _fill_batch(self, batch: Batch) -> None:
         """Close a batch whose turn has come, having looked for what else goes into it."""
@@ -270,7 +311,10 @@ class Run:
         if number is None:
             number, self._n_units = self._n_units, self._n_units + 1
         n_input_bytes = sum(span.n_bytes for span in unit.spans)
-        self._pending[number] = _Pending(files, n_bytes_of(unit), n_input_bytes, len(files))
+        pending = _Pending(files, n_bytes_of(unit), n_input_bytes, len(files), unit)
+        if isinstance(unit, WholeFiles):
+            pending.keys = [key for file in files for key in self._keys.get(file, ())]
+        self._pending[number] = pending
         self._planned.append((number, unit))
         return number
 
