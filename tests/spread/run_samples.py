@@ -109,6 +109,11 @@ def compress_all(
         manifest=manifest,
         ahead_bytes=ahead_bytes,
     )
+    return made_by(run, files)
+
+
+def made_by(run: Run, files: Sequence[Path]) -> list[bytes | None]:
+    """What a run that compresses makes of files."""
     made: list[bytes | None] = []
     for number, path in enumerate(files):
         if (groups := run.groups(number)) is not None:

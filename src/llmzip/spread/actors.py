@@ -135,6 +135,10 @@ class Actors:
             ready, _ = ray.wait(list(self._tasks), timeout=0) if self._tasks else ([], [])
         return events
 
+    def kill_one(self) -> None:
+        """Kill an actor, as a machine that fails does: for tests and demonstrations."""
+        ray.kill(next(iter(self._handles.values())).actor)
+
     def close(self) -> None:
         """End the actors."""
         for handle in self._handles.values():

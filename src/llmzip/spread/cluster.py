@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 STORE_BYTES = 1 << 29
 """Of a cluster that is started here, for what is on its way: a few groups for each actor."""
+
+_ANSWER_TIMEOUT_S = 10.0
 
 _SIGNALS = [s for s in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, s)]
 
@@ -66,6 +69,16 @@ def _ray() -> Any:
     return ray
 
 
+def _require_answer(address: str) -> None:
+    """Raise UsageError where nobody listens at HOST:PORT: Ray itself would try for a minute."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), _ANSWER_TIMEOUT_S):
+            pass
+    except (OSError, ValueError, OverflowError) as exc:
+        raise UsageError(f"no cluster of Ray answers at {address}: {exc}") from exc
+
+
 def _connect(ray: Any, address: str | None) -> None:
     quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address in (None, "auto"):
@@ -75,6 +88,8 @@ def _connect(ray: Any, address: str | None) -> None:
         if os.environ.get("RAY_ADDRESS"):
             raise UsageError(f"no cluster of Ray answers at {os.environ['RAY_ADDRESS']}")
         address = "local"
+    if address != "local":
+        _require_answer(address)
     own = {"include_dashboard": False, "object_store_memory": STORE_BYTES}
     try:
         ray.init(address=address, **quiet, **(own if address == "local" else {}))
