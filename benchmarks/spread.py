@@ -62,8 +62,8 @@ def _rows(folder: Path, n_bytes: int, options: argparse.Namespace) -> Iterator[t
     commands.llmzip("-1", "-m", options.model, "-c", first)  # prepares the model
     yield _row("one process", commands, (), folder, n_bytes, options)
     for count in options.workers:
-        how = ("--processes", str(count))
-        yield _row(f"--processes {count}", commands, how, folder, n_bytes, options)
+        here = ("--processes", str(count))
+        yield _row(f"--processes {count}", commands, here, folder, n_bytes, options)
     if options.no_ray:
         return
     with cluster(n_nodes=1, n_cpus=max(options.workers)) as running:

@@ -38,9 +38,14 @@ class _Task:
 
 @dataclass
 class _Load:
-    """What a worker has, and how fast it was. since_s: when it began what it is at."""
+    """What a worker has, and how fast it was.
 
-    given: deque[int] = field(default_factory=deque)
+    given: bytes of its units, by their numbers, in order; n_given_bytes: of all of them.
+    since_s: when it began what it is at.
+    """
+
+    given: dict[int, int] = field(default_factory=dict)
+    n_given_bytes: int = 0
     since_s: float = 0.0
     n_bytes: int = 0
     seconds: float = 0.0
@@ -129,7 +134,7 @@ class Dealer:
         load, now_s = self._loads.get(worker), self._clock()
         if load is None or number not in load.given:
             return
-        load.given.remove(number)
+        load.n_given_bytes -= load.given.pop(number)
         if (task := self._tasks.get(number)) is not None:
             load.n_bytes += n_bytes_of(task.unit)
             load.seconds += max(1e-6, now_s - load.since_s)
@@ -189,16 +194,18 @@ class Dealer:
     def _seconds_until(self, worker: int, n_bytes: int) -> float:
         """Return how long a worker will take for what it has, and so many bytes more."""
         load = self._loads[worker]
-        waiting = sum(n_bytes_of(self._tasks[n].unit) for n in load.given if n in self._tasks)
-        speeds = [one.bytes_per_s for one in self._loads.values() if one.bytes_per_s is not None]
-        speed = load.bytes_per_s or max(speeds, default=1.0)  # a new one is tried
-        return (waiting + n_bytes) / speed
+        speed = load.bytes_per_s or self._highest_speed()  # a new one is tried
+        return (load.n_given_bytes + n_bytes) / speed
+
+    def _highest_speed(self) -> float:
+        return max(load.bytes_per_s or 0.0 for load in self._loads.values()) or 1.0
 
     def _give(self, worker: int, number: int) -> None:
         load, task = self._loads[worker], self._tasks[number]
         if not load.given:
             load.since_s = self._clock()
-        load.given.append(number)
+        load.given[number] = n_bytes_of(task.unit)
+        load.n_given_bytes += load.given[number]
         self.counts.n_again += task.n_losses > 0 or bool(task.workers)
         task.workers.add(worker)
         try:
