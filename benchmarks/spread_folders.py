@@ -20,8 +20,9 @@ def make_folder(folder: Path, texts: bytes, n_files: int, n_texts: int, seed: in
     folder.mkdir(parents=True)
     n_all = 0
     for number in range(n_files):
-        size = int(LEAST_BYTES * (MOST_BYTES / LEAST_BYTES) ** chance.random())
-        is_text = number % max(1, n_files // max(1, n_texts)) == 0
+        share = 1.0 if number == 0 else chance.random() ** 3  # most are small
+        size = int(LEAST_BYTES * (MOST_BYTES / LEAST_BYTES) ** share)
+        is_text = number % max(1, n_files // max(1, n_texts)) == 1
         data = _text(texts, chance) if is_text else _cheap(size, chance)
         (folder / f"{number:03}").write_bytes(data)
         n_all += len(data)

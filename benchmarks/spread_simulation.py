@@ -5,24 +5,29 @@
 
 Workers have --speed bytes a second, give or take a share --spread of it; one of them is lost every
 --lost-every seconds (0: never) and replaced after --restart. Workers and clock are simulated, the
-dealer is the product's, and the processor time that it takes for each unit is measured.
+dealer is the product's, and the processor time that it takes for each unit is measured; so is how
+fast the driver puts files together, of groups that did not compress, the most that there is to do.
 """
 
 from __future__ import annotations
 
 import argparse
 import heapq
+import io
 import random
 import time
 from collections import deque
 from collections.abc import Sequence
 
+from llmzip.codec.parts import PartWriter
 from llmzip.codec.stats import Stats
+from llmzip.compressor import Compressor
 from llmzip.spread.dealer import Dealer
 from llmzip.spread.places import Span, State
 from llmzip.spread.pool import Event, Finished, Lost, Ready
 from llmzip.spread.units import MadeText, OneGroup, Result, Unit, n_bytes_of
 
+_N_ASSEMBLED = 100
 DONE: Result = MadeText(b"", Stats())
 
 
@@ -120,8 +125,19 @@ def main(arguments: Sequence[str] | None = None) -> str:
         f"{dealer.counts.n_lost:,} lost, {dealer.counts.n_again:,} units given again; "
         f"the dealer takes {1e6 * driver_s:,.0f} us a unit"
     )
+    line += f"; files are put together at {assembly_bytes_per_s() / 1e6:,.0f} MB/s"
     print(line)
     return line
+
+
+def assembly_bytes_per_s() -> float:
+    """Measure how fast groups that others have made are written into one file, without a disk."""
+    text = random.Random(1).randbytes(1 << 20)
+    part = Compressor(level=1, threads=1).encode_part(text)
+    writer, begin_s = PartWriter(io.BytesIO()), time.process_time()
+    for _ in range(_N_ASSEMBLED):
+        writer.add(part, text)
+    return _N_ASSEMBLED * len(text) / (time.process_time() - begin_s)
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:

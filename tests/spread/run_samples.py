@@ -94,7 +94,7 @@ def compress_all(
     *,
     pool: FakePool | None = None,
     manifest: Manifest | None = None,
-    ahead_bytes: int = 1 << 28,
+    ahead_bytes: int | None = None,
 ) -> list[bytes | None]:
     """What a run makes of files; None of one that is left to be done alone."""
 

@@ -85,6 +85,11 @@ class Dealer:
         """Whether there should be more units to choose from."""
         return len(self._waiting) < max(1, len(self._loads))
 
+    @property
+    def n_workers(self) -> int:
+        """How many there are that can be given units."""
+        return len(self._loads)
+
     def begun(self) -> Iterator[tuple[int, int]]:
         """Yield the units that are begun, each with the bytes done of it, as n_bytes_of counts."""
         for number, task in self._tasks.items():

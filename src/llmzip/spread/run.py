@@ -32,7 +32,9 @@ from llmzip.spread.units import (
 )
 
 AHEAD_BYTES = 1 << 28
-"""No further unit is begun while so much, as n_bytes_of counts, is given or waits for its turn."""
+AHEAD_BYTES_EACH = 1 << 24
+"""No further unit is begun while so much, as n_bytes_of counts, is given or waits for its turn:
+the first in all, or the second for each worker, if that is more."""
 
 _FILES_LOOKED_AT = 2 * BATCH_TEXTS
 """So many further files at most are looked at to fill a batch that is wanted now."""
@@ -79,7 +81,7 @@ class Run:
         *,
         replace: bool = False,
         manifest: Manifest | None = None,
-        ahead_bytes: int = AHEAD_BYTES,
+        ahead_bytes: int | None = None,
         on_step: Callable[[], None] = lambda: None,
     ) -> None:
         self._dealer = Dealer(pool)
@@ -211,7 +213,7 @@ class Run:
 
     def _give_next(self) -> bool:
         """Give the next unit to the dealer; return False where there is none, or too much ahead."""
-        if self._n_ahead >= self._most_ahead:
+        if self._n_ahead >= self._most_bytes_ahead():
             return False
         while not self._planned:
             if self._n_seen == self._n_files:
@@ -224,6 +226,11 @@ class Run:
         number, unit = self._planned.popleft()
         self._give(number, unit)
         return True
+
+    def _most_bytes_ahead(self) -> int:
+        if self._most_ahead is not None:
+            return self._most_ahead
+        return max(AHEAD_BYTES, AHEAD_BYTES_EACH * self._dealer.n_workers)
 
     def _give_now(self, number: int) -> None:
         """Give a unit whose turn has come, however much is ahead, if that has not been done."""
