@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,9 +20,8 @@ from llmzip.spread.run import Run
 from llmzip.spread.units import Result, Unit
 from llmzip.spread.worker import Tools, Worker
 
-LEVEL = 1
-"""Its groups are the smallest, a mebibyte."""
-COMPRESSOR = llmzip.Compressor(level=LEVEL, threads=1)
+COMPRESSOR = llmzip.Compressor(level=1, threads=1)
+COMPRESSOR._level = replace(COMPRESSOR._level, group_bytes=100_000)  # files of many bytes take long
 DECOMPRESSOR = llmzip.Decompressor(threads=1)
 
 
@@ -34,13 +33,13 @@ def some_files(folder: Path) -> list[Path]:
     """Write small and large files, in an order that mixes them."""
     contents = {
         "a": noise(700),
-        "b large": noise(1_300_000),
+        "b large": noise(130_000),
         "c empty": b"",
-        "d": bytes(50_000),
+        "d": bytes(5_000),
         "e": noise(40_000, 2),
         "f": noise(60_000, 3),
-        "g whole groups": noise(1 << 20, 4),
-        "h middling": noise(100_000, 5),
+        "g whole groups": noise(100_000, 4),
+        "h middling": noise(80_000, 5),
         "i": b"short",
     }
     folder.mkdir(exist_ok=True)
