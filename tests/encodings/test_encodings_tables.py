@@ -96,3 +96,15 @@ def test_characters_that_are_written_in_an_unusual_way_are_no_text() -> None:
 def test_characters_that_an_encoding_lacks_are_an_error(name: str) -> None:
     with pytest.raises(UnicodeEncodeError):
         ENCODINGS[name].encode("\ud800" if name == "UTF-16LE" else "a\U0001f600")
+
+
+@pytest.mark.parametrize("encoding", SEVERAL, ids=lambda encoding: encoding.name)
+def test_a_long_line_is_text_around_what_is_none(encoding: MultiByte) -> None:
+    """However its characters lie in what is read at once."""
+    text = TEXTS[encoding.name].replace("\n", "") * 40
+    for shift in range(4):
+        one = encoding.encode("a" * shift + text)
+        spans = list(encoding.spans(one + b"\x81 " + one))  # a space ends no character
+        assert [span for span in spans if isinstance(span, bytes)] == [b"\x81"]
+        texts = "".join(span for span in spans if isinstance(span, str))
+        assert texts == f"{'a' * shift}{text} {'a' * shift}{text}"

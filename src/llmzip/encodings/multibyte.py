@@ -14,6 +14,7 @@ from functools import cached_property
 from llmzip.errors import UnsupportedError
 
 _MOST_BYTES = 4  # of a character
+_WINDOW_BYTES = 512  # that are read at once where something is no text: a line may have millions
 
 
 @dataclass(frozen=True)
@@ -56,14 +57,30 @@ class MultiByte:
                 yield from self._step(line)
 
     def _step(self, data: bytes) -> Iterator[str | bytes]:
-        """Yield the parts of `data` character by character."""
+        """Yield the parts of `data`, text as far as it goes, else a character or a byte."""
         at = 0
         while at < len(data):
-            stops = range(at + 1, min(at + _MOST_BYTES, len(data)) + 1)
-            read = (self._read(data[at:stop]) for stop in stops)
-            part = next((one for one in read if one is not None), data[at : at + 1])
+            part = self._text_before(data[at : at + _WINDOW_BYTES])
+            part = part or self._character(data[at : at + _MOST_BYTES])
             yield part
             at += len(part if isinstance(part, bytes) else self.encode(part))
+
+    def _text_before(self, data: bytes) -> str:
+        """Return what stands before the first bytes that are no text; "" if not all is as usual."""
+        try:
+            data.decode(self.codec)
+        except UnicodeDecodeError as exc:
+            data = data[: exc.start]
+        text = self._read(data)
+        return text if isinstance(text, str) else ""
+
+    def _character(self, data: bytes) -> str | bytes:
+        """Return the character that `data` begins with, its bytes if they are not the usual ones.
+
+        The first byte if there is none.
+        """
+        read = (self._read(data[:stop]) for stop in range(1, len(data) + 1))
+        return next((one for one in read if one is not None), data[:1])
 
     def _read(self, data: bytes) -> str | bytes | None:
         """Return what `data` spells, itself if that is written otherwise, None if it is no text."""
