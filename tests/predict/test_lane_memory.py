@@ -15,8 +15,8 @@ from llmzip.predict.windows import Window
 
 def bytes_of_caches(lanes: ExactLanes) -> int:
     caches = [group._cache for group in lanes._groups]
-    tensors = [t for c in caches for t in (c.keys, c.values, c.key_scales, c.value_scales)]
-    return sum(t.numel() * t.element_size() for t in tensors)
+    arrays = [a for c in caches for a in (c.keys, c.values, c.key_scales, c.value_scales)]
+    return sum(a.nbytes for a in arrays)
 
 
 @pytest.mark.parametrize("recipe", [GPT2, LLAMA])

@@ -16,8 +16,11 @@ from codec_samples import FakeModel, awkward, encode, foretold, words
 from llmzip.codec.access import parts_of
 from llmzip.codec.levels import LEVELS, Level
 from llmzip.codec.parts import PartWriter, decode_part, encode_part
+from llmzip.codec.stats import Stats
 from llmzip.container import ModelRef
 from llmzip.errors import CorruptError, LimitError, ResumeError
+from llmzip.spread.packing import pack, unpack
+from llmzip.spread.units import MadeText
 
 SMALL = replace(LEVELS[5], group_bytes=3000, target_tokens=200)
 FROZEN = replace(LEVELS[1], group_bytes=3000, target_tokens=200)
@@ -107,3 +110,14 @@ def test_parts_by_different_models_are_not_one_file(
     writer.add(part, data)
     with pytest.raises(ResumeError, match="different models"):
         writer.add(replace(part, model=ModelRef("another", "", b"prints")), data)
+
+
+def test_what_was_measured_comes_back_and_adds_up() -> None:
+    stats = Stats(n_bytes=7, model_name="a", transcoded={"UTF-16LE": 5, "BIG5": 2})
+    kept = pack(MadeText(b"text", stats))
+    assert kept is not None
+    found = unpack(kept)
+    assert found == MadeText(b"text", stats)
+    stats.add(Stats(n_bytes=3, way="cpu", transcoded={"BIG5": 1, "EUC-KR": 2}))
+    wanted = {"UTF-16LE": 5, "BIG5": 3, "EUC-KR": 2}
+    assert stats == Stats(n_bytes=10, model_name="a", way="cpu", transcoded=wanted)

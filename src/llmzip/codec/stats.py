@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
@@ -33,7 +32,7 @@ class Stats:
     opening_seconds: float = 0.0  # of these, until the model was ready
     model_name: str | None = None  # None where no chunk needed one
     way: str | None = None  # where and how the model runs, as "cpu, avx2", once it is opened
-    transcoded: Counter[str] = field(default_factory=Counter)
+    transcoded: dict[str, int] = field(default_factory=dict)
 
     def count(self, chunk: Chunk) -> None:
         """Add a chunk for the model."""
@@ -42,16 +41,22 @@ class Stats:
         self.n_model_bytes += chunk.n_bytes
         self.n_payload_bytes += len(chunk.payload)
         if chunk.kind.encoding is not None:
-            self.transcoded[chunk.kind.encoding] += chunk.n_bytes
+            self._add_transcoded({chunk.kind.encoding: chunk.n_bytes})
 
     def add(self, other: Stats) -> None:
         """Count what was measured of another part of the same file; times add up, too."""
         for each in fields(self):
             own, more = getattr(self, each.name), getattr(other, each.name)
-            if not isinstance(own, str | None):
+            if isinstance(own, dict):
+                self._add_transcoded(more)
+            elif not isinstance(own, str | None):
                 setattr(self, each.name, own + more)
             elif more is not None:
                 setattr(self, each.name, more)
+
+    def _add_transcoded(self, n_bytes: Mapping[str, int]) -> None:
+        for name, n in n_bytes.items():
+            self.transcoded[name] = self.transcoded.get(name, 0) + n
 
     @property
     def bits_per_byte(self) -> float:

@@ -60,8 +60,8 @@ class MultiByte:
         """Yield the parts of `data`, text as far as it goes, else a character or a byte."""
         at = 0
         while at < len(data):
-            part = self._text_before(data[at : at + _WINDOW_BYTES])
-            part = part or self._character(data[at : at + _MOST_BYTES])
+            text = self._text_before(data[at : at + _WINDOW_BYTES])
+            part = text or self._character(data[at : at + _MOST_BYTES])
             yield part
             at += len(part if isinstance(part, bytes) else self.encode(part))
 

@@ -15,8 +15,9 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from llmzip import children
 from llmzip.errors import ModelDamagedError, ModelNotFoundError
-from llmzip.models import children, digests, home, notice
+from llmzip.models import digests, home, notice
 from llmzip.models.catalog import WheelSource
 
 _BLOCK_N_BYTES = 1 << 20

@@ -8,8 +8,6 @@ from __future__ import annotations
 import os
 import pickle
 import queue
-import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import IO, cast
 
 import llmzip
+from llmzip.children import Process, start_code
 from llmzip.spread.places import is_private
 from llmzip.spread.pool import Advanced, Event, Finished, Lost, Ready
 from llmzip.spread.units import Result, Unit, with_data
@@ -32,7 +31,7 @@ _START = "import sys; sys.path.append({root!r}); from llmzip.spread.child import
 class _Child:
     """A process that is a worker. place: which of the pool's it stands for."""
 
-    process: subprocess.Popen[bytes]
+    process: Process
     place: int
     is_ready: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -109,12 +108,7 @@ class Processes:
     def _start(self, place: int) -> None:
         number, self._n_started = self._n_started, self._n_started + 1
         root = str(Path(llmzip.__file__).parents[1])
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _START.format(root=root)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=_environment(place),
-        )
+        process = start_code(_START.format(root=root), _variables(place))
         child = self._children[number] = _Child(process, place)
         threading.Thread(target=self._listen, args=(number, child), daemon=True).start()
         child.send(self._tools)
@@ -156,12 +150,10 @@ def _ended(status: int) -> str:
     return f"by signal {-status}" if status < 0 else f"with status {status}"
 
 
-def _environment(place: int) -> dict[str, str]:
+def _variables(place: int) -> dict[str, str]:
     """Return the variables of the process that is number `place`: which GPU is its own."""
-    own = {"PYTHONSAFEPATH": "1"}
-    if gpus := visible_gpus():
-        own["CUDA_VISIBLE_DEVICES"] = gpus[place % len(gpus)]
-    return os.environ | own
+    gpus = visible_gpus()
+    return {"CUDA_VISIBLE_DEVICES": gpus[place % len(gpus)]} if gpus else {}
 
 
 def visible_gpus() -> list[str]:

@@ -1,9 +1,9 @@
-"""The one place that starts other processes: Python modules, in a folder that is ours.
+"""The one place that starts other processes: Python, for modules and for our own code.
 
 `python -m NAME` takes the current folder for the first place to look for modules, and people
 stand in folders that others have filled: a folder `pip` there would be run. So a child is told
-not to look there (-P, which its own children inherit as PYTHONSAFEPATH), and stands elsewhere
-besides.
+not to look there (-P, which its own children inherit as PYTHONSAFEPATH), and one that runs the
+module of somebody else stands elsewhere besides.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
+Process = subprocess.Popen[bytes]
+
 _POLL_S = 0.1
+_SAFE_PATH = {"PYTHONSAFEPATH": "1"}
 
 
 def run_module(
@@ -38,7 +41,7 @@ def run_module(
     """
     command = [sys.executable, "-P", "-m", name, *arguments]
     temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
-    environment = os.environ | temporary | {"PYTHONSAFEPATH": "1"}
+    environment = os.environ | temporary | _SAFE_PATH
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=folder
     )
@@ -50,3 +53,16 @@ def run_module(
     finally:
         process.kill()  # does nothing to one that has ended
         process.wait()
+
+
+def start_code(code: str, variables: Mapping[str, str]) -> Process:
+    """Start `python -c code`, to be talked to through its standard input and output.
+
+    variables: of its environment, beside ours. Raises: OSError if it cannot be started.
+    """
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, **variables, **_SAFE_PATH},
+    )
