@@ -133,5 +133,7 @@ def test_too_little_memory_for_the_libraries_is_said_in_one_line(
 
     text = tmp_path / "text"
     text.write_bytes((Path(__file__).parents[2] / "LICENSE").read_bytes()[:3000])
-    fails(llmzip("compress", "-m", tiny_llama_folder, text, preexec_fn=limit), "not enough memory")
+    home = {"LLMZIP_HOME": str(tmp_path / "home")}  # where no model is prepared
+    arguments = ("compress", "-q", "-m", tiny_llama_folder, text)
+    fails(llmzip(*arguments, env=home, preexec_fn=limit), "not enough memory")
     assert not (tmp_path / "text.llmz").exists()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
-import mmap
 from collections.abc import Iterator
+
+from llmzip.room import require_room
 
 _PHRASES = (
     "cannot allocate memory",  # the system's own words
@@ -25,8 +26,8 @@ process themselves, with words of their own."""
 
 
 def require_least() -> None:
-    """Raise OSError or MemoryError if the libraries that every file needs could not even start."""
-    mmap.mmap(-1, LEAST_BYTES).close()  # costs nothing: no page of it is touched
+    """Raise MemoryError if the libraries that every file needs could not even start."""
+    require_room(LEAST_BYTES)
 
 
 def is_out_of_memory(exc: BaseException) -> bool:

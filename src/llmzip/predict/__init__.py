@@ -17,6 +17,7 @@ from llmzip.container import ModelRef, Options, dictionary_mark
 from llmzip.container.limits import FINGERPRINT_BYTES
 from llmzip.predict.devices import choose_device
 from llmzip.predict.protocol import Intervals, LaneDecoder, Predictor
+from llmzip.room import require_room
 
 if TYPE_CHECKING:
     from llmzip.models.files import ModelFiles
@@ -67,6 +68,7 @@ def open_predictor(
     # First, for a name that leads nowhere should be told before torch is imported.
     found = model if isinstance(model, ModelRef) else locate(model, quiet=quiet)
     STAGES.info("opening the model")
+    require_room()
     where = choose_device(device)
     if exact:
         return _open_exact(found, where, threads, batch, options, quiet, dictionary, allow_hub)
