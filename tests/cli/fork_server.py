@@ -41,7 +41,8 @@ _FREE = ("LLMZIP_", "PIP_", "PYTEST_")
 _IMPORTS = (
     *("llmzip.cli.main", "llmzip.api", "llmzip.codec.groups", "llmzip.predict.exact"),
     *("llmzip.exact.cpu.engine", "llmzip.exact.engines", "llmzip.mixing", "llmzip.models.prepared"),
-    *("llmzip.models.load", "numpy", "numba", "torch", "tokenizers", "safetensors.torch"),
+    *("llmzip.exact.cpu.plain_prefill", "llmzip.exact.prepare", "llmzip.exact.families"),
+    *("llmzip.models.load", "numpy", "numba", "torch", "tokenizers", "safetensors.numpy"),
     *("transformers", "transformers.modeling_utils", "transformers.models.auto.modeling_auto"),
 )
 _N_DESCRIPTORS = 5
