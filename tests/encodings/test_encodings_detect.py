@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from foreign_texts import (
     CODECS,
+    ENGLISH,
     FRENCH,
     GERMAN,
     JAPANESE,
@@ -69,6 +70,12 @@ def test_other_languages_in_wide_units(text: str) -> None:
 )
 def test_what_is_utf_8_or_no_text_is_not_found(data: bytes) -> None:
     assert detect(data) is None
+
+
+def test_a_few_rare_characters_do_not_matter() -> None:
+    for codec in ("utf-16-le", "utf-16-be"):
+        found = detect((ENGLISH + "\u9f98\u4dbf\ud7a0\u9f49").encode(codec))
+        assert found == Found(codec.upper().replace("-LE", "LE").replace("-BE", "BE"))
 
 
 CHANCE = np.random.default_rng(12)

@@ -86,9 +86,9 @@ class Units:
 
     @property
     def _are_usual(self) -> bool:
-        """Whether the ideographs are those of texts, as numbers of 16 bits seldom are."""
+        """Whether the ideographs, if they are many, are those of texts, as numbers seldom are."""
         bits = int(_bits_of_ideographs()[self.ideographs].sum()) if self.ideographs.size else 0
-        return bits <= _MAX_BITS_OF_IDEOGRAPHS * self.ideographs.size
+        return bits <= _MAX_BITS_OF_IDEOGRAPHS * self.ideographs.size + self.n / 2
 
 
 @cache
