@@ -272,15 +272,15 @@ def test_tell_counts_what_was_read() -> None:
 
 
 def test_files_are_opened_in_binary_and_in_text_modes(tmp_path: Path) -> None:
-    path = tmp_path / "text.llmz"
+    path = tmp_path / "text.llmz"  # of texts that are too short for a model
     with llmzip.open(path, "wt", encoding="utf-16-le", newline="\n") as file:
-        file.write("fünf\nsechs\n")
+        file.write("für\nan\n")
     with llmzip.open(path, "at", encoding="utf-16-le", newline="\n") as file:
-        file.write("sieben\n")
+        file.write("zu\n")
     with llmzip.open(path) as file:
-        assert file.read() == "fünf\nsechs\nsieben\n".encode("utf-16-le")
+        assert file.read() == "für\nan\nzu\n".encode("utf-16-le")
     with llmzip.open(path, "rt", encoding="utf-16-le") as file:
-        assert file.readlines() == ["fünf\n", "sechs\n", "sieben\n"]
+        assert file.readlines() == ["für\n", "an\n", "zu\n"]
     with pytest.raises(FileExistsError):
         llmzip.open(path, "xt", encoding="ascii")
 
