@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from cli_runner import COMMAND, environment, fails, llmzip, names_in, succeeds
 
+from llmzip.container import Kind
 from llmzip.container.limits import SIGNATURE
 from llmzip.container.wire import varint
 
@@ -105,7 +106,7 @@ def test_names_of_many_models_are_cut_short(tmp_path: Path) -> None:
         writer = Writer(sink)
         writer.model(ModelRef(f"model-{i}", "local", bytes(6)))
         writer.group()
-        writer.wave([Chunk.lm(b"text", 1, b"x")], b"text")
+        writer.wave([Chunk.spelled(Kind.LM, b"text", 1, b"x")], b"text")
         writer.finish()
         file += sink.getvalue()
     path = tmp_path / "models.llmz"

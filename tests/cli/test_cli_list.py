@@ -27,7 +27,7 @@ def a_file(options: Options = ADAPTIVE_OPTIONS, model: ModelRef = MODEL) -> byte
     writer.group()
     writer.wave([Chunk.stored(NOISE)], NOISE)
     writer.group()
-    writer.wave([Chunk.lm(TEXT, 4, b"payload"), Chunk.stored(b"x")], TEXT + b"x")
+    writer.wave([Chunk.spelled(Kind.LM, TEXT, 4, b"payload"), Chunk.stored(b"x")], TEXT + b"x")
     writer.finish()
     return sink.getvalue()
 

@@ -15,7 +15,7 @@ import pytest
 from cli_runner import NOISE, fails, hear, llmzip, names_in, start, succeeds
 
 from llmzip.codec.levels import LEVELS
-from llmzip.container import Chunk, ModelRef, Writer
+from llmzip.container import Chunk, Kind, ModelRef, Writer
 
 GROUP = 1 << 20
 NOISE_GROUPS = random.Random(31).randbytes(3 * GROUP + 1000)
@@ -166,7 +166,7 @@ def test_another_model_is_refused(tmp_path: Path, tiny_gpt2_folder: Path) -> Non
     for start_at in (0, GROUP):
         data = NOISE_GROUPS[start_at : start_at + GROUP]
         writer.group()
-        writer.wave([Chunk.lm(data, 1024, b"a payload")], data)
+        writer.wave([Chunk.spelled(Kind.LM, data, 1024, b"a payload")], data)
     (tmp_path / PARTIAL).write_bytes(begun.getvalue())
     result = llmzip("compress", "-q", "-2", "-m", tiny_gpt2_folder, "--resume", "in", cwd=tmp_path)
     fails(result, "another model")

@@ -88,7 +88,7 @@ def test_wrong_payload_under_right_checksums_is_noticed(model: FakeModel) -> Non
     writer = Writer(sink)
     writer.model(model.ref)
     writer.group()
-    writer.wave([Chunk.lm(text, 80, b"\x17 no encoder wrote this")], text)
+    writer.wave([Chunk.spelled(Kind.LM, text, 80, b"\x17 no encoder wrote this")], text)
     writer.finish()
     with pytest.raises(CorruptError):
         decode(model, sink.getvalue())

@@ -19,8 +19,8 @@ from fake_predictor import FakeLanes, intervals_of
 from llmzip import mixing
 from llmzip.codec import decode_stream
 from llmzip.codec.lanes import Lanes, Slot
-from llmzip.codec.lines import take_exceptions
 from llmzip.codec.memory import HISTORY_BYTES
+from llmzip.codec.spelling import take_spelling
 from llmzip.coder import encode_lanes
 from llmzip.container import Chunk, Kind, Options, Writer, chunk_checksum
 from llmzip.container.claims import is_plausible
@@ -167,7 +167,7 @@ def test_many_small_chunks_share_a_state(monkeypatch: pytest.MonkeyPatch) -> Non
 def chunk_of(model: FakeModel, ids: Sequence[int], data: bytes) -> Chunk:
     """Return a chunk of any tokens, which says that it decodes to `data`."""
     coded = [intervals_of(model.predictor.frequencies, np.array(ids, dtype=np.int32))]
-    return Chunk.lm(data, len(ids), encode_lanes(coded)[0])
+    return Chunk.spelled(Kind.LM, data, len(ids), encode_lanes(coded)[0])
 
 
 def test_a_special_token_is_refused_at_its_step(
@@ -200,9 +200,11 @@ def test_all_that_an_encoder_writes_is_text(model: FakeModel) -> None:
 def test_a_list_of_line_ends_takes_little_more_than_its_bytes() -> None:
     payload = b"\xc0\x84\x3d" + bytes(1_000_000) + b"coded"
     tracemalloc.start()
-    places, coded = take_exceptions(payload)
+    spelling, coded = take_spelling(Kind.LM_LINES, 2_000_000, payload)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
+    places = spelling.places
+    assert places is not None
     assert (len(places), places[-1], coded) == (1_000_000, 999_999, b"coded")
     assert peak < 10 * len(payload)
 
@@ -308,7 +310,7 @@ def test_an_encoder_makes_no_claim_that_a_reader_asks_about(model: FakeModel) ->
     text = foretold(certain, 5_300)
     n_tokens = len(model.tokenizer.encode(text))
     coded = [intervals_of(certain.predictor.frequencies, model.tokenizer.encode(text))]
-    alone = Chunk.lm(text, n_tokens, encode_lanes(coded)[0])
+    alone = Chunk.spelled(Kind.LM, text, n_tokens, encode_lanes(coded)[0])
     assert not is_plausible(alone)  # or this would test nothing
     for options in (Options(chunk_tokens=8_192), LEARNING):
         file = encode(certain, text, options)

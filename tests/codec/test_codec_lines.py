@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+from array import array
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from codec_samples import FakeModel, chunks_of, decode, encode, mostly_foretold
 from hypothesis import given
@@ -12,11 +14,10 @@ from hypothesis import strategies as st
 
 from llmzip.codec.lines import (
     flags_of,
-    pack_exceptions,
     restore,
-    take_exceptions,
     unify,
 )
+from llmzip.codec.spelling import Spelling, take_spelling
 from llmzip.container import Kind, Options, Writer
 from llmzip.errors import CorruptError
 
@@ -37,9 +38,12 @@ def test_what_is_unified_is_restored(data: bytes) -> None:
 def test_exceptions_come_back_with_the_rest(data: bytes, rest: bytes) -> None:
     unified = unify(data)
     if unified is not None:
-        places, left = take_exceptions(pack_exceptions(unified.is_bare) + rest)
+        bare = array("I", np.flatnonzero(unified.is_bare).tolist())
+        packed = Spelling(Kind.LM_LINES, len(data), bare).packed()
+        found, left = take_spelling(Kind.LM_LINES, len(data), packed + rest)
         assert left == rest
-        assert (flags_of(unified.text, places) == unified.is_bare).all()
+        assert found.places is not None
+        assert (flags_of(unified.text, found.places) == unified.is_bare).all()
 
 
 def test_text_with_few_carriage_returns_is_left_as_it_is() -> None:
@@ -51,7 +55,7 @@ def test_text_with_few_carriage_returns_is_left_as_it_is() -> None:
 @pytest.mark.parametrize("payload", [b"", b"\x01", b"\x80\x00", b"\xff" * 20])
 def test_a_malformed_list_is_refused(payload: bytes) -> None:
     with pytest.raises(CorruptError):
-        take_exceptions(payload)
+        take_spelling(Kind.LM_LINES, 100, payload)
 
 
 def test_exceptions_beyond_the_text_are_refused() -> None:

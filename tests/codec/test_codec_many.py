@@ -17,7 +17,7 @@ from llmzip.codec.decode import decode_stream, decoded_pieces
 from llmzip.codec.decode_many import MAX_FILE_BYTES, decode_ahead
 from llmzip.codec.levels import LEVELS, Level
 from llmzip.codec.many import BATCH_BYTES, BATCH_TEXTS, batches, encode_batch
-from llmzip.container import Chunk, Options, Reader, Wave, Writer
+from llmzip.container import Chunk, Kind, Options, Reader, Wave, Writer
 from llmzip.errors import UsageError
 
 WAVY = Level(Options(60, 2048, 256, adaptive=True), group_bytes=4096, n_lanes=3, target_tokens=20)
@@ -126,7 +126,7 @@ def bad_content(model: FakeModel, text: bytes) -> bytes:
     (wave,) = [r for r in Reader(io.BytesIO(encode(model, text, LEVELS[5]))) if isinstance(r, Wave)]
     (chunk,) = wave.chunks
     other = text[::-1]
-    wrong = Chunk.lm(other, chunk.n_tokens, chunk.payload)
+    wrong = Chunk.spelled(Kind.LM, other, chunk.n_tokens, chunk.payload)
     sink = io.BytesIO()
     writer = Writer(sink, LEVELS[5].options)
     writer.model(model.ref)

@@ -31,7 +31,7 @@ Groups = Sequence[Sequence[Sequence[Item]]]  # of waves of items
 
 def lm(data: bytes, payload: bytes = b"\x5a\xa5\x01") -> Item:
     """Return a chunk as of an encoder with a token for every four bytes."""
-    return Chunk.lm(data, -(-len(data) // 4), payload), data
+    return Chunk.spelled(Kind.LM, data, -(-len(data) // 4), payload), data
 
 
 def stored(data: bytes) -> Item:
@@ -97,7 +97,7 @@ def items(draw: st.DrawFn, kinds: Sequence[Kind]) -> Item:
     match draw(st.sampled_from(kinds)):
         case Kind.LM:
             payload = draw(st.binary(max_size=12))
-            return Chunk.lm(data, draw(st.integers(1, 4 * len(data))), payload), data
+            return Chunk.spelled(Kind.LM, data, draw(st.integers(1, 4 * len(data))), payload), data
         case Kind.LZMA if len(data) > 1:
             return lzma(data, draw(st.binary(min_size=1, max_size=len(data) - 1)))
         case Kind.MIXED:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,9 @@ from decoder import RefusedError, lines
 from decoder.lm import Window
 from decoder.mixed import Mixed
 from llmzip import mixing
-from llmzip.codec.lines import flags_of, pack_exceptions, restore, take_exceptions, unify
+from llmzip.codec.lines import flags_of, restore, unify
+from llmzip.codec.spelling import Spelling, take_spelling
+from llmzip.container import Kind
 from llmzip.errors import CorruptError
 from llmzip.predict.windows import Window as OurWindow
 
@@ -45,7 +49,8 @@ def test_line_ends(text: bytes, coded: bytes) -> None:
     unified = unify(text)
     if unified is None:
         return
-    bare, rest = lines.split(pack_exceptions(unified.is_bare) + coded)
+    places = array("I", np.flatnonzero(unified.is_bare).tolist())
+    bare, rest = lines.split(Spelling(Kind.LM_LINES, len(text), places).packed() + coded)
     assert rest == coded
     assert bare == np.flatnonzero(unified.is_bare).tolist()
     assert lines.restore(unified.text, bare) == text
@@ -54,7 +59,9 @@ def test_line_ends(text: bytes, coded: bytes) -> None:
 @given(st.binary(max_size=6), lines_in.map(b"".join))
 def test_any_exceptions(payload: bytes, text: bytes) -> None:
     try:
-        places, rest = take_exceptions(payload)
+        spelling, rest = take_spelling(Kind.LM_LINES, 100, payload)
+        places = spelling.places
+        assert places is not None
         expected = restore(text, flags_of(text, places))
     except CorruptError:
         with pytest.raises(RefusedError):

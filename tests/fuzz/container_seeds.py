@@ -16,7 +16,7 @@ EXCEPTIONS = b"\x01\x02\x01\xff\x00coded"
 
 
 def _lines(data: bytes) -> tuple[Chunk, bytes]:
-    return Chunk.lm_lines(data, -(-len(data) // 4), LINES), data
+    return Chunk.spelled(Kind.LM_LINES, data, -(-len(data) // 4), LINES), data
 
 
 def _encoded(kind: Kind, data: bytes) -> tuple[Chunk, bytes]:

@@ -138,7 +138,7 @@ def _with_a_bare_line(lines: bytes) -> tuple[Chunk, bytes]:
     assert (chunk.kind, chunk.payload[0]) == (Kind.LM_LINES, 0)
     first, second, *rest = lines.split(b"\r\n")
     data = first + b"\r\n" + second + b"\n" + b"\r\n".join(rest)
-    return Chunk.lm_lines(data, chunk.n_tokens, b"\x01\x01" + chunk.payload[1:]), data
+    return Chunk.spelled(Kind.LM_LINES, data, chunk.n_tokens, b"\x01\x01" + chunk.payload[1:]), data
 
 
 def _mixed(data: bytes) -> tuple[Chunk, bytes]:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from llmzip import mixing
 from llmzip.codec.classical import decompress_lzma
 from llmzip.codec.levels import plain
-from llmzip.codec.lines import flags_of, restore, take_exceptions
-from llmzip.container import Options
+from llmzip.codec.lines import flags_of, restore
+from llmzip.codec.spelling import take_spelling
+from llmzip.container import Kind, Options
 from llmzip.errors import CorruptError
 
 assert rooms.TESTS.is_dir()
@@ -47,7 +48,9 @@ def test_an_lzma_payload_is_refused_or_has_its_size(payload: bytes, n_bytes: int
 def test_line_ends_are_refused_or_put_before_every_feed(payload: bytes, parts: list[bytes]) -> None:
     text = b"".join(parts)
     try:
-        places, rest = take_exceptions(payload)
+        spelling, rest = take_spelling(Kind.LM_LINES, 100, payload)
+        places = spelling.places
+        assert places is not None
         restored = restore(text, flags_of(text, places))
     except CorruptError:
         return

@@ -14,7 +14,7 @@ from fake_hub import FakeHub, serving
 from huggingface_hub import constants
 
 import llmzip
-from llmzip.container import Chunk, ModelRef, Writer
+from llmzip.container import Chunk, Kind, ModelRef, Writer
 from llmzip.errors import ModelNotFoundError, ModelUnsupportedError
 from llmzip.models import catalog, files, hub, locate, locate_recorded
 from llmzip.models.catalog import CatalogEntry, HubSource
@@ -142,7 +142,7 @@ def file_that_names(source: str) -> bytes:
     writer = Writer(sink)
     writer.model(ModelRef("some/name", source, b"finger"))
     writer.group()
-    writer.wave([Chunk.lm(data, 6, b"\x5a\xa5\x01")], data)
+    writer.wave([Chunk.spelled(Kind.LM, data, 6, b"\x5a\xa5\x01")], data)
     writer.finish()
     return sink.getvalue()
 

@@ -12,11 +12,12 @@ import click
 from llmzip.cli.files import STDIO, as_file
 from llmzip.cli.messages import Messages
 from llmzip.cli.ranges import byte_range, line_range
-from llmzip.cli.settings import Settings, n_cores
+from llmzip.cli.settings import Settings
 from llmzip.cli.sizes import size
 from llmzip.cli.suffixes import SUFFIX, suffix
 from llmzip.compressor import DEFAULT_LEVEL
 from llmzip.models.catalog import DEFAULT_MODEL
+from llmzip.processors import usable_processors
 
 _COMPRESS, _DECOMPRESS, _LIST = ("compress",), ("decompress",), ("list",)
 _WRITING = ("compress", "decompress")
@@ -85,7 +86,7 @@ def _threads(_context: click.Context, _option: click.Parameter, number: int | No
     """Return how many threads to use; 0 stands for one on each core that this process may use."""
     if number != 0:
         return number
-    return n_cores()
+    return usable_processors()
 
 
 OPTIONS = (

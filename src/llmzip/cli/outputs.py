@@ -15,8 +15,8 @@ from llmzip import descriptors
 from llmzip.cli.files import STDIO, Descriptor, RegularFile, stdout_stream
 from llmzip.cli.partials import drop_finished, partial_file
 from llmzip.cli.special import kind_of, own_descriptor, special_kind
-from llmzip.cli.temporaries import Temporary, naming, sweep, take_status
 from llmzip.errors import UsageError
+from llmzip.temporaries import Temporary, naming, sweep, take_status
 
 _PIECE_BYTES = 1 << 20
 

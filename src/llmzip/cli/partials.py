@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from llmzip.cli.files import RegularFile
-from llmzip.cli.temporaries import (
+from llmzip.errors import UsageError, VerifyError
+from llmzip.temporaries import (
     give_name,
     is_still,
     lock,
@@ -18,7 +19,6 @@ from llmzip.cli.temporaries import (
     sync_folder,
     take_status,
 )
-from llmzip.errors import UsageError, VerifyError
 
 
 def partial_of(target: Path) -> Path:

@@ -14,6 +14,7 @@ from llmzip.container.limits import MAX_DICTIONARY_BYTES
 from llmzip.decompressor import Decompressor
 from llmzip.errors import UsageError
 from llmzip.models.catalog import DEFAULT_MODEL
+from llmzip.processors import usable_processors
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Settings:
         """
         if self.threads is not None or self.ray is not None or "OMP_NUM_THREADS" in os.environ:
             return self
-        return replace(self, threads=max(1, n_cores() // (self.processes or 1)))
+        return replace(self, threads=max(1, usable_processors() // (self.processes or 1)))
 
     def compressor(self) -> Compressor:
         """Return what compresses so. Raises UsageError, OSError."""
@@ -118,13 +119,6 @@ class Settings:
             allow_hub=self.allow_hub,
             quiet=self.quiet,
         )
-
-
-def n_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _read_dictionary(path: Path | None) -> bytes | None:

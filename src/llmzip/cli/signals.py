@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
-from pathlib import Path
 from types import FrameType
 
-_SIGNALS = [s for s in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, s)]
+from llmzip.temporaries import unfinished
 
-unfinished: set[Path] = set()
-"""The named temporary files of this process, to be removed if it is asked to end."""
+_SIGNALS = [s for s in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, s)]
 
 
 class InterruptedBySignal(BaseException):

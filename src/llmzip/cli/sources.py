@@ -12,8 +12,8 @@ from llmzip.cli.files import STDIO, as_file, stdin_stream
 from llmzip.cli.messages import Messages, describe
 from llmzip.cli.settings import Settings
 from llmzip.cli.special import kind_of
-from llmzip.cli.temporaries import is_temporary
 from llmzip.errors import UsageError
+from llmzip.temporaries import is_temporary
 
 RESUME_FOLDER = ".llmzip-resume"
 """Where runs by several workers keep what they have done: see `spread.manifest`."""

@@ -54,22 +54,10 @@ def restore(text: bytes, is_bare: Flags) -> bytes:
     return b"".join(part for pair in zip(lines, ends, strict=True) for part in pair) + rest
 
 
-def pack_exceptions(is_bare: Flags) -> bytes:
-    """Return the list of exceptions that precedes the coded tokens."""
-    places = np.flatnonzero(is_bare).tolist()
-    return varint(len(places)) + pack_places(places)
-
-
 def pack_places(places: Sequence[int]) -> bytes:
     """Return the list of exceptions without their number, given which line feeds they are."""
     gaps = np.diff(np.array(places, dtype=np.int64), prepend=-1) - 1
     return b"".join(map(varint, gaps.tolist()))
-
-
-def take_exceptions(payload: bytes) -> tuple[array[int], bytes]:
-    """Return which line feeds are bare, and the rest of the payload. Raises CorruptError."""
-    fields = Body(payload, 0)
-    return take_places(fields, fields.varint()), payload[fields.offset :]
 
 
 def take_places(fields: Body, n_places: int) -> array[int]:

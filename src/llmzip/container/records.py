@@ -169,16 +169,6 @@ class Chunk:
         _require(len(self.checksum) == limits.CHUNK_CHECKSUM_BYTES, "checksum is not 4 bytes")
 
     @classmethod
-    def lm(cls, data: bytes, n_tokens: int, payload: bytes) -> Chunk:
-        """Return the LM chunk whose `payload` decodes to `n_tokens` tokens that spell `data`."""
-        return cls(Kind.LM, len(data), n_tokens, chunk_checksum(data), payload)
-
-    @classmethod
-    def lm_lines(cls, data: bytes, n_tokens: int, payload: bytes) -> Chunk:
-        """Return the LM chunk of `data`, whose tokens spell it with other line ends."""
-        return cls(Kind.LM_LINES, len(data), n_tokens, chunk_checksum(data), payload)
-
-    @classmethod
     def spelled(cls, kind: Kind, data: bytes, n_tokens: int, payload: bytes) -> Chunk:
         """Return the chunk of `data` of a kind whose tokens spell it in their own way."""
         return cls(kind, len(data), n_tokens, chunk_checksum(data), payload)

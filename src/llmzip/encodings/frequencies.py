@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -83,20 +85,12 @@ def of_japanese() -> Bits:
 
 def of_simplified() -> Bits:
     """Chinese characters by the levels of GB 2312."""
-    bits = _table({})
-    bits[_rows("gb2312", 0xD8, 0xF8)] = 16
-    bits[_rows("gb2312", 0xB0, 0xD8)] = 12
-    bits[0xFF01:0xFF5F] = 11
-    return _table(_SIMPLIFIED, bits)
+    return _chinese(_SIMPLIFIED, "gb2312", {16: (0xD8, 0xF8), 12: (0xB0, 0xD8)})
 
 
 def of_traditional() -> Bits:
     """Chinese characters by the levels of Big5."""
-    bits = _table({})
-    bits[_rows("cp950", 0xC9, 0xFA)] = 17
-    bits[_rows("cp950", 0xA4, 0xC7)] = 13
-    bits[0xFF01:0xFF5F] = 11
-    return _table(_TRADITIONAL, bits)
+    return _chinese(_TRADITIONAL, "cp950", {17: (0xC9, 0xFA), 13: (0xA4, 0xC7)})
 
 
 def of_korean() -> Bits:
@@ -104,6 +98,15 @@ def of_korean() -> Bits:
     bits = _table({})
     bits[_rows("euc_kr", 0xB0, 0xC9)] = 11
     return _table(_KOREAN, bits)
+
+
+def _chinese(chars: dict[int, str], codec: str, levels: Mapping[int, tuple[int, int]]) -> Bits:
+    """Return the bits of frequent characters, and of each level by its first bytes."""
+    bits = _table({})
+    for value, (first, stop) in levels.items():
+        bits[_rows(codec, first, stop)] = value
+    bits[0xFF01:0xFF5F] = 11
+    return _table(chars, bits)
 
 
 def _table(chars: dict[int, str], bits: Bits | None = None, rest: int = _RARE) -> Bits:

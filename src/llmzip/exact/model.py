@@ -22,6 +22,9 @@ from llmzip.exact import ENGINE_VERSION
 from llmzip.exact.checks import check_shape, check_tensors
 from llmzip.exact.mapped import map_tensors
 
+LINEARS = ("qkv", "out", "up", "down")
+"""The linears of a layer, by their names in the file."""
+
 
 @dataclass(frozen=True)
 class ModelShape:
@@ -60,7 +63,7 @@ class Layer:
 
     def named_linears(self) -> Iterator[tuple[str, Linear]]:
         """Yield the linears with their names, in a fixed order."""
-        for name in ("qkv", "out", "up", "down"):
+        for name in LINEARS:
             yield name, getattr(self, name)
 
 
@@ -142,8 +145,7 @@ def _assemble(
         )
 
     layers = tuple(
-        Layer(*(linear(f"{index}.{name}") for name in ("qkv", "out", "up", "down")))
-        for index in range(shape.n_layers)
+        Layer(*(linear(f"{index}.{name}") for name in LINEARS)) for index in range(shape.n_layers)
     )
     return ExactModel(
         shape,

@@ -16,7 +16,7 @@ from llmzip.exact.distribution import Distributions, Ids, TokenIntervals
 from llmzip.exact.hidden import Hidden
 from llmzip.exact.model import ExactModel
 from llmzip.exact.reference import Reference
-from llmzip.exact.tensors import TensorCache, TensorHidden
+from llmzip.exact.tensors import TensorCache
 
 HEAD_ROWS = 256
 """Rows whose distributions are held at once."""
@@ -56,8 +56,8 @@ class TorchEngine:
         with torch.inference_mode():
             for first in range(0, len(tokens), HEAD_ROWS):
                 part = slice(first, first + HEAD_ROWS)
-                rows = TensorHidden(hidden.q[part], hidden.scale[part])
-                self._look_up(rows, torch.from_numpy(tokens[part]).to(self._device), found, part)
+                wanted = torch.from_numpy(tokens[part]).to(self._device)
+                self._look_up(hidden.part(part), wanted, found, part)
         return found
 
     def _look_up(

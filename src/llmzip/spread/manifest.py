@@ -23,11 +23,7 @@ from llmzip.ownership import make_private
 from llmzip.spread.packing import pack, unpack
 from llmzip.spread.places import Span, State
 from llmzip.spread.units import MadeFiles, Result, digest
-
-try:
-    import fcntl
-except ImportError:  # Windows: two runs at once are not noticed there
-    fcntl = None  # type: ignore[assignment]
+from llmzip.temporaries import lock
 
 
 @dataclass
@@ -129,15 +125,9 @@ class Manifest:
         self._file.close()
 
     def _lock(self) -> None:
-        if fcntl is None:
-            return
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
+        if not lock(self._file.fileno()):
             self._file.close()
-            raise UsageError(f"{self.folder} is in use: another llmzip is at work here") from exc
-        except OSError:
-            return  # a file system without locks
+            raise UsageError(f"{self.folder} is in use: another llmzip is at work here")
 
     def _read(self, line: bytes) -> None:
         with suppress(ValueError, KeyError, TypeError):

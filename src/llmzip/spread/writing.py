@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from llmzip.spread.places import exists, file_system, is_url
+import xxhash
+
+from llmzip.spread.places import exists, file_system, is_url, opened
 from llmzip.spread.units import digest
+from llmzip.temporaries import Temporary, take_status
 
 
 @contextmanager
@@ -49,8 +51,6 @@ def is_already(place: str, data: bytes) -> bool:
 
 def digest_at(place: str) -> bytes | None:
     """Return the digest of a file, None where there is none. Raises OSError."""
-    from llmzip.spread.places import opened
-
     if not exists(place):
         return None
     with opened(place) as file:
@@ -59,8 +59,6 @@ def digest_at(place: str) -> bytes | None:
 
 def digest_of(stream: BinaryIO) -> bytes:
     """Return the digest of what a stream still holds."""
-    import xxhash
-
     state = xxhash.xxh3_128()
     while piece := stream.read(1 << 20):
         state.update(piece)
@@ -77,16 +75,12 @@ def _upload(place: str, file: BinaryIO) -> None:
 @contextmanager
 def _local(path: Path, replace: bool) -> Iterator[BinaryIO]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".llmzip-{secrets.token_hex(8)}.tmp")
+    temporary = Temporary(path)
     try:
-        with temporary.open("xb") as file:
+        with os.fdopen(temporary.descriptor, "wb", closefd=False) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if replace:
-            temporary.replace(path)
-        else:
-            path.hardlink_to(temporary)
+        take_status(temporary.descriptor, None)
+        os.fsync(temporary.descriptor)
+        temporary.put_in_place(replace)
     finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
+        temporary.close()

@@ -21,10 +21,7 @@ from llmzip.exact.cpu.rows import row_sums
 from llmzip.exact.cpu.scalars import f32, i32
 from llmzip.exact.cpu.step import StepModel
 from llmzip.exact.cpu.ways import Way
-from llmzip.exact.model import ExactModel
-
-NAMES = ("qkv", "out", "up", "down")
-"""The linears of a layer."""
+from llmzip.exact.model import LINEARS, ExactModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,10 +49,10 @@ def packed_model(model: ExactModel, way: Way) -> PackedModel:
 
 def _step_model(model: ExactModel, way: Way) -> StepModel:
     view = ModelView.of(model)
-    linears = {name: [layer[name] for layer in view.layers] for name in NAMES}
+    linears = {name: [layer[name] for layer in view.layers] for name in LINEARS}
     with ThreadPoolExecutor(len(linears) + 1, "llmzip-pack") as pool:
         packed = pool.map(partial(_step_linear, way), [*linears.values(), [view.head]])
-    named = dict(zip((*NAMES, "head"), packed, strict=True))
+    named = dict(zip((*LINEARS, "head"), packed, strict=True))
     return StepModel(
         view.embedding,
         view.embedding_scale,

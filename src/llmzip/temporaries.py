@@ -17,8 +17,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from llmzip.cli import signals
-
 try:
     import fcntl
 except ImportError:  # Windows, where an open file cannot be removed anyway
@@ -29,6 +27,9 @@ _NO_UNNAMED = {errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.EISDIR, errn
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
 _DESCRIPTORS = Path("/proc/self/fd")
 _swept: set[Path] = set()
+
+unfinished: set[Path] = set()
+"""The named temporary files of this process, to be removed if it is asked to end."""
 
 
 class Temporary:
@@ -68,7 +69,7 @@ class Temporary:
         if self._name is not None:
             with suppress(OSError):
                 self._name.unlink()
-            signals.unfinished.discard(self._name)
+            unfinished.discard(self._name)
         os.close(self.descriptor)
 
 
@@ -178,7 +179,7 @@ def _open_named(folder: Path) -> tuple[int, Path]:
 def _fresh_name(folder: Path) -> Path:
     """Return a name of our pattern that is removed if a signal ends the process."""
     path = folder / f".llmzip-{secrets.token_hex(8)}.tmp"
-    signals.unfinished.add(path)
+    unfinished.add(path)
     return path
 
 
