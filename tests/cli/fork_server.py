@@ -2,8 +2,9 @@
 
 A fresh interpreter takes a third of a second before llmzip's first line runs, and some four once
 torch, numba and the kernels are wanted; the tests of the command line start hundreds. So each
-worker of a run keeps one process, started afresh, that imports what the command line imports
-(it runs no kernel and starts no thread) and forks a child for each request. The child takes its
+worker of a run keeps one process, started afresh, that imports what the command line imports and
+loads the kernels that have been compiled by then (it runs none and starts no thread), and forks a
+child for each request. The child takes its
 arguments, environment, folder and standard streams from the request and enters llmzip where
 `python -m llmzip` does. What it cannot know is how a process starts: tests of that, and those
 whose environment is read by libraries when they are imported, start a fresh one: see cli_runner.
@@ -42,7 +43,8 @@ _IMPORTS = (
     *("llmzip.cli.main", "llmzip.api", "llmzip.codec.groups", "llmzip.predict.exact"),
     *("llmzip.exact.cpu.engine", "llmzip.exact.engines", "llmzip.mixing", "llmzip.models.prepared"),
     *("llmzip.exact.cpu.plain_prefill", "llmzip.exact.prepare", "llmzip.exact.families"),
-    *("llmzip.models.load", "numpy", "numba", "torch", "tokenizers", "safetensors.numpy"),
+    *("llmzip.models.load", "llmzip.tokens.tokenizer", "llmzip.mixing.kernel", "numpy", "numpy.ma"),
+    *("numba", "torch", "tokenizers", "safetensors.numpy"),
     *("transformers", "transformers.modeling_utils", "transformers.models.auto.modeling_auto"),
 )
 _N_DESCRIPTORS = 5
@@ -194,6 +196,7 @@ def serve(control: socket.socket) -> None:
     """Fork a child for each request, and tell its status, until the worker is gone."""
     for name in _IMPORTS:
         importlib.import_module(name)
+    _load_kernels()
     gc.collect()
     gc.freeze()  # or the collector would touch, and so copy, all of it in every child
     with selectors.DefaultSelector() as waiting:
@@ -204,6 +207,20 @@ def serve(control: socket.socket) -> None:
                     key.data(waiting)
                 elif not _take_request(control, waiting):
                     waiting.unregister(control)
+
+
+def _load_kernels() -> None:
+    """Load what was kept of the kernels that stand in modules."""
+    from llmzip.compiled import cache
+
+    for name, module in list(sys.modules.items()):
+        if not name.startswith("llmzip."):
+            continue
+        for kernel in vars(module).values():
+            kept = getattr(kernel, "_cache", None)
+            if isinstance(kept, cache.KernelCache):
+                for signature in kept.signatures(kernel.targetctx):
+                    kernel.compile(signature)
 
 
 def _take_request(control: socket.socket, waiting: selectors.BaseSelector) -> bool:

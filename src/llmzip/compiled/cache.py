@@ -10,17 +10,26 @@ is read all the same; a disk that is full costs the time of compiling again.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import pickle
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from llmzip.compiled.compiler import CompileResult, NullCache, dumps, rtsys
+from llmzip.compiled.compiler import (
+    CompileResult,
+    Environment,
+    NullCache,
+    _rebuild_env,
+    dumps,
+    lookup_environment,
+    rtsys,
+)
 from llmzip.compiled.folders import kernel_folders, sources_digest
 from llmzip.errors import UntrustedError
 from llmzip.ownership import is_trusted_file, make_private
@@ -54,6 +63,15 @@ class KernelCache(NullCache):  # type: ignore[misc]  # numba has no types
             if found is not None:
                 return CompileResult._rebuild(target_context, *found)
         return None
+
+    def signatures(self, target_context: Any) -> Iterator[Any]:
+        """Yield the signatures for which a kernel is kept."""
+        for folder in self._folders():
+            for path in folder.glob(f"{self._name}-*{_SUFFIX}"):
+                body = _body(path)
+                key = None if body is None else _Unpickler(io.BytesIO(body)).load()[0]
+                if key is not None and key == self._key(key[2], target_context.codegen()):
+                    yield key[2]
 
     def save_overload(self, signature: Any, compiled: Any) -> None:
         """Keep a kernel in the first folder that takes it, if any does. Raises UntrustedError."""
@@ -95,6 +113,15 @@ def _file_digest(path: str) -> bytes | None:
 
 def _read(path: Path, key: tuple[Any, ...]) -> Any:
     """What was kept at `path` under `key`, or None."""
+    body = _body(path)
+    if body is None:
+        return None
+    kept_key, found = _Unpickler(io.BytesIO(body)).load()
+    return found if kept_key == key else None
+
+
+def _body(path: Path) -> bytes | None:
+    """What was kept at `path`, whole and by somebody who is trusted; else None."""
     try:
         with path.open("rb") as file:
             if not is_trusted_file(file.fileno(), path):
@@ -102,10 +129,33 @@ def _read(path: Path, key: tuple[Any, ...]) -> Any:
             digest, body = file.read(_DIGEST_BYTES), file.read()
     except OSError:
         return None
-    if digest != hashlib.sha256(body).digest():
-        return None
-    kept_key, found = pickle.loads(body)
-    return found if kept_key == key else None
+    return body if digest == hashlib.sha256(body).digest() else None
+
+
+class _Unpickler(pickle.Unpickler):
+    """Reads a kernel without importing what it was compiled from.
+
+    numba's own half is its compiler's library, which takes longer to import than all kernels.
+    """
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == (_rebuild_env.__module__, _rebuild_env.__name__):
+            return _environment
+        return super().find_class(module, name)
+
+
+def _environment(module: str, constants: list[Any], name: str) -> Environment:
+    """An inlined function's constants; its globals, which no machine code asks for, are left out.
+
+    module: where the function stands.
+    """
+    found = lookup_environment(name)
+    if found is None:
+        found = Environment({"__name__": module})
+        found.consts[:] = constants
+        found.env_name = name
+        Environment._memo[name] = found
+    return found
 
 
 def _write(path: Path, body: bytes) -> None:

@@ -66,6 +66,7 @@ with _no_folder_asked():
     from numba.core import cgutils, config, types
     from numba.core.caching import NullCache
     from numba.core.compiler import CompileResult
+    from numba.core.environment import Environment, _rebuild_env, lookup_environment
     from numba.core.runtime import rtsys
     from numba.core.serialize import dumps
     from numba.extending import intrinsic
@@ -74,13 +75,16 @@ config._config_fname = ""  # where numba had been there before
 
 __all__ = [
     "CompileResult",
+    "Environment",
     "NullCache",
+    "_rebuild_env",
     "binding",
     "cgutils",
     "config",
     "dumps",
     "intrinsic",
     "ir",
+    "lookup_environment",
     "njit",
     "rtsys",
     "types",

@@ -18,4 +18,12 @@ def kernel(function: Callable[..., Any]) -> Any:
     """Compile a kernel: no GIL, cached on disk where that can be, IEEE arithmetic as written."""
     compiled = njit(nogil=True, error_model="numpy", boundscheck=False)(function)
     compiled._cache = KernelCache(function)
+    compiled._compilation_chain_init_hook = _ask_no_extensions
     return compiled
+
+
+def _ask_no_extensions() -> None:
+    """Stand in for numba's search of all that is installed for extensions of itself, to run them.
+
+    No kernel has use for one, and the search takes longer than loading ten kernels.
+    """
