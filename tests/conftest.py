@@ -87,8 +87,8 @@ def prepared_default_model(default_model: str, llmzip_home: Path) -> str:
     """Return the default model's name, its prepared form being there too.
 
     That takes minutes, so it is kept for all runs of the same sources: see `_kept_home`. It is
-    made in a process of its own, whose gigabytes end with it; other workers wait for the cache's
-    lock.
+    made in a process of its own, whose gigabytes end with it, and by one thread, for the other core
+    is another worker's; other workers wait for the cache's lock.
     """
     weights = locate(default_model)
     home = _kept_home()
@@ -98,7 +98,8 @@ def prepared_default_model(default_model: str, llmzip_home: Path) -> str:
     if not (home / "prepared" / key).exists():
         subprocess.run(
             [sys.executable, "-c", script, default_model],
-            env=os.environ | {HOME_VARIABLE: str(home), "PYTHONPATH": str(SOURCES)},
+            env=os.environ
+            | {HOME_VARIABLE: str(home), "PYTHONPATH": str(SOURCES), "OMP_NUM_THREADS": "1"},
             check=True,
         )
     _link(llmzip_home / "prepared" / key, home / "prepared" / key)

@@ -10,8 +10,10 @@ import io
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
 from llmzip.errors import LlmzipError, ModelDamagedError, ModelUnsupportedError
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 END_OF_TEXT = "<|endoftext|>"
+
+_parsing = Lock()
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,9 @@ def load_transformers(files: ModelFiles) -> LoadedModel:
     """
     with _silence(), _translated(files.path):
         _check_claims(files)
-        tokenizer_json = _read_tokenizer(files)
-        model = _load_model(files)
+        with _parsed_once() if files.is_gguf else contextlib.nullcontext():
+            tokenizer_json = _read_tokenizer(files)
+            model = _load_model(files)
     bos_id = _check_tokenizer(files.path, tokenizer_json, model)
     return LoadedModel(model, tokenizer_json, bos_id, files.name, files.source)
 
@@ -153,6 +158,24 @@ def _check_tokenizer(path: Path, tokenizer_json: str, model: PreTrainedModel) ->
         if bos_id is not None and 0 <= bos_id < vocab_size:
             return int(bos_id)
     raise ModelUnsupportedError(f"{path}: no token marks the beginning or end of a text")
+
+
+@contextlib.contextmanager
+def _parsed_once() -> Iterator[None]:
+    """Have a GGUF's header parsed once, and the table of its tensors' names made once.
+
+    transformers does the one three times and the other for each module of the model, which takes
+    longer than reading the weights.
+    """
+    import gguf
+
+    with _parsing:
+        parse, name = gguf.GGUFReader, gguf.get_tensor_name_map
+        gguf.GGUFReader, gguf.get_tensor_name_map = lru_cache(1)(parse), lru_cache(1)(name)
+        try:
+            yield
+        finally:
+            gguf.GGUFReader, gguf.get_tensor_name_map = parse, name
 
 
 @contextlib.contextmanager
