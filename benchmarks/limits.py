@@ -65,7 +65,7 @@ class Traffic:
 
 def measure_limits(model: ExactModel, device: torch.device, min_s: float) -> Limits:
     """Measure for at least `min_s` seconds each, with all of torch's threads."""
-    gemms = [_large_gemm(shape, device, min_s) for shape in LARGE_SHAPES]
+    gemms = [large_gemm(shape, device, min_s) for shape in LARGE_SHAPES]
     for rows in ROW_COUNTS:
         gemms += [_own_gemm(name, linear, rows, device, min_s) for name, linear in _linears(model)]
     return Limits(
@@ -82,7 +82,8 @@ def _linears(model: ExactModel) -> list[tuple[str, Linear]]:
     return [*linears, ("head", model.head)]
 
 
-def _large_gemm(shape: tuple[int, int, int], device: torch.device, min_s: float) -> Gemm:
+def large_gemm(shape: tuple[int, int, int], device: torch.device, min_s: float) -> Gemm:
+    """Time a product that is none of a model's."""
     m, k, n = shape
     weight = _random_int8(n, k, device=device)
     return _gemm("large", _random_int8(m, k, device=device), weight, min_s)

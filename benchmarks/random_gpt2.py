@@ -32,12 +32,12 @@ def open_random_gpt2(folder: Path, n_layers: int, vocab_size: int) -> OpenedExac
         model = GPT2LMHeadModel(GPT2Config(n_layer=n_layers, vocab_size=vocab_size))
     saved = folder / "model"
     model.save_pretrained(saved)
-    _byte_tokenizer(vocab_size - 1).save(str(saved / "tokenizer.json"))
+    byte_tokenizer(vocab_size - 1).save(str(saved / "tokenizer.json"))
     with mock.patch.dict(os.environ, {"LLMZIP_HOME": str(folder / "home")}):
         return open_exact(str(saved), quiet=True)
 
 
-def _byte_tokenizer(end_id: int) -> Tokenizer:
+def byte_tokenizer(end_id: int) -> Tokenizer:
     """A token for each byte, and the end of text, which is GPT-2's last."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {**{char: i for i, char in enumerate(alphabet)}, _END: end_id}

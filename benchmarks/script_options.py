@@ -7,8 +7,6 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from llmzip.models import DEFAULT_MODEL
-
 
 class Report(Protocol):
     """What a run has found."""
@@ -24,6 +22,8 @@ def script_parser(
     script: str, description: str | None, *, n_files: str = "+"
 ) -> argparse.ArgumentParser:
     """Return a parser that knows files, how the model is run, and where a table goes."""
+    from llmzip.models import DEFAULT_MODEL  # not for scripts/gpu, which tells what is missing
+
     made = argparse.ArgumentParser(prog=f"benchmarks/{script}", description=description)
     made.add_argument("files", nargs=n_files, type=Path, metavar="FILE")
     made.add_argument("--model", default=DEFAULT_MODEL)
