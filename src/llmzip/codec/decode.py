@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import BinaryIO
 
+from llmzip.codec.abreast import Abreast
 from llmzip.codec.ahead import read_ahead
 from llmzip.codec.lockstep import Lockstep
 from llmzip.codec.model import OpenedModel, OpenToDecode, Progress, unseen
@@ -118,6 +119,7 @@ def decoded_pieces(
                     lambda wave: claims.admit(wave, reader.offset),
                     done or Done(io.BytesIO(), 0),
                     known_chunks,
+                    is_at_hand=ahead is source,
                 )
                 yield from member.decode(open_model, n_lanes, progress, memlimit)
                 stats.n_file_bytes = reader.offset
@@ -165,6 +167,7 @@ class _Member:
     admit: Callable[[Wave], None]  # or refuse what a wave claims, before anything is done about it
     done: Done
     known: Iterator[bytes] | None = None
+    is_at_hand: bool = False  # whether records can be read ahead without waiting for others
     ref: ModelRef | None = None
     end: End | None = None
     failure: FormatError | None = None  # where the records broke off
@@ -199,6 +202,8 @@ class _Member:
 
         decoded: Iterable[bytes] = (
             Lockstep(rest, opened, report, memlimit)
+            if self.options.adaptive and not self.is_at_hand
+            else Abreast(rest, opened, n_lanes, report, memlimit)
             if self.options.adaptive
             else Schedule(_chunks(rest), opened, n_lanes, report, memlimit)
         )

@@ -15,33 +15,20 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from llmzip.codec.decode import Known
-from llmzip.codec.lanes import Lanes, Slot
+from llmzip.codec.lanes import Slot
 from llmzip.codec.memory import check_memory, groups_within, wave_bytes
 from llmzip.codec.model import OpenedModel, OpenToDecode
 from llmzip.codec.schedule import STEPS_PER_REPORT, Schedule
 from llmzip.codec.stats import Stats, share_time
+from llmzip.codec.together import LearningWaves, Together
 from llmzip.container import Claims, Group, Header, ModelRef, Options, Reader, Wave
 from llmzip.errors import LlmzipError, TrailingError
-from llmzip.predict.protocol import LearningGroup
 
 AheadProgress = Callable[[int, int], None]
 """Takes how many bytes are decoded of how many that are to be."""
 
 MAX_FILE_BYTES = 1 << 18
 """Files that claim to hold more are left to be decoded alone."""
-
-
-@dataclass(eq=False)
-class _Learning:
-    """A group that learns: its waves to come, and what of it is in lanes."""
-
-    waves: deque[list[Slot]]
-    group: LearningGroup | None = None
-    wave: list[Slot] = field(default_factory=list)
-
-    def is_idle(self) -> bool:
-        """Whether all of its wave is decoded."""
-        return all(slot.data is not None for slot in self.wave)
 
 
 @dataclass(eq=False)
@@ -192,7 +179,7 @@ def _decode_learning(
 ) -> None:
     """Decode waves: whenever there are lanes for the next one, of whatever group, it begins."""
     groups = [
-        _Learning(deque(waves))
+        LearningWaves(deque(waves))
         for member in members
         for group in member.groups
         if (waves := [wave for wave in group if wave])
@@ -206,43 +193,9 @@ def _decode_learning(
     n_lanes = max(n_lanes, max(len(wave) for wave in all_waves))
     needed = wave_bytes(model.predictor, [n_tokens] * n_lanes, 0)
     check_memory(needed, memlimit, f"{n_lanes} chunks")
-    _Together(model, groups, n_lanes, n_tokens).run(report)
-
-
-class _Together:
-    """Groups that are being decoded in lanes of one decoder."""
-
-    def __init__(
-        self, model: OpenedModel, groups: Sequence[_Learning], n_lanes: int, n_tokens: int
-    ) -> None:
-        self._predictor = model.predictor
-        self._shared = model.predictor.group().shared_lanes(n_lanes, n_tokens)
-        self._lanes = Lanes(model, n_lanes, self._shared)
-        self._slots = [slot for one in groups for wave in one.waves for slot in wave]
-        self._waiting = deque(groups)
-        self._going: list[_Learning] = []
-
-    def run(self, report: _Report) -> None:
-        """Decode all of them. Raises CorruptError."""
-        n_steps = 0
-        while self._waiting or self._going:
-            self._begin()
-            self._lanes.step()
-            n_steps += 1
-            if n_steps % STEPS_PER_REPORT == 0:
-                self._lanes.note_progress()
-                report(sum(slot.n_bytes_done for slot in self._slots))
-            for one in [one for one in self._going if one.is_idle()]:
-                self._going.remove(one)
-                if one.waves:
-                    self._waiting.appendleft(one)
-
-    def _begin(self) -> None:
-        """Give lanes to the next waves, in order, as far as there are any."""
-        while self._waiting and len(self._waiting[0].waves[0]) <= self._lanes.n_free:
-            one = self._waiting.popleft()
-            one.wave = one.waves.popleft()
-            one.group = one.group or self._predictor.group()
-            lanes = [self._lanes.open(slot) for slot in one.wave]
-            self._shared.begin(one.group, lanes, [slot.chunk.n_tokens for slot in one.wave])
-            self._going.append(one)
+    slots = [slot for wave in all_waves for slot in wave]
+    together = Together(model, groups, n_lanes, n_tokens)
+    for n_steps in together.steps():
+        if n_steps % STEPS_PER_REPORT == 0:
+            together.note_progress()
+            report(sum(slot.n_bytes_done for slot in slots))
