@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 
 from gpu_models import open_on, written_by
 from gpu_plan import Plan
@@ -18,14 +19,19 @@ class DifferenceError(Exception):
     """Two engines do not agree."""
 
 
-def exchange(name: str, opened: OpenedExact, text: bytes, plan: Plan) -> Iterator[Found]:
+def exchange(
+    name: str, opened: OpenedExact, text: bytes, plan: Plan, chunk_tokens: int | None = None
+) -> Iterator[Found]:
     """Make the files of `text` on both engines, at every level of the plan, and exchange them.
 
-    Raises DifferenceError after the last level, where one of them differed.
+    chunk_tokens: how long chunks are to be; None for what levels say. Raises DifferenceError after
+    the last level, where one of them differed.
     """
-    differing = []
+    wrong = []
     for number in plan.levels:
         level = LEVELS[number]
+        if chunk_tokens is not None:
+            level = replace(level, target_tokens=chunk_tokens)
         models = [open_on(opened, where, level.options) for where in (plan.where, plan.other)]
         ours, theirs = (packed(model, text, level) for model in models)
         words = _compared(ours[0], theirs[0])
@@ -36,16 +42,16 @@ def exchange(name: str, opened: OpenedExact, text: bytes, plan: Plan) -> Iterato
         note += f"; {len(text):,} bytes, {share:.0%} of them by the model"
         yield Found(what, float(len(ours[0])), "bytes", note=note)
         if words or not share:
-            differing.append(what)
-    if differing:
-        raise DifferenceError(f"not the same, or not the model's: {', '.join(differing)}")
+            wrong.append(what)
+    if wrong:
+        raise DifferenceError(f"not the same, or not the model's: {', '.join(wrong)}")
 
 
-def foreseen_text(opened: OpenedExact, plan: Plan, n_bytes: int) -> bytes:
-    """Return about `n_bytes` that the model writes, in lanes of the plan's engine."""
-    model = open_on(opened, plan.where, LEVELS[1].options)
-    n_lanes = max(1, n_bytes // plan.chunk_tokens)
-    return written_by(model, n_lanes, min(plan.chunk_tokens, n_bytes), seed=11)
+def foreseen_text(opened: OpenedExact, plan: Plan) -> bytes:
+    """Return a text that the model writes, in lanes that are chunks of the plan's length."""
+    model = open_on(opened, plan.other, LEVELS[1].options)
+    n_lanes = max(1, plan.file_bytes // plan.chunk_tokens)
+    return written_by(model, n_lanes, plan.chunk_tokens, seed=11)
 
 
 def packed(model: OpenedPredictor, text: bytes, level: Level) -> tuple[bytes, Stats]:

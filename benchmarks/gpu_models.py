@@ -54,6 +54,8 @@ def _save_gpt2(folder: Path, size: Gpt2Size) -> None:
         n_head=size.n_heads,
         vocab_size=size.vocab_size,
         n_positions=size.n_positions,
+        bos_token_id=size.vocab_size - 1,
+        eos_token_id=size.vocab_size - 1,
     )
     tokenizer = byte_tokenizer(size.vocab_size - 1)
     letters = torch.tensor(tokenizer.encode(LETTERS.decode()).ids)
@@ -74,6 +76,7 @@ def _let_write(body: torch.nn.Module, letters: torch.Tensor, width: int) -> None
     common = torch.randn(width)
     common /= common.norm()
     rows = torch.randn(len(letters), width) * (_SHARPNESS / width**0.5)
+    rows -= torch.outer(rows @ common, common)  # no letter is likelier than others for it
     tokens.get_parameter("weight")[letters] = rows + common
     positions.get_parameter("weight").normal_(std=2 * _SHARPNESS / width**0.5)
     norm.get_parameter("weight").copy_(torch.randint(0, 2, (width,)) * 2.0 - 1)
@@ -107,11 +110,11 @@ def open_on(
 def written_by(model: OpenedPredictor, n_lanes: int, n_tokens: int, seed: int) -> bytes:
     """Return a text that the model writes, of `n_tokens` in each of `n_lanes`, drawn at random.
 
-    Tokens that stand for nothing, and bytes that are no UTF-8, are left out of it.
+    A space stands for tokens that spell nothing; bytes that are no UTF-8 are left out.
     """
+    table, (space, *_) = model.tokenizer.table, model.tokenizer.encode(b" ")
     columns = np.stack(list(_drawn(model, n_lanes, n_tokens, seed)), axis=1)
-    table = model.tokenizer.table
-    text = b"".join(table.join(ids[table.lengths[ids] > 0]) for ids in columns)
+    text = table.join(np.where(table.lengths[columns] > 0, columns, space).ravel())
     return text.decode("utf-8", "ignore").encode()
 
 

@@ -26,6 +26,10 @@ T = TypeVar("T")
 GROUP_LANES = 32
 
 
+class NotByModelError(Exception):
+    """What was to be measured was not done by the model."""
+
+
 @dataclass(frozen=True)
 class Ceilings:
     """Tokens a second that the device could do at most, of one model."""
@@ -96,6 +100,8 @@ class _Run:
         yield self._rate("compress, the model alone", len(ids), self._model_s(ids), prefill)
         self._pack(self._text[: len(self._text) // self._n_lanes + 1])  # compiles
         (file, stats), seconds = self._timed(lambda: self._pack(self._text))
+        if not stats.n_tokens:
+            raise NotByModelError(f"{self._name}: another method codes the text better")
         note = f"{stats.n_model_bytes / len(self._text):.0%} of it by the model"
         yield self._rate("compress", len(ids), seconds, prefill, note)
         text, seconds = self._timed(lambda: unpacked(self._model, file, self._n_lanes))

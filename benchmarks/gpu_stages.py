@@ -150,8 +150,8 @@ def _files_gpt2(plan: Plan) -> Iterator[Found]:
     from gpu_models import open_gpt2
 
     opened = open_gpt2(plan.keep, plan.gpt2)
-    text = foreseen_text(opened, plan, plan.file_bytes)
-    yield from exchange("GPT-2, random", opened, text, plan)
+    text = foreseen_text(opened, plan)
+    yield from exchange("GPT-2, random", opened, text, plan, plan.chunk_tokens)
 
 
 def _on_default(work: str) -> Callable[[Plan], Iterator[Found]]:

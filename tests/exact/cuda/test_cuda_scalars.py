@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import triton.language as tl
 from cuda_device import DEVICE, numbers, same_bits
+
+# isort: split
+import triton.language as tl
 from torch import Tensor
 
 from llmzip.exact import arith
