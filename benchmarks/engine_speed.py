@@ -125,6 +125,14 @@ class _ContextWindow(Window):
         """Does a new window begin with the prediction of token number `n_seen`?"""
         return n_seen <= 1
 
+    def starts_of(self, n_seen: Ids) -> Ids:
+        """`start_of` each."""
+        return np.where(n_seen > 0, -len(self.context), 0)
+
+    def begin(self, n_seen: Ids) -> NDArray[np.bool_]:
+        """`begins` each."""
+        return n_seen <= 1
+
     def inputs(self, seen: Ids) -> Ids:
         """The model's inputs in the window that predicts the token after `seen`."""
         context = self.context if len(seen) else ()

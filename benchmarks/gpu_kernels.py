@@ -35,7 +35,7 @@ TRITON = (
     "block_sums",
     "find_tokens",
     "look_up",
-    "probability_sums",
+    "subtract_probabilities",
 )
 _PRODUCT_WORDS = ("gemm", "cutlass", "nvjet", "xmma", "multiply", "imma")
 _COPY_WORDS = ("memcpy", "memset", "copy", "fill")

@@ -21,7 +21,7 @@ from llmzip.exact.torch_engine import TorchEngine
 from llmzip.predict import Intervals
 from llmzip.predict.exact import ExactPredictor
 from llmzip.predict.protocol import LearningGroup
-from llmzip.predict.together import BATCH_ROWS, _batches
+from llmzip.predict.together import _batches
 from llmzip.predict.windows import Window
 
 Chunk = NDArray[np.int32]
@@ -184,12 +184,12 @@ def test_any_groups_come_back(sizes: list[list[list[int]]], n_lanes: int) -> Non
     assert found == [[[chunk.tolist() for chunk in wave] for wave in group] for group in groups]
 
 
-@given(st.lists(st.integers(1, 200), min_size=1, max_size=20))
-def test_batches_hold_every_row_once(sizes: list[int]) -> None:
-    batches = list(_batches(sizes))
+@given(st.lists(st.integers(1, 200), min_size=1, max_size=20), st.integers(1, 300))
+def test_batches_hold_every_row_once(sizes: list[int], most: int) -> None:
+    batches = list(_batches(sizes, most))
     rows = [[] for _ in sizes]  # type: list[list[int]]
     for parts, own in batches:
-        assert own.stop - own.start <= BATCH_ROWS
+        assert own.stop - own.start <= most
         assert parts[0][2].start == 0
         for index, theirs, ours in parts:
             assert theirs.stop - theirs.start == ours.stop - ours.start

@@ -72,3 +72,10 @@ def test_a_window_is_cut_to_what_the_model_has(
 ) -> None:
     window = Window.fit(*asked, n_positions, BOS)
     assert (window.size, window.carry) == expected
+
+
+@given(window=windows(), n_seen=st.lists(st.integers(0, 500), max_size=20))
+def test_many_lanes_are_told_what_each_is(window: Window, n_seen: list[int]) -> None:
+    many = np.array(n_seen, dtype=np.int64)
+    assert window.starts_of(many).tolist() == [window.start_of(n) for n in n_seen]
+    assert window.begin(many).tolist() == [window.begins(n) for n in n_seen]

@@ -8,7 +8,7 @@ any rows is one of integers and has no order; a step follows each slice of token
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +25,13 @@ class RowBias:
     """What is added to the logits of each row: values[of[row]].
 
     values: float32 (n, V), C-contiguous, or (n, 0) for none; of: int64 (rows,).
+    version: changes whenever what stands in this very array does, so that a copy elsewhere may be
+        kept; None where nobody counts.
     """
 
     values: NDArray[np.float32]
     of: NDArray[np.int64]
+    version: int | None = None
 
     @classmethod
     def of_rows(cls, bias: AnyBias, n_rows: int) -> RowBias:
@@ -39,7 +42,7 @@ class RowBias:
 
     def part(self, rows: slice | NDArray[np.bool_]) -> RowBias:
         """Return that of some of the rows."""
-        return RowBias(self.values, self.of[rows])
+        return replace(self, of=self.of[rows])
 
     def used(self) -> RowBias:
         """Return the same without values that no row has."""

@@ -80,7 +80,9 @@ class Engine(Protocol):
     """An exact model that runs rows of tokens over a KV cache.
 
     One that wants many lanes has a method `default_lanes(n_positions)` beside these: how many
-    to decode side by side, and one `prefill_lanes(n_positions)`: how many to prefill so.
+    to decode side by side, and one `prefill_lanes(n_positions)`: how many to prefill so. It may
+    have `head_rows`: for how many rows to ask for distributions at once; and `gradient_room()`:
+    where it sums up gradients itself (predict.gradients.Room).
     """
 
     shape: ModelShape

@@ -141,9 +141,11 @@ class _Biases:
         self._first: NDArray[np.float32] | None = None  # what stands in the first row
         self._rows: dict[int, int] = {}  # that are reserved for waves
         self._row_of = np.zeros(n_waves, dtype=np.int64)
+        self._version = 0
 
     def put(self, wave: int, bias: HeadBias) -> None:
         """Note what the wave's group has learnt."""
+        self._version += 1
         if self._first is None:
             self._first, self._values[0] = bias.values, bias.values
         is_first = bias.values is self._first  # steps make arrays anew
@@ -153,7 +155,7 @@ class _Biases:
 
     def of(self, waves: Ids) -> RowBias:
         """Return the biases of rows of these waves."""
-        return RowBias(self._values, self._row_of[waves])
+        return RowBias(self._values, self._row_of[waves], self._version)
 
     def _reserved(self, wave: int) -> int:
         row = self._rows.setdefault(wave, len(self._rows) + 1)

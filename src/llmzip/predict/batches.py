@@ -6,7 +6,8 @@ what runs side by side, of one chunk or of many.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
@@ -66,6 +67,19 @@ def prefill(
     for first in range(0, len(inputs), engine.max_rows):
         block = inputs[None, first : first + engine.max_rows]
         yield first, engine.forward(block, np.array([lane]), np.array([first]), cache)
+
+
+def prefill_together(engine: Engine, cache: AnyCache, inputs: Mapping[int, Ids]) -> None:
+    """Run the inputs of lanes from position 0, those of the same length side by side."""
+    by_length: defaultdict[int, list[int]] = defaultdict(list)
+    for lane, own in inputs.items():
+        by_length[len(own)].append(lane)
+    for length, alike in by_length.items():
+        for lanes in grouped(alike, max(1, engine.max_rows // max(length, 1))):
+            ids, columns = np.stack([inputs[lane] for lane in lanes]), engine.max_rows // len(lanes)
+            for first in range(0, length, columns):
+                block = np.ascontiguousarray(ids[:, first : first + columns])
+                engine.forward(block, np.array(lanes), np.full(len(lanes), first), cache)
 
 
 def hidden_of(

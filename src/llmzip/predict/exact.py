@@ -235,6 +235,9 @@ class ExactLanes:
 
         def run(group: LaneGroup, own: NDArray[np.bool_], _places: Lanes) -> None:
             found, index = group.distributions(), self._groups.index(group)
+            if (room := gradients.room(index, group.engine)) is not None:
+                room.add(found, tokens[own], of[own])
+                return
             for number, rows in runs(of[own]):
                 gradient = gradients.of(number, index)
                 found.add_gradient(tokens[own][rows], gradient, rows.start)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from llmzip.exact.bias import RowBias
 from llmzip.exact.distribution import Distributions, Engine, TokenIntervals
-from llmzip.predict.batches import prefill
+from llmzip.predict.batches import prefill, prefill_together
 from llmzip.predict.prefix import Prefix
 from llmzip.predict.windows import Ids, Window
 from llmzip.predict.workers import Workers
@@ -33,26 +33,27 @@ class LaneGroup:
         n_positions: int,
         prefix: Prefix,
     ) -> None:
-        self._engine = engine
+        self.engine = engine
         self._window = window
         self._helpers = helpers
         self._cache = engine.cache(n_lanes, n_positions)
         self._prefix = prefix
-        self._seen = [_History() for _ in range(n_lanes)]
+        self._seen = _Histories(n_lanes)
         self._found: Distributions | None = None
 
     def open(self, lane: int) -> None:
         """Forget what the lane has seen, all but the prefix."""
-        self._seen[lane].begin(self._prefix.ids)
+        self._seen.begin(lane, self._prefix.ids)
         if self._prefix.cache is not None:
             self._cache.begin_lane(lane, self._prefix.cache, len(self._prefix.ids))
 
     def totals(self, lanes: Lanes, bias: RowBias | None = None) -> Totals:
         """Feed each lane its last token (or a new window) and predict the next."""
-        self._begin_windows(lanes)
-        last = np.array([self._last_input(int(lane)) for lane in lanes], dtype=np.int64)
-        ids, at = np.ascontiguousarray(last.T)
-        self._found = self._engine.step(ids, lanes, at, self._cache, bias)
+        n_seen = self._seen.sizes[lanes]
+        self._begin_windows(lanes[self._window.begin(n_seen) & (n_seen > 0)])
+        at = n_seen - self._window.starts_of(n_seen)
+        ids = np.where(at > 0, self._seen.last(lanes), self._window.bos_id)
+        self._found = self.engine.step(ids, lanes, at, self._cache, bias)
         return self._found.totals()
 
     def distributions(self) -> Distributions:
@@ -61,56 +62,58 @@ class LaneGroup:
         return self._found
 
     def _begin_windows(self, lanes: Lanes) -> None:
-        """Prefill the lanes whose next token opens a new window, but for its last input."""
-        due = [lane for lane in lanes.tolist() if self._window.begins(len(self._seen[lane]))]
-        tasks = [partial(self._prefill, lane) for lane in due if len(self._seen[lane])]
+        """Prefill lanes whose next token opens a new window, but for its last input."""
+        inputs = {lane: self._window.inputs(self._seen.ids(lane))[:-1] for lane in lanes.tolist()}
+        if hasattr(self.engine, "prefill_lanes"):
+            prefill_together(self.engine, self._cache, inputs)
+            return
+        tasks = [partial(self._prefill, lane, own) for lane, own in inputs.items()]
         if self._helpers is None:
             for task in tasks:
-                task(self._engine)
+                task(self.engine)
         else:
             for _ in self._helpers.in_order(tasks):
                 pass
 
-    def _prefill(self, lane: int, engine: Engine) -> None:
-        inputs = self._window.inputs(self._seen[lane].ids())
-        for _ in prefill(engine, self._cache, lane, inputs[:-1]):
+    def _prefill(self, lane: int, inputs: Ids, engine: Engine) -> None:
+        for _ in prefill(engine, self._cache, lane, inputs):
             pass
-
-    def _last_input(self, lane: int) -> tuple[int, int]:
-        """The window's last token in this lane and its position."""
-        seen = self._seen[lane].ids()
-        position = len(seen) - self._window.start_of(len(seen))
-        return int(seen[-1]) if position else self._window.bos_id, position
 
     def find(self, lanes: Lanes, targets: Totals) -> TokenIntervals:
         """Search the distributions of the last `totals`, append the tokens found."""
         found = self.distributions().find(targets)
-        for lane, token in zip(lanes.tolist(), found.tokens.tolist(), strict=True):
-            self._seen[lane].append(token)
+        self._seen.append(lanes, found.tokens)
         return found
 
 
-class _History:
-    """The tokens a lane has seen, in an array that grows."""
+class _Histories:
+    """The tokens that lanes have seen, in an array that grows. sizes: int64, how many each has."""
 
-    def __init__(self) -> None:
-        self._ids = np.zeros(2048, dtype=np.int64)
-        self._size = 0
+    def __init__(self, n_lanes: int) -> None:
+        self.sizes = np.zeros(n_lanes, dtype=np.int64)
+        self._ids = np.zeros((n_lanes, 256), dtype=np.int32)
 
-    def begin(self, ids: Ids) -> None:
-        self._size = len(ids)
-        if self._size > len(self._ids):
-            self._ids = np.zeros(2 * self._size, dtype=np.int64)
-        self._ids[: self._size] = ids
+    def begin(self, lane: int, ids: Ids) -> None:
+        """Let a lane have seen `ids` alone."""
+        self._make_room(len(ids))
+        self._ids[lane, : len(ids)] = ids
+        self.sizes[lane] = len(ids)
 
-    def append(self, token: int) -> None:
-        if self._size == len(self._ids):
-            self._ids = np.concatenate([self._ids, np.zeros_like(self._ids)])
-        self._ids[self._size] = token
-        self._size += 1
+    def append(self, lanes: Lanes, tokens: Ids) -> None:
+        """Append a token each to distinct lanes."""
+        self._make_room(int(self.sizes[lanes].max(initial=0)) + 1)
+        self._ids[lanes, self.sizes[lanes]] = tokens
+        self.sizes[lanes] += 1
 
-    def __len__(self) -> int:
-        return self._size
+    def last(self, lanes: Lanes) -> Ids:
+        """Return the last token of each lane; any number for one that has seen nothing."""
+        return self._ids[lanes, self.sizes[lanes] - 1].astype(np.int64)
 
-    def ids(self) -> Ids:
-        return self._ids[: self._size]
+    def ids(self, lane: int) -> Ids:
+        """Return all that a lane has seen."""
+        return self._ids[lane, : self.sizes[lane]].astype(np.int64)
+
+    def _make_room(self, size: int) -> None:
+        missing = size - self._ids.shape[1]
+        if missing > 0:
+            self._ids = np.pad(self._ids, ((0, 0), (0, max(missing, self._ids.shape[1]))))

@@ -21,7 +21,8 @@ from llmzip.predict.rows import RowStream
 from llmzip.predict.workers import Workers
 
 BATCH_ROWS = 64
-"""Rows of slices that a worker takes at once: their logits stay in its cache, about."""
+"""Rows of slices that a worker takes at once: their logits stay in its cache, about. An engine that
+wants more says so in `head_rows`."""
 
 Gradient = NDArray[np.int64]
 Part = tuple[int, slice, slice]
@@ -55,7 +56,8 @@ def _answered(
 
     Yields the number of each slice, and its gradient, as soon as it is complete.
     """
-    batches = list(_batches([len(part.tokens) for part in slices]))
+    most = max(BATCH_ROWS, getattr(workers.engines[0], "head_rows", 0))
+    batches = list(_batches([len(part.tokens) for part in slices], most))
     tasks = [partial(_ask, slices, hidden, parts, rows) for parts, rows in batches]
     gradients: dict[int, Gradient] = {}
     for (parts, _), found in zip(batches, workers.in_order(tasks), strict=True):
@@ -86,11 +88,14 @@ def _ask(
     return gradients
 
 
-def _batches(sizes: Sequence[int]) -> Iterator[tuple[list[Part], slice]]:
-    """Cut the rows of slices of these sizes into batches: their parts, and which rows they are."""
+def _batches(sizes: Sequence[int], most: int = BATCH_ROWS) -> Iterator[tuple[list[Part], slice]]:
+    """Cut the rows of slices of these sizes into batches: their parts, and which rows they are.
+
+    most: how many rows a batch has, but for the last.
+    """
     ends = np.cumsum(sizes).tolist()
-    for start in range(0, ends[-1], BATCH_ROWS):
-        stop = min(start + BATCH_ROWS, ends[-1])
+    for start in range(0, ends[-1], most):
+        stop = min(start + most, ends[-1])
         parts = []
         for index in range(bisect_right(ends, start), bisect_left(ends, stop) + 1):
             begin = ends[index] - sizes[index]

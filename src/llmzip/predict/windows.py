@@ -44,6 +44,17 @@ class Window:
             n_seen >= self.size and (n_seen - self.size) % (self.size - self.carry) == 0
         )
 
+    def starts_of(self, n_seen: Ids) -> Ids:
+        """`start_of` each."""
+        fresh = self.size - self.carry
+        later = (n_seen - self.size) // fresh * fresh + fresh
+        return np.where(n_seen < self.size, 0, later)
+
+    def begin(self, n_seen: Ids) -> NDArray[np.bool_]:
+        """`begins` each."""
+        again = (n_seen >= self.size) & ((n_seen - self.size) % (self.size - self.carry) == 0)
+        return again | (n_seen == 0)
+
     def inputs(self, seen: Ids) -> Ids:
         """The model's inputs in the window that predicts the token after `seen`."""
         start = self.start_of(len(seen))

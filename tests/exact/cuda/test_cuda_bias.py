@@ -116,6 +116,44 @@ def test_a_bias_of_its_own_for_each_row(max_rows: int) -> None:
     assert answers[:2] == answers[2:]
 
 
+@pytest.mark.parametrize("max_rows", [2, 64])
+def test_gradients_of_groups_are_summed_where_the_engine_runs(max_rows: int) -> None:
+    """Several steps of several groups, one of which learns meanwhile and begins again."""
+    recipe = replace(LLAMA, n_layers=1, vocab_size=513)
+    engine = CudaEngine(exact_model(recipe), DEVICE.type, 128, max_rows)
+    ids, of, room = np.arange(5), np.array([7, 7, 7, 2, 2]), engine.gradient_room()
+    expected = {number: np.zeros(recipe.vocab_size, dtype=np.int64) for number in (2, 7)}
+    cache = engine.cache(5, 8)
+    for at in range(3):
+        found = engine.step(ids, ids, np.full(5, at), cache)
+        room.add(found, ids + at, of)
+        for number, rows in ((7, slice(0, 3)), (2, slice(3, 5))):
+            found.add_gradient((ids + at)[rows], expected[number], rows.start)
+        if at == 1:
+            assert (room.taken(7) == expected[7]).all()
+            expected[7][:] = 0
+    for number, gradient in expected.items():
+        assert gradient.any()
+        assert (room.taken(number) == gradient).all()
+    assert not room.taken(7).any()
+
+
+def test_biases_are_sent_again_when_they_have_changed() -> None:
+    recipe = replace(LLAMA, n_layers=1, vocab_size=20)
+    model, hidden = exact_model(recipe), hidden_states(recipe, 3)
+    engine, reference = CudaEngine(model, DEVICE.type, 128, 64), TorchEngine(model, CPU)
+    values = np.stack([bias_of(recipe, seed) for seed in range(2)])
+    of = np.array([1, 0, 1], dtype=np.int64)
+    totals = []
+    for version in (1, 1, 2):
+        if version == 2:
+            values[1, ::2] += np.float32(3)
+        ours = engine.distributions(hidden, RowBias(values, of, version)).totals()
+        assert (ours == reference.distributions(hidden, RowBias(values, of)).totals()).all()
+        totals.append(ours.tolist())
+    assert totals[0] == totals[1] != totals[2]
+
+
 def test_the_heads_own_bias_is_told() -> None:
     for recipe in (LLAMA, GPT2, replace(GPT2, vocab_size=513, tied=False)):
         model = exact_model(recipe)

@@ -22,7 +22,7 @@ DIVIDING = {
     "attend_step",
 }
 MULTIPLYING = {"attend_rows", "attend_step", "multiply"}
-HEAD = {"token_intervals", "block_sums", "find_tokens", "look_up", "probability_sums"}
+HEAD = {"token_intervals", "block_sums", "find_tokens", "look_up", "subtract_probabilities"}
 ALL = DIVIDING | MULTIPLYING | HEAD
 
 Counts = dict[str, list[dict[str, int]]]

@@ -13,12 +13,13 @@ from torch import Tensor
 from llmzip.exact.bias import GRADIENT_BITS
 from llmzip.exact.constants import FREQ_BITS
 from llmzip.exact.cuda.buffers import to_device, to_host
+from llmzip.exact.cuda.gradients import GradientRoom
 from llmzip.exact.cuda.head import (
     SEARCH_BLOCK,
     block_sums,
     find_tokens,
     look_up,
-    probability_sums,
+    subtract_probabilities,
 )
 from llmzip.exact.cuda.launch import block_of, launch
 from llmzip.exact.distribution import Distributions, TokenIntervals
@@ -103,16 +104,33 @@ class CudaDistributions:
         self, tokens: NDArray[np.int64], gradient: NDArray[np.int64], first_row: int = 0
     ) -> None:
         """Add to `gradient` (V,) what came, tokens (rows,), less what was predicted."""
+        room = GradientRoom(self._totals.device, len(gradient))
+        self.add_gradients(tokens, np.zeros_like(tokens), room, first_row)
+        gradient += room.taken(0)
+
+    def add_gradients(
+        self,
+        tokens: NDArray[np.int64],
+        of: NDArray[np.int64],
+        room: GradientRoom,
+        first_row: int = 0,
+    ) -> None:
+        """Add the same of several groups to what `room` holds, without waiting for the device.
+
+        of: (rows,), which group's each row is; rows of a group follow each other.
+        """
         rows = slice(first_row, first_row + len(tokens))
+        firsts = np.flatnonzero(np.diff(of, prepend=of[0] - 1))
+        ends = np.append(firsts, len(of))
+        places = np.array([room.place(int(number)) for number in of[firsts]], dtype=np.int64)
         sums, scale, bias, bias_of, s = self._arguments
         constants = {k: v for k, v in self._constants.items() if k != "N_BLOCKS"}
         with torch.inference_mode():
             totals = self._totals[rows].to(torch.float64)
             units = torch.full_like(totals, 2.0 ** (GRADIENT_BITS + FREQ_BITS)) / totals
-            found = torch.empty(len(gradient), dtype=torch.int64, device=totals.device)
             launch(
-                probability_sums,
-                (self._blocks.shape[1],),
+                subtract_probabilities,
+                (self._blocks.shape[1], len(places)),
                 sums[rows],
                 scale,
                 bias,
@@ -120,12 +138,12 @@ class CudaDistributions:
                 s[rows],
                 self._tops[rows],
                 units.to(torch.float32),
-                found,
-                len(tokens),
+                to_device(ends, totals.device),
+                to_device(places, totals.device),
+                room.sums,
                 **constants,
             )
-            gradient -= to_host(found)
-        np.add.at(gradient, tokens, 1 << GRADIENT_BITS)
+            room.count(np.repeat(places, np.diff(ends)), tokens)
 
 
 class JoinedDistributions:
@@ -159,6 +177,15 @@ class JoinedDistributions:
             own = tokens[done : done + self._part_rows - row]
             self._parts[index].add_gradient(own, gradient, row)
             done += len(own)
+
+    def add_gradients(
+        self, tokens: NDArray[np.int64], of: NDArray[np.int64], room: GradientRoom
+    ) -> None:
+        """Add the same of several groups to what `room` holds; see CudaDistributions."""
+        parts = zip(self._parts, self._cut(tokens), self._cut(of), strict=True)
+        for part, own, numbers in parts:
+            assert isinstance(part, CudaDistributions)
+            part.add_gradients(own, numbers, room)
 
     def _cut(self, rows: NDArray[T]) -> list[NDArray[T]]:
         return np.split(rows, range(self._part_rows, len(rows), self._part_rows))

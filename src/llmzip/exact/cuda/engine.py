@@ -12,10 +12,12 @@ from llmzip.exact.bias import AnyBias, RowBias
 from llmzip.exact.constants import FREQ_BITS
 from llmzip.exact.cuda import head
 from llmzip.exact.cuda.attention import MAX_POSITIONS
+from llmzip.exact.cuda.biases import DeviceBiases
 from llmzip.exact.cuda.buffers import CudaCache, DeviceModel, Workspace, to_device, to_host, view
 from llmzip.exact.cuda.distributions import CudaDistributions, JoinedDistributions
 from llmzip.exact.cuda.forward import Forward
 from llmzip.exact.cuda.gemm import choose_product, padded, padded_rows
+from llmzip.exact.cuda.gradients import GradientRoom
 from llmzip.exact.cuda.launch import block_of, launch, warps_for
 from llmzip.exact.distribution import Distributions, Ids, TokenIntervals
 from llmzip.exact.hidden import Hidden
@@ -65,6 +67,7 @@ class CudaEngine:
         self._model = DeviceModel(model, self._device)
         self.max_rows = max_rows or self._affordable_rows()
         self._work = Workspace(model.shape, step_rows(self.max_rows), self._device)
+        self._biases = DeviceBiases(self._device)
         self._product = choose_product(self._device)
         self._forward = Forward(model.shape, self._model, self._work, self._product)
 
@@ -87,6 +90,11 @@ class CudaEngine:
     def prefill_lanes(self, n_positions: int) -> int:
         """Windows to prefill side by side: as many as one pass has rows for."""
         return max(1, self.max_rows // n_positions)
+
+    @property
+    def head_rows(self) -> int:
+        """Rows whose distributions are worth asking for at once: as many as HEAD_BYTES hold."""
+        return max(1, HEAD_BYTES // (4 * self._model.head.n_out))
 
     @property
     def head_bias(self) -> NDArray[np.float32] | None:
@@ -144,8 +152,7 @@ class CudaEngine:
 
     def intervals(self, hidden: Hidden[Tensor], tokens: Ids) -> TokenIntervals:
         """The intervals of the next tokens (rows,) in the distributions of `hidden`."""
-        n_rows, width = len(tokens), self._model.head.n_out
-        at_once = max(1, HEAD_BYTES // (4 * width))
+        n_rows, width, at_once = len(tokens), self._model.head.n_out, self.head_rows
         block = min(INTERVAL_BLOCK, block_of(self.shape.vocab_size))
         with torch.inference_mode():
             wanted = to_device(tokens, self._device)
@@ -186,8 +193,8 @@ class CudaEngine:
         own = linear.bias
         of = torch.zeros(n_rows, dtype=torch.int64, device=self._device)
         if bias is not None:
-            rows_bias = RowBias.of_rows(bias, len(hidden.scale)).part(part).used()
-            own, of = (to_device(x, self._device) for x in (rows_bias.values, rows_bias.of))
+            rows_bias = RowBias.of_rows(bias, len(hidden.scale)).part(part)
+            own, of = self._biases.on_device(rows_bias)
         return sums, linear.scale, own, of, hidden.scale[part].to(self._device).clone()
 
     def distributions(self, hidden: Hidden[Tensor], bias: AnyBias | None = None) -> Distributions:
@@ -197,6 +204,10 @@ class CudaEngine:
             arguments = self._head_arguments(hidden, slice(0, n_rows), bias)
             biased = self._model.head.biased or bias is not None
             return CudaDistributions(arguments, n_rows, self.shape.vocab_size, biased)
+
+    def gradient_room(self) -> GradientRoom:
+        """Make room for gradients that stay on the device until they are wanted."""
+        return GradientRoom(self._device, self.shape.vocab_size)
 
     def step(
         self, ids: Ids, lanes: Ids, at: Ids, cache: TensorCache, bias: AnyBias | None = None

@@ -203,7 +203,7 @@ def look_up(
 
 
 @kernel
-def probability_sums(
+def subtract_probabilities(
     sums: tl.tensor,
     scale: tl.tensor,
     bias: tl.tensor,
@@ -211,24 +211,28 @@ def probability_sums(
     s_in: tl.tensor,
     tops: tl.tensor,
     units: tl.tensor,
-    found: tl.tensor,
-    n_rows: tl.tensor,
+    ends: tl.tensor,
+    places: tl.tensor,
+    gradients: tl.tensor,
     V: tl.constexpr,
     SUMS: tl.constexpr,
     BIASED: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
-    """Sums over all rows of the tokens' probabilities, int64 (V,), a program a block of tokens.
+    """Take the tokens' probabilities in all rows of a group off its gradient, int64 (V,).
 
-    units: float32 (M,), what a weight of 1 is in GRADIENT_BITS fraction bits.
+    A program a block of tokens and a group: rows ends[g] to ends[g + 1] - 1, and of `gradients`
+    row places[g], which no other group has. units: float32 (M,), what a weight of 1 is in
+    GRADIENT_BITS fraction bits.
     """
     token = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    group = tl.program_id(1)
+    first, stop = tl.load(ends + group), tl.load(ends + group + 1)
     total = tl.zeros((BLOCK,), tl.int64)
-    start = tl.full((), 0, tl.int64)
-    for i in range(n_rows):
-        row = start + i
+    for row in range(first, stop):
         s, line, own = tl.load(s_in + row), sums + row * SUMS, bias + tl.load(bias_of + row) * V
         logits = load_linear(line, scale, own, s, token, token < V, BIASED)
         weight = exp2(tl.where(token < V, logits - tl.load(tops + row), 0.0))
         total += round_frequency(weight * tl.load(units + row)).to(tl.int64)
-    tl.store(found + token, total, mask=token < V)
+    place = gradients + tl.load(places + group) * V + token
+    tl.store(place, tl.load(place, mask=token < V, other=0) - total, mask=token < V)
