@@ -43,11 +43,13 @@ def records_of(packed: bytes) -> list[Group | Wave]:
     return [one for one in Reader(io.BytesIO(packed)) if isinstance(one, Group | Wave)]
 
 
-def outcome(model: FakeModel, packed: bytes, n_lanes: int, **limits: int) -> tuple[bytes, str]:
+def outcome(
+    model: FakeModel, packed: bytes, n_lanes: int, memlimit: int | None = None
+) -> tuple[bytes, str]:
     """What comes out, and what is said in the end."""
     sink = io.BytesIO()
     try:
-        decode_stream(io.BytesIO(packed), sink, model.open_to_decode, n_lanes, **limits)
+        decode_stream(io.BytesIO(packed), sink, model.open_to_decode, n_lanes, memlimit=memlimit)
     except (FormatError, LimitError) as exc:
         return sink.getvalue(), str(exc)
     return sink.getvalue(), ""

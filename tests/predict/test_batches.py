@@ -64,6 +64,27 @@ def test_an_engine_may_choose_its_lanes() -> None:
         assert (ours.total == theirs.total).all()
 
 
+def test_lanes_of_such_an_engine_begin_windows_side_by_side() -> None:
+    """At different times, too; the same tokens are found as by one that takes lane after lane."""
+    window, lanes = Window(12, 5, 0), np.arange(6)
+    makers = [
+        lambda _: WideEngine(exact_model(LLAMA), CPU),
+        lambda _: TorchEngine(exact_model(LLAMA), CPU),
+    ]
+    wide, plain = (ExactPredictor(make, window, 1).lanes(6) for make in makers)
+    for step in range(30):
+        for lane in lanes[lanes == step % 9].tolist():
+            wide.open(lane)
+            plain.open(lane)
+        awake = lanes[: min(step + 1, 6)]
+        totals = wide.totals(awake)
+        assert (totals == plain.totals(awake)).all()
+        ours, theirs = (
+            lane.find(awake, totals * np.uint64(3) // np.uint64(7)) for lane in (wide, plain)
+        )
+        assert all((a == b).all() for a, b in zip(ours, theirs, strict=True))
+
+
 def test_groups_hold_everything_in_order() -> None:
     assert list(grouped(range(7), 3)) == [[0, 1, 2], [3, 4, 5], [6]]
     assert list(grouped(np.array([]), 3)) == []

@@ -52,8 +52,9 @@ class Window:
 
     def begin(self, n_seen: Ids) -> NDArray[np.bool_]:
         """`begins` each."""
-        again = (n_seen >= self.size) & ((n_seen - self.size) % (self.size - self.carry) == 0)
-        return again | (n_seen == 0)
+        since = (n_seen - self.size) % (self.size - self.carry)
+        found: NDArray[np.bool_] = (n_seen == 0) | ((n_seen >= self.size) & (since == 0))
+        return found
 
     def inputs(self, seen: Ids) -> Ids:
         """The model's inputs in the window that predicts the token after `seen`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,15 +10,6 @@ from numpy.typing import NDArray
 
 from llmzip.exact.bias import GRADIENT_BITS
 from llmzip.exact.cuda.buffers import to_device, to_host
-
-
-class Summing(Protocol):
-    """Distributions that add to the gradients of several groups; see CudaDistributions."""
-
-    def add_gradients(
-        self, tokens: NDArray[np.int64], of: NDArray[np.int64], room: GradientRoom
-    ) -> None:
-        """Add what came less what was predicted; of: (rows,), which group's each row is."""
 
 
 class GradientRoom:
@@ -31,8 +22,11 @@ class GradientRoom:
         self.sums = torch.zeros(1, vocab_size, dtype=torch.int64, device=device)
         self._places: dict[int, int] = {}
 
-    def add(self, found: Summing, tokens: NDArray[np.int64], of: NDArray[np.int64]) -> None:
-        """Add what the distributions of all rows say, without waiting for the device."""
+    def add(self, found: Any, tokens: NDArray[np.int64], of: NDArray[np.int64]) -> None:
+        """Add what an engine's distributions of all rows say, without waiting for the device.
+
+        of: (rows,), which group's each row is; rows of a group follow each other.
+        """
         found.add_gradients(tokens, of, self)
 
     def place(self, number: int) -> int:
