@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from gpu_plan import Plan
+from gpu_plan import CPU, INTERPRETER, Plan
 from gpu_processes import SKIP_STATUS
 from gpu_report import Found
 
@@ -23,14 +23,15 @@ class Stage:
     """A stage.
 
     most_s: what it may take. needs: stages that must be done before. beside: whether others go on
-    meanwhile. without_device: what it does where there is none, for people.
+    meanwhile. without_device: the engine of a small random model that it is rehearsed on where
+    there is none; None where it is skipped.
     """
 
     name: str
     most_s: float
     needs: tuple[str, ...] = ()
     beside: bool = False
-    without_device: str = "a small random model in Triton's interpreter: figures mean nothing"
+    without_device: str | None = CPU
 
 
 NEEDED = (
@@ -41,15 +42,15 @@ NEEDED = (
 
 STAGES = (
     Stage("device", 60),
-    Stage("default model", 300, beside=True, without_device="nothing"),
-    Stage("gpt2 model", 300, beside=True, without_device="a small one is made"),
-    Stage("tests", 240, without_device="some files of tests, in Triton's interpreter"),
-    Stage("files", 90, needs=("default model",), without_device="nothing"),
-    Stage("files gpt2", 90, needs=("gpt2 model",)),
-    Stage("limits", 30, without_device="nothing"),
-    Stage("speed", 150, needs=("default model",), without_device="nothing"),
-    Stage("kernels", 60, needs=("default model",), without_device="nothing"),
-    Stage("host", 60, needs=("default model",), without_device="nothing"),
+    Stage("default model", 300, beside=True, without_device=None),
+    Stage("gpt2 model", 300, beside=True),
+    Stage("tests", 240, without_device=INTERPRETER),
+    Stage("files", 90, needs=("default model",), without_device=None),
+    Stage("files gpt2", 90, needs=("gpt2 model",), without_device=INTERPRETER),
+    Stage("limits", 30, without_device=None),
+    Stage("speed", 150, needs=("default model",), without_device=None),
+    Stage("kernels", 60, needs=("default model",), without_device=None),
+    Stage("host", 60, needs=("default model",), without_device=None),
     Stage("speed gpt2", 120, needs=("gpt2 model",)),
     Stage("kernels gpt2", 60, needs=("gpt2 model",)),
     Stage("host gpt2", 60, needs=("gpt2 model",)),

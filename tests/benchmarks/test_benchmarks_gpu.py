@@ -18,6 +18,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
+import gpu  # noqa: E402
 import gpu_processes  # noqa: E402
 from engine_speed import macs_per_token  # noqa: E402
 from gpu import Run, parse  # noqa: E402
@@ -59,6 +60,7 @@ def stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder in which the stages' processes do as STAGE says."""
     (tmp_path / "gpu_stages.py").write_text(STAGE)
     monkeypatch.setattr(gpu_processes, "_HERE", tmp_path)
+    monkeypatch.setattr(gpu, "REHEARSAL_S", 0.0)
     return tmp_path
 
 
@@ -105,10 +107,11 @@ def test_stages_fail_hang_and_skip_each_for_itself(stages: Path) -> None:
 
 
 def test_without_a_device_stages_are_rehearsed_or_skipped(stages: Path) -> None:
-    wanted = [Stage("figures", 30, without_device="nothing"), Stage("well", 30)]
+    wanted = [Stage("figures", 30, without_device=None), Stage("well", 30)]
     _, figures, well = run_of(stages, wanted)  # the stage that looks finds no device's name
     assert (figures.state, figures.why) == (SKIPPED, "no CUDA device")
-    assert well.found[0].what == "well interpreter"
+    assert (well.state, well.why) == (DONE, "no CUDA device: rehearsed")
+    assert well.found[0].what == "well cpu"
 
 
 def test_what_no_time_is_left_for_is_said(stages: Path) -> None:
@@ -127,7 +130,7 @@ def test_stages_come_with_what_they_need() -> None:
 def test_a_plan_travels_and_a_rehearsal_is_small(tmp_path: Path) -> None:
     whole = plan(tmp_path)
     assert Plan.from_json(whole.to_json()) == whole
-    small = rehearsal(whole)
+    small = rehearsal(whole, INTERPRETER)
     assert small.where == INTERPRETER
     assert small.gpt2.width < whole.gpt2.width
     assert "TRITON_INTERPRET" in gpu_processes.environment(small)
