@@ -68,6 +68,16 @@ def test_the_text_is_the_same_in_any_number_of_lanes(
     assert most_together(model) <= (n_lanes or 4)  # lanes that one group alone has are not noted
 
 
+def test_what_has_few_lanes_of_its_own_takes_one_group(
+    model: FakeModel, text: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = encode(model, text, LEVEL)
+    for n_lanes, is_abreast in ((abreast.LEAST_LANES - 1, False), (abreast.LEAST_LANES, True)):
+        monkeypatch.setattr(model.predictor, "default_lanes", n_lanes)
+        assert decode(model, packed) == text
+        assert (most_together(model) > N_LANES) == is_abreast
+
+
 def damaged(packed: bytes, number: int) -> bytes:
     """The file with a bit flipped in the last model's payload of a group."""
     groups: list[list[Chunk]] = []

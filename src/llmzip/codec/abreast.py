@@ -25,6 +25,8 @@ from llmzip.errors import LlmzipError
 AHEAD_LANE_BYTES = 1 << 20
 MAX_AHEAD_BYTES = 1 << 28
 """No further group is read while so many bytes a lane, or in all, are at hand, decoded or coded."""
+LEAST_LANES = 128
+"""What has fewer lanes of its own accord is busy with one group: it saves the memory."""
 TABLES_BYTES = 1 << 31
 """What the histories of groups that are decoded side by side may take."""
 
@@ -132,7 +134,9 @@ class Abreast:
         return n_bytes < most_bytes and n_held + another <= n_lanes
 
     def _n_lanes(self) -> int:
-        return self._n_wanted or self._opened().predictor.default_lanes
+        """How many lanes groups may share; 0 where they are decoded one by one."""
+        n_lanes = self._n_wanted or self._opened().predictor.default_lanes
+        return n_lanes if self._n_wanted or n_lanes >= LEAST_LANES else 0
 
     def _opened(self) -> OpenedModel:
         self._model = self._model or self._open_model()
