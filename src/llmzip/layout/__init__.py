@@ -1,0 +1,1 @@
+"""How a group's text is put together from streams, fills, copies and the framing of tars."""
