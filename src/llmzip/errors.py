@@ -13,6 +13,7 @@
     │   ├── ModelUnsupportedError  an architecture or file type the engine does not run
     │   ├── FingerprintError     the model found is not the one the file was made with
     │   └── DictionaryError      no dictionary, or not the one (with its model) of the file
+    ├── PatchError               no file that this one was made from, or another one
     ├── DeviceError              the device asked for is not there or cannot compute exactly
     ├── LimitError               the input claims more output or memory than a limit allows
     ├── VerifyError              what was written does not decode to what was read
@@ -81,6 +82,10 @@ class FingerprintError(ModelError):
 
 class DictionaryError(ModelError):
     """There is no dictionary, or not the one, with its model, that the file was made with."""
+
+
+class PatchError(LlmzipError):
+    """There is no file to refer to, or not the one that the file was made from."""
 
 
 class DeviceError(LlmzipError):

@@ -5,14 +5,17 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import BinaryIO
 
 from llmzip.codec.abreast import Abreast
 from llmzip.codec.ahead import read_ahead
+from llmzip.codec.assembly import Assembly
 from llmzip.codec.lockstep import Lockstep
 from llmzip.codec.model import OpenedModel, OpenToDecode, Progress, unseen
+from llmzip.codec.reference import opened_reference
 from llmzip.codec.schedule import Schedule
 from llmzip.codec.stats import Stats, count_wave, way_noted
 from llmzip.codec.streams import read_full, write_full
@@ -27,9 +30,11 @@ from llmzip.container import (
     Options,
     Reader,
     Record,
+    Reference,
     Wave,
 )
 from llmzip.errors import FormatError, TrailingError
+from llmzip.layout.history import History
 
 MAX_AHEAD_BYTES = 1 << 20  # of a file that comes through a pipe
 
@@ -54,6 +59,7 @@ def decode_stream(
     memlimit: int | None = None,
     done: Done | None = None,
     known: Known | None = None,
+    reference: BinaryIO | None = None,
 ) -> Stats:
     """Decompress the .llmz file on `source`, all of its members, onto `sink`.
 
@@ -62,12 +68,13 @@ def decode_stream(
     on_trailing: called with the error where other data follows, once all is written.
     max_output: how many bytes it may come to; None leaves that to its size (container/claims.py).
     memlimit: what memory decoding may take beside the opened model, in bytes.
+    reference: what the file was made from, if it was made from another; it must be able to seek.
     A source that cannot seek is read by a thread of its own, which may still wait in a read
     when this has raised.
 
     Raises FormatError for a damaged or truncated file (what stands before the damage has been
-    written by then), LimitError before what exceeds a limit is decoded, what `open_model`
-    raises, and OSError from the streams.
+    written by then), LimitError before what exceeds a limit is decoded, PatchError for a missing
+    or a wrong reference, what `open_model` raises, and OSError from the streams.
     """
     begin_s = time.monotonic()
     stats = Stats()
@@ -82,6 +89,7 @@ def decode_stream(
         done=done or Done(sink, 0),
         stats=stats,
         known=known,
+        reference=reference,
     )
     for data in pieces:
         write_full(sink, data)
@@ -101,6 +109,7 @@ def decoded_pieces(
     done: Done | None = None,
     stats: Stats | None = None,
     known: Known | None = None,
+    reference: BinaryIO | None = None,
 ) -> Iterator[bytes]:
     """Yield what decode_stream writes, chunk by chunk, and count in `stats`. Raises as it does."""
     stats = stats or Stats()
@@ -119,6 +128,7 @@ def decoded_pieces(
                     lambda wave: claims.admit(wave, reader.offset),
                     done or Done(io.BytesIO(), 0),
                     known_chunks,
+                    reference,
                     is_at_hand=ahead is source,
                 )
                 yield from member.decode(open_model, n_lanes, progress, memlimit)
@@ -167,11 +177,13 @@ class _Member:
     admit: Callable[[Wave], None]  # or refuse what a wave claims, before anything is done about it
     done: Done
     known: Iterator[bytes] | None = None
+    reference: BinaryIO | None = None
     is_at_hand: bool = False  # whether records can be read ahead without waiting for others
     ref: ModelRef | None = None
     end: End | None = None
     failure: FormatError | None = None  # where the records broke off
     checksum: FileChecksum = field(default_factory=FileChecksum)
+    history: History = field(default_factory=History)
 
     def decode(
         self,
@@ -181,7 +193,8 @@ class _Member:
         memlimit: int | None,
     ) -> Iterator[bytes]:
         """Yield what the member decodes to. Raises as decode_stream does."""
-        records = self._groups_and_waves()
+        assembly = Assembly(self.history, memlimit)
+        records = self._groups_and_waves(assembly)
         first = next(records, None)  # what is done already has gone by before it
         rest = chain(() if first is None else (first,), records)
         n_before = self.stats.n_bytes
@@ -207,16 +220,23 @@ class _Member:
             if self.options.adaptive
             else Schedule(_chunks(rest), opened, n_lanes, report, memlimit)
         )
-        for data in decoded:
-            self.checksum.update(data)
-            self.stats.n_bytes += len(data)
-            yield data
-        if self.failure is not None:
-            raise self.failure
+        with closing(self.history):
+            for data in decoded:
+                text = assembly.put(data)
+                self._count(text)
+                if text:
+                    yield text
+            if self.failure is not None:
+                raise self.failure
+            assembly.finish()
         assert self.end is not None
         self.end.verify(self.checksum)
 
-    def _groups_and_waves(self) -> Iterator[Group | Wave]:
+    def _count(self, text: bytes) -> None:
+        self.checksum.update(text)
+        self.stats.n_bytes += len(text)
+
+    def _groups_and_waves(self, assembly: Assembly) -> Iterator[Group | Wave]:
         """Yield the member's groups and waves, taking note of what stands between them.
 
         What was read ahead of damage is decoded before anybody hears of it.
@@ -224,19 +244,23 @@ class _Member:
         try:
             for record in self.records:
                 match record:
+                    case Reference():
+                        self.history.reference = opened_reference(record, self.reference)
                     case ModelRef():
                         self.ref = record
                     case Group():
                         if not self.done.n_bytes:
+                            assembly.note(record)
                             yield record
                     case Wave() if self.done.n_bytes:
                         self.admit(record)
                         data = self.done.take(record.n_bytes)
-                        self.checksum.update(data)
-                        self.stats.n_bytes += len(data)
+                        self.history.append(data)
+                        self._count(data)
                     case Wave():
                         self.admit(record)
                         count_wave(self.stats, record)
+                        assembly.note(record)
                         yield record if self.known is None else with_known(record, self.known)
                     case End():
                         self.end = record

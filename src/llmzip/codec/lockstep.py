@@ -48,7 +48,7 @@ class Lockstep:
         self.decode(slots)
         for slot in slots:
             assert slot.data is not None
-            self._n_bytes_out += len(slot.data)
+            self._n_bytes_out += slot.chunk.n_bytes
             yield slot.data
         self._progress(self._n_bytes_out)
 

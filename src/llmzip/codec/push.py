@@ -6,10 +6,12 @@ import io
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
+from llmzip.codec.assembly import Assembly
 from llmzip.codec.encode import GroupEncoder
 from llmzip.codec.levels import Level
 from llmzip.codec.lockstep import Lockstep
 from llmzip.codec.model import OpenedModel, OpenToDecode, OpenToEncode, unseen
+from llmzip.codec.reference import opened_reference
 from llmzip.codec.schedule import Schedule
 from llmzip.codec.stats import Stats
 from llmzip.container import (
@@ -21,10 +23,12 @@ from llmzip.container import (
     ModelRef,
     Options,
     Record,
+    Reference,
     Wave,
     Writer,
 )
 from llmzip.container.feed import MemberFeed
+from llmzip.layout.history import History
 
 
 class PushEncoder:
@@ -86,6 +90,7 @@ class PushDecoder:
         n_lanes: int | None = None,
         max_output: int | None = None,
         memlimit: int | None = None,
+        reference: BinaryIO | None = None,
     ) -> None:
         """The arguments are those of decode_stream."""
         self.ended = False
@@ -100,6 +105,9 @@ class PushDecoder:
         self._ref: ModelRef | None = None
         self._model: OpenedModel | None = None
         self._pieces: Iterator[bytes] = iter(())
+        self._reference = reference
+        self._history = History()
+        self._assembly = Assembly(self._history, memlimit)
         self._lockstep = Lockstep((), self._opened, unseen, memlimit)
 
     @property
@@ -120,22 +128,31 @@ class PushDecoder:
         while True:
             piece = next(self._pieces, None)
             if piece is not None:
-                self._checksum.update(piece)
-                return piece
+                text = self._assembly.put(piece)
+                if not text:
+                    continue
+                self._checksum.update(text)
+                return text
             record = self._feed.next_record()
             if record is None:
                 return None
             if isinstance(record, Wave):
                 self._claims.admit(record, self._n_fed)
             if isinstance(record, End):
+                self._assembly.finish()
+                self._history.close()
                 record.verify(self._checksum)
                 self.ended = True
+            if isinstance(record, Group | Wave):
+                self._assembly.note(record)
             self._pieces = self._decode(record)
 
     def _decode(self, record: Record) -> Iterator[bytes]:
         match record:
             case Header():
                 self._options = record.options
+            case Reference():
+                self._history.reference = opened_reference(record, self._reference)
             case ModelRef():
                 self._ref = record
             case Group() | Wave() if self._options.adaptive:

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 from llmzip.codec.classical import decompress_classical
 from llmzip.codec.lanes import Lanes, Slot
+from llmzip.codec.layouts import program_of
 from llmzip.codec.memory import lanes_within
 from llmzip.codec.model import OpenedModel, Progress
-from llmzip.container import Chunk
+from llmzip.container import Chunk, Kind
 
 MAX_WAITING_BYTES = 1 << 26
 """No further chunk is read while this many bytes, decoded or coded, wait in order."""
@@ -124,7 +125,12 @@ class Schedule:
 
 
 def decode_without_model(chunk: Chunk) -> bytes:
-    """Return what a chunk stands for that is not an LM chunk. Raises CorruptError."""
+    """Return what a chunk stands for that is not an LM chunk: of a layout, its program.
+
+    Raises CorruptError.
+    """
+    if chunk.kind is Kind.LAYOUT:
+        return program_of(chunk)
     data = decompress_classical(chunk)
     chunk.verify(data)
     return data

@@ -27,6 +27,7 @@ from llmzip.container.records import (
     ModelRef,
     Options,
     Record,
+    Reference,
     Wave,
 )
 from llmzip.container.summary import Summary, inspect
@@ -52,6 +53,7 @@ __all__ = [
     "Readable",
     "Reader",
     "Record",
+    "Reference",
     "Summary",
     "Wave",
     "Writer",

@@ -19,6 +19,7 @@ from llmzip.container.records import (
     Kind,
     ModelRef,
     Options,
+    Reference,
     check_chunk_sizes,
 )
 from llmzip.container.wire import Fields, corrupt, varint
@@ -28,6 +29,7 @@ TAG_MODEL = 1
 TAG_GROUP = 2
 TAG_WAVE = 3
 TAG_END = 4
+TAG_REFERENCE = 5
 
 _MACHINE_FLAG = 0x80  # in the model's code byte: a machine tag follows
 
@@ -99,6 +101,19 @@ def unpack_model(fields: Fields) -> ModelRef:
         return ModelRef(name, source, fingerprint, machine)
 
 
+def pack_reference(reference: Reference) -> bytes:
+    """Return the body of a reference record."""
+    return reference.checksum + varint(reference.n_bytes)
+
+
+def unpack_reference(fields: Fields) -> Reference:
+    """Take what pack_reference wrote."""
+    checksum = fields.take(limits.REFERENCE_CHECKSUM_BYTES)
+    n_bytes = fields.varint()
+    with refusing(fields):
+        return Reference(checksum, n_bytes)
+
+
 def pack_group(group: Group) -> bytes:
     """Return the body of a group record."""
     return bytes([group.adaptation])
@@ -166,7 +181,12 @@ def take_head(fields: Fields) -> ChunkHead:
 
 
 def check_cut(heads: Sequence[ChunkHead], options: Options) -> None:
-    """Raise CorruptError if a wave's chunks are more or longer than the file's options allow."""
+    """Raise CorruptError if a wave's chunks are more or longer than the file's options allow.
+
+    So it is where a layout is not the first of them.
+    """
+    if any(head.kind is Kind.LAYOUT for head in heads[1:]):
+        raise corrupt("a layout that is not the first chunk of its group")
     n_models = sum(head.kind.needs_model for head in heads)
     if options.adaptive and n_models > limits.MAX_ADAPTIVE_CHUNKS:
         raise corrupt(f"a wave of {n_models} chunks that learn from each other")

@@ -9,7 +9,7 @@ from llmzip.container import bodies
 from llmzip.container.bodies import ChunkHead
 from llmzip.container.found import Finish, Found, FoundWave, Gap, Start, deal
 from llmzip.container.group_table import GroupTable, end_at, find_table, unpack_table
-from llmzip.container.records import Group, ModelRef, Options
+from llmzip.container.records import Group, ModelRef, Options, Reference
 from llmzip.container.scan import GROUP_FRAME, TRAILER_BYTES, Frame, Scan
 from llmzip.container.starts import starts_member
 from llmzip.container.wire import CRC_BYTES, crc32
@@ -17,7 +17,10 @@ from llmzip.errors import FormatError
 
 MAX_HEADER_BYTES = 25  # signature and header of a sequence
 _MIN_TEXT_BYTES = 18  # of the file: less holds no wave, so no text is lost with it
-_TAGS = [bytes([tag]) for tag in (bodies.TAG_MODEL, bodies.TAG_GROUP, bodies.TAG_WAVE)]
+_TAGS = [
+    bytes([tag])
+    for tag in (bodies.TAG_MODEL, bodies.TAG_GROUP, bodies.TAG_WAVE, bodies.TAG_REFERENCE)
+]
 
 
 class Chain:
@@ -78,7 +81,7 @@ class Chain:
         known = self._sought_table()  # it counts from elsewhere: bytes were lost or added
         return known is None or known.end == table.end
 
-    def _take(self, frame: Frame | None) -> ModelRef | Group | FoundWave | None:
+    def _take(self, frame: Frame | None) -> Reference | ModelRef | Group | FoundWave | None:
         """Return the record, if it makes sense."""
         if frame is None:
             return None
@@ -91,6 +94,11 @@ class Chain:
                     body.done()
                     self.stop = frame.stop
                     return ref
+                case bodies.TAG_REFERENCE:
+                    reference = bodies.unpack_reference(body)
+                    body.done()
+                    self.stop = frame.stop
+                    return reference
                 case bodies.TAG_GROUP:
                     group = bodies.unpack_group(body)
                     body.done()

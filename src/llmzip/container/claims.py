@@ -16,8 +16,12 @@ FREE_BYTES_PER_BYTE = 10_000
 """Without a limit of one's own a file may decode to a GiB, and so much more for each of its bytes.
 
 LZMA reaches 7,090, the model on text far less. Only runs of the byte 0xFF exceed it, which mixing
-codes in an empty payload: more than a GiB of little else wants --max-output.
+codes in an empty payload: more than a GiB of little else wants --max-output. What the layouts of
+groups supply, runs and copies, does not count.
 """
+
+FREE_LAYOUT_BYTES_PER_BYTE = 1 << 19
+"""The same with what layouts supply: a run of 16 MiB of one byte takes some 40 bytes of file."""
 
 FREE_TOKENS = 1 << 10
 TOKENS_PER_PAYLOAD_BYTE = 1 << 12
@@ -35,10 +39,13 @@ def are_plausible(chunks: Sequence[Chunk]) -> bool:
     return all(map(is_plausible, chunks))
 
 
-def check_output(n_bytes: int, n_file_bytes: int, max_output: int | None) -> None:
+def check_output(
+    n_bytes: int, n_file_bytes: int, max_output: int | None, n_supplied: int | None = None
+) -> None:
     """Raise LimitError where a file of so many bytes claims to decode to more than it may.
 
     max_output: in bytes; None leaves it to the size of the file.
+    n_supplied: of `n_bytes` what layouts supply; None where that is not known.
     """
     if max_output is not None:
         if n_bytes > max_output:
@@ -46,11 +53,19 @@ def check_output(n_bytes: int, n_file_bytes: int, max_output: int | None) -> Non
                 f"the file decodes to {n_bytes:,} bytes or more, and --max-output allows "
                 f"{max_output:,}: raise it if you trust the file"
             )
-    elif n_bytes > FREE_BYTES + FREE_BYTES_PER_BYTE * n_file_bytes:
+    elif _is_absurd(n_bytes, n_file_bytes, n_supplied):
         raise LimitError(
             f"{n_file_bytes:,} bytes of file decode to {n_bytes:,} bytes or more, which no text "
             "does: if you trust the file, say with --max-output SIZE how much it may be"
         )
+
+
+def _is_absurd(n_bytes: int, n_file_bytes: int, n_supplied: int | None) -> bool:
+    n_coded = 0 if n_supplied is None else n_bytes - n_supplied
+    return (
+        n_coded > FREE_BYTES + FREE_BYTES_PER_BYTE * n_file_bytes
+        or n_bytes > FREE_BYTES + FREE_LAYOUT_BYTES_PER_BYTE * n_file_bytes
+    )
 
 
 class Claims:
@@ -58,7 +73,7 @@ class Claims:
 
     def __init__(self, max_output: int | None = None) -> None:
         self._max_output = max_output
-        self._n_bytes = 0
+        self._n_bytes = self._n_supplied = 0
 
     def admit(self, wave: Wave, n_file_bytes: int) -> None:
         """Take note of the next wave, `n_file_bytes` having been read.
@@ -67,7 +82,8 @@ class Claims:
         that is, if it holds a chunk that no encoder makes.
         """
         self._n_bytes += wave.n_bytes
-        check_output(self._n_bytes, n_file_bytes, self._max_output)
+        self._n_supplied += wave.n_bytes - wave.n_content
+        check_output(self._n_bytes, n_file_bytes, self._max_output, self._n_supplied)
         if self._max_output is None:
             for chunk in wave.chunks:
                 _check_plausible(chunk)

@@ -34,9 +34,10 @@ from llmzip.container.limits import (
     CHUNK_CHECKSUM_BYTES,
     COMPACT_MAX_BYTES,
     LONE_MAX_BYTES,
+    MAX_LAYOUT_BYTES,
     SIGNATURE,
 )
-from llmzip.container.records import ADAPTIVE_OPTIONS, ModelRef, Options, Wave
+from llmzip.container.records import ADAPTIVE_OPTIONS, Kind, ModelRef, Options, Wave
 from llmzip.container.wire import Fields, Source, Tee, corrupt, crc32, varint
 
 Crc = Callable[[bytes, bytes], bytes]
@@ -77,7 +78,7 @@ class CompactHead:
 
 def fits_compact(wave: Wave) -> bool:
     """Whether a file of nothing but `wave` takes the compact form."""
-    return max(wave.n_bytes, wave.n_payload) <= COMPACT_MAX_BYTES
+    return max(wave.n_content, wave.n_payload) <= COMPACT_MAX_BYTES
 
 
 def pack_compact(member: Compact) -> bytes:
@@ -146,9 +147,12 @@ def _take_chunks(form: Form, fields: Fields) -> list[ChunkHead]:
         for _ in range(n_chunks)
     ]
     most = COMPACT_MAX_BYTES if form.has_table else LONE_MAX_BYTES
-    for total in (sum(h.n_bytes for h in heads), sum(h.n_payload for h in heads)):
+    content = [head for head in heads if head.kind is not Kind.LAYOUT]
+    for total in (sum(h.n_bytes for h in content), sum(h.n_payload for h in heads)):
         if total > most:
             raise corrupt(f"{total} bytes before byte {fields.offset} are too many for one piece")
+    if sum(head.n_bytes for head in heads) > MAX_LAYOUT_BYTES:
+        raise corrupt(f"too much for one group before byte {fields.offset}")
     return heads
 
 

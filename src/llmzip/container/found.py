@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llmzip.container.bodies import ChunkHead
-from llmzip.container.records import Chunk, Group, ModelRef, Options
+from llmzip.container.records import Chunk, Group, ModelRef, Options, Reference
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Garbage:
     start: int
 
 
-Found = Start | ModelRef | Group | FoundWave | Gap | Finish | Garbage
+Found = Start | Reference | ModelRef | Group | FoundWave | Gap | Finish | Garbage
 
 
 def deal(heads: Sequence[ChunkHead], payload: bytes) -> list[Chunk | None]:

@@ -12,7 +12,16 @@ from llmzip.container import bodies
 from llmzip.container.head import check_start, take_header
 from llmzip.container.limits import END_MARK, MIN_GROUP_BYTES
 from llmzip.container.reader import Reader, take_trailer, take_wave
-from llmzip.container.records import End, Group, GroupEntry, Header, ModelRef, Options, Wave
+from llmzip.container.records import (
+    End,
+    Group,
+    GroupEntry,
+    Header,
+    ModelRef,
+    Options,
+    Reference,
+    Wave,
+)
 from llmzip.container.wire import Body, Source, corrupt, take_frame
 from llmzip.errors import FormatError, TrailingError
 
@@ -25,13 +34,14 @@ class Index:
     """One member of a file, without its chunks.
 
     start: where the member starts in the file. The offsets in `end` count from there.
-    model: None if no chunk needs one.
+    model: None if no chunk needs one. reference: None if it has none.
     """
 
     start: int
     options: Options
     model: ModelRef | None
     end: End
+    reference: Reference | None = None
 
     @property
     def groups(self) -> Sequence[GroupEntry]:
@@ -124,8 +134,19 @@ def _from_trailer(source: BinaryIO) -> Index:
     if said_offset != end_offset:
         raise corrupt("the last member does not start with the file")
     source.seek(0)
-    options = take_header(Source(source))
-    return Index(0, options, _model_at(source, end.model_offset), end)
+    start = Source(source)
+    options = take_header(start)
+    reference = _next_reference(start)
+    return Index(0, options, _model_at(source, end.model_offset), end, reference)
+
+
+def _next_reference(source: Source) -> Reference | None:
+    if source.peek(1) != bytes([bodies.TAG_REFERENCE]):
+        return None
+    _, body = take_frame(source)
+    reference = bodies.unpack_reference(body)
+    body.done()
+    return reference
 
 
 def _model_at(source: BinaryIO, offset: int) -> ModelRef | None:
@@ -148,13 +169,15 @@ def _frame_at(source: BinaryIO, offset: int, tag: int) -> tuple[Source, Body]:
 
 def _from_records(source: BinaryIO) -> Iterator[Index]:
     reader = Reader(source)
-    options, model = Options(), None
+    options, model, reference = Options(), None, None
     with suppress(TrailingError):  # the members before are whole
         for record in reader:
             match record:
                 case Header():
-                    options, model = record.options, None
+                    options, model, reference = record.options, None, None
+                case Reference():
+                    reference = record
                 case ModelRef():
                     model = record
                 case End():
-                    yield Index(reader.member_offset, options, model, record)
+                    yield Index(reader.member_offset, options, model, record, reference)

@@ -70,6 +70,14 @@ MAX_ADAPTIVE_CHUNKS = 64
 MAX_WAVE_BYTES = 1 << 26
 """What the chunks of one wave may decode to in all: 64 MiB, so a wave fits in memory."""
 
+MAX_LAYOUT_BYTES = 1 << 26
+"""What a group with a layout may come to: 64 MiB, for all of it is held at once."""
+
+MAX_LAYOUT_PAYLOAD = 1 + (1 << 22)
+"""The longest payload of a layout: a program of 4 MiB, stored, after the byte that says so."""
+
+REFERENCE_CHECKSUM_BYTES = 8
+
 MAX_DICTIONARY_BYTES = 1 << 24
 """The longest dictionary: 16 MiB."""
 
@@ -83,4 +91,5 @@ LONE_MAX_BYTES = 1 << 16
 """A file of one chunk that decodes to at most this needs no table and a shorter CRC."""
 
 COMPACT_MAX_BYTES = 1 << 20
-"""Files of one wave that decodes to at most this take the compact form."""
+"""Files of one wave that decodes to at most this, what a layout supplies left aside, take the
+compact form."""

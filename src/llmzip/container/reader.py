@@ -8,7 +8,7 @@ from llmzip.container import bodies
 from llmzip.container.compact import take_compact
 from llmzip.container.entries import GroupIndex
 from llmzip.container.head import Form, check_next, check_start, take_header
-from llmzip.container.limits import END_MARK, MAX_BODY_BYTES
+from llmzip.container.limits import END_MARK, MAX_BODY_BYTES, MAX_LAYOUT_BYTES
 from llmzip.container.records import (
     End,
     Group,
@@ -17,6 +17,7 @@ from llmzip.container.records import (
     ModelRef,
     Options,
     Record,
+    Reference,
     Wave,
 )
 from llmzip.container.wire import CRC_BYTES, Body, Readable, Source, corrupt, crc32, take_frame
@@ -85,7 +86,10 @@ class Sequence:
         self._model_offset = 0
         self._groups = GroupIndex()  # all but the last
         self._last: GroupEntry | None = None
+        self._n_waves = 0  # of the last group
+        self._has_layout = False
         self._n_bytes = 0
+        self._n_records = 0
 
     def record(self) -> Record:
         """Take the next record."""
@@ -93,12 +97,15 @@ class Sequence:
         tag, body = take_frame(self._source)
         record = self._unpack(tag, body, offset)
         body.done()
+        self._n_records += 1
         return record
 
     def _unpack(self, tag: int, body: Body, offset: int) -> Record:
         match tag:
             case bodies.TAG_MODEL:
                 return self._model(body, offset)
+            case bodies.TAG_REFERENCE:
+                return self._reference(body)
             case bodies.TAG_GROUP:
                 return self._group(body, offset)
             case bodies.TAG_WAVE:
@@ -113,11 +120,16 @@ class Sequence:
         self._model_offset = offset
         return bodies.unpack_model(body)
 
+    def _reference(self, body: Body) -> Reference:
+        if self._n_records:
+            raise corrupt(f"a reference that is not the first record before byte {body.offset}")
+        return bodies.unpack_reference(body)
+
     def _group(self, body: Body, offset: int) -> Group:
         self._close_group()
         if len(self._groups.packed) > MAX_BODY_BYTES:
             raise corrupt(f"more groups before byte {body.offset} than an index can list")
-        self._last = GroupEntry(offset, 0)
+        self._last, self._n_waves, self._has_layout = GroupEntry(offset, 0), 0, False
         return bodies.unpack_group(body)
 
     def _wave(self, body: Body) -> Wave:
@@ -127,8 +139,18 @@ class Sequence:
         if wave.needs_model and not self._model_offset:
             raise corrupt(f"a chunk without a model before byte {self._source.offset}")
         self._last = GroupEntry(self._last.offset, self._last.n_bytes + wave.n_bytes)
+        self._check_layout(wave, self._last)
         self._n_bytes += wave.n_bytes
         return wave
+
+    def _check_layout(self, wave: Wave, group: GroupEntry) -> None:
+        """Raise CorruptError where a layout stands in a later wave, or its group is too long."""
+        if wave.layout is not None and self._n_waves:
+            raise corrupt(f"a layout in a later wave before byte {self._source.offset}")
+        self._has_layout = self._has_layout or wave.layout is not None
+        self._n_waves += 1
+        if self._has_layout and group.n_bytes > MAX_LAYOUT_BYTES:
+            raise corrupt(f"too much for a group with a layout before byte {self._source.offset}")
 
     def _end(self, body: Body, offset: int) -> End:
         self._close_group()

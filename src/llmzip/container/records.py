@@ -2,7 +2,7 @@
 
 A member (one file; several may be concatenated) reads as
 
-    Header, [ModelRef], (Group, Wave, Wave, ...)*, End
+    Header, [Reference], [ModelRef], (Group, Wave, Wave, ...)*, End
 
 where the ModelRef comes once at most, somewhere before the first wave that holds an lm chunk.
 All values are frozen and check themselves: an instance that breaks a limit cannot be made.
@@ -51,6 +51,7 @@ class Kind(IntEnum):
     LM_GB18030 = 25
     LM_BIG5 = 26
     LM_EUC_KR = 27
+    LAYOUT = 32
 
     @property
     def needs_model(self) -> bool:
@@ -60,7 +61,7 @@ class Kind(IntEnum):
     @property
     def encoding(self) -> str | None:
         """The name of the encoding that the chunk's bytes are text in; None where they are not."""
-        is_encoded = self >= Kind.LM_UTF_16LE
+        is_encoded = Kind.LM_UTF_16LE <= self <= Kind.LM_EUC_KR
         return self.name[len("LM_") :].replace("_", "-") if is_encoded else None
 
     @classmethod
@@ -149,13 +150,15 @@ class ModelRef:
 
 @dataclass(frozen=True)
 class Chunk:
-    """A run of at least one decoded byte, coded on its own.
+    """A run of at least one decoded byte, coded on its own; or the layout of a group.
 
     n_tokens: of kinds that need a model the number of tokens in the payload, else 0.
     checksum: 4 bytes, chunk_checksum of the decoded bytes.
     payload: LM: what the range coder flushed; STORED: the bytes; LZMA: a raw LZMA2 stream;
         MIXED: what context mixing made of them; LM_LINES: which lines end in a bare line feed,
         then as LM; those with an encoding: what is no text in it, line ends, then as LM.
+        LAYOUT: how a group's text is put together; n_bytes is what it supplies of that itself,
+        0 or more, and the checksum is that of all of the group's text.
     """
 
     kind: Kind
@@ -184,6 +187,11 @@ class Chunk:
         return cls(Kind.MIXED, len(data), 0, chunk_checksum(data), payload)
 
     @classmethod
+    def layout(cls, n_bytes: int, text: bytes, payload: bytes) -> Chunk:
+        """Return the layout of a group that comes to `text`, `n_bytes` of which it supplies."""
+        return cls(Kind.LAYOUT, n_bytes, 0, chunk_checksum(text), payload)
+
+    @classmethod
     def stored(cls, data: bytes) -> Chunk:
         """Return the chunk that carries `data` as it is."""
         return cls(Kind.STORED, len(data), 0, chunk_checksum(data), data)
@@ -205,8 +213,25 @@ class Header:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """What stands before a member's text for copies: a file that both sides hold.
+
+    checksum: 8 bytes, the FileChecksum of its bytes.
+    """
+
+    checksum: bytes
+    n_bytes: int
+
+    def __post_init__(self) -> None:
+        fits = len(self.checksum) == limits.REFERENCE_CHECKSUM_BYTES
+        _require(fits, "reference checksum is not 8 bytes")
+        _require(1 <= self.n_bytes < 1 << 63, "a reference of no bytes, or too many")
+
+
+@dataclass(frozen=True)
 class Group:
-    """The start of a group: it shares what its waves teach, and needs no other group.
+    """The start of a group: it shares what its waves teach, and needs no other group but for what
+    its layout copies.
 
     adaptation: how later waves learn from earlier ones; 0 (not at all) is all there is so far.
     """
@@ -227,6 +252,8 @@ class Wave:
         _require(1 <= len(self.chunks) <= limits.MAX_WAVE_CHUNKS, "too many or no chunks in a wave")
         _require(self.n_bytes <= limits.MAX_WAVE_BYTES, "a wave decodes to more than 64 MiB")
         _require(self.n_payload <= limits.MAX_WAVE_BYTES, "a wave's payload exceeds 64 MiB")
+        is_first = all(chunk.kind is not Kind.LAYOUT for chunk in self.chunks[1:])
+        _require(is_first, "a layout that is not the first chunk of its group")
 
     @property
     def n_bytes(self) -> int:
@@ -237,6 +264,16 @@ class Wave:
     def n_payload(self) -> int:
         """How many bytes of payload it has."""
         return sum(len(chunk.payload) for chunk in self.chunks)
+
+    @property
+    def layout(self) -> Chunk | None:
+        """The layout that the wave begins with, if it does."""
+        return self.chunks[0] if self.chunks[0].kind is Kind.LAYOUT else None
+
+    @property
+    def n_content(self) -> int:
+        """What its chunks decode to but the layout, which supplies the rest of `n_bytes`."""
+        return self.n_bytes - (0 if self.layout is None else self.layout.n_bytes)
 
     @property
     def needs_model(self) -> bool:
@@ -280,11 +317,14 @@ class End:
             )
 
 
-Record = Header | ModelRef | Group | Wave | End
+Record = Header | Reference | ModelRef | Group | Wave | End
 
 
 def check_chunk_sizes(kind: Kind, n_bytes: int, n_tokens: int, n_payload: int) -> None:
     """Raise ValueError unless these sizes can belong together in one chunk."""
+    if kind is Kind.LAYOUT:
+        _check_layout_sizes(n_bytes, n_tokens, n_payload)
+        return
     _require(1 <= n_bytes <= limits.MAX_CHUNK_BYTES, f"a chunk of {n_bytes} bytes is out of range")
     if kind.needs_model:
         _check_token_sizes(kind, n_bytes, n_tokens, n_payload)
@@ -294,6 +334,13 @@ def check_chunk_sizes(kind: Kind, n_bytes: int, n_tokens: int, n_payload: int) -
     if kind is Kind.LZMA:
         fits = fits and n_bytes <= limits.MAX_LZMA_RATIO * n_payload
     _require(fits, f"{kind.name.lower()}: a payload of {n_payload} bytes for {n_bytes} bytes")
+
+
+def _check_layout_sizes(n_bytes: int, n_tokens: int, n_payload: int) -> None:
+    _require(0 <= n_bytes <= limits.MAX_LAYOUT_BYTES, f"a layout of {n_bytes} bytes")
+    _require(n_tokens == 0, "only lm chunks have tokens")
+    fits = 1 <= n_payload <= limits.MAX_LAYOUT_PAYLOAD
+    _require(fits, f"a layout with a payload of {n_payload} bytes")
 
 
 def _check_token_sizes(kind: Kind, n_bytes: int, n_tokens: int, n_payload: int) -> None:

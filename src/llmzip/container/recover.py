@@ -28,7 +28,8 @@ from llmzip.errors import CorruptError
 def recover_records(source: BinaryIO) -> Iterator[Found]:
     """Yield what is left of the file in `source`, which must be able to seek.
 
-    Of each member: Start, what it has of ModelRef, Group, FoundWave with Gaps between, Finish.
+    Of each member: Start, what it has of Reference, ModelRef, Group, FoundWave with Gaps between,
+    Finish.
     After a Gap, what an earlier wave taught is unknown until the next Group.
     Raises CorruptError if nothing at all is found.
     """

@@ -17,8 +17,10 @@ from llmzip.container.records import (
     End,
     Group,
     GroupEntry,
+    Kind,
     ModelRef,
     Options,
+    Reference,
     Wave,
 )
 from llmzip.container.wire import crc32, frame
@@ -34,7 +36,8 @@ class Writer:
     each group, wave() with the chunks and the bytes they decode to, and finish() at the end.
     A model that no chunk needs, and a group without waves, leave no trace in the file. A file
     of one wave takes the compact form if it is small enough, so the first such wave is held
-    back until a second one or finish() comes.
+    back until a second one or finish() comes. With a reference(), said before all else, there
+    is no compact form.
 
     Raises ValueError where the records would make a file that the reader refuses.
     """
@@ -47,6 +50,9 @@ class Writer:
         self._group: Group | None = None  # declared, its record not yet written
         self._group_is_open = False
         self._groups: list[GroupEntry] = []
+        self._text: bytes | None = None  # of a group with a layout
+        self._n_missing = 0  # of that, what its chunks are yet to come to
+        self._has_layout = False  # whether that is written
         self._held: Wave | None = None  # the first wave, while it may still be the only one
         self._checksum = FileChecksum()
         self._finished = False
@@ -68,17 +74,34 @@ class Writer:
             raise ValueError("a file has one model")
         self._model = ref
 
-    def group(self, adaptation: int = 0) -> None:
-        """Start a new group."""
+    def reference(self, reference: Reference) -> None:
+        """Say what stands before the text for copies."""
+        if self.n_written or self._group_is_open:
+            raise ValueError("a reference comes before all groups")
+        self._write_header_once()
+        self._write(frame(bodies.TAG_REFERENCE, bodies.pack_reference(reference)))
+
+    def group(self, adaptation: int = 0, text: bytes | None = None) -> None:
+        """Start a new group. text: all of it, where its first chunk is a layout."""
+        self._close_group()
         self._flush_held()
         self._group = Group(adaptation)
         self._group_is_open = True
+        self._text = text
+        self._n_missing = 0 if text is None else len(text)
+        self._has_layout = False
 
-    def wave(self, chunks: Sequence[Chunk], data: bytes) -> None:
-        """Write a wave; `data` is what its chunks decode to, one after the other."""
+    def wave(self, chunks: Sequence[Chunk], data: bytes | None) -> None:
+        """Write a wave; `data` is what its chunks decode to, one after the other.
+
+        A layout decodes to nothing here. Where a group has one `data` may be None: then it is not
+        compared with its chunks.
+        """
         wave = Wave(tuple(chunks))
-        self._check_wave(wave, memoryview(data))
-        self._checksum.update(data)
+        self._check_wave(wave)
+        if data is not None:
+            _check_data(wave, memoryview(data))
+        self._note_text(wave, data)
         is_first = self.n_written == 0 and self._held is None
         if is_first and fits_compact(wave):
             self._held = wave
@@ -93,6 +116,7 @@ class Writer:
         longer says nothing of windows.
         """
         self._require_unfinished()
+        self._close_group()
         self._finished = True
         digest = self._checksum.digest()
         if self._held is not None:
@@ -107,7 +131,27 @@ class Writer:
         self._write(record + len(record).to_bytes(4, "little") + END_MARK)
         return end
 
-    def _check_wave(self, wave: Wave, data: memoryview) -> None:
+    def _note_text(self, wave: Wave, data: bytes | None) -> None:
+        """Add to the file's checksum what comes with `wave`."""
+        if self._text is None:
+            if wave.layout is not None or data is None:
+                raise ValueError("a layout needs the text of its group")
+            self._checksum.update(data)
+            return
+        if (wave.layout is None) != self._has_layout:
+            raise ValueError("a group with a layout does not begin with it")
+        if wave.layout is not None:
+            if chunk_checksum(self._text) != wave.layout.checksum:
+                raise ValueError("a layout's checksum is not that of its group")
+            self._checksum.update(self._text)
+            self._has_layout = True
+        self._n_missing -= wave.n_bytes
+
+    def _close_group(self) -> None:
+        if self._n_missing:
+            raise ValueError("the chunks of a group do not come to its text")
+
+    def _check_wave(self, wave: Wave) -> None:
         self._require_unfinished()
         if not self._group_is_open:
             raise ValueError("a wave needs a group")
@@ -118,13 +162,6 @@ class Writer:
         n_models = sum(chunk.kind.needs_model for chunk in wave.chunks)
         if self._options.adaptive and n_models > limits.MAX_ADAPTIVE_CHUNKS:
             raise ValueError("a wave has more chunks than may learn from each other")
-        if len(data) != wave.n_bytes:
-            raise ValueError(f"a wave of {wave.n_bytes} bytes with {len(data)} bytes of data")
-        start = 0
-        for chunk in wave.chunks:
-            if chunk_checksum(data[start : start + chunk.n_bytes]) != chunk.checksum:
-                raise ValueError("a chunk's checksum is not that of its data")
-            start += chunk.n_bytes
 
     def _require_unfinished(self) -> None:
         if self._finished:
@@ -167,3 +204,16 @@ class Writer:
                 raise BlockingIOError("the output is set not to block and takes nothing now")
             self.n_written += n_taken
             view = view[n_taken:]
+
+
+def _check_data(wave: Wave, data: memoryview) -> None:
+    """Raise ValueError unless `data` is what the chunks of `wave` but a layout decode to."""
+    if len(data) != wave.n_content:
+        raise ValueError(f"a wave of {wave.n_content} bytes with {len(data)} bytes of data")
+    start = 0
+    for chunk in wave.chunks:
+        if chunk.kind is Kind.LAYOUT:
+            continue
+        if chunk_checksum(data[start : start + chunk.n_bytes]) != chunk.checksum:
+            raise ValueError("a chunk's checksum is not that of its data")
+        start += chunk.n_bytes
