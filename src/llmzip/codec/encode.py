@@ -15,14 +15,29 @@ from itertools import islice
 from typing import BinaryIO
 
 from llmzip.codec.ahead import read_ahead
-from llmzip.codec.groups import Groups, Preparation, PreparedGroup, PreparedRun
+from llmzip.codec.groups import (
+    FindCopies,
+    Groups,
+    Preparation,
+    PreparedGroup,
+    PreparedRun,
+    no_copies,
+)
 from llmzip.codec.levels import Level, plain
 from llmzip.codec.model import OpenedModel, OpenToEncode, Progress, Tokenizer, unseen
 from llmzip.codec.pieces import Piece
 from llmzip.codec.stats import Stats, way_noted
 from llmzip.codec.wanted import FrozenChunks, LearningWave, ToCode
 from llmzip.coder import encode_lanes
-from llmzip.container import DEFAULT_OPTIONS, Chunk, Options, Writer, are_plausible
+from llmzip.container import (
+    DEFAULT_OPTIONS,
+    Chunk,
+    Kind,
+    Options,
+    Readable,
+    Writer,
+    are_plausible,
+)
 from llmzip.container.resume import Written
 from llmzip.predict.protocol import Intervals
 
@@ -38,11 +53,13 @@ def encode_stream(
     level: Level | Options = DEFAULT_OPTIONS,
     progress: Progress = unseen,
     written: Written | None = None,
+    find_copies: FindCopies = no_copies,
 ) -> Stats:
     """Compress all of `source` into one member of a .llmz file on `sink`.
 
     level: how; options alone stand for groups of a mebibyte.
     written: what is there already, and has been taken from `source`.
+    find_copies: is given each group, in order, and says what of it is there already.
     The model is opened when the first text is met, so input without text needs none. A source
     that cannot seek is read by a thread of its own, which may still wait in a read when this
     has raised.
@@ -53,7 +70,8 @@ def encode_stream(
     begin_s = time.monotonic()
     level = plain(level) if isinstance(level, Options) else level
     written = written or Written(level.options)
-    encoder = GroupEncoder(Writer.after(written, sink), open_model, level, progress)
+    writer = Writer.after(written, sink)
+    encoder = GroupEncoder(writer, open_model, level, progress, find_copies=find_copies)
     encoder.skip(written.checksum.n_bytes)
     encoder.encode(source)
     stats = encoder.finish()
@@ -69,6 +87,20 @@ class _Coded:
     bits: float
 
 
+@dataclass(frozen=True)
+class _Group:
+    """A group as it is written: its text, and chunks that decode to `content`."""
+
+    text: bytes
+    content: bytes
+    chunks: Sequence[Chunk]
+
+    @property
+    def has_layout(self) -> bool:
+        """Whether the first chunk says how the text is put together from the content."""
+        return self.chunks[0].kind is Kind.LAYOUT
+
+
 class GroupEncoder:
     """Turns groups of bytes into waves of one member, and counts."""
 
@@ -79,9 +111,11 @@ class GroupEncoder:
         level: Level,
         progress: Progress = unseen,
         threads: Preparation | None = None,
+        find_copies: FindCopies = no_copies,
     ) -> None:
         """`threads`: to prepare groups with, if not some of its own."""
         self._threads = threads
+        self._find_copies = find_copies
         self._writer = writer
         self._open_model = open_model
         self._level = level
@@ -108,12 +142,16 @@ class GroupEncoder:
         with (
             way_noted(self._stats),
             read_ahead(source, N_AHEAD_GROUPS * n_bytes) as ahead,
-            closing(Groups(ahead, self._tokenizer, n_bytes, self._threads)) as groups,
+            closing(self._groups(ahead)) as groups,
         ):
             if self._options.adaptive:
                 yield from self._encode_learning(groups)
             else:
                 yield from self._encode_frozen(groups)
+
+    def _groups(self, source: Readable) -> Groups:
+        n_bytes = self._level.group_bytes
+        return Groups(source, self._tokenizer, n_bytes, self._threads, self._find_copies)
 
     def finish(self) -> Stats:
         """End the member; return what was counted, but for the time."""
@@ -199,12 +237,13 @@ class GroupEncoder:
 
     def _write(self, group: PreparedGroup, chunks: list[Chunk]) -> None:
         """Write a group as these chunks, or as a single one if that is smaller."""
+        layout = [] if group.layout is None else [group.layout.result()]
+        coded = _Group(group.data, group.content, [*layout, *chunks])
         if group.classical is not None:
-            whole = [group.classical.result()]
-            if self._file_size(whole, group.data) < self._file_size(chunks, group.data):
-                chunks = whole
-        self._writer.group()
-        self._write_waves(self._writer, chunks, group.data)
+            whole = _Group(group.data, group.data, [group.classical.result()])
+            if self._size_of(whole) < self._size_of(coded):
+                coded = whole
+        self._write_group(self._writer, coded)
         self._stats.n_bytes += len(group.data)
         self._progress(self._stats.n_bytes)
 
@@ -228,20 +267,23 @@ class GroupEncoder:
 
     def _file_size(self, chunks: list[Chunk], text: bytes) -> int:
         """Return how large a file of these chunks alone would be, everything included."""
+        return self._size_of(_Group(text, text, chunks))
+
+    def _size_of(self, group: _Group) -> int:
         writer = Writer(io.BytesIO(), self._options)
-        writer.model(self._opened().ref)
-        writer.group()
-        self._write_waves(writer, chunks, text)
+        if any(chunk.kind.needs_model for chunk in group.chunks):
+            writer.model(self._opened().ref)
+        self._write_group(writer, group)
         writer.finish(self._in_view())
         return writer.n_written
 
-    def _write_waves(self, writer: Writer, chunks: Sequence[Chunk], data: bytes) -> None:
-        """Write the chunks of a group, which decode to `data`."""
+    def _write_group(self, writer: Writer, group: _Group) -> None:
+        writer.group(text=group.text if group.has_layout else None)
         most = self._level.n_lanes if self._options.adaptive else MAX_WAVE_CHUNKS
         start = 0
-        for wave in _waves(chunks, most):
-            stop = start + sum(chunk.n_bytes for chunk in wave)
-            writer.wave(wave, data[start:stop])
+        for wave in _waves(group.chunks, most):
+            stop = start + sum(chunk.n_bytes for chunk in wave if chunk.kind is not Kind.LAYOUT)
+            writer.wave(wave, group.content[start:stop])
             start = stop
 
     def _opened(self) -> OpenedModel:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -17,13 +17,25 @@ from numpy.typing import NDArray
 
 from llmzip.codec.ahead import ReadAhead
 from llmzip.codec.classical import classical_chunk
+from llmzip.codec.layouts import layout_chunk
 from llmzip.codec.model import Tokenizer
 from llmzip.codec.pieces import Piece, Tokens, cut_into_pieces, tokens_of
-from llmzip.codec.segment import plan_runs
+from llmzip.codec.plan import plan_group
 from llmzip.codec.streams import read_full
 from llmzip.container import Chunk, Readable
 from llmzip.encodings.detect import Found
 from llmzip.forks import Threads
+from llmzip.layout.planned import Repeat, Stream
+from llmzip.layout.program import Layout
+
+FindCopies = Callable[[bytes], Sequence[Repeat]]
+"""Takes the next group of a text, and returns what of it is there already."""
+
+
+def no_copies(_group: bytes) -> Sequence[Repeat]:
+    """Find none."""
+    return ()
+
 
 N_THREADS = max(1, min(4, os.cpu_count() or 1))
 N_AHEAD = N_THREADS // 2 or 1
@@ -63,11 +75,21 @@ class PreparedRun:
 
 @dataclass(frozen=True, eq=False)
 class PreparedGroup:
-    """What is compressed together. classical: all of it as one chunk, where it has several runs."""
+    """What is compressed together.
+
+    layout: how its text is put together from the runs; None where it is these, in order.
+    classical: all of it as one chunk, where that is worth to be compared with.
+    """
 
     data: bytes
     runs: list[PreparedRun]
+    layout: Future[Chunk] | None
     classical: Future[Chunk] | None
+
+    @property
+    def content(self) -> bytes:
+        """What the runs come to."""
+        return self.data if self.layout is None else b"".join(run.data for run in self.runs)
 
     @property
     def for_model(self) -> bool:
@@ -99,6 +121,10 @@ class Preparation:
         """Begin to compress data without the model."""
         return self._beside.submit(classical_chunk, data)
 
+    def layout(self, layout: Layout, text: bytes) -> Future[Chunk]:
+        """Begin to code the layout of a group that comes to `text`."""
+        return self._beside.submit(layout_chunk, layout, text)
+
     def close(self) -> None:
         """Begin nothing more."""
         for pool in (self._for_model, self._beside):
@@ -109,7 +135,7 @@ class Groups:
     """Deals out the groups of `source` in order: the first is at hand until it is dropped.
 
     open_tokenizer: called at the first text. n_bytes: the size of a group. threads: that go on
-    when this is closed; its own if None.
+    when this is closed; its own if None. find_copies: is given each group, in order.
     """
 
     def __init__(
@@ -118,8 +144,10 @@ class Groups:
         open_tokenizer: Callable[[], Tokenizer],
         n_bytes: int,
         threads: Preparation | None = None,
+        find_copies: FindCopies = no_copies,
     ) -> None:
         self._source = source
+        self._find_copies = find_copies
         self._open_tokenizer = open_tokenizer
         self._n_bytes = n_bytes
         self._is_own = threads is None
@@ -180,12 +208,17 @@ class Groups:
             self._groups.append(self._prepared(data))
 
     def _prepared(self, data: bytes) -> PreparedGroup:
-        runs = []
-        for run in plan_runs(data):
-            own = data[run.start : run.stop]
-            tokenizer = self._open_tokenizer() if run.for_model else None
-            tokens = self._threads.tokens(tokenizer, own, run.found) if tokenizer else None
-            classical = self._threads.classical(own)
-            runs.append(PreparedRun(own, classical, tokens, tokenizer))
-        whole = self._threads.classical(data) if len(runs) > 1 else None
-        return PreparedGroup(data, runs, whole)
+        planned = plan_group(data, self._find_copies(data))
+        runs = [self._run(stream) for stream in planned.streams]
+        layout = None
+        if planned.layout is not None:
+            layout = self._threads.layout(planned.layout, data)
+        is_simple = layout is None and len(runs) == 1
+        is_supplied = 2 * planned.n_content < len(data)  # then no codec does better by itself
+        whole = None if is_simple or is_supplied else self._threads.classical(data)
+        return PreparedGroup(data, runs, layout, whole)
+
+    def _run(self, stream: Stream) -> PreparedRun:
+        tokenizer = self._open_tokenizer() if stream.for_model else None
+        tokens = self._threads.tokens(tokenizer, stream.data, stream.found) if tokenizer else None
+        return PreparedRun(stream.data, self._threads.classical(stream.data), tokens, tokenizer)

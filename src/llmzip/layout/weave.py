@@ -11,7 +11,7 @@ from typing import NoReturn, Protocol
 
 from llmzip.errors import CorruptError
 from llmzip.layout.program import Copy, Fill, Layout, Take, Tar
-from llmzip.layout.tar_fields import (
+from llmzip.layout.tar_sizes import (
     BLOCK_BYTES,
     content_bytes,
     is_pseudo,
