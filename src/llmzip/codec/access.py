@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import io
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO
 
+from llmzip.codec.assembly import Assembly
+from llmzip.codec.group_texts import Decoded, GroupTexts
+from llmzip.codec.layouts import program_of
 from llmzip.codec.lockstep import Lockstep
 from llmzip.codec.model import OpenedModel, OpenToDecode, Progress, unseen
+from llmzip.codec.reference import opened_reference
 from llmzip.codec.schedule import Schedule
 from llmzip.container import (
     Claims,
@@ -17,6 +23,7 @@ from llmzip.container import (
     Group,
     GroupEntry,
     Index,
+    Kind,
     ModelRef,
     Options,
     Wave,
@@ -25,7 +32,11 @@ from llmzip.container import (
     read_index,
     read_lone_index,
 )
+from llmzip.container.bodies import ChunkHead
+from llmzip.container.layouts import layout_of_group, may_copy
 from llmzip.container.limits import FILE_CHECKSUM_BYTES
+from llmzip.layout.history import History
+from llmzip.layout.program import may_reach_before, unpack_layout
 
 InTurn = Callable[[Iterator[bytes]], Iterator[bytes]]
 """Lets pieces be decoded one by one, each while nobody else uses the model."""
@@ -62,11 +73,11 @@ class Parts:
 def parts_of(source: BinaryIO, max_output: int | None = None) -> Parts | None:
     """Return the groups of a file so that each can be decoded elsewhere.
 
-    None where there is but one, or the file is anything else than one whole member.
-    Raises LimitError as decode_stream does, OSError.
+    None where there is but one, the file is anything else than one whole member, or groups may
+    copy from others. Raises FormatError, LimitError as decode_stream does, OSError.
     """
     index = read_lone_index(source)
-    if index is None or len(index.groups) < 2:
+    if index is None or len(index.groups) < 2 or _depend_on_others(source, index):
         return None
     n_file_bytes = source.seek(0, io.SEEK_END)
     check_output(index.end.n_bytes, n_file_bytes, max_output)
@@ -81,13 +92,23 @@ def parts_of(source: BinaryIO, max_output: int | None = None) -> Parts | None:
     )
 
 
+def _depend_on_others(source: BinaryIO, index: Index) -> bool:
+    """Whether a group may copy from what stands before it."""
+    if not may_copy(source, index) or index.reference is not None:
+        return index.reference is not None
+    layouts = (layout_of_group(source, index, number) for number in range(len(index.groups)))
+    found = (unpack_layout(program_of(chunk)) for chunk in layouts if chunk is not None)
+    return any(may_reach_before(layout) for layout in found)
+
+
 class GroupAccess:
     """The groups of all members of `source`, by their place in the decoded text.
 
     n_bytes: the size of the decoded text. n_decoded: how many groups were begun to be decoded.
-    max_output, memlimit: as for decode_stream.
+    max_output, memlimit, reference: as for decode_stream.
 
-    Raises FormatError, LimitError; each chunk is verified, the checksums of whole members are not.
+    Raises FormatError, LimitError, PatchError; each chunk is verified, the checksums of whole
+    members are not.
     """
 
     def __init__(
@@ -99,6 +120,7 @@ class GroupAccess:
         *,
         max_output: int | None = None,
         memlimit: int | None = None,
+        reference: BinaryIO | None = None,
     ) -> None:
         self._source = source
         self._open_model = open_model
@@ -109,6 +131,7 @@ class GroupAccess:
         self._starts: list[int] = []
         self.n_bytes = 0
         self.n_decoded = 0
+        self._texts: dict[int, GroupTexts] = {}  # by where the member starts in the file
         for index in read_index(source):
             for number, group in enumerate(index.groups):
                 self._groups.append((index, number))
@@ -116,6 +139,14 @@ class GroupAccess:
                 self.n_bytes += group.n_bytes
         self._n_file_bytes = source.seek(0, io.SEEK_END)
         check_output(self.n_bytes, self._n_file_bytes, max_output)
+        for index in {index.start: index for index, _ in self._groups}.values():
+            if may_copy(source, index):
+                before = History(opened_reference(index.reference, reference))
+                self._texts[index.start] = self._texts_of(index, before)
+
+    def _texts_of(self, index: Index, before: History) -> GroupTexts:
+        sizes = [group.n_bytes for group in index.groups]
+        return GroupTexts(sizes, partial(self._content, index), before, self._memlimit)
 
     @property
     def n_groups(self) -> int:
@@ -132,11 +163,27 @@ class GroupAccess:
 
     def pieces(self, number: int) -> Iterator[bytes]:
         """Yield what group `number` decodes to. Raises as decode_stream does."""
+        index, number = self._groups[number]
+        texts = self._texts.get(index.start)
+        if texts is not None:
+            return self._in_turn(_alone(texts, number))
         self.n_decoded += 1
-        return self._in_turn(self._decoded(*self._groups[number]))
+        chunks = self._chunks(index, number)
+        return self._in_turn(assembled(chunks, self._memlimit))
 
-    def _decoded(self, index: Index, number: int) -> Iterator[bytes]:
-        return decoded_group(
+    def _content(self, index: Index, number: int) -> Decoded:
+        """Return what the chunks of a group decode to."""
+        self.n_decoded += 1
+        head, program, content = None, b"", []
+        for own, data in self._chunks(index, number):
+            if own.kind is Kind.LAYOUT:
+                head, program = own, data
+            else:
+                content.append(data)
+        return Decoded(head, program, b"".join(content))
+
+    def _chunks(self, index: Index, number: int) -> Iterator[tuple[ChunkHead, bytes]]:
+        return decoded_chunks(
             self._source,
             index,
             number,
@@ -148,7 +195,23 @@ class GroupAccess:
         )
 
 
-def decoded_group(
+def _alone(texts: GroupTexts, number: int) -> Iterator[bytes]:
+    yield texts.text(number)
+
+
+def assembled(
+    chunks: Iterable[tuple[ChunkHead, bytes]], memlimit: int | None = None
+) -> Iterator[bytes]:
+    """Yield the text of a group that copies from no other, given what its chunks decode to."""
+    assembly = Assembly(History(reach=0), memlimit)
+    for head, data in chunks:
+        text = assembly.put_next(head, data)
+        if text:
+            yield text
+    assembly.finish()
+
+
+def decoded_chunks(
     source: BinaryIO,
     index: Index,
     number: int,
@@ -160,14 +223,17 @@ def decoded_group(
     max_output: int | None = None,
     memlimit: int | None = None,
     on_wave: Callable[[Wave], None] | None = None,
-) -> Iterator[bytes]:
-    """Yield what group `number` of the member that `index` describes decodes to.
+) -> Iterator[tuple[ChunkHead, bytes]]:
+    """Yield the chunks of group `number` of the member that `index` describes, decoded.
+
+    A layout decodes to its program.
 
     n_file_bytes: how large the file is; what a group may claim depends on it.
     on_wave: told of each wave before it is decoded. Raises as decode_stream does.
     """
     model: list[OpenedModel] = []
     claims = Claims(max_output)
+    heads: deque[ChunkHead] = deque()
 
     def opened() -> OpenedModel:
         if not model:
@@ -180,11 +246,15 @@ def decoded_group(
                 claims.admit(record, n_file_bytes)
                 if on_wave is not None:
                     on_wave(record)
+                heads.extend(map(ChunkHead.of, record.chunks))
             yield record
 
+    decoded: Iterable[bytes]
     if index.options.adaptive:
-        yield from Lockstep(admitted(), opened, progress, memlimit)
-        return
-    waves = (record for record in admitted() if isinstance(record, Wave))
-    chunks = (chunk for wave in waves for chunk in wave.chunks)
-    yield from Schedule(chunks, opened, n_lanes, progress, memlimit)
+        decoded = Lockstep(admitted(), opened, progress, memlimit)
+    else:
+        waves = (record for record in admitted() if isinstance(record, Wave))
+        chunks = (chunk for wave in waves for chunk in wave.chunks)
+        decoded = Schedule(chunks, opened, n_lanes, progress, memlimit)
+    for data in decoded:
+        yield heads.popleft(), data

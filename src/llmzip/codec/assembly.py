@@ -34,6 +34,7 @@ class LaidOut:
             raise corrupt(f"a group with a layout of {self.n_bytes:,} bytes")
         needed = 2 * self.n_bytes + self.n_content + OP_BYTES * len(self.layout.ops)
         check_memory(needed, memlimit, "a group with a layout")
+        self.n_supplied = head.n_bytes
         self._checksum = head.checksum
         self._parts: list[bytes] = []
         self._n_missing = self.n_content
@@ -59,10 +60,20 @@ class LaidOut:
             raise corrupt("a group has fewer chunks than its layout takes")
         content = Text(b"".join(self._parts))
         self._parts = []
-        text = bytes(weave(self.layout, content, self.n_bytes, start, past).data)
-        if chunk_checksum(text) != self._checksum:
+        text = weave(self.layout, content, self.n_bytes, start, past)
+        self.verify(text)
+        return bytes(text.data)
+
+    def verify(self, text: Text) -> None:
+        """Raise CorruptError unless `text` is that of the group."""
+        if not text.is_whole or chunk_checksum(text.data) != self._checksum:
             raise corrupt(f"a group of {self.n_bytes} bytes fails its checksum")
-        return text
+
+    @property
+    def content(self) -> bytes:
+        """What was put, joined."""
+        self._parts = [b"".join(self._parts)]
+        return self._parts[0]
 
 
 class Assembly:
@@ -91,7 +102,10 @@ class Assembly:
 
         There is none while a group with a layout is not complete. Raises CorruptError, LimitError.
         """
-        head = self._next_head()
+        return self.put_next(self._next_head(), data)
+
+    def put_next(self, head: ChunkHead, data: bytes) -> bytes:
+        """Do the same with a chunk of the same group whose head was not noted."""
         if head.kind is Kind.LAYOUT:
             if self._is_begun:
                 raise corrupt("a layout that is not the first chunk of its group")

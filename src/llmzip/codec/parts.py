@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from llmzip.codec.access import CodedPart, decoded_group
+from llmzip.codec.access import CodedPart, assembled, decoded_chunks
 from llmzip.codec.encode import GroupEncoder
 from llmzip.codec.levels import Level
 from llmzip.codec.model import OpenedModel, OpenToDecode, OpenToEncode, Progress, unseen
@@ -85,7 +85,7 @@ def decode_part(
         stats.opening_seconds = time.monotonic() - begin_s
         return model
 
-    pieces = decoded_group(
+    chunks = decoded_chunks(
         io.BytesIO(packed),
         part.index(),
         0,
@@ -97,7 +97,7 @@ def decode_part(
         memlimit=memlimit,
         on_wave=lambda wave: count_wave(stats, wave),
     )
-    text = b"".join(pieces)
+    text = b"".join(assembled(chunks, memlimit))
     stats.n_bytes = len(text)
     stats.seconds = time.monotonic() - begin_s
     return text, stats

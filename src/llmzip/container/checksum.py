@@ -13,7 +13,7 @@ import xxhash
 from llmzip.container.limits import CHUNK_CHECKSUM_BYTES, DICTIONARY_MARK_BYTES
 
 
-def chunk_checksum(data: bytes | memoryview) -> bytes:
+def chunk_checksum(data: bytes | bytearray | memoryview) -> bytes:
     """Return the 4-byte checksum of one chunk's decoded bytes."""
     return xxhash.xxh3_64_digest(data)[:CHUNK_CHECKSUM_BYTES]
 

@@ -34,6 +34,7 @@ class Reference:
 class History:
     """The last `reach` bytes that were appended, by their position; before 0 the reference.
 
+    A reach of 0 is for texts that nothing is copied from: nothing of them is kept.
     What is appended may have holes; they come back as holes.
     """
 
@@ -104,6 +105,8 @@ class History:
         return self.reference.read(start + n_bytes, stop + n_bytes)
 
     def _keep(self, data: memoryview) -> None:
+        if not self._reach:
+            return
         if self._file is None and self.n_bytes + len(data) <= min(SPOOL_BYTES, self._reach):
             self._recent += data
             return

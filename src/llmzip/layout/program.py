@@ -108,6 +108,16 @@ def unpack_layout(program: bytes) -> Layout:
     return Layout(tuple(streams), ops)
 
 
+def may_reach_before(layout: Layout) -> bool:
+    """Return whether a group may copy from what stands before it: surely not, if this is False."""
+    at = 0  # what is written at least, for the framing of tars adds to it
+    for op in layout.ops:
+        if isinstance(op, Copy) and op.distance > at:
+            return True
+        at += 0 if isinstance(op, Tar) else op.n_bytes
+    return False
+
+
 class _Numbers:
     """Numbers that are taken one after the other."""
 

@@ -6,6 +6,7 @@ comes of it is a hole: copies of holes are holes, and a tar whose headers are lo
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import NoReturn, Protocol
 
@@ -37,21 +38,28 @@ def weave(layout: Layout, content: Text, n_bytes: int, start: int, past: Past) -
     start: where the group begins in the member's text.
     Raises CorruptError where the layout asks for what is not there, or does not come to `n_bytes`.
     """
-    loom = _Loom(layout, content, n_bytes, start, past)
-    try:
-        for op in layout.ops:
-            match op:
-                case Take():
-                    loom.take(op.stream, op.n_bytes)
-                case Fill():
-                    loom.fill(op.value, op.n_bytes)
-                case Copy():
-                    loom.copy(op.distance, op.n_bytes)
-                case Tar():
-                    loom.begin_tar(op.stream, op.n_headers)
-    except _LostHeaderError:
-        return loom.broken_off()
-    return loom.finished()
+    return _Loom(layout, content, n_bytes, start, past).woven()
+
+
+@dataclass(frozen=True)
+class Loan:
+    """From byte `at` of a group on stand bytes `start` to `stop` (exclusive) of the member's text.
+
+    Those are before the group, or before the member, in the reference.
+    """
+
+    at: int
+    start: int
+    stop: int
+
+
+def loans(layout: Layout, content: Text, n_bytes: int, start: int) -> tuple[list[Loan], Text]:
+    """Return what a group copies from before it, in order, and its text with holes for that.
+
+    The arguments, and what is raised, are those of `weave`.
+    """
+    survey = _Survey(layout, content, n_bytes, start)
+    return survey.loans, survey.woven()
 
 
 class _LostHeaderError(Exception):
@@ -61,7 +69,9 @@ class _LostHeaderError(Exception):
 class _Loom:
     """The text as far as it is written."""
 
-    def __init__(self, layout: Layout, content: Text, n_bytes: int, start: int, past: Past) -> None:
+    def __init__(
+        self, layout: Layout, content: Text, n_bytes: int, start: int, past: Past | None
+    ) -> None:
         if sum(layout.streams) != len(content.data):
             _refuse(
                 f"has streams of {sum(layout.streams)} bytes, and {len(content.data)} are there"
@@ -71,6 +81,7 @@ class _Loom:
         self._cursors = [
             stop - size for stop, size in zip(self._stops, layout.streams, strict=True)
         ]
+        self._ops = layout.ops
         self._n_bytes = n_bytes
         self._start = start
         self._past = past
@@ -80,6 +91,23 @@ class _Loom:
         self._n_headers = 0  # yet to come
         self._n_left = 0  # of the content of the last one
         self._n_padding = 0  # after that
+
+    def woven(self) -> Text:
+        """Return the text."""
+        try:
+            for op in self._ops:
+                match op:
+                    case Take():
+                        self.take(op.stream, op.n_bytes)
+                    case Fill():
+                        self.fill(op.value, op.n_bytes)
+                    case Copy():
+                        self.copy(op.distance, op.n_bytes)
+                    case Tar():
+                        self.begin_tar(op.stream, op.n_headers)
+        except _LostHeaderError:
+            return self.broken_off()
+        return self.finished()
 
     def take(self, stream: int, n_bytes: int) -> None:
         """Write the next bytes of a stream."""
@@ -102,7 +130,7 @@ class _Loom:
             n = self._room(n_bytes)
             if source < self._start:
                 n = min(n, self._start - source)
-                self._write(self._past.read(source, source + n))
+                self._write(self._before(source, source + n))
             else:
                 self._write(self._own(source - self._start, n))
             source += n
@@ -144,6 +172,11 @@ class _Loom:
             _refuse(f"takes more than there is of stream {stream}")
         self._cursors[stream] = stop
         return self._content.part(start, stop)
+
+    def _before(self, start: int, stop: int) -> Text:
+        """Return bytes of the member's text before the group."""
+        assert self._past is not None
+        return self._past.read(start, stop)
 
     def _own(self, start: int, n_bytes: int) -> Text:
         """Return bytes of the text, which may go on into themselves."""
@@ -202,6 +235,18 @@ class _Loom:
         text = self._next_of(self._headers, n_bytes)
         self._put_own(text)
         return text
+
+
+class _Survey(_Loom):
+    """A loom that notes what would come from before the group."""
+
+    def __init__(self, layout: Layout, content: Text, n_bytes: int, start: int) -> None:
+        super().__init__(layout, content, n_bytes, start, None)
+        self.loans: list[Loan] = []
+
+    def _before(self, start: int, stop: int) -> Text:
+        self.loans.append(Loan(len(self._text), start, stop))
+        return Text.lost(stop - start)
 
 
 def _refuse(what: str) -> NoReturn:

@@ -1,0 +1,63 @@
+"""Which groups of a member have a layout, and what that is, without reading the rest of them."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from llmzip.container import bodies
+from llmzip.container.index import Index, read_group
+from llmzip.container.records import Chunk, Kind, Wave
+from llmzip.container.wire import CRC_BYTES, Body, Source, take_frame
+from llmzip.errors import CorruptError
+
+_HEAD_BYTES = 24  # of a wave: tag, length, number of chunks, the kind of the first
+
+
+def may_copy(source: BinaryIO, index: Index) -> bool:
+    """Return whether a group of the member may copy from what stands before it.
+
+    It takes a look at the first bytes of each. Where they are damaged the answer is yes.
+    """
+    if index.reference is not None:
+        return True
+    starts = (index.start + group.offset for group in index.groups[1:])
+    return any(_begins_with_layout(source, start) for start in starts)
+
+
+def layout_of_group(source: BinaryIO, index: Index, number: int) -> Chunk | None:
+    """Return the layout of a group, if it has one; its payload is not verified.
+
+    Raises as Reader does.
+    """
+    entry = index.groups[number]
+    if entry.offset == 0:
+        waves = (one for one in read_group(source, index, number) if isinstance(one, Wave))
+        return next(waves).layout
+    source.seek(index.start + entry.offset)
+    at = Source(source, index.start + entry.offset)
+    tag, body = take_frame(at)
+    while tag in (bodies.TAG_GROUP, bodies.TAG_MODEL):
+        tag, body = take_frame(at)
+    if tag != bodies.TAG_WAVE:
+        return None
+    head = bodies.unpack_wave(body)[0]
+    return head.with_payload(at.take(head.n_payload)) if head.kind is Kind.LAYOUT else None
+
+
+def _begins_with_layout(source: BinaryIO, at: int) -> bool:
+    """Whether the first wave of the group at `at` in the file does, or is not what it should be."""
+    try:
+        for tag in (bodies.TAG_GROUP, bodies.TAG_MODEL):
+            source.seek(at)
+            head = Body(source.read(_HEAD_BYTES), at)
+            found, n_bytes = head.byte(), head.varint()
+            if found == tag:
+                at = head.offset + n_bytes + CRC_BYTES
+        source.seek(at)
+        head = Body(source.read(_HEAD_BYTES), at)
+        if head.byte() != bodies.TAG_WAVE:
+            return True
+        head.varint(), head.varint()
+        return head.byte() == Kind.LAYOUT
+    except CorruptError:
+        return True
