@@ -75,15 +75,15 @@ class Decompressor(ModelKeeper):
 
     def decoded_size(self, source: BinaryIO, allow_trailing: bool = False) -> int | None:
         """Do what llmzip.looking.decoded_size does; LimitError if more than may come out."""
-        from llmzip.container import check_output
+        from llmzip.container.layouts import check_size
 
         require_source(source)
         start = source.tell() if source.seekable() else 0
         n_bytes = decoded_size(source, allow_trailing)
         if n_bytes is not None:
             n_file_bytes = source.seek(0, io.SEEK_END) - start
+            check_size(source, n_bytes, n_file_bytes, self._max_output)
             source.seek(start)
-            check_output(n_bytes, n_file_bytes, self._max_output)
         return n_bytes
 
     def decompress(

@@ -27,13 +27,12 @@ from llmzip.container import (
     ModelRef,
     Options,
     Wave,
-    check_output,
     read_group,
     read_index,
     read_lone_index,
 )
 from llmzip.container.bodies import ChunkHead
-from llmzip.container.layouts import layout_of_group, may_copy
+from llmzip.container.layouts import check_size, layout_of_group, may_copy
 from llmzip.container.limits import FILE_CHECKSUM_BYTES
 from llmzip.layout.history import History
 from llmzip.layout.program import may_reach_before, unpack_layout
@@ -80,7 +79,7 @@ def parts_of(source: BinaryIO, max_output: int | None = None) -> Parts | None:
     if index is None or len(index.groups) < 2 or _depend_on_others(source, index):
         return None
     n_file_bytes = source.seek(0, io.SEEK_END)
-    check_output(index.end.n_bytes, n_file_bytes, max_output)
+    check_size(source, index.end.n_bytes, n_file_bytes, max_output)
     starts = [index.start + group.offset for group in index.groups]
     stops = [*starts[1:], n_file_bytes]
     return Parts(
@@ -138,7 +137,7 @@ class GroupAccess:
                 self._starts.append(self.n_bytes)
                 self.n_bytes += group.n_bytes
         self._n_file_bytes = source.seek(0, io.SEEK_END)
-        check_output(self.n_bytes, self._n_file_bytes, max_output)
+        check_size(source, self.n_bytes, self._n_file_bytes, max_output)
         for index in {index.start: index for index, _ in self._groups}.values():
             if may_copy(source, index):
                 before = History(opened_reference(index.reference, reference))

@@ -33,8 +33,10 @@ from llmzip.container import (
     Reference,
     Wave,
 )
+from llmzip.container.layouts import may_copy_ahead
 from llmzip.errors import FormatError, TrailingError
 from llmzip.layout.history import History
+from llmzip.layout.program import MAX_DISTANCE
 
 MAX_AHEAD_BYTES = 1 << 20  # of a file that comes through a pipe
 
@@ -114,6 +116,7 @@ def decoded_pieces(
     """Yield what decode_stream writes, chunk by chunk, and count in `stats`. Raises as it does."""
     stats = stats or Stats()
     known_chunks = None if known is None else known.counted(stats)
+    reach = MAX_DISTANCE if may_copy_ahead(source) else 0
     with way_noted(stats), read_ahead(source, MAX_AHEAD_BYTES) as ahead:
         reader = Reader(ahead)
         records = iter(reader)
@@ -130,6 +133,7 @@ def decoded_pieces(
                     known_chunks,
                     reference,
                     is_at_hand=ahead is source,
+                    history=History(reach=reach),
                 )
                 yield from member.decode(open_model, n_lanes, progress, memlimit)
                 stats.n_file_bytes = reader.offset

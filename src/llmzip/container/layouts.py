@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import BinaryIO
 
 from llmzip.container import bodies
-from llmzip.container.index import Index, read_group
+from llmzip.container.claims import check_output
+from llmzip.container.index import Index, read_group, read_lone_index
 from llmzip.container.records import Chunk, Kind, Wave
 from llmzip.container.wire import CRC_BYTES, Body, Source, take_frame
-from llmzip.errors import CorruptError
+from llmzip.errors import CorruptError, LimitError
 
 _HEAD_BYTES = 24  # of a wave: tag, length, number of chunks, the kind of the first
+
+
+def may_copy_ahead(source: BinaryIO) -> bool:
+    """Return whether groups of the file that `source` stands before may copy from earlier ones.
+
+    Where it cannot be looked at, or is several members, the answer is yes.
+    """
+    seekable: Callable[[], bool] | None = getattr(source, "seekable", None)
+    if seekable is None or not seekable() or source.tell() != 0:
+        return True
+    index = read_lone_index(source)
+    found = index is None or may_copy(source, index)
+    source.seek(0)
+    return found
 
 
 def may_copy(source: BinaryIO, index: Index) -> bool:
@@ -20,8 +36,21 @@ def may_copy(source: BinaryIO, index: Index) -> bool:
     """
     if index.reference is not None:
         return True
-    starts = (index.start + group.offset for group in index.groups[1:])
-    return any(_begins_with_layout(source, start) for start in starts)
+    return _has_layouts(source, index, 1)
+
+
+def check_size(source: BinaryIO, n_bytes: int, n_file_bytes: int, max_output: int | None) -> None:
+    """Do what check_output does, for a file of which only the size of its text is known.
+
+    What layouts may supply is looked for where it matters.
+    """
+    try:
+        check_output(n_bytes, n_file_bytes, max_output, 0)
+    except LimitError:
+        index = read_lone_index(source)
+        if max_output is not None or not (index is None or _has_layouts(source, index)):
+            raise
+        check_output(n_bytes, n_file_bytes, max_output)
 
 
 def layout_of_group(source: BinaryIO, index: Index, number: int) -> Chunk | None:
@@ -42,6 +71,14 @@ def layout_of_group(source: BinaryIO, index: Index, number: int) -> Chunk | None
         return None
     head = bodies.unpack_wave(body)[0]
     return head.with_payload(at.take(head.n_payload)) if head.kind is Kind.LAYOUT else None
+
+
+def _has_layouts(source: BinaryIO, index: Index, first: int = 0) -> bool:
+    """Whether any group from number `first` on has one."""
+    for number, group in enumerate(index.groups):
+        if number >= first and _begins_with_layout(source, index.start + group.offset):
+            return True
+    return False
 
 
 def _begins_with_layout(source: BinaryIO, at: int) -> bool:
