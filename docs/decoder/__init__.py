@@ -9,48 +9,95 @@ code with llmzip. Each module names its chapter.
 from __future__ import annotations
 
 import lzma
+from collections.abc import Iterator
 from pathlib import Path
 
-from decoder.container import LM_KINDS, LZMA, MIXED, Chunk, Member, members
+from decoder.container import LAYOUT, LM_KINDS, LZMA, MIXED, Chunk, Member, Wave, members
+from decoder.layout import Weaver, layout_of
 from decoder.mixed import Mixed
 from decoder.model import LanguageModel, Model
-from decoder.wire import RefusedError, UnsupportedError, require, xxh3
+from decoder.wire import Fields, RefusedError, UnsupportedError, require, xxh3
 
 __all__ = ["RefusedError", "UnsupportedError", "decode"]
 
 
 def decode(
-    data: bytes, model: LanguageModel | Path | str | None = None, dictionary: bytes | None = None
+    data: bytes,
+    model: LanguageModel | Path | str | None = None,
+    dictionary: bytes | None = None,
+    reference: bytes = b"",
 ) -> bytes:
     """The text of a file: all of its members, joined.
 
     model: a prepared model's folder, or what stands in for one; opened at the first chunk that
-    needs it. Raises RefusedError, or UnsupportedError where a newer release may know better.
+    needs it. reference: what the file was made from. Raises RefusedError, or UnsupportedError
+    where a newer release may know better.
     """
-    return b"".join([decode_member(member, model, dictionary) for member in members(data)])
+    found = [decode_member(member, model, dictionary, reference) for member in members(data)]
+    return b"".join(found)
 
 
 def decode_member(
-    member: Member, model: LanguageModel | Path | str | None, dictionary: bytes | None
+    member: Member,
+    model: LanguageModel | Path | str | None,
+    dictionary: bytes | None,
+    reference: bytes,
 ) -> bytes:
     """The text of a member."""
-    text, begin = bytearray(), None
+    before = b""
+    if member.reference is not None:
+        before = reference
+        require(member.reference == (xxh3(before), len(before)), "another reference, or none")
+    text, begin = bytearray(before), None
     for waves in member.groups:
-        group = None
+        group, content = None, b""
         for wave in waves:
             together = [chunk for chunk in wave if chunk.kind in LM_KINDS]
             if together and group is None:
                 begin = begin or opened(model).begin(member, dictionary)
                 group = begin.fresh()
             texts = iter(group.decode(together) if group and together else [])
-            for chunk in wave:
-                found = next(texts) if chunk.kind in LM_KINDS else without_model(chunk)
-                require(len(found) == chunk.n_bytes, "a chunk of another size than it says")
-                require(xxh3(found)[:4] == chunk.checksum, "a chunk fails its checksum")
-                text += found
-    whole = xxh3(bytes(text))[: len(member.checksum)]
+            content += b"".join(decode_chunk(chunk, texts) for chunk in wave)
+        put_together(waves, content, text)
+    whole = xxh3(bytes(text[len(before) :]))[: len(member.checksum)]
     require(whole == member.checksum, "the text fails the file's checksum")
-    return bytes(text)
+    return bytes(text[len(before) :])
+
+
+def decode_chunk(chunk: Chunk, texts: Iterator[bytes]) -> bytes:
+    """The bytes of a chunk, none of a layout; `texts` has what the model makes of the next one."""
+    if chunk.kind == LAYOUT:
+        return b""
+    found = next(texts) if chunk.kind in LM_KINDS else without_model(chunk)
+    require(len(found) == chunk.n_bytes, "a chunk of another size than it says")
+    require(xxh3(found)[:4] == chunk.checksum, "a chunk fails its checksum")
+    return found
+
+
+def put_together(waves: list[Wave], content: bytes, text: bytearray) -> None:
+    """Append a group to the text, as its layout says if it has one."""
+    first = waves[0][0]
+    if first.kind != LAYOUT:
+        text += content
+        return
+    start = len(text)
+    Weaver(layout_of(program(first)), content, len(content) + first.n_bytes, text).weave()
+    require(xxh3(bytes(text[start:]))[:4] == first.checksum, "a group fails its checksum")
+
+
+def program(chunk: Chunk) -> bytes:
+    """The program in the payload of a layout."""
+    fields = Fields(chunk.payload)
+    how = fields.byte()
+    if how == 0:
+        return fields.data[fields.at :]
+    size = fields.varint()
+    coded = fields.data[fields.at :]
+    require(1 <= size <= 4096 + 256 * len(coded), "a program too long for what it is coded in")
+    require(size <= 4 << 20 and how <= 2, "a program of more than 4 MiB, or coded in another way")
+    found = decode_lzma(coded, size) if how == 1 else Mixed(coded, size).decode()
+    require(len(found) == size, "a program of another size than it says")
+    return found
 
 
 def opened(model: LanguageModel | Path | str | None) -> LanguageModel:

@@ -15,10 +15,12 @@ def main() -> int:
     parser.add_argument("file", type=Path)
     parser.add_argument("model", type=Path, nargs="?", help="the folder of a prepared model")
     parser.add_argument("--dict", type=Path, help="the dictionary that the file was made with")
+    parser.add_argument("--patch-from", type=Path, help="the file that the file was made from")
     arguments = parser.parse_args()
     try:
         dictionary = arguments.dict.read_bytes() if arguments.dict else None
-        text = decode(arguments.file.read_bytes(), arguments.model, dictionary)
+        reference = arguments.patch_from.read_bytes() if arguments.patch_from else b""
+        text = decode(arguments.file.read_bytes(), arguments.model, dictionary, reference)
     except (RefusedError, OSError) as exc:
         print(f"decoder: {exc}", file=sys.stderr)
         return 1

@@ -10,6 +10,7 @@ from decoder.wire import Fields, RefusedError, UnsupportedError, crc32, require
 STORED, LM, LZMA, MIXED, LM_LINES = 0, 1, 2, 4, 5
 ENCODED = range(16, 28)  # text in another encoding than UTF-8
 LM_KINDS = (LM, LM_LINES, *ENCODED)
+LAYOUT = 32
 SIGNATURE, END_MARK = b"\x89LM", b"ML\x89"
 DEFAULTS = {1: (2048, 2048, 1024), 2: (65536, 1024, 128), 3: (65536, 2048, 256)}
 MIB = 1 << 20
@@ -29,7 +30,7 @@ class Chunk:
     """A run of the text's bytes, coded on its own."""
 
     kind: int
-    n_bytes: int
+    n_bytes: int  # of a layout: what it supplies itself
     n_tokens: int  # 0 but for the lm kinds
     n_payload: int
     checksum: bytes
@@ -59,6 +60,7 @@ class Member:
     carry_tokens: int
     mark: bytes | None  # of a dictionary: version 3
     model: ModelReference | None = None
+    reference: tuple[bytes, int] | None = None  # checksum and size of what copies may reach into
     groups: list[list[Wave]] = field(default_factory=list)
     checksum: bytes = b""  # the first bytes of the text's XXH3, 8 or 4
 
@@ -100,6 +102,7 @@ def compact(fields: Fields) -> Member:
         for _ in range(n_chunks(fields) if has_table else 1)
     ]
     check_wave(heads, member, MIB if has_table else 65536)
+    require(sum(chunk.n_bytes for chunk in heads) <= 64 * MIB, "a group of more than 64 MiB")
     if member.version < 3 and any(chunk.kind in LM_KINDS for chunk in heads):
         member.model = model_reference(fields)
     member.checksum = fields.take(4) if has_table else heads[0].checksum
@@ -121,7 +124,7 @@ def sequence(fields: Fields, start: int) -> Member:
     form, body = fields.frame()
     member = begin(form, body)
     body.done()
-    model_at, groups_at = 0, list[int]()
+    model_at, groups_at, is_first = 0, list[int](), True
     while True:
         offset = fields.at - start
         tag, body = fields.frame()
@@ -138,11 +141,17 @@ def sequence(fields: Fields, start: int) -> Member:
         elif tag == 3:
             require(bool(member.groups), "a wave outside of groups")
             member.groups[-1].append(wave(fields, body, member))
+            check_group(member.groups[-1])
         elif tag == 4:
             break
+        elif tag == 5:
+            require(is_first, "a reference that is not the first record")
+            member.reference = body.take(8), body.varint()
+            require(member.reference[1] > 0, "an empty reference")
         else:
             raise UnsupportedError(f"a record of type {tag}")
         body.done()
+        is_first = False
     check_end(body, member, offset, model_at, groups_at)
     n_end = fields.at - start - offset
     require(fields.take(7) == n_end.to_bytes(4, "little") + END_MARK, "a malformed trailer")
@@ -159,6 +168,15 @@ def wave(fields: Fields, body: Fields, member: Member) -> Wave:
     payloads = take_payloads(fields, heads)
     require(fields.take(4) == crc32(payloads), "a wave's payloads fail their CRC")
     return heads
+
+
+def check_group(waves: list[Wave]) -> None:
+    """Refuse a group whose layout is not its first chunk, or that is too long for one."""
+    later = [chunk for chunks in waves[1:] for chunk in chunks]
+    require(all(chunk.kind != LAYOUT for chunk in later), "a layout in a later wave")
+    n_bytes = sum(chunk.n_bytes for chunk in [*waves[0], *later])
+    has_layout = waves[0][0].kind == LAYOUT
+    require(n_bytes <= 64 * MIB or not has_layout, "a group of more than 64 MiB with a layout")
 
 
 def check_end(
@@ -210,9 +228,14 @@ def n_chunks(fields: Fields) -> int:
 
 def head(fields: Fields, kind: int) -> Chunk:
     """A chunk without its payload; *Limits* says what its sizes can be."""
-    if kind not in (STORED, LZMA, MIXED, *LM_KINDS):
+    if kind not in (STORED, LZMA, MIXED, LAYOUT, *LM_KINDS):
         raise UnsupportedError(f"a chunk of kind {kind}")
     n = fields.varint()
+    if kind == LAYOUT:
+        size = fields.varint()
+        require(n <= 64 * MIB, "a layout that supplies more than 64 MiB")
+        require(1 <= size <= 4 * MIB + 1, "a layout of no or too many bytes")
+        return Chunk(kind, n, 0, size, fields.take(4))
     require(1 <= n <= 16 * MIB, "a chunk of nothing, or of more than 16 MiB")
     tokens = fields.varint() if kind in LM_KINDS else 0
     size = n if kind == STORED else fields.varint()
@@ -232,7 +255,9 @@ def head(fields: Fields, kind: int) -> Chunk:
 
 def check_wave(wave: Wave, member: Member, most: int) -> None:
     """Refuse a wave of more than `most` bytes, or one that the options or the version forbid."""
-    require(sum(chunk.n_bytes for chunk in wave) <= most, f"more than {most} bytes")
+    require(all(chunk.kind != LAYOUT for chunk in wave[1:]), "a layout that is not the first chunk")
+    n_bytes = sum(chunk.n_bytes for chunk in wave if most == 64 * MIB or chunk.kind != LAYOUT)
+    require(n_bytes <= most, f"more than {most} bytes")
     require(sum(chunk.n_payload for chunk in wave) <= most, f"payloads of more than {most} bytes")
     longest = max(chunk.n_tokens for chunk in wave)
     require(longest <= member.chunk_tokens, "a chunk of more tokens than the options allow")
