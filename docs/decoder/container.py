@@ -144,7 +144,7 @@ def sequence(fields: Fields, start: int) -> Member:
             check_group(member.groups[-1])
         elif tag == 4:
             break
-        elif tag == 5:
+        elif tag == 6:
             require(is_first, "a reference that is not the first record")
             member.reference = body.take(8), body.varint()
             require(member.reference[1] > 0, "an empty reference")
