@@ -35,6 +35,7 @@ from llmzip.container import (
     Kind,
     Options,
     Readable,
+    Reference,
     Writer,
     are_plausible,
 )
@@ -54,12 +55,14 @@ def encode_stream(
     progress: Progress = unseen,
     written: Written | None = None,
     find_copies: FindCopies = no_copies,
+    reference: Reference | None = None,
 ) -> Stats:
     """Compress all of `source` into one member of a .llmz file on `sink`.
 
     level: how; options alone stand for groups of a mebibyte.
     written: what is there already, and has been taken from `source`.
     find_copies: is given each group, in order, and says what of it is there already.
+    reference: what stands before the first of them, if copies may come from there.
     The model is opened when the first text is met, so input without text needs none. A source
     that cannot seek is read by a thread of its own, which may still wait in a read when this
     has raised.
@@ -71,6 +74,8 @@ def encode_stream(
     level = plain(level) if isinstance(level, Options) else level
     written = written or Written(level.options)
     writer = Writer.after(written, sink)
+    if reference is not None and not writer.n_written:
+        writer.reference(reference)
     encoder = GroupEncoder(writer, open_model, level, progress, find_copies=find_copies)
     encoder.skip(written.checksum.n_bytes)
     encoder.encode(source)

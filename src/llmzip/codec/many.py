@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -17,13 +17,13 @@ from itertools import chain, islice
 
 from llmzip.buffers import as_bytes
 from llmzip.codec.encode import GroupEncoder, encode_stream
-from llmzip.codec.groups import Preparation
+from llmzip.codec.groups import FindCopies, Preparation, no_copies
 from llmzip.codec.levels import Level
 from llmzip.codec.memory import GROUP_BYTES, GROUPS_BYTES
 from llmzip.codec.model import OpenToEncode, Progress, unseen
 from llmzip.codec.stats import Stats, share_time
 from llmzip.codec.wanted import FrozenChunks, LearningWave, ToCode
-from llmzip.container import Writer
+from llmzip.container import Reference, Writer
 
 BATCH_TEXTS = 256
 BATCH_BYTES = 1 << 16
@@ -72,11 +72,26 @@ class Encoded:
     stats: Stats
 
 
+NewFinder = Callable[[], FindCopies]
+"""Makes what finds the copies of a text: each has its own."""
+
+
+def find_nothing() -> FindCopies:
+    """Make what finds none."""
+    return no_copies
+
+
 def encode_batch(
-    texts: Sequence[bytes], open_model: OpenToEncode, level: Level, progress: Progress = unseen
+    texts: Sequence[bytes],
+    open_model: OpenToEncode,
+    level: Level,
+    progress: Progress = unseen,
+    new_finder: NewFinder = find_nothing,
+    reference: Reference | None = None,
 ) -> list[Encoded]:
     """Compress each of `texts`; `progress` is told how many bytes of all of them are done.
 
+    The other arguments are as for encode_stream.
     Raises as encode_stream does, whichever text it is for.
     """
     begin_s = time.monotonic()
@@ -85,7 +100,9 @@ def encode_batch(
     encoded = [
         one
         for at in range(0, len(texts), max(1, most))
-        for one in _encode_at_once(texts[at : at + most], open_model, level, done.parts[at:])
+        for one in _encode_at_once(
+            texts[at : at + most], open_model, level, done.parts[at:], new_finder, reference
+        )
     ]
     share_time([one.stats for one in encoded], time.monotonic() - begin_s)
     return encoded
@@ -111,15 +128,29 @@ def _encode_at_once(
     open_model: OpenToEncode,
     level: Level,
     progress: Sequence[Progress],
+    new_finder: NewFinder,
+    reference: Reference | None,
 ) -> list[Encoded]:
     sinks = [io.BytesIO() for _ in texts]
     if len(texts) == 1:
-        stats = encode_stream(io.BytesIO(texts[0]), sinks[0], open_model, level, progress[0])
+        stats = encode_stream(
+            io.BytesIO(texts[0]),
+            sinks[0],
+            open_model,
+            level,
+            progress[0],
+            find_copies=new_finder(),
+            reference=reference,
+        )
         return [Encoded(sinks[0].getvalue(), stats)]
+    writers = [Writer(sink, level.options) for sink in sinks]
+    if reference is not None:
+        for writer in writers:
+            writer.reference(reference)
     with closing(Preparation()) as threads:
         encoders = [
-            GroupEncoder(Writer(sink, level.options), open_model, level, report, threads)
-            for sink, report in zip(sinks, progress, strict=False)
+            GroupEncoder(writer, open_model, level, report, threads, new_finder())
+            for writer, report in zip(writers, progress, strict=False)
         ]
         sources = map(io.BytesIO, texts)
         _side_by_side([one.steps(text) for one, text in zip(encoders, sources, strict=True)])

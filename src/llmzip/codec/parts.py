@@ -19,15 +19,16 @@ from llmzip.codec.model import OpenedModel, OpenToDecode, OpenToEncode, Progress
 from llmzip.codec.stats import Stats, count_wave
 from llmzip.container import (
     Chunk,
-    Group,
     ModelRef,
     Options,
     Reader,
+    Reference,
     Wave,
     Writer,
     chunk_checksum,
 )
 from llmzip.errors import CorruptError, ResumeError
+from llmzip.layout.planned import Repeat
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,16 @@ class EncodedPart:
 
 
 def encode_part(
-    data: bytes, open_model: OpenToEncode, level: Level, progress: Progress = unseen
+    data: bytes,
+    open_model: OpenToEncode,
+    level: Level,
+    progress: Progress = unseen,
+    copies: Sequence[Repeat] = (),
 ) -> EncodedPart:
-    """Compress a group: at most `level.group_bytes` bytes. Raises as encode_stream does."""
+    """Compress a group: at most `level.group_bytes` bytes. Raises as encode_stream does.
+
+    copies: what of it is there already in the text before it, in order, disjoint.
+    """
     begin_s = time.monotonic()
     opened: list[OpenedModel] = []
 
@@ -57,7 +65,8 @@ def encode_part(
         return opened[0]
 
     sink = io.BytesIO()
-    encoder = GroupEncoder(Writer(sink, level.options), noted, level, progress)
+    writer = Writer(sink, level.options)
+    encoder = GroupEncoder(writer, noted, level, progress, find_copies=lambda _: copies)
     encoder.encode(io.BytesIO(data))
     stats = encoder.finish()
     stats.seconds = time.monotonic() - begin_s
@@ -109,8 +118,10 @@ class PartWriter:
     There is at least one of them: an empty text has no group to be made elsewhere.
     """
 
-    def __init__(self, sink: BinaryIO) -> None:
+    def __init__(self, sink: BinaryIO, reference: Reference | None = None) -> None:
+        """`reference`: what stands before the first group, if copies may come from there."""
         self._sink = sink
+        self._reference = reference
         self._writer: Writer | None = None
         self._model: ModelRef | None = None
         self._in_view = 0
@@ -122,22 +133,21 @@ class PartWriter:
         Raises CorruptError if it does not, and ResumeError if it was made with another model than
         those before it.
         """
-        writer = self._writer = self._writer or Writer(self._sink, part.options)
+        writer = self._writer = self._writer or self._begun(part.options)
         if part.model is not None:
             self._declare(writer, part.model)
             self._in_view = part.in_view
-        at = 0
-        for record in Reader(io.BytesIO(part.member)):
-            match record:
-                case Group():
-                    writer.group(record.adaptation)
-                case Wave():
-                    wave = data[at : at + record.n_bytes]
-                    _check(record.chunks, wave)
-                    writer.wave(record.chunks, wave)
-                    at += len(wave)
-        if at != len(data):
+        waves = [one for one in Reader(io.BytesIO(part.member)) if isinstance(one, Wave)]
+        if sum(wave.n_bytes for wave in waves) != len(data):
             raise _changed()
+        layout = waves[0].layout
+        if layout is None:
+            _write_waves(writer, waves, data)
+        else:
+            _check_sum(data, layout.checksum)
+            writer.group(text=data)
+            for wave in waves:
+                writer.wave(wave.chunks, None)
         self._stats.add(part.stats)
 
     def finish(self) -> Stats:
@@ -147,6 +157,12 @@ class PartWriter:
         self._stats.n_file_bytes = self._writer.n_written
         return self._stats
 
+    def _begun(self, options: Options) -> Writer:
+        writer = Writer(self._sink, options)
+        if self._reference is not None:
+            writer.reference(self._reference)
+        return writer
+
     def _declare(self, writer: Writer, model: ModelRef) -> None:
         if self._model not in (None, model):
             raise ResumeError("parts of the file were made with different models: begin it anew")
@@ -154,11 +170,22 @@ class PartWriter:
         writer.model(model)
 
 
-def _check(chunks: Sequence[Chunk], data: bytes) -> None:
-    """Raise CorruptError unless `data` is what the chunks were made of."""
-    for chunk, own in zip(chunks, _cut(chunks, data), strict=True):
-        if len(own) != chunk.n_bytes or chunk_checksum(own) != chunk.checksum:
-            raise _changed()
+def _write_waves(writer: Writer, waves: Sequence[Wave], data: bytes) -> None:
+    """Write a group whose chunks decode to `data`. Raises CorruptError unless they do."""
+    writer.group()
+    at = 0
+    for wave in waves:
+        own = data[at : at + wave.n_bytes]
+        for chunk, part in zip(wave.chunks, _cut(wave.chunks, own), strict=True):
+            _check_sum(part, chunk.checksum)
+        writer.wave(wave.chunks, own)
+        at += wave.n_bytes
+
+
+def _check_sum(data: bytes, checksum: bytes) -> None:
+    """Raise CorruptError unless `data` is what was compressed."""
+    if chunk_checksum(data) != checksum:
+        raise _changed()
 
 
 def _cut(chunks: Sequence[Chunk], data: bytes) -> Iterator[bytes]:

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from llmzip.codec.assembly import Assembly
 from llmzip.codec.encode import GroupEncoder
+from llmzip.codec.groups import FindCopies, no_copies
 from llmzip.codec.levels import Level
 from llmzip.codec.lockstep import Lockstep
 from llmzip.codec.model import OpenedModel, OpenToDecode, OpenToEncode, unseen
@@ -39,8 +40,16 @@ class PushEncoder:
     """
 
     def __init__(
-        self, sink: BinaryIO, open_model: OpenToEncode, level_to_write: Callable[[], Level]
+        self,
+        sink: BinaryIO,
+        open_model: OpenToEncode,
+        level_to_write: Callable[[], Level],
+        find_copies: FindCopies = no_copies,
+        reference: Reference | None = None,
     ) -> None:
+        """The other arguments are those of encode_stream."""
+        self._find_copies = find_copies
+        self._reference = reference
         self._sink = sink
         self._open_model = open_model
         self._level_to_write = level_to_write
@@ -68,7 +77,11 @@ class PushEncoder:
         if self._level is None or self._encoder is None:
             self._level = self._level_to_write()
             writer = Writer(self._sink, self._level.options)
-            self._encoder = GroupEncoder(writer, self._open_model, self._level)
+            if self._reference is not None:
+                writer.reference(self._reference)
+            self._encoder = GroupEncoder(
+                writer, self._open_model, self._level, find_copies=self._find_copies
+            )
         return self._level, self._encoder
 
     def _flush(self) -> None:

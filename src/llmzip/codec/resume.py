@@ -12,11 +12,20 @@ from typing import BinaryIO
 
 from llmzip.codec.decode import Done, OnTrailing, decode_stream, refuse_trailing
 from llmzip.codec.encode import encode_stream
+from llmzip.codec.groups import FindCopies, no_copies
 from llmzip.codec.levels import Level
 from llmzip.codec.model import OpenToDecode, OpenToEncode, Progress, unseen
 from llmzip.codec.stats import Stats
 from llmzip.codec.streams import read_full
-from llmzip.container import GroupEntry, Reader, Record, Wave, chunk_checksum
+from llmzip.container import (
+    Group,
+    GroupEntry,
+    Reader,
+    Record,
+    Reference,
+    Wave,
+    chunk_checksum,
+)
 from llmzip.container.resume import FoundGroup, Remains, Written
 from llmzip.errors import ResumeError, TrailingError
 
@@ -27,6 +36,8 @@ def resume_encoding(
     open_model: OpenToEncode,
     level: Level,
     progress: Progress = unseen,
+    find_copies: FindCopies = no_copies,
+    reference: Reference | None = None,
 ) -> Stats:
     """Complete the file on `unfinished`, which an encode_stream of all of `source` has begun.
 
@@ -36,12 +47,14 @@ def resume_encoding(
     Raises ResumeError if what is there is no beginning of it, and then leaves it as it is;
     otherwise as encode_stream does.
     """
-    written = _written(source, unfinished, level)
+    written = _written(source, unfinished, level, find_copies, reference)
     if written.model is not None and open_model().ref != written.model:
         raise _misfit(f"was made with another model ({written.model.name})")
     unfinished.seek(written.n_written)
     unfinished.truncate()
-    return encode_stream(source, unfinished, open_model, level, progress, written)
+    return encode_stream(
+        source, unfinished, open_model, level, progress, written, find_copies, reference
+    )
 
 
 def resume_decoding(
@@ -54,6 +67,7 @@ def resume_decoding(
     *,
     max_output: int | None = None,
     memlimit: int | None = None,
+    reference: BinaryIO | None = None,
 ) -> Stats:
     """Complete on `unfinished` what a decode_stream of all of `source` has begun there.
 
@@ -75,11 +89,21 @@ def resume_decoding(
         max_output=max_output,
         memlimit=memlimit,
         done=Done(unfinished, n_whole),
+        reference=reference,
     )
 
 
-def _written(source: BinaryIO, unfinished: BinaryIO, level: Level) -> Written:
-    """Return the groups that can stay, having read what they hold from `source`."""
+def _written(
+    source: BinaryIO,
+    unfinished: BinaryIO,
+    level: Level,
+    find_copies: FindCopies,
+    reference: Reference | None,
+) -> Written:
+    """Return the groups that can stay, having read what they hold from `source`.
+
+    `find_copies` is given them, for what comes may copy from them.
+    """
     remains = Remains(unfinished)
     if remains.is_other_data(level.options):
         raise _misfit("is no .llmz file, or one made with other options")
@@ -89,10 +113,13 @@ def _written(source: BinaryIO, unfinished: BinaryIO, level: Level) -> Written:
             raise _misfit("was made with another level")
         if group.n_bytes < level.group_bytes:
             break  # the last one, and whether all of it is there only the input could tell
-        for data in _compared(group, source):
-            written.checksum.update(data)
+        data = b"".join(_compared(group, source))
+        find_copies(data)
+        written.checksum.update(data)
         written.groups.append(GroupEntry(group.start, group.n_bytes))
         written.n_written = group.stop
+    if written.n_written and remains.reference != reference:
+        raise _misfit("was made from another file, or from none")
     if 0 < remains.model_offset < written.n_written:
         written.model, written.model_offset = remains.model, remains.model_offset
     return written
@@ -109,21 +136,31 @@ def _compared(group: FoundGroup, source: BinaryIO) -> Iterator[bytes]:
 def _n_decoded(source: BinaryIO, unfinished: BinaryIO) -> int:
     """Return how many bytes on `unfinished` are whole groups of what `source` decodes to."""
     unfinished.seek(0)
-    n_bytes = n_whole = 0
-    for record in _records(source):
-        if not isinstance(record, Wave):
-            n_whole = n_bytes
-            continue
-        for chunk in record.chunks:
-            data = read_full(unfinished, chunk.n_bytes)
-            if len(data) < chunk.n_bytes:
+    n_whole = 0
+    for group in _groups(source):
+        for n_bytes, checksum in group.sizes:
+            data = read_full(unfinished, n_bytes)
+            if len(data) < n_bytes:
                 return n_whole
-            if chunk_checksum(data) != chunk.checksum:
+            if chunk_checksum(data) != checksum:
                 raise _misfit("is no beginning of what this file decodes to")
-            n_bytes += chunk.n_bytes
+        n_whole += group.n_bytes
     if unfinished.read(1):
         raise _misfit("is longer than what this file decodes to")
     return n_whole
+
+
+def _groups(source: BinaryIO) -> Iterator[FoundGroup]:
+    """Yield the groups of all members of `source`."""
+    group: FoundGroup | None = None
+    for record in _records(source):
+        if isinstance(record, Wave):
+            assert group is not None
+            group.add(record.chunks, 0)
+            continue
+        if group is not None:
+            yield group
+        group = FoundGroup(0, 0) if isinstance(record, Group) else None
 
 
 def _records(source: BinaryIO) -> Iterator[Record]:

@@ -15,8 +15,10 @@ from llmzip.container.records import (
     Group,
     GroupEntry,
     Header,
+    Kind,
     ModelRef,
     Options,
+    Reference,
     Wave,
 )
 from llmzip.container.wire import Source
@@ -46,7 +48,8 @@ class FoundGroup:
     start: int
     stop: int
     sizes: list[tuple[int, bytes]] = field(default_factory=list)
-    """Of each chunk, how many bytes it decodes to, and their checksum."""
+    """Of each chunk, how many bytes it decodes to, and their checksum; with a layout of all."""
+    has_layout: bool = False
 
     @property
     def n_bytes(self) -> int:
@@ -55,7 +58,10 @@ class FoundGroup:
 
     def add(self, chunks: tuple[Chunk, ...], stop: int) -> None:
         """Add a wave that ends at `stop`."""
+        self.has_layout = self.has_layout or chunks[0].kind is Kind.LAYOUT
         self.sizes += [(chunk.n_bytes, chunk.checksum) for chunk in chunks]
+        if self.has_layout:
+            self.sizes = [(self.n_bytes, self.sizes[0][1])]
         self.stop = stop
 
 
@@ -69,6 +75,7 @@ class Remains:
     def __init__(self, source: BinaryIO) -> None:
         self._source = source
         self.options: Options | None = None
+        self.reference: Reference | None = None
         self.model: ModelRef | None = None
         self.model_offset = 0
 
@@ -91,6 +98,8 @@ class Remains:
                 match record:
                     case Header():
                         self.options = record.options
+                    case Reference():
+                        self.reference = record
                     case ModelRef():
                         self.model, self.model_offset = record, start
                     case Group():
