@@ -88,6 +88,14 @@ def put_together(waves: list[Wave], content: bytes, text: bytearray) -> None:
 def program(chunk: Chunk) -> bytes:
     """The program in the payload of a layout."""
     fields = Fields(chunk.payload)
+    checksum = fields.take(4)
+    found = uncoded(fields)
+    require(xxh3(found)[:4] == checksum, "a program fails its checksum")
+    return found
+
+
+def uncoded(fields: Fields) -> bytes:
+    """A program, as it is or coded."""
     how = fields.byte()
     if how == 0:
         return fields.data[fields.at :]

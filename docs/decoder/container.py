@@ -138,8 +138,11 @@ def sequence(fields: Fields, start: int) -> Member:
                 raise UnsupportedError("an adaptation that is not 0")
             member.groups.append([])
             groups_at.append(offset)
-        elif tag == 3:
+        elif tag in (3, 7):
             require(bool(member.groups), "a wave outside of groups")
+            before = member.groups[-1]
+            has_layout = before != [] and before[0][0].kind == LAYOUT
+            require((tag == 7) == has_layout, "a wave that contradicts the first of its group")
             member.groups[-1].append(wave(fields, body, member))
             check_group(member.groups[-1])
         elif tag == 4:
@@ -234,7 +237,7 @@ def head(fields: Fields, kind: int) -> Chunk:
     if kind == LAYOUT:
         size = fields.varint()
         require(n <= 64 * MIB, "a layout that supplies more than 64 MiB")
-        require(1 <= size <= 4 * MIB + 1, "a layout of no or too many bytes")
+        require(6 <= size <= 4 * MIB + 5, "a layout of too few or too many bytes")
         return Chunk(kind, n, 0, size, fields.take(4))
     require(1 <= n <= 16 * MIB, "a chunk of nothing, or of more than 16 MiB")
     tokens = fields.varint() if kind in LM_KINDS else 0

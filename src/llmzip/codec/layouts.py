@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from llmzip import mixing
 from llmzip.codec.classical import compress_lzma, decompress_lzma
-from llmzip.container import Chunk
+from llmzip.container import Chunk, chunk_checksum
+from llmzip.container.limits import CHUNK_CHECKSUM_BYTES
 from llmzip.container.wire import Body, corrupt, varint
 from llmzip.layout.program import MAX_PROGRAM_BYTES, Layout, pack_layout
 
-STORED, LZMA, MIXED = 0, 1, 2  # how a program is coded: the first byte of the payload
+STORED, LZMA, MIXED = 0, 1, 2  # how a program is coded: the byte after its checksum
 
 FREE_PROGRAM_BYTES = 1 << 12
 PROGRAM_BYTES_PER_BYTE = 1 << 8
@@ -21,11 +22,12 @@ _MIN_CODED_BYTES = 24  # of shorter programs no codec makes less
 def layout_chunk(layout: Layout, text: bytes) -> Chunk:
     """Return the chunk of the layout of a group that comes to `text`. Raises ValueError."""
     n_supplied = len(text) - sum(layout.streams)
-    return Chunk.layout(n_supplied, text, pack_program(pack_layout(layout)))
+    program = pack_layout(layout)
+    return Chunk.layout(n_supplied, text, chunk_checksum(program) + pack_program(program))
 
 
 def pack_program(program: bytes) -> bytes:
-    """Return the payload of a program."""
+    """Return the payload of a program, but for its checksum."""
     payload = bytes([STORED]) + program
     if len(program) < _MIN_CODED_BYTES:
         return payload
@@ -42,11 +44,19 @@ def pack_program(program: bytes) -> bytes:
 def program_of(chunk: Chunk) -> bytes:
     """Return the program in the payload of a layout. Raises CorruptError."""
     fields = Body(chunk.payload, 0)
+    checksum = fields.take(CHUNK_CHECKSUM_BYTES)
+    program = _program(fields, chunk.payload)
+    if chunk_checksum(program) != checksum:
+        raise corrupt("the layout of a group fails its checksum")
+    return program
+
+
+def _program(fields: Body, payload: bytes) -> bytes:
     how = fields.byte()
     if how == STORED:
-        return chunk.payload[fields.offset :]
+        return payload[fields.offset :]
     n_bytes = fields.varint()
-    coded = chunk.payload[fields.offset :]
+    coded = payload[fields.offset :]
     if not 1 <= n_bytes <= min(MAX_PROGRAM_BYTES, _most_bytes(len(coded))):
         raise corrupt(f"a layout whose program claims to be {n_bytes:,} bytes long")
     if how == LZMA:

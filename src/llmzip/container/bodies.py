@@ -30,6 +30,8 @@ TAG_GROUP = 2
 TAG_WAVE = 3
 TAG_END = 4
 TAG_REFERENCE = 6  # 5 stands in a golden file as one that is not known
+TAG_CONTENT = 7
+WAVE_TAGS = (TAG_WAVE, TAG_CONTENT)
 
 _MACHINE_FLAG = 0x80  # in the model's code byte: a machine tag follows
 

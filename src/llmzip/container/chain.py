@@ -19,7 +19,7 @@ MAX_HEADER_BYTES = 25  # signature and header of a sequence
 _MIN_TEXT_BYTES = 18  # of the file: less holds no wave, so no text is lost with it
 _TAGS = [
     bytes([tag])
-    for tag in (bodies.TAG_MODEL, bodies.TAG_GROUP, bodies.TAG_WAVE, bodies.TAG_REFERENCE)
+    for tag in (bodies.TAG_MODEL, bodies.TAG_GROUP, bodies.TAG_REFERENCE, *bodies.WAVE_TAGS)
 ]
 
 
@@ -103,12 +103,12 @@ class Chain:
                     group = bodies.unpack_group(body)
                     body.done()
                     return self._group(group, frame.start, frame.stop)
-                case bodies.TAG_WAVE:
+                case bodies.TAG_WAVE | bodies.TAG_CONTENT:
                     heads = bodies.unpack_wave(body)
                     body.done()
                     if self._options is not None:
                         bodies.check_cut(heads, self._options)
-                    return self._wave(heads, frame.stop)
+                    return self._wave(heads, frame.stop, frame.tag == bodies.TAG_CONTENT)
         return None
 
     def _group(self, group: Group, start: int, stop: int) -> Group:
@@ -125,7 +125,7 @@ class Chain:
             return None
         return self._group(Group(), self.stop, stop)
 
-    def _wave(self, heads: Sequence[ChunkHead], place: int) -> FoundWave:
+    def _wave(self, heads: Sequence[ChunkHead], place: int, is_content: bool) -> FoundWave:
         """Return the wave whose payloads begin at `place`."""
         at, n_payload = self._at, sum(head.n_payload for head in heads)
         payload = self._scan.read(place, n_payload + CRC_BYTES)
@@ -135,7 +135,7 @@ class Chain:
         if not is_whole and not self._goes_on():
             self._resume(place, self.stop)  # bytes were lost or added: its length is no guide
         n_left = min(n_payload, self.stop - place)
-        return FoundWave(at, heads, deal(heads, payload[:n_left]), is_whole)
+        return FoundWave(at, heads, deal(heads, payload[:n_left]), is_whole, is_content)
 
     def _goes_on(self) -> bool:
         """Whether what should follow a wave does."""
@@ -211,8 +211,8 @@ def _chain_bytes(scan: Scan, place: int, stop: int) -> int | None:
     """Return what the waves from `place` to `stop` decode to; None unless they lead there."""
     n_bytes = 0
     while place < stop:
-        frame = scan.frame(place, bodies.TAG_WAVE)
-        if frame is None:
+        frame = scan.frame(place)
+        if frame is None or frame.tag not in bodies.WAVE_TAGS:
             return None
         try:
             heads = bodies.unpack_wave(frame.body())

@@ -28,12 +28,14 @@ class FoundWave:
     at: where in the member's text it begins; None if that is unknown.
     chunks: as many as heads; None for a chunk of whose payload a part is missing.
     is_whole: whether the CRC of the payloads is right; if not, some chunks are damaged.
+    is_content: whether it is a later wave of a group with a layout.
     """
 
     at: int | None
     heads: Sequence[ChunkHead]
     chunks: Sequence[Chunk | None]
     is_whole: bool
+    is_content: bool = False
 
 
 @dataclass(frozen=True)

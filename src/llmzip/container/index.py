@@ -99,14 +99,15 @@ def _group(source: BinaryIO, index: Index, entry: GroupEntry) -> Iterator[Group 
     if tag != bodies.TAG_GROUP:
         raise corrupt(f"no group at byte {body.offset}, where the index puts one")
     yield bodies.unpack_group(body)
-    missing = entry.n_bytes
+    missing, has_layout = entry.n_bytes, False
     while missing > 0:
         tag, body = take_frame(at)
         if tag == bodies.TAG_MODEL:
             continue
-        if tag != bodies.TAG_WAVE:
+        if tag != (bodies.TAG_CONTENT if has_layout else bodies.TAG_WAVE):
             return
         wave = take_wave(at, body, index.options)
+        has_layout = has_layout or wave.layout is not None
         missing -= wave.n_bytes
         yield wave
 

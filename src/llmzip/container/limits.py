@@ -73,8 +73,10 @@ MAX_WAVE_BYTES = 1 << 26
 MAX_LAYOUT_BYTES = 1 << 26
 """What a group with a layout may come to: 64 MiB, for all of it is held at once."""
 
-MAX_LAYOUT_PAYLOAD = 1 + (1 << 22)
-"""The longest payload of a layout: a program of 4 MiB, stored, after the byte that says so."""
+MIN_LAYOUT_PAYLOAD = 6
+MAX_LAYOUT_PAYLOAD = 5 + (1 << 22)
+"""The longest payload of a layout: the checksum of a program, the byte that says that it is stored,
+and 4 MiB of it."""
 
 REFERENCE_CHECKSUM_BYTES = 8
 

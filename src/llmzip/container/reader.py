@@ -108,8 +108,8 @@ class Sequence:
                 return self._reference(body)
             case bodies.TAG_GROUP:
                 return self._group(body, offset)
-            case bodies.TAG_WAVE:
-                return self._wave(body)
+            case bodies.TAG_WAVE | bodies.TAG_CONTENT:
+                return self._wave(body, tag)
             case bodies.TAG_END:
                 return self._end(body, offset)
         raise UnsupportedError(f"record type {tag} is not known here; update llmzip")
@@ -132,9 +132,11 @@ class Sequence:
         self._last, self._n_waves, self._has_layout = GroupEntry(offset, 0), 0, False
         return bodies.unpack_group(body)
 
-    def _wave(self, body: Body) -> Wave:
+    def _wave(self, body: Body, tag: int) -> Wave:
         if self._last is None:
             raise corrupt(f"a wave outside of a group before byte {body.offset}")
+        if (tag == bodies.TAG_CONTENT) != self._has_layout:
+            raise corrupt(f"a wave that contradicts its group's first before byte {body.offset}")
         wave = take_wave(self._source, body, self._options)
         if wave.needs_model and not self._model_offset:
             raise corrupt(f"a chunk without a model before byte {self._source.offset}")

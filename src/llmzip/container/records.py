@@ -339,7 +339,7 @@ def check_chunk_sizes(kind: Kind, n_bytes: int, n_tokens: int, n_payload: int) -
 def _check_layout_sizes(n_bytes: int, n_tokens: int, n_payload: int) -> None:
     _require(0 <= n_bytes <= limits.MAX_LAYOUT_BYTES, f"a layout of {n_bytes} bytes")
     _require(n_tokens == 0, "only lm chunks have tokens")
-    fits = 1 <= n_payload <= limits.MAX_LAYOUT_PAYLOAD
+    fits = limits.MIN_LAYOUT_PAYLOAD <= n_payload <= limits.MAX_LAYOUT_PAYLOAD
     _require(fits, f"a layout with a payload of {n_payload} bytes")
 
 

@@ -37,7 +37,7 @@ _BLOCK_BYTES = 1 << 20
 _RECORD = re.compile(
     b"(?=" + re.escape(SIGNATURE) + b"|" + re.escape(GROUP_FRAME) + b"|"
     rb"\x01[\x07-\x7f\x80-\xff]|"
-    rb"\x03(?:[\x07-\x7f]|[\x80-\xff][\x01-\x7f]|[\x80-\xff]{2}[\x01-\x7f]|[\x80-\xff]{3}[\x01-\x1f])"
+    rb"[\x03\x07](?:[\x07-\x7f]|[\x80-\xff][\x01-\x7f]|[\x80-\xff]{2}[\x01-\x7f]|[\x80-\xff]{3}[\x01-\x1f])"
     rb"|\x04[\x0c-\x7f\x80-\xff])",
     re.DOTALL,
 )
@@ -141,7 +141,7 @@ class Scan:
 def _is_plausible(tag: int, n_bytes: int, body: Body) -> bool:
     """Whether its first fields allow such a record: spares most CRCs. Raises CorruptError."""
     match tag:
-        case bodies.TAG_WAVE:
+        case bodies.TAG_WAVE | bodies.TAG_CONTENT:
             n_chunks = body.varint()
             fits = _MIN_CHUNK_BYTES * n_chunks < n_bytes <= _MAX_CHUNK_BYTES * n_chunks + 3
             return 1 <= n_chunks <= MAX_WAVE_CHUNKS and fits and body.byte() in _KINDS

@@ -185,7 +185,9 @@ class Writer:
         last = self._groups[-1]
         self._groups[-1] = GroupEntry(last.offset, last.n_bytes + wave.n_bytes)
         payload = b"".join(chunk.payload for chunk in wave.chunks)
-        self._write(frame(bodies.TAG_WAVE, bodies.pack_wave(wave.chunks)))
+        is_content = self._text is not None and wave.layout is None
+        tag = bodies.TAG_CONTENT if is_content else bodies.TAG_WAVE
+        self._write(frame(tag, bodies.pack_wave(wave.chunks)))
         self._write(payload)
         self._write(crc32(payload))
 
