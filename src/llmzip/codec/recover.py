@@ -18,15 +18,20 @@ from typing import BinaryIO, cast
 
 from llmzip.codec.lanes import Lanes, Slot
 from llmzip.codec.lockstep import Lockstep
+from llmzip.codec.member_text import MemberText, RestoredGroups
 from llmzip.codec.memory import lanes_within
 from llmzip.codec.model import OpenedModel, Progress, unseen
+from llmzip.codec.reference import opened_reference
 from llmzip.codec.schedule import decode_without_model
 from llmzip.codec.stitch import LostRange, Stitcher
-from llmzip.container import FileChecksum, Group, ModelRef, Options
+from llmzip.container import Group, ModelRef, Options, Reference
 from llmzip.container.claims import are_plausible, check_output
 from llmzip.container.found import Finish, FoundWave, Gap, Garbage, Start
+from llmzip.container.layouts import may_copy_ahead
 from llmzip.container.recover import recover_records
 from llmzip.errors import CorruptError
+from llmzip.layout.history import History
+from llmzip.layout.program import MAX_DISTANCE
 
 _SPOOL_BYTES = 1 << 24  # of a pipe that are kept in memory, the rest in a temporary file
 
@@ -70,19 +75,22 @@ def recover_stream(
     *,
     max_output: int | None = None,
     memlimit: int | None = None,
+    reference: BinaryIO | None = None,
 ) -> Recovery:
     """Decompress what is intact of the .llmz file on `source` onto `sink`, with marks between.
 
     A source that cannot seek is read to its end first, into a temporary file if it is long.
-    max_output, memlimit: as for decode_stream.
-    Raises CorruptError if nothing is found, LimitError, what `open_model` raises, and OSError.
+    max_output, memlimit, reference: as for decode_stream.
+    Raises CorruptError if nothing is found, LimitError, PatchError, what `open_model` raises, and
+    OSError.
     """
     with _seekable(source) as file:
         start = file.tell()
         n_file_bytes = file.seek(0, io.SEEK_END) - start
         file.seek(start)
         limits = _Limits(n_file_bytes, max_output, memlimit, n_lanes)
-        recoverer = _Recoverer(sink, open_model, limits, progress)
+        reach = MAX_DISTANCE if may_copy_ahead(file) else 0
+        recoverer = _Recoverer(sink, open_model, limits, progress, reach, reference)
         for found in recover_records(file):
             recoverer.take(found)
         return recoverer.result()
@@ -112,19 +120,28 @@ class _Recoverer:
     """Takes what is found of a file, in order."""
 
     def __init__(
-        self, sink: BinaryIO, open_model: OpenToRecover, limits: _Limits, progress: Progress
+        self,
+        sink: BinaryIO,
+        open_model: OpenToRecover,
+        limits: _Limits,
+        progress: Progress,
+        reach: int,
+        reference: BinaryIO | None,
     ) -> None:
         self._stitcher = Stitcher(sink)
         self._open_model = open_model
         self._limits = limits
         self._progress = progress
-        self._base: int | None = 0  # where the member's text begins in the original
+        self._reach = reach
+        self._reference = reference
+        self._history = History(reach=reach)
+        self._text = MemberText(self._stitcher, 0, self._history)
+        self._groups = RestoredGroups(self._text, False, limits.memlimit)
         self._start = Start(None)
         self._ref: ModelRef | None = None
         self._model: OpenedModel | None = None
         self._lockstep: Lockstep | None = None
         self._has_learnt_all = False  # whether all that this group taught so far is known
-        self._checksum = FileChecksum()  # of what came back of the member
         self._n_lost_before = 0
         self._is_consistent = True
         self._trailing: int | None = None
@@ -133,15 +150,20 @@ class _Recoverer:
         """Write what it decodes to."""
         match found:
             case Start():
+                self._groups.end_group()
                 self._stitcher.flush()
-                self._base = self._stitcher.at
+                self._history = History(reach=self._reach)
+                self._text = MemberText(self._stitcher, self._stitcher.at, self._history)
+                self._groups = RestoredGroups(self._text, found.is_sure, self._limits.memlimit)
                 self._start, self._ref = found, None
                 self._model = self._lockstep = None
-                self._checksum = FileChecksum()
                 self._n_lost_before = len(self._stitcher.lost)
+            case Reference():
+                self._history.reference = opened_reference(found, self._reference)
             case ModelRef():
                 self._ref = found
             case Group():
+                self._groups.end_group()
                 self._has_learnt_all = True
                 if self._lockstep is not None:
                     self._lockstep.begin_group()
@@ -149,15 +171,18 @@ class _Recoverer:
                 self._wave(found)
             case Gap():
                 self._has_learnt_all = False
-                self._stitcher.lose(None)
+                self._groups.gap()
             case Finish():
+                self._groups.end_group()
                 self._finish(found)
             case Garbage():
                 self._trailing = found.start
 
     def result(self) -> Recovery:
         """Mark what was lost at the end, and return what there was."""
+        self._groups.end_group()
         self._stitcher.flush()
+        self._history.close()
         lost = tuple(self._stitcher.lost)
         return Recovery(
             self._stitcher.n_bytes,
@@ -169,32 +194,22 @@ class _Recoverer:
 
     def _wave(self, wave: FoundWave) -> None:
         self._limits.admit(wave)
-        self._move_to(wave.at)
         slots = [None if chunk is None else Slot(chunk) for chunk in wave.chunks]
         self._decode([slot for slot in slots if slot is not None], wave.is_whole, None in slots)
-        for head, slot in zip(wave.heads, slots, strict=True):
-            if slot is None or slot.data is None:
-                self._stitcher.lose(head.n_bytes if self._start.is_sure else None)
-            else:
-                self._stitcher.put(slot.data)
-                self._checksum.update(slot.data)
+        self._groups.wave(wave, [None if slot is None else slot.data for slot in slots])
         self._progress(self._stitcher.n_bytes)
 
     def _finish(self, finish: Finish) -> None:
-        if finish.n_bytes is not None:
-            self._move_to(finish.n_bytes)
+        self._text.move_to(finish.n_bytes)
         if not finish.is_complete:
-            self._stitcher.lose(None)
+            self._text.lose(None)
             return
         self._stitcher.flush()
         if finish.checksum is not None and len(self._stitcher.lost) == self._n_lost_before:
-            digest = self._checksum.digest()[: len(finish.checksum)]
-            is_right = self._checksum.n_bytes == finish.n_bytes and digest == finish.checksum
+            checksum = self._text.checksum
+            digest = checksum.digest()[: len(finish.checksum)]
+            is_right = checksum.n_bytes == finish.n_bytes and digest == finish.checksum
             self._is_consistent = self._is_consistent and is_right
-
-    def _move_to(self, at: int | None) -> None:
-        """Go on at byte `at` of the member."""
-        self._stitcher.move_to(None if at is None or self._base is None else self._base + at)
 
     def _decode(self, slots: Sequence[Slot], is_whole: bool, is_cut: bool) -> None:
         """Decode what can be decoded of a wave: what can't has no data then."""

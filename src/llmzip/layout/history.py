@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from typing import BinaryIO
 
 from llmzip.errors import CorruptError
@@ -54,13 +56,19 @@ class History:
         data, holes = (text.data, text.holes) if isinstance(text, Text) else (text, ())
         for start, stop in holes:
             self._lose(self.n_bytes + start, self.n_bytes + stop)
-        if self._failure is None:
-            try:
-                self._keep(memoryview(data))
-            except OSError as exc:
-                self._failure = exc
-                self.close()
+        self._try(partial(self._keep, memoryview(data)))
         self.n_bytes += len(data)
+
+    def lose(self, n_bytes: int) -> None:
+        """Add `n_bytes` that nobody knows; they take no room, however many they are."""
+        if not n_bytes:
+            return
+        self._lose(self.n_bytes, self.n_bytes + n_bytes)
+        if self._file is None and self.n_bytes + n_bytes <= SPOOL_BYTES:
+            self._recent += bytes(n_bytes if self._reach else 0)
+        elif self._file is None:
+            self._try(self._begin_file)
+        self.n_bytes += n_bytes
 
     def read(self, start: int, stop: int) -> Text:
         """Return bytes `start` to `stop` (exclusive); from before 0 on those of the reference.
@@ -104,17 +112,27 @@ class History:
             raise _nothing(start, stop)
         return self.reference.read(start + n_bytes, stop + n_bytes)
 
+    def _try(self, keep: Callable[[], None]) -> None:
+        """Keep something, unless there was no room for something before."""
+        if self._failure is None and self._reach:
+            try:
+                keep()
+            except OSError as exc:
+                self._failure = exc
+                self.close()
+
     def _keep(self, data: memoryview) -> None:
-        if not self._reach:
-            return
         if self._file is None and self.n_bytes + len(data) <= min(SPOOL_BYTES, self._reach):
             self._recent += data
             return
         if self._file is None:
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115
-            self._put(0, memoryview(self._recent))
-            self._recent = bytearray()
+            self._begin_file()
         self._put(self.n_bytes, data)
+
+    def _begin_file(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115
+        self._put(0, memoryview(self._recent))
+        self._recent = bytearray()
 
     def _put(self, at: int, data: memoryview) -> None:
         """Write `data` at its position in the ring; of what is longer the end."""
@@ -135,7 +153,7 @@ class History:
             place = start % self._reach
             n_bytes = min(stop - start, self._reach - place)
             self._file.seek(place)
-            pieces.append(_read_full(self._file, n_bytes))
+            pieces.append(_read_full(self._file, n_bytes).ljust(n_bytes, b"\0"))  # what is lost
             start += n_bytes
         return b"".join(pieces)
 
