@@ -192,10 +192,12 @@ def test_json_is_an_array_of_what_the_page_describes(path: Path) -> None:
             "groups": 2,
             "waves": 2,
             "chunks": {"stored": 2, "lm": 1},
+            "bytes": {"stored": len(NOISE) + 1, "model": len(TEXT)},
             "transcoded": {},
             "tokens": 4,
             "levels": [5],
             "dictionary": False,
+            "references": [],
             "models": [
                 {
                     "name": "some-model",

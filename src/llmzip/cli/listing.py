@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from llmzip.errors import TrailingError
-from llmzip.looking import inspect
 
 if TYPE_CHECKING:
-    from llmzip.container import Kind, ModelRef, Options, Summary
+    from llmzip.container import Chunk, Kind, ModelRef, Options, Reference, Summary
 
 T = TypeVar("T")
 
@@ -25,7 +24,9 @@ class Listing:
     """What the members of a file come to: a file may have millions, so none of them is kept.
 
     models, options: the first few different ones, options with whether there is just one wave.
-    checksum: of the text, where there is but one member. trailing: what follows the file and is no
+    supplied: what layouts supply, in bytes: copied, runs, padding. references: the sizes of the
+    first few files that it was made from. checksum: of the text, where there is but one member.
+    trailing: what follows the file and is no
     part of it.
     """
 
@@ -39,6 +40,8 @@ class Listing:
     n_kind_bytes: Counter[Kind] = field(default_factory=Counter)
     models: list[ModelRef] = field(default_factory=list)
     options: list[tuple[Options, bool]] = field(default_factory=list)
+    supplied: Counter[str] = field(default_factory=Counter)
+    references: list[Reference] = field(default_factory=list)
     needs_dictionary: bool = False
     names_no_model: bool = False
     checksum: bytes | None = None
@@ -50,9 +53,11 @@ class Listing:
 
         Raises FormatError.
         """
+        from llmzip import container
+
         listing = cls()
         try:
-            for member in inspect(source):
+            for member in container.inspect(source, listing.add_layout):
                 listing.add(member)
         except TrailingError as exc:
             listing.trailing = exc
@@ -69,6 +74,18 @@ class Listing:
         if member.model is not None:
             _note(self.models, member.model)
 
+        if member.reference is not None:
+            _note(self.references, member.reference)
+
+    def add_layout(self, chunk: Chunk) -> None:
+        """Count what a layout supplies. Raises CorruptError."""
+        from llmzip.codec.layouts import program_of
+        from llmzip.layout.program import supplied, unpack_layout
+
+        found = supplied(unpack_layout(program_of(chunk)), chunk.n_bytes)
+        counts = {"copied": found.n_copied, "runs": found.n_filled, "padding": found.n_padding}
+        self.supplied.update({what: n for what, n in counts.items() if n})
+
     def merge(self, other: Listing) -> None:
         """Count another file, too."""
         self.n_members += other.n_members
@@ -82,6 +99,17 @@ class Listing:
         self.n_tokens += one.n_tokens
         self.n_chunks.update(one.n_chunks)
         self.n_kind_bytes.update(one.n_kind_bytes)
+        if isinstance(one, Listing):
+            self.supplied.update(one.supplied)
+
+    @property
+    def n_coded(self) -> dict[str, int]:
+        """How many bytes of text went to the model, to each codec, or to no codec at all."""
+        counts = Counter[str]()
+        for kind, n in self.n_kind_bytes.items():
+            if kind.name != "LAYOUT":
+                counts["model" if kind.needs_model else kind.name.lower()] += n
+        return dict((counts + self.supplied).most_common())
 
     @property
     def transcoded(self) -> dict[str, int]:
@@ -148,6 +176,7 @@ def block(listing: Listing, name: str, *, is_total: bool = False) -> list[str]:
         ("members", f"{listing.n_members:,}"),
         ("groups", f"{listing.n_groups:,} in {listing.n_waves:,} waves"),
         ("chunks", f"{listing.n_chunks.total():,}{_by_kind(listing.n_chunks)}"),
+        ("bytes", ", ".join(f"{n:,} {what}" for what, n in listing.n_coded.items()) or "none"),
         ("tokens", f"{listing.n_tokens:,}"),
         *(("transcoded", f"{n:,} bytes from {name}") for name, n in listing.transcoded.items()),
     ]
@@ -167,10 +196,14 @@ def as_json(listing: Listing, name: str) -> dict[str, Any]:
         "groups": listing.n_groups,
         "waves": listing.n_waves,
         "chunks": {kind.name.lower(): n for kind, n in sorted(listing.n_chunks.items())},
+        "bytes": listing.n_coded,
         "tokens": listing.n_tokens,
         "transcoded": listing.transcoded,
         "levels": listing.levels,
         "dictionary": listing.needs_dictionary,
+        "references": [
+            {"bytes": one.n_bytes, "checksum": one.checksum.hex()} for one in listing.references
+        ],
         "models": [
             {
                 "name": model.name,
@@ -197,6 +230,8 @@ def _more_facts(listing: Listing) -> list[tuple[str, str]]:
         facts.append(("model", named))
     if listing.needs_dictionary:
         facts.append(("dictionary", "needed"))
+    for one in listing.references:
+        facts.append(("made from", f"{one.n_bytes:,} bytes, {one.checksum.hex()} (XXH3)"))
     checksum = "of each member" if listing.checksum is None else listing.checksum.hex()
     facts.append(("checksum", f"{checksum} (XXH3)"))
     return facts

@@ -17,6 +17,7 @@ from llmzip.codec.lockstep import Lockstep
 from llmzip.codec.model import OpenedModel, OpenToDecode, Progress, unseen
 from llmzip.codec.reference import opened_reference
 from llmzip.codec.schedule import Schedule
+from llmzip.codec.stats import Stats
 from llmzip.container import (
     Claims,
     End,
@@ -199,10 +200,15 @@ def _alone(texts: GroupTexts, number: int) -> Iterator[bytes]:
 
 
 def assembled(
-    chunks: Iterable[tuple[ChunkHead, bytes]], memlimit: int | None = None
+    chunks: Iterable[tuple[ChunkHead, bytes]],
+    memlimit: int | None = None,
+    stats: Stats | None = None,
 ) -> Iterator[bytes]:
-    """Yield the text of a group that copies from no other, given what its chunks decode to."""
-    assembly = Assembly(History(reach=0), memlimit)
+    """Yield the text of a group that copies from no other, given what its chunks decode to.
+
+    The other arguments are those of Assembly.
+    """
+    assembly = Assembly(History(reach=0), memlimit, stats)
     for head, data in chunks:
         text = assembly.put_next(head, data)
         if text:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import deque
 
 from llmzip.codec.memory import check_memory
+from llmzip.codec.stats import Stats
 from llmzip.container import Group, Kind, Wave, chunk_checksum
 from llmzip.container.bodies import ChunkHead
 from llmzip.container.limits import MAX_LAYOUT_BYTES
 from llmzip.container.wire import corrupt
 from llmzip.layout.history import History
-from llmzip.layout.program import Layout, unpack_layout
+from llmzip.layout.program import Layout, supplied, unpack_layout
 from llmzip.layout.text import Text
 from llmzip.layout.weave import Past, weave
 
@@ -69,21 +70,18 @@ class LaidOut:
         if not text.is_whole or chunk_checksum(text.data) != self._checksum:
             raise corrupt(f"a group of {self.n_bytes} bytes fails its checksum")
 
-    @property
-    def content(self) -> bytes:
-        """What was put, joined."""
-        self._parts = [b"".join(self._parts)]
-        return self._parts[0]
-
 
 class Assembly:
     """Takes what chunks decode to, in order; gives the member's text.
 
-    The records that they come in have to be noted before. history: of the member; None where no
-    group copies from others: then it is not kept. memlimit: as for decode_stream.
+    The records that they come in have to be noted before. history: of the member. memlimit: as for
+    decode_stream. stats: where it is counted what layouts supply.
     """
 
-    def __init__(self, history: History, memlimit: int | None = None) -> None:
+    def __init__(
+        self, history: History, memlimit: int | None = None, stats: Stats | None = None
+    ) -> None:
+        self._stats = stats or Stats()
         self._history = history
         self._memlimit = memlimit
         self._expected: deque[ChunkHead | None] = deque()  # None where a group begins
@@ -110,6 +108,7 @@ class Assembly:
             if self._is_begun:
                 raise corrupt("a layout that is not the first chunk of its group")
             self._group = LaidOut(head, data, self._memlimit)
+            self._stats.count_layout(supplied(self._group.layout, head.n_bytes))
         elif self._group is not None:
             self._group.put(data)
         self._is_begun = True

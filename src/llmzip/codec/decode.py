@@ -197,7 +197,7 @@ class _Member:
         memlimit: int | None,
     ) -> Iterator[bytes]:
         """Yield what the member decodes to. Raises as decode_stream does."""
-        assembly = Assembly(self.history, memlimit)
+        assembly = Assembly(self.history, memlimit, self.stats)
         records = self._groups_and_waves(assembly)
         first = next(records, None)  # what is done already has gone by before it
         rest = chain(() if first is None else (first,), records)

@@ -249,8 +249,17 @@ class GroupEncoder:
             if self._size_of(whole) < self._size_of(coded):
                 coded = whole
         self._write_group(self._writer, coded)
+        self._count_rest(group, coded)
         self._stats.n_bytes += len(group.data)
         self._progress(self._stats.n_bytes)
+
+    def _count_rest(self, group: PreparedGroup, coded: _Group) -> None:
+        """Count what of a group as it was written is not the model's."""
+        for chunk in coded.chunks:
+            if not chunk.kind.needs_model:
+                self._stats.count(chunk)
+        if coded.has_layout:
+            self._stats.count_layout(group.supplied)
 
     def _best_of_run(
         self, run: PreparedRun, n_done: int, intervals: Iterator[Intervals]

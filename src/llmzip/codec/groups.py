@@ -26,7 +26,7 @@ from llmzip.container import Chunk, Readable
 from llmzip.encodings.detect import Found
 from llmzip.forks import Threads
 from llmzip.layout.planned import Repeat, Stream
-from llmzip.layout.program import Layout
+from llmzip.layout.program import Layout, Supplied, supplied
 
 FindCopies = Callable[[bytes], Sequence[Repeat]]
 """Takes the next group of a text, and returns what of it is there already."""
@@ -78,12 +78,14 @@ class PreparedGroup:
     """What is compressed together.
 
     layout: how its text is put together from the runs; None where it is these, in order.
+    supplied: what of it the layout supplies.
     classical: all of it as one chunk, where that is worth to be compared with.
     """
 
     data: bytes
     runs: list[PreparedRun]
     layout: Future[Chunk] | None
+    supplied: Supplied
     classical: Future[Chunk] | None
 
     @property
@@ -210,13 +212,14 @@ class Groups:
     def _prepared(self, data: bytes) -> PreparedGroup:
         planned = plan_group(data, self._find_copies(data))
         runs = [self._run(stream) for stream in planned.streams]
-        layout = None
+        layout, found = None, Supplied()
         if planned.layout is not None:
             layout = self._threads.layout(planned.layout, data)
+            found = supplied(planned.layout, len(data) - planned.n_content)
         is_simple = layout is None and len(runs) == 1
         is_supplied = 2 * planned.n_content < len(data)  # then no codec does better by itself
         whole = None if is_simple or is_supplied else self._threads.classical(data)
-        return PreparedGroup(data, runs, layout, whole)
+        return PreparedGroup(data, runs, layout, found, whole)
 
     def _run(self, stream: Stream) -> PreparedRun:
         tokenizer = self._open_tokenizer() if stream.for_model else None

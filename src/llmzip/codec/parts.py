@@ -106,7 +106,7 @@ def decode_part(
         memlimit=memlimit,
         on_wave=lambda wave: count_wave(stats, wave),
     )
-    text = b"".join(assembled(chunks, memlimit))
+    text = b"".join(assembled(chunks, memlimit, stats))
     stats.n_bytes = len(text)
     stats.seconds = time.monotonic() - begin_s
     return text, stats

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from llmzip.container import Chunk, Wave
+    from llmzip.layout.program import Supplied
 
 
 @dataclass
@@ -19,6 +20,8 @@ class Stats:
     Of the original bytes, `n_model_bytes` in `n_chunks` chunks of `n_tokens` tokens went
     through the model and took `n_payload_bytes`; the rest were stored or coded classically.
     transcoded: of `n_model_bytes` those that are text in another encoding than UTF-8, by its name.
+    coded: bytes that went to other codecs, by their names. n_copied, n_filled, n_padding: bytes
+        that are none of these: copies of earlier ones, runs of one byte, padding of tars.
     """
 
     n_bytes: int = 0  # the original
@@ -33,30 +36,42 @@ class Stats:
     model_name: str | None = None  # None where no chunk needed one
     way: str | None = None  # where and how the model runs, as "cpu, avx2", once it is opened
     transcoded: dict[str, int] = field(default_factory=dict)
+    coded: dict[str, int] = field(default_factory=dict)
+    n_copied: int = 0
+    n_filled: int = 0
+    n_padding: int = 0
 
     def count(self, chunk: Chunk) -> None:
-        """Add a chunk for the model."""
+        """Add a chunk; of a layout nothing, see count_layout."""
+        if chunk.kind.needs_model:
+            self._count_tokens(chunk)
+        elif chunk.kind.name != "LAYOUT":
+            _add(self.coded, {chunk.kind.name.lower(): chunk.n_bytes})
+
+    def count_layout(self, supplied: Supplied) -> None:
+        """Add what a layout supplies."""
+        self.n_copied += supplied.n_copied
+        self.n_filled += supplied.n_filled
+        self.n_padding += supplied.n_padding
+
+    def _count_tokens(self, chunk: Chunk) -> None:
         self.n_chunks += 1
         self.n_tokens += chunk.n_tokens
         self.n_model_bytes += chunk.n_bytes
         self.n_payload_bytes += len(chunk.payload)
         if chunk.kind.encoding is not None:
-            self._add_transcoded({chunk.kind.encoding: chunk.n_bytes})
+            _add(self.transcoded, {chunk.kind.encoding: chunk.n_bytes})
 
     def add(self, other: Stats) -> None:
         """Count what was measured of another part of the same file; times add up, too."""
         for each in fields(self):
             own, more = getattr(self, each.name), getattr(other, each.name)
             if isinstance(own, dict):
-                self._add_transcoded(more)
+                _add(own, more)
             elif not isinstance(own, str | None):
                 setattr(self, each.name, own + more)
             elif more is not None:
                 setattr(self, each.name, more)
-
-    def _add_transcoded(self, n_bytes: Mapping[str, int]) -> None:
-        for name, n in n_bytes.items():
-            self.transcoded[name] = self.transcoded.get(name, 0) + n
 
     @property
     def bits_per_byte(self) -> float:
@@ -80,6 +95,11 @@ class Stats:
         return self.n_bytes / working_seconds if working_seconds > 0 else math.nan
 
 
+def _add(counts: dict[str, int], more: Mapping[str, int]) -> None:
+    for name, n in more.items():
+        counts[name] = counts.get(name, 0) + n
+
+
 def share_time(stats: Sequence[Stats], seconds: float) -> None:
     """Spread the time that all have taken together, but for opening the model, by their bytes."""
     n_bytes = max(1, sum(one.n_bytes for one in stats))
@@ -89,10 +109,9 @@ def share_time(stats: Sequence[Stats], seconds: float) -> None:
 
 
 def count_wave(stats: Stats, wave: Wave) -> None:
-    """Count what of a wave that is to be decoded is the model's."""
+    """Count the chunks of a wave that is to be decoded."""
     for chunk in wave.chunks:
-        if chunk.kind.needs_model:
-            stats.count(chunk)
+        stats.count(chunk)
 
 
 @contextmanager

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from llmzip.container.reader import Reader
-from llmzip.container.records import End, Group, Header, Kind, ModelRef, Options, Wave
+from llmzip.container.records import (
+    Chunk,
+    End,
+    Group,
+    Header,
+    Kind,
+    ModelRef,
+    Options,
+    Reference,
+    Wave,
+)
 from llmzip.errors import TrailingError
 
 
@@ -19,7 +29,7 @@ class Summary:
     n_bytes: decoded; n_compressed: in the file, everything included.
     n_tokens: in all LM chunks. n_chunks: by kind, kinds without chunks left out. n_kind_bytes: what
         the chunks of each kind decode to.
-    model: None if no chunk needs one.
+    model: None if no chunk needs one. reference: None if nothing stands before its text.
     """
 
     options: Options
@@ -32,24 +42,35 @@ class Summary:
     n_chunks: Mapping[Kind, int]
     n_kind_bytes: Mapping[Kind, int]
     checksum: bytes
+    reference: Reference | None = None
 
 
-def inspect(source: BinaryIO) -> Iterator[Summary]:
+OnLayout = Callable[[Chunk], None]
+"""Is given the layouts of a file, to see what they say."""
+
+
+def unseen(_layout: Chunk) -> None:
+    """Take no notice."""
+
+
+def inspect(source: BinaryIO, on_layout: OnLayout = unseen) -> Iterator[Summary]:
     """Yield a summary of each member of `source`, having checked all of its bytes.
 
+    on_layout: is given each layout, whose program is not looked at here.
     Raises NotLlmzError, UnsupportedError, TruncatedError or CorruptError; at the end
     TrailingError, where other data than zeros follows.
     """
     try:
-        yield from _summaries(source)
+        yield from _summaries(source, on_layout)
     except TrailingError as exc:
         if not exc.is_padding:
             raise
 
 
-def _summaries(source: BinaryIO) -> Iterator[Summary]:
+def _summaries(source: BinaryIO, on_layout: OnLayout) -> Iterator[Summary]:
     reader = Reader(source)
     model: ModelRef | None = None
+    reference: Reference | None = None
     options = Options()
     n_groups = n_waves = n_tokens = 0
     n_chunks: Counter[Kind] = Counter()
@@ -57,9 +78,11 @@ def _summaries(source: BinaryIO) -> Iterator[Summary]:
     for record in reader:
         match record:
             case Header():
-                options, model = record.options, None
+                options, model, reference = record.options, None, None
                 n_groups = n_waves = n_tokens = 0
                 n_chunks, n_kind_bytes = Counter(), Counter()
+            case Reference():
+                reference = record
             case ModelRef():
                 model = record
             case Group():
@@ -70,6 +93,8 @@ def _summaries(source: BinaryIO) -> Iterator[Summary]:
                 for chunk in record.chunks:
                     n_chunks[chunk.kind] += 1
                     n_kind_bytes[chunk.kind] += chunk.n_bytes
+                if record.layout is not None:
+                    on_layout(record.layout)
             case End():
                 yield Summary(
                     options,
@@ -82,4 +107,5 @@ def _summaries(source: BinaryIO) -> Iterator[Summary]:
                     dict(n_chunks),
                     dict(n_kind_bytes),
                     record.checksum,
+                    reference,
                 )

@@ -76,6 +76,22 @@ class Layout:
     ops: tuple[Op, ...]
 
 
+@dataclass(frozen=True)
+class Supplied:
+    """What of a group's text its layout supplies, in bytes: copies, runs, the padding of tars."""
+
+    n_copied: int = 0
+    n_filled: int = 0
+    n_padding: int = 0
+
+
+def supplied(layout: Layout, n_bytes: int) -> Supplied:
+    """Return what the `n_bytes` are that a layout supplies."""
+    n_copied = sum(op.n_bytes for op in layout.ops if isinstance(op, Copy))
+    n_filled = sum(op.n_bytes for op in layout.ops if isinstance(op, Fill))
+    return Supplied(n_copied, n_filled, n_bytes - n_copied - n_filled)
+
+
 def pack_layout(layout: Layout) -> bytes:
     """Return the program. Raises ValueError where the layout exceeds a limit of the format."""
     columns = [layout.streams, *_columns(layout.ops)]

@@ -20,6 +20,7 @@ def stats_lines(stats: Stats) -> list[str]:
         rows.append(("computed by", stats.way))
     if stats.n_tokens:
         rows += _model_rows(stats)
+    rows += _other_rows(stats)
     if stats.opening_seconds:
         rows.append(("opening the model", f"{stats.opening_seconds:.2f} s"))
     rows.append(("coding", f"{stats.seconds - stats.opening_seconds:.2f} s{_speed(stats)}"))
@@ -45,6 +46,17 @@ def _model_rows(stats: Stats) -> list[tuple[str, str]]:
         ("", f"{stats.bits_per_token:.4f} bits per token"),
         ("perplexity", f"{stats.perplexity:.3f} per token"),
     ]
+
+
+def _other_rows(stats: Stats) -> list[tuple[str, str]]:
+    """What did not go through the model."""
+    counts = [
+        *((name, n) for name, n in sorted(stats.coded.items())),
+        ("copied", stats.n_copied),
+        ("runs of one byte", stats.n_filled),
+        ("padding of tars", stats.n_padding),
+    ]
+    return [(name, f"{n:,} bytes") for name, n in counts if n]
 
 
 def _transcoded(stats: Stats) -> list[str]:
