@@ -77,6 +77,10 @@ def stored(n_bytes: int) -> bytes:
     return b"\0" + varint(n_bytes) + SUM
 
 
+def layout(n_bytes: int, n_payload: int) -> bytes:
+    return b"\x20" + varint(n_bytes) + varint(n_payload) + SUM
+
+
 def wave(*heads: bytes, n: int | None = None) -> tuple[int, bytes]:
     return bodies.TAG_WAVE, varint(len(heads) if n is None else n) + b"".join(heads)
 
@@ -106,7 +110,8 @@ def table(form: int, *fields: bytes, payload: bytes = b"") -> bytes:
 
 def new_files() -> dict[str, Spec]:
     """Return the files by name."""
-    return {**_starts(), **_models(), **_heads(), **_waves(), **_ends(), **_compact()}
+    files = {**_starts(), **_models(), **_heads(), **_waves(), **_ends(), **_compact()}
+    return {**files, **_layouts(), **_references()}
 
 
 def _starts() -> dict[str, Spec]:
@@ -303,6 +308,110 @@ def _waves() -> dict[str, Spec]:
             "Adaptation 255.",
             "UnsupportedError",
             by_hand((2, b"\xff")),
+        ),
+    }
+
+
+def _layouts() -> dict[str, Spec]:
+    corrupt = "CorruptError"
+    start = (GROUP, wave(layout(3, 9)), with_crc(bytes(9)))
+    content = (bodies.TAG_CONTENT, wave(stored(3))[1])
+    many = [stored(1 << 24)] * 3
+    return {
+        "bad-layout-second": (
+            "A layout that is the second chunk of its wave.",
+            corrupt,
+            by_hand(GROUP, wave(stored(3), layout(3, 9)), with_crc(b"abc" + bytes(9))),
+        ),
+        "bad-layout-again": (
+            "A layout in a later wave of its group, too.",
+            corrupt,
+            by_hand(*start, (bodies.TAG_CONTENT, wave(layout(3, 9))[1]), with_crc(bytes(9))),
+        ),
+        "bad-layout-wave": (
+            "A group with a layout whose second wave is as of one without.",
+            corrupt,
+            by_hand(*start, wave(stored(3)), with_crc(b"abc")),
+        ),
+        "bad-content-first": (
+            "A group without a layout whose first wave is as a later one of one with a layout.",
+            corrupt,
+            by_hand(GROUP, content, with_crc(b"abc")),
+        ),
+        "bad-content-later": (
+            "The same of its second wave.",
+            corrupt,
+            by_hand(GROUP, wave(stored(3)), with_crc(b"abc"), content, with_crc(b"abc")),
+        ),
+        "bad-layout-bomb": (
+            "A layout that supplies 64 MiB and a byte.",
+            corrupt,
+            by_hand(GROUP, wave(layout((1 << 26) + 1, 9))),
+        ),
+        "bad-layout-wave-bomb": (
+            "A layout whose wave comes to 64 MiB and a byte.",
+            corrupt,
+            by_hand(GROUP, wave(layout(1, 9), *many, stored(1 << 24))),
+        ),
+        "bad-layout-group-bomb": (
+            "The same over two waves, runs of 0xFF.",
+            corrupt,
+            by_hand(
+                GROUP,
+                wave(layout(1 << 26, 9)),
+                with_crc(bytes(9)),
+                (bodies.TAG_CONTENT, wave(b"\4" + varint(1) + varint(0) + SUM)[1]),
+                with_crc(b""),
+            ),
+        ),
+        "bad-layout-payload-short": (
+            "A layout of five bytes.",
+            corrupt,
+            by_hand(GROUP, wave(layout(3, 5))),
+        ),
+        "bad-layout-payload-long": (
+            "A layout of 4 MiB and six bytes.",
+            corrupt,
+            by_hand(GROUP, wave(layout(3, (1 << 22) + 6))),
+        ),
+        "bad-compact-layout-bomb": (
+            "A compact member whose layout supplies 64 MiB, and a chunk more.",
+            corrupt,
+            table(0x18, b"\2", layout(1 << 26, 9), stored(1), SUM, payload=bytes(10)),
+        ),
+        "unsupported-kind-63": (
+            "Kind 63.",
+            "UnsupportedError",
+            by_hand(GROUP, wave(b"\x3f" + varint(3) + SUM)),
+        ),
+    }
+
+
+def _references() -> dict[str, Spec]:
+    corrupt = "CorruptError"
+    good = (bodies.TAG_REFERENCE, bytes(8) + varint(5))
+    return {
+        "bad-reference-empty": (
+            "A reference of no bytes.",
+            corrupt,
+            by_hand((bodies.TAG_REFERENCE, bytes(8) + varint(0))),
+        ),
+        "bad-reference-cut": (
+            "A reference without its size.",
+            corrupt,
+            by_hand((bodies.TAG_REFERENCE, bytes(8))),
+        ),
+        "bad-reference-surplus": (
+            "A reference, and a byte.",
+            corrupt,
+            by_hand((bodies.TAG_REFERENCE, good[1] + b"x")),
+        ),
+        "bad-reference-twice": ("Two references.", corrupt, by_hand(good, good)),
+        "bad-reference-late": ("A reference after a group.", corrupt, by_hand(GROUP, good)),
+        "bad-reference-behind-model": (
+            "A reference after the model.",
+            corrupt,
+            by_hand(MODEL, good),
         ),
     }
 
