@@ -1,0 +1,43 @@
+"""Finds copies the slow way, so that what is made of them can be tested without the real finder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Found:
+    """Bytes start to stop of a group stand `distance` bytes before them, too."""
+
+    start: int
+    stop: int
+    distance: int
+
+
+class NaiveFinder:
+    """Copies of at least `least` bytes, each from where it stands first, other copies included.
+
+    before: a reference.
+    """
+
+    def __init__(self, before: bytes = b"", least: int = 24) -> None:
+        self._text = before
+        self._least = least
+
+    def __call__(self, group: bytes) -> list[Found]:
+        base, whole = len(self._text), self._text + group
+        found: list[Found] = []
+        at = 0
+        while at <= len(group) - self._least:
+            place = base + at
+            source = whole.find(whole[place : place + self._least], 0, place + self._least - 1)
+            if source < 0:
+                at += 1
+                continue
+            n = self._least
+            while at + n < len(group) and whole[source + n] == whole[place + n]:
+                n += 1
+            found.append(Found(at, at + n, place - source))
+            at += n
+        self._text = whole
+        return found
