@@ -25,6 +25,7 @@ from llmzip.container import (
     ModelRef,
     Reader,
     Record,
+    Reference,
     Summary,
     Wave,
     inspect,
@@ -129,6 +130,8 @@ def _of_records(records: list[Record]) -> list[object]:
         match record:
             case Header(options):
                 found.append(("member", options.numbers, options.adaptive, options.dictionary))
+            case Reference():
+                found.append(("reference", record.checksum, record.n_bytes))
             case ModelRef():
                 found.append((record.name, record.source, record.fingerprint, record.machine))
             case Group():
@@ -161,6 +164,8 @@ def _of_claims(claimed: list[Member]) -> Iterator[object]:
         yield "member", _options(member), member.version > 1, member.mark
         if member.model is not None:
             yield _model(member)
+        if member.reference is not None:
+            yield "reference", *member.reference
         for waves in member.groups:
             yield "group"
             yield from ([_of_chunk(chunk) for chunk in wave] for wave in waves)

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import io
+
 import rooms
 from container_samples import SMOLLM2, TIED, lm, lzma, mixed, stored, write
 
-from llmzip.container import ADAPTIVE_OPTIONS, DICTIONARY_OPTIONS, Chunk, Kind, ModelRef, Options
+from llmzip.container import (
+    ADAPTIVE_OPTIONS,
+    DICTIONARY_OPTIONS,
+    Chunk,
+    Kind,
+    ModelRef,
+    Options,
+    Reference,
+    Writer,
+)
 
 GPT2 = ModelRef("gpt2", "hub:openai-community/gpt2", b"gpt-2!")
 MARKED = Options(*DICTIONARY_OPTIONS.numbers, True, b"\xd1\xc7")
@@ -21,6 +32,40 @@ def _lines(data: bytes) -> tuple[Chunk, bytes]:
 
 def _encoded(kind: Kind, data: bytes) -> tuple[Chunk, bytes]:
     return Chunk.spelled(kind, data, -(-len(data) // 4), EXCEPTIONS), data
+
+
+def _laid_out(options: Options, *, is_late: bool = False, has_reference: bool = False) -> bytes:
+    """A group with a layout, whose program is not looked at here, after one without if it is late.
+
+    Its content comes in three waves.
+    """
+    sink = io.BytesIO()
+    writer = Writer(sink, options)
+    writer.model(GPT2)
+    if has_reference:
+        writer.reference(Reference(b"the sum!", 300))
+    if is_late:
+        writer.group()
+        writer.wave([Chunk.stored(b"before")], b"before")
+    text = b"the text of a group"
+    writer.group(text=text)
+    layout = Chunk.layout(10, text, b"\1\2\3\4\0program")
+    waves = [[stored(b"one"), lm(b"two")], [lm(b"the")]]
+    writer.wave([layout], b"")
+    for wave in waves:
+        writer.wave([chunk for chunk, _ in wave], b"".join(data for _, data in wave))
+    writer.finish()
+    return sink.getvalue()
+
+
+def _compact_layout() -> bytes:
+    sink = io.BytesIO()
+    writer = Writer(sink)
+    writer.group(text=b"a run of one byte")
+    layout = Chunk.layout(14, b"a run of one byte", b"\1\2\3\4\0program")
+    writer.wave([layout, Chunk.stored(b"run")], b"run")
+    writer.finish()
+    return sink.getvalue()
 
 
 def _made() -> list[bytes]:
@@ -49,6 +94,12 @@ def _made() -> list[bytes]:
     ]
     encoded = [[[_encoded(kind, b"text text") for kind in ENCODED]]]
     files.append(write(encoded, ADAPTIVE_OPTIONS, SMOLLM2))
+    files += [
+        _compact_layout(),
+        _laid_out(Options(300)),
+        _laid_out(ADAPTIVE_OPTIONS, is_late=True),
+        _laid_out(ADAPTIVE_OPTIONS, has_reference=True),
+    ]
     return [*files, files[1] + files[2], files[12] + files[7], files[6] + files[0] + files[15]]
 
 

@@ -14,19 +14,22 @@ from functools import cache
 from random import Random
 
 import xxhash
-from codec_samples import chunks_of, encode, foretold, mostly_foretold
+from codec_samples import FakeModel, chunks_of, encode, foretold, mostly_foretold
 from coder_samples import reference_encode
 from container_samples import stored, write
 from document_fake import MARK, DocumentFake, Waves, beginning, fake, payloads
 from file_tree import Compact, Frame, Head, Item, Node, Payloads, packed
 from findings import FindingError
+from golden_layouts import CASES as LAYOUTS
+from naive_copies import NaiveFinder
 
 import decoder
-from decoder.container import LM, LM_KINDS
+from decoder.container import LAYOUT, LM, LM_KINDS
 from decoder.container import Chunk as DocumentChunk
-from decoder.wire import RefusedError
+from decoder.layout import Weaver, layout_of
+from decoder.wire import Fields, RefusedError
 from llmzip import mixing
-from llmzip.codec import decode_stream
+from llmzip.codec import decode_stream, encode_stream
 from llmzip.codec.classical import compress_lzma
 from llmzip.codec.levels import Level, plain
 from llmzip.container import (
@@ -39,6 +42,8 @@ from llmzip.container import (
     Wave,
 )
 from llmzip.errors import FormatError, LlmzipError
+
+SMALL_LAYOUTS = ["good-every-op", "good-chain-learning", "good-waves", "good-tar-unfinished"]
 
 MAX_TOKENS = 2_000
 MAX_MIXED_BYTES = 200
@@ -73,7 +78,16 @@ def claims_much(data: bytes) -> bool:
                 n_tokens += chunk.n_tokens
                 n_bytes += chunk.n_bytes
                 n_mixed += chunk.n_bytes if chunk.kind is Kind.MIXED else 0
+                n_mixed += _n_mixed(chunk.payload) if chunk.kind is Kind.LAYOUT else 0
     return n_tokens > MAX_TOKENS or n_mixed > MAX_MIXED_BYTES or n_bytes > MAX_BYTES
+
+
+def _n_mixed(payload: bytes) -> int:
+    """Return how long the program of a layout is, if it is mixed."""
+    fields = Fields(payload[5:])
+    with suppress(RefusedError):
+        return fields.varint() if payload[4:5] == b"\2" else 0
+    return 0
 
 
 def _compare(data: bytes, found: bytes, verdict: str) -> None:
@@ -129,7 +143,17 @@ def seeds() -> list[bytes]:
     ]
     files += [encode(model, text.decode().encode("utf-16-le") + b"\x00\xd8", Options(100))]
     files += [encode(model, text + "привет, мир\r\n".encode("koi8-r"), learning_more)]
+    files += [LAYOUTS[name].file for name in SMALL_LAYOUTS]
+    files += [_copying(model, text, noise, level) for level in (small, small_learning)]
     return [*files, files[0] + files[13], files[11] + files[2]]
+
+
+def _copying(model: FakeModel, text: bytes, noise: bytes, level: Level) -> bytes:
+    """Text of the model's and noise, each again in a later group."""
+    sink = io.BytesIO()
+    source = io.BytesIO(text + noise + text[:70] + noise + text)
+    encode_stream(source, sink, model.open_to_encode, level, find_copies=NaiveFinder(least=20))
+    return sink.getvalue()
 
 
 def _with_a_bare_line(lines: bytes) -> tuple[Chunk, bytes]:
@@ -157,12 +181,22 @@ def sign_texts(tree: Node, chance: Random) -> None:
         return
     for member in tree.nodes():
         version = _version(member)
-        text = b""
-        for head, node, place in _chunks(member):
-            if chance.random() < 0.15:
-                node.items[place] = _other_tokens(head, node.items[place], version, chance)
-            text += _sign(head, packed(node.items[place]), version)
-        _sign_member(member, text)
+        text = bytearray()
+        for group in _groups(member):
+            content, layout = b"", None
+            for head, node, place in group:
+                if chance.random() < 0.15:
+                    node.items[place] = _other_tokens(head, node.items[place], version, chance)
+                payload = packed(node.items[place])
+                if head.kind == LAYOUT and layout is None and not content:
+                    layout = head, payload
+                else:
+                    content += _sign(head, payload, version)
+            if layout is None:
+                text += content
+            else:
+                _sign_group(*layout, content, text)
+        _sign_member(member, bytes(text))
 
 
 def _version(member: Node) -> int:
@@ -170,8 +204,35 @@ def _version(member: Node) -> int:
     return form[0] >> 4 if form else 0
 
 
-def _chunks(member: Node) -> Iterator[tuple[Head, Node, int]]:
-    """Yield each head with the node and place of its payload."""
+Place = tuple[Head, Node, int]
+"""A head with the node and place of its payload."""
+
+
+def _groups(member: Node) -> list[list[Place]]:
+    """Return the chunks of each group."""
+    groups: list[list[Place]] = [[]]
+    for place in _chunks(member):
+        if place is None:
+            groups.append([])
+        else:
+            groups[-1].append(place)
+    return groups
+
+
+def _sign_group(head: Head, payload: bytes, content: bytes, text: bytearray) -> None:
+    """Make a layout's head agree with what its group comes to, which is added to the text."""
+    start = len(text)
+    with suppress(RefusedError):
+        layout = layout_of(decoder.program(DocumentChunk(LAYOUT, 0, 0, 0, b"", payload)))
+        n_bytes = head.items[1]
+        if isinstance(n_bytes, int) and n_bytes < MAX_BYTES:
+            Weaver(layout, content, n_bytes + len(content), text).weave()
+    if len(head.items) == 4:
+        head.items[-1] = xxhash.xxh3_64_digest(bytes(text[start:]))[:4]
+
+
+def _chunks(member: Node) -> Iterator[Place | None]:
+    """Yield the chunks, and None where a group begins."""
     table: list[Head] = []
     for node in member.nodes():
         if isinstance(node, Compact) and len(node.nodes()) == 2:
@@ -179,6 +240,9 @@ def _chunks(member: Node) -> Iterator[tuple[Head, Node, int]]:
             table = [item for item in fields.items if isinstance(item, Head)]
         elif isinstance(node, Payloads):
             coded = node
+        elif isinstance(node, Frame) and node.tag == 2:
+            yield None
+            continue
         else:
             table = node.heads() if isinstance(node, Frame) else []
             continue

@@ -9,14 +9,15 @@ from functools import cache
 import numpy as np
 from codec_samples import FakeModel
 
-from decoder import without_model
-from decoder.container import LM_KINDS, Chunk, Member
+from decoder import decode_chunk, program, put_together
+from decoder.container import LAYOUT, LM_KINDS, Chunk, Member
 from decoder.forward import Array
+from decoder.layout import layout_of
 from decoder.lm import Pick
 from decoder.payloads import Payloads
 from decoder.tokens import Tokens
-from decoder.wire import RefusedError, require, xxh3
-from llmzip.container import Header, ModelRef, Options, Reader, Wave
+from decoder.wire import RefusedError, require
+from llmzip.container import Group, Header, ModelRef, Options, Reader, Wave
 from llmzip.errors import DictionaryError, FingerprintError, FormatError
 from small_tokenizer import MISSING, small_tokenizer_json
 
@@ -104,12 +105,35 @@ def beginning(data: bytes) -> bytes:
 
 
 def _texts(data: bytes) -> Iterator[bytes]:
+    """Yield the texts of chunks; of a group with a layout all of it, when its content is there."""
+    before, laid_out, content = bytearray(), list[Chunk](), b""
+    for chunk, text in _chunks(data):
+        if chunk is None:
+            laid_out, content = [], b""
+        elif chunk.kind == LAYOUT:
+            laid_out = [chunk]
+        content += text
+        if laid_out:
+            if len(content) < sum(layout_of(program(laid_out[0])).sizes) or chunk is None:
+                continue
+            start = len(before)
+            put_together([laid_out], content, before)
+            yield bytes(before[start:])
+        else:
+            before += text
+            yield text
+
+
+def _chunks(data: bytes) -> Iterator[tuple[Chunk | None, bytes]]:
+    """Yield the chunks of a file's first members, decoded; None where a group begins."""
     version, group = 1, payloads(1)
     for record in Reader(io.BytesIO(data)):
         if isinstance(record, Header):
             version = 1 + record.options.adaptive
         if not isinstance(record, Wave):
-            group = payloads(version) if type(record).__name__ == "Group" else group
+            if isinstance(record, Group):
+                group = payloads(version)
+                yield None, b""
             continue
         chunks = [
             Chunk(c.kind, c.n_bytes, c.n_tokens, len(c.payload), c.checksum, c.payload)
@@ -119,6 +143,4 @@ def _texts(data: bytes) -> Iterator[bytes]:
         for together in [[one] for one in chunks] if version == 1 else [chunks]:
             texts = iter(group.decode([c for c in together if c.kind in LM_KINDS]))
             for chunk in together:
-                text = next(texts) if chunk.kind in LM_KINDS else without_model(chunk)
-                require(xxh3(text)[:4] == chunk.checksum, "a chunk fails its checksum")
-                yield text
+                yield chunk, decode_chunk(chunk, texts)

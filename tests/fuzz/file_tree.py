@@ -11,12 +11,16 @@ import zlib
 from collections.abc import Iterator
 from typing import Union
 
-from decoder.container import LM_KINDS, STORED
+import xxhash
+
+from decoder.container import LAYOUT, LM_KINDS, STORED
 from decoder.wire import Fields as Cursor
+from decoder.wire import RefusedError
 
 Item = Union["Node", int, bytes]
 
 SIGNATURE = bytes.fromhex("894c4d")
+WAVES = (3, 7)
 END_MARK = bytes.fromhex("4d4c89")
 
 
@@ -106,6 +110,14 @@ class Payloads(Node):
         return joined + zlib.crc32(joined).to_bytes(4, "little")
 
 
+class Program(Node):
+    """The payload of a layout; packing it makes the checksum of its program."""
+
+    def pack(self) -> bytes:
+        joined = super().pack()
+        return xxhash.xxh3_64_digest(joined[1:])[:4] + joined
+
+
 class Compact(Node):
     """A compact member without its signature: a node of fields, a node of payloads."""
 
@@ -151,7 +163,7 @@ def _compact(cursor: Cursor) -> Item:
         fields += _model(cursor)
     fields += [cursor.take(4)] if form & 8 else []
     cursor.take(4 if form & 8 else 2)
-    member = Compact([Node(fields), Node([cursor.take(_n_payload(head)) for head in heads])])
+    member = Compact([Node(fields), Node([_payload(cursor, head) for head in heads])])
     member.has_table = bool(form & 8)
     return member
 
@@ -164,7 +176,7 @@ def _sequence(cursor: Cursor) -> list[Item]:
         fields: list[Item] = []
         if tag == 1:
             fields = _model(body)
-        elif tag == 3:
+        elif tag in WAVES:
             heads = [_head(body, None) for _ in range(body.varint())]
             fields = [len(heads), *heads]
         elif tag == 4:
@@ -175,8 +187,8 @@ def _sequence(cursor: Cursor) -> list[Item]:
         else:
             fields = [body.data]
         items.append(_framed(tag, fields))
-        if tag == 3:
-            items.append(Payloads([cursor.take(_n_payload(head)) for head in heads]))
+        if tag in WAVES:
+            items.append(Payloads([_payload(cursor, head) for head in heads]))
             cursor.take(4)
         if tag == 4:
             return [*items, cursor.take(4), cursor.take(3)]
@@ -204,6 +216,22 @@ def _head(cursor: Cursor, named: int | None) -> Head:
     head = Head([code, *[cursor.varint() for _ in range(n_sizes(kind))], cursor.take(4)])
     head.kind = kind
     return head
+
+
+def _payload(cursor: Cursor, head: Head) -> Item:
+    """Take a payload; that of a layout whose program is stored, in its numbers."""
+    payload = cursor.take(_n_payload(head))
+    if head.kind != LAYOUT or payload[4] != 0:
+        return payload
+    numbers = Cursor(payload[5:])
+    items: list[Item] = [payload[4:5]]
+    try:
+        while numbers.at < len(numbers.data):
+            items.append(numbers.varint())
+    except RefusedError:
+        return payload
+    program = Program(items)
+    return program if program.pack() == payload else payload
 
 
 def _n_payload(head: Head) -> int:
@@ -243,7 +271,7 @@ def repair_index(tree: Node) -> None:
                     model_at = model_at or at
                 elif item.tag == 2:
                     groups.append([at, 0])
-                elif item.tag == 3 and groups:
+                elif item.tag in WAVES and groups:
                     groups[-1][1] += _n_claimed(item)
                 elif item.tag == 4:
                     _set_end(item, at, groups, model_at)

@@ -118,7 +118,7 @@ def _bend_signed(node: Node, chance: Random) -> bool:
     elif isinstance(node, Frame) and chance.random() < 0.3:
         node.n_more = chance.choice([-1, 1, 2, 1 << 14, 1 << 26, 1 << 40])
     elif isinstance(node, Frame):
-        node.tag = chance.choice([0, 1, 2, 3, 4, 5, 0x10, 0x14, 0x20, 0x30, 0xFF])
+        node.tag = chance.choice([0, 1, 2, 3, 4, 5, 6, 7, 0x10, 0x14, 0x20, 0x30, 0xFF])
     return isinstance(node, Compact | Frame)
 
 
@@ -127,7 +127,9 @@ def bend_leaf(item: Item, chance: Random) -> Item:
     if not isinstance(item, int):
         data = packed(item)
         if len(data) == 1 and chance.random() < 0.7:  # kinds, codes, forms
-            return bytes([chance.choice([0, 1, 2, 3, 4, 5, 6, 7, 0x7F, 0x80, 0x81, 0x87, 0xFF])])
+            return bytes(
+                [chance.choice([0, 1, 2, 3, 4, 5, 6, 7, 0x20, 0x7F, 0x80, 0x81, 0x87, 0xFF])]
+            )
         return bend_bytes(data, chance)
     match chance.randrange(5):
         case 0:
