@@ -17,6 +17,7 @@ from pathlib import Path
 
 from llmzip.api import compress as compress_text
 from llmzip.codec.classical import compress_lzma
+from llmzip.codec.layouts import layout_chunk
 from llmzip.container import (
     Chunk,
     End,
@@ -31,6 +32,7 @@ from llmzip.container import (
 )
 from llmzip.container.limits import END_MARK, SIGNATURE
 from llmzip.container.wire import crc32, frame, varint
+from llmzip.layout.program import MAX_OPS, Copy, Fill, Layout
 from llmzip.mixing import compress as compress_mixed
 
 NO_SUM = bytes(4)
@@ -93,7 +95,40 @@ def hostile_files() -> Iterator[tuple[str, str, bytes]]:
     )
     lone = SIGNATURE + bytes([0x11, 1]) + Chunk.stored(b"a").checksum
     yield "300,000 members of 12 bytes", "list", (lone + _crc16(lone[3:] + b"a") + b"a") * 300_000
+    yield from hostile_layouts()
     yield "64 chunks of 65,536 tokens, the widest window", "decompress", _many_tokens()
+
+
+def hostile_layouts() -> Iterator[tuple[str, str, bytes]]:
+    """Yield files of groups with layouts: much text, many ops, long programs."""
+    run = Layout((), (Fill(0, 1 << 26),))
+    yield "1 GiB of zeros as runs", "decompress", of_layouts([(run, bytes(1 << 26))] * 16)
+    again = Layout((), (Copy(1 << 26, 1 << 26),))
+    texts = [(run, bytes(1 << 26)), *[(again, bytes(1 << 26))] * 15]
+    yield "1 GiB of zeros as copies from the group before", "decompress", of_layouts(texts)
+    small = Layout((), (Fill(0, 1),) * 1360)
+    yield (
+        "500 layouts of 1,360 ops each, mixed",
+        "decompress",
+        of_layouts([(small, bytes(1360))] * 500),
+    )
+    most = Layout((), (Fill(0, 1),) * MAX_OPS)
+    yield "262,144 ops, stored", "decompress", of_layouts([(most, bytes(MAX_OPS))])
+
+
+def of_layouts(groups: Sequence[tuple[Layout, bytes]]) -> bytes:
+    """Return a file of groups that are nothing but layouts."""
+    sink = io.BytesIO()
+    writer = Writer(sink)
+    chunks: dict[tuple[int, int], Chunk] = {}
+    for layout, text in groups:
+        key = id(layout), len(text)
+        if key not in chunks:
+            chunks[key] = layout_chunk(layout, text)
+        writer.group(text=text)
+        writer.wave([chunks[key]], b"")
+    writer.finish()
+    return sink.getvalue()
 
 
 def _many_tokens() -> bytes:
