@@ -6,6 +6,7 @@ Importing this imports neither numpy nor torch; the first call does.
 from __future__ import annotations
 
 import io
+import os
 from typing import TYPE_CHECKING
 
 from llmzip.buffers import as_stream
@@ -27,6 +28,8 @@ def compress(
     batch: int | None = None,
     chunk_tokens: int | None = None,
     dictionary: ReadableBuffer | None = None,
+    patch_from: ReadableBuffer | str | os.PathLike[str] | None = None,
+    independent: bool = False,
     exact: bool = True,
 ) -> bytes:
     """Return `data`, anything with the buffer protocol, as a .llmz file.
@@ -44,6 +47,8 @@ def compress(
         level=level,
         chunk_tokens=chunk_tokens,
         dictionary=dictionary,
+        patch_from=patch_from,
+        independent=independent,
         exact=exact,
     )
     sink = io.BytesIO()
@@ -59,6 +64,7 @@ def decompress(
     threads: int | None = None,
     batch: int | None = None,
     dictionary: ReadableBuffer | None = None,
+    patch_from: ReadableBuffer | str | os.PathLike[str] | None = None,
     force_foreign: bool = False,
     max_output: int | None = None,
     memlimit: int | None = None,
@@ -77,6 +83,7 @@ def decompress(
         threads=threads,
         batch=batch,
         dictionary=dictionary,
+        patch_from=patch_from,
         force_foreign=force_foreign,
         max_output=max_output,
         memlimit=memlimit,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
@@ -10,17 +11,22 @@ from llmzip.arguments import level_number, require_sink, require_source
 from llmzip.errors import LlmzipError, UsageError
 from llmzip.keeper import HowToRun, ModelKeeper, dictionary_bytes, numbered, require_positive
 from llmzip.models.catalog import DEFAULT_MODEL
+from llmzip.reference import Reference
 from llmzip.version import __version__
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
+    from llmzip import container
     from llmzip.codec import Progress, Stats
+    from llmzip.codec.copying import Copying
     from llmzip.codec.levels import Level
     from llmzip.codec.many import Encoded
     from llmzip.codec.parts import EncodedPart
     from llmzip.codec.push import PushEncoder
+    from llmzip.layout.copies import FoundCopy
     from llmzip.predict import OpenedPredictor
+    from llmzip.reference import Learnt
 
 DEFAULT_LEVEL = 5
 
@@ -36,11 +42,16 @@ class Compressor(ModelKeeper):
         takes to spell any byte (smollm2-135m: 2); None leaves it to the level.
     dictionary: a text like those to come, best with the likest at its end; whoever decompresses
         needs it too. For levels from 3 on.
+    patch_from: what texts are compressed against, an older version for one: a path, or bytes; up to
+        a GiB. Whoever decompresses needs it too.
+    independent: let no group copy from another, so that any part is decoded without the others.
+        Levels 1 and 2 copy nothing anyway.
     exact: False runs the model in floating point: any architecture, but this machine only.
     quiet: do not tell on standard error when a model is fetched.
 
     Raises UsageError for numbers out of range, and for options that contradict each other;
-    TypeError for a level that is no integer. Methods raise TypeError for a source or a sink that
+    TypeError for a level that is no integer; UsageError and OSError for a `patch_from` that cannot
+    be one. Methods raise TypeError for a source or a sink that
     is no binary file object.
     """
 
@@ -54,12 +65,17 @@ class Compressor(ModelKeeper):
         level: int = DEFAULT_LEVEL,
         chunk_tokens: int | None = None,
         dictionary: ReadableBuffer | None = None,
+        patch_from: ReadableBuffer | str | os.PathLike[str] | None = None,
+        independent: bool = False,
         exact: bool = True,
         quiet: bool = True,
     ) -> None:
         super().__init__()
         require_positive(threads=threads, batch=batch)
         self._level = _level(level, chunk_tokens, exact)
+        if independent:
+            self._level = self._level.independent()
+        self._reference = None if patch_from is None else Reference(patch_from)
         self._dictionary = None if dictionary is None else dictionary_bytes(dictionary)
         if dictionary is not None:
             if not self._level.options.adaptive:
@@ -84,7 +100,10 @@ class Compressor(ModelKeeper):
 
         def work() -> Stats:
             level = self._marked_level()
-            return encode_stream(source, sink, self._open, level, progress or unseen)
+            learnt = self._learnt()
+            return encode_stream(
+                source, sink, self._open, level, progress or unseen, reference=learnt
+            )
 
         return self._kept.call(work)
 
@@ -104,7 +123,10 @@ class Compressor(ModelKeeper):
 
         def work() -> Stats:
             level = self._marked_level()
-            return resume_encoding(source, unfinished, self._open, level, progress or unseen)
+            learnt = self._learnt()
+            return resume_encoding(
+                source, unfinished, self._open, level, progress or unseen, learnt
+            )
 
         return self._kept.call(work)
 
@@ -144,22 +166,48 @@ class Compressor(ModelKeeper):
         from llmzip.codec.many import encode_batch
 
         def work() -> list[Encoded]:
-            return encode_batch(texts, self._open, self._marked_level(), progress or unseen)
+            level, learnt = self._marked_level(), self._learnt()
+            return encode_batch(texts, self._open, level, progress or unseen, learnt)
 
         return self._kept.call(work)
 
-    def encode_part(self, data: bytes, progress: Progress | None = None) -> EncodedPart:
+    def encode_part(
+        self,
+        data: bytes,
+        progress: Progress | None = None,
+        copies: Sequence[FoundCopy] | None = None,
+    ) -> EncodedPart:
         """Compress a single group of a larger text, for whoever puts the file together.
 
-        data: `group_bytes` of it, or what is left at its end. Raises as compress does.
+        data: `group_bytes` of it, or what is left at its end. copies: what `copying` has found for
+        it; None only where that is None. Raises as compress does.
         """
         from llmzip.codec import unseen
         from llmzip.codec.parts import encode_part
 
         def work() -> EncodedPart:
-            return encode_part(data, self._open, self._marked_level(), progress or unseen)
+            return encode_part(data, self._open, self._marked_level(), progress or unseen, copies)
 
         return self._kept.call(work)
+
+    def copying(self, source: BinaryIO) -> Copying | None:
+        """Return what finds the copies of the groups of `source`, for encode_part.
+
+        None where none are found but in groups themselves, which encode_part does on its own.
+        Raises OSError, UsageError.
+        """
+        from llmzip.codec.copying import copying_of
+        from llmzip.codec.levels import Copies
+
+        if self._reference is None and self._level.copies is not Copies.ACROSS:
+            return None
+        return self._kept.call(lambda: copying_of(self._level, self._learnt(), source))
+
+    @property
+    def reference(self) -> container.Reference | None:
+        """What the files say that they were made from. Raises OSError, UsageError."""
+        learnt = self._kept.call(self._learnt)
+        return None if learnt is None else learnt.record
 
     @property
     def settings(self) -> str:
@@ -167,7 +215,8 @@ class Compressor(ModelKeeper):
         from hashlib import sha256
 
         dictionary = None if self._dictionary is None else sha256(self._dictionary).hexdigest()
-        return repr((__version__, self._name, self._level, self._exact, dictionary))
+        made_of = self._name, self._level, self._exact, dictionary, self.reference
+        return repr((__version__, *made_of))
 
     @property
     def group_bytes(self) -> int:
@@ -187,7 +236,10 @@ class Compressor(ModelKeeper):
         """
         from llmzip.codec.push import PushEncoder
 
-        return PushEncoder(sink, self._open, self._marked_level)
+        return PushEncoder(sink, self._open, self._marked_level, self._learnt)
+
+    def _learnt(self) -> Learnt | None:
+        return None if self._reference is None else self._reference.learnt()
 
     def _open(self) -> OpenedPredictor:
         how = self._name, self._level.options, self._exact, self._dictionary

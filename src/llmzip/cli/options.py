@@ -182,6 +182,16 @@ OPTIONS = (
         help="A text like the input, for small files. Decompressing needs it too.",
     ),
     Option(
+        _ALL, "--patch-from", metavar="FILE", type=click.Path(path_type=Path, readable=False),
+        common=True,
+        help="A file like the input, an older version for one: what they share costs nearly "
+        "nothing. Decompressing needs it too.",
+    ),
+    Option(
+        _COMPRESS, "--independent", is_flag=True,
+        help="Let no group copy what another holds: parts decode alone, repeats cost more.",
+    ),
+    Option(
         _COMPRESS, "--chunk-tokens", type=click.IntRange(1, 65536), metavar="N",
         help="Tokens a chunk at most, instead of the level's. Some models need at least 2.",
     ),

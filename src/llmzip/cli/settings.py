@@ -44,6 +44,8 @@ class Settings:
     model: str | None = None
     chunk_tokens: int | None = None
     dictionary: Path | None = None
+    patch_from: Path | None = None
+    independent: bool = False
     use_float: bool = False
     allow_hub: bool = False
     force_foreign: bool = False
@@ -100,6 +102,8 @@ class Settings:
             level=self.level,
             chunk_tokens=self.chunk_tokens,
             dictionary=_read_dictionary(self.dictionary),
+            patch_from=self.patch_from,
+            independent=self.independent,
             exact=not self.use_float,
             quiet=self.quiet,
         )
@@ -112,6 +116,7 @@ class Settings:
             threads=self.threads,
             batch=self.batch,
             dictionary=_read_dictionary(self.dictionary),
+            patch_from=self.patch_from,
             default_model=os.environ.get("LLMZIP_MODEL") or DEFAULT_MODEL,
             force_foreign=self.force_foreign,
             max_output=self.max_output,

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from llmzip.container import ADAPTIVE_OPTIONS, DEFAULT_OPTIONS, DICTIONARY_OPTIONS, Options
 from llmzip.container.limits import MAX_CHUNK_TOKENS
 
 FROZEN_LEVEL = 2
 """The highest level that learns nothing: what predictors that cannot learn are used with."""
+
+
+class Copies(Enum):
+    """Where a text's groups copy from."""
+
+    NONE = "nowhere"
+    WITHIN = "themselves"
+    ACROSS = "all that was before"
 
 
 @dataclass(frozen=True)
@@ -19,12 +28,19 @@ class Level:
     n_lanes: how many chunks of a group advance together at most.
     target_tokens: shorter chunks are not made for the sake of more lanes; nor longer ones where
         chunks share nothing.
+    copies: where repeats are looked for.
     """
 
     options: Options
     group_bytes: int
     n_lanes: int
     target_tokens: int
+    copies: Copies = Copies.NONE
+
+    def independent(self) -> Level:
+        """Return the same for groups that copy nothing from each other."""
+        is_across = self.copies is Copies.ACROSS
+        return replace(self, copies=Copies.WITHIN) if is_across else self
 
     def with_chunks(self, chunk_tokens: int) -> Level:
         """Return the same with shorter or longer chunks. Raises ValueError if out of range."""
@@ -61,7 +77,7 @@ def _adaptive(
     window_tokens: int, carry_tokens: int, group_bytes: int, n_lanes: int, target_tokens: int
 ) -> Level:
     options = Options(MAX_CHUNK_TOKENS, window_tokens, carry_tokens, adaptive=True)
-    return Level(options, group_bytes, n_lanes, target_tokens)
+    return Level(options, group_bytes, n_lanes, target_tokens, Copies.ACROSS)
 
 
 LEVELS = {
@@ -69,7 +85,7 @@ LEVELS = {
     2: _frozen(DEFAULT_OPTIONS.chunk_tokens, 896),
     3: _adaptive(768, 96, 1 << 20, 32, 1536),
     4: _adaptive(768, 96, 1 << 22, 32, 2048),
-    5: Level(ADAPTIVE_OPTIONS, 1 << 22, 32, 2048),
+    5: Level(ADAPTIVE_OPTIONS, 1 << 22, 32, 2048, Copies.ACROSS),
     6: _adaptive(2048, 256, 1 << 22, 32, 2048),
     7: _adaptive(2048, 1024, 1 << 22, 16, 4096),
     8: _adaptive(2048, 1024, 1 << 22, 8, 8192),

@@ -24,7 +24,7 @@ from llmzip.errors import UntrustedError
 from llmzip.ownership import is_trusted, require_trusted
 
 PACKAGE = Path(__file__).parents[1]
-ROOMS = ("adapt", "compiled", "exact", "mixing")
+ROOMS = ("adapt", "compiled", "exact", "layout", "mixing")
 """Where kernels are, and all that they inline or take constants from."""
 FOLDER_VARIABLE = "NUMBA_CACHE_DIR"
 
