@@ -19,14 +19,13 @@ if TYPE_CHECKING:
 
     from llmzip import container
     from llmzip.codec import Progress, Stats
-    from llmzip.codec.copying import Copying
+    from llmzip.codec.groups import FindCopies
     from llmzip.codec.levels import Level
     from llmzip.codec.many import Encoded
     from llmzip.codec.parts import EncodedPart
     from llmzip.codec.push import PushEncoder
-    from llmzip.layout.copies import FoundCopy
+    from llmzip.layout.planned import Repeat
     from llmzip.predict import OpenedPredictor
-    from llmzip.reference import Learnt
 
 DEFAULT_LEVEL = 5
 
@@ -50,7 +49,7 @@ class Compressor(ModelKeeper):
     quiet: do not tell on standard error when a model is fetched.
 
     Raises UsageError for numbers out of range, and for options that contradict each other;
-    TypeError for a level that is no integer; UsageError and OSError for a `patch_from` that cannot
+    TypeError for a level that is no integer; PatchError and OSError for a `patch_from` that cannot
     be one. Methods raise TypeError for a source or a sink that
     is no binary file object.
     """
@@ -100,9 +99,10 @@ class Compressor(ModelKeeper):
 
         def work() -> Stats:
             level = self._marked_level()
-            learnt = self._learnt()
             return encode_stream(
-                source, sink, self._open, level, progress or unseen, reference=learnt
+                *(source, sink, self._open, level, progress or unseen),
+                find_copies=self._finding_copies(source),
+                reference=self._record(),
             )
 
         return self._kept.call(work)
@@ -123,9 +123,10 @@ class Compressor(ModelKeeper):
 
         def work() -> Stats:
             level = self._marked_level()
-            learnt = self._learnt()
             return resume_encoding(
-                source, unfinished, self._open, level, progress or unseen, learnt
+                *(source, unfinished, self._open, level, progress or unseen),
+                find_copies=self._finding_copies(source),
+                reference=self._record(),
             )
 
         return self._kept.call(work)
@@ -166,8 +167,11 @@ class Compressor(ModelKeeper):
         from llmzip.codec.many import encode_batch
 
         def work() -> list[Encoded]:
-            level, learnt = self._marked_level(), self._learnt()
-            return encode_batch(texts, self._open, level, progress or unseen, learnt)
+            return encode_batch(
+                *(texts, self._open, self._marked_level(), progress or unseen),
+                new_finder=self._finding_copies,
+                reference=self._record(),
+            )
 
         return self._kept.call(work)
 
@@ -175,39 +179,38 @@ class Compressor(ModelKeeper):
         self,
         data: bytes,
         progress: Progress | None = None,
-        copies: Sequence[FoundCopy] | None = None,
+        copies: Sequence[Repeat] | None = None,
     ) -> EncodedPart:
         """Compress a single group of a larger text, for whoever puts the file together.
 
-        data: `group_bytes` of it, or what is left at its end. copies: what `copying` has found for
-        it; None only where that is None. Raises as compress does.
+        data: `group_bytes` of it, or what is left at its end. copies: what finding_copies
+        knows of it; None where that is None. Raises as compress does.
         """
         from llmzip.codec import unseen
         from llmzip.codec.parts import encode_part
 
         def work() -> EncodedPart:
-            return encode_part(data, self._open, self._marked_level(), progress or unseen, copies)
+            own = self._finding_copies(independent=True)(data) if copies is None else copies
+            return encode_part(data, self._open, self._marked_level(), progress or unseen, own)
 
         return self._kept.call(work)
 
-    def copying(self, source: BinaryIO) -> Copying | None:
-        """Return what finds the copies of the groups of `source`, for encode_part.
+    def finding_copies(self, source: BinaryIO) -> FindCopies | None:
+        """Return what finds the copies of the groups of `source`, one after the other.
 
-        None where none are found but in groups themselves, which encode_part does on its own.
-        Raises OSError, UsageError.
+        None where encode_part sees to them, as groups copy from nothing but themselves.
+        Raises OSError, PatchError.
         """
-        from llmzip.codec.copying import copying_of
         from llmzip.codec.levels import Copies
 
         if self._reference is None and self._level.copies is not Copies.ACROSS:
             return None
-        return self._kept.call(lambda: copying_of(self._level, self._learnt(), source))
+        return self._kept.call(lambda: self._finding_copies(source))
 
     @property
     def reference(self) -> container.Reference | None:
-        """What the files say that they were made from. Raises OSError, UsageError."""
-        learnt = self._kept.call(self._learnt)
-        return None if learnt is None else learnt.record
+        """What the files say that they were made from. Raises OSError, PatchError."""
+        return self._kept.call(self._record)
 
     @property
     def settings(self) -> str:
@@ -232,14 +235,26 @@ class Compressor(ModelKeeper):
     def pushed(self, sink: BinaryIO) -> PushEncoder:
         """Return what takes the input piece by piece and writes one file onto `sink`.
 
-        To be used within `in_turn`.
+        To be used within `in_turn`. Raises OSError, PatchError.
         """
         from llmzip.codec.push import PushEncoder
 
-        return PushEncoder(sink, self._open, self._marked_level, self._learnt)
+        find_copies, reference = self._kept.call(lambda: (self._finding_copies(), self._record()))
+        return PushEncoder(sink, self._open, self._marked_level, find_copies, reference)
 
-    def _learnt(self) -> Learnt | None:
-        return None if self._reference is None else self._reference.learnt()
+    def _finding_copies(
+        self, source: BinaryIO | None = None, *, independent: bool = False
+    ) -> FindCopies:
+        """Return what finds the copies of a text, which is read from `source`, if that is known."""
+        from llmzip.codec.copying import finding_copies
+
+        level = self._level.independent() if independent else self._level
+        learnt = None if self._reference is None else self._reference.learnt()
+        return finding_copies(level, learnt, source)
+
+    def _record(self) -> container.Reference | None:
+        """What a file says of the reference."""
+        return None if self._reference is None else self._reference.learnt().record
 
     def _open(self) -> OpenedPredictor:
         how = self._name, self._level.options, self._exact, self._dictionary

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
@@ -18,6 +19,7 @@ from llmzip.errors import (
 from llmzip.keeper import HowToRun, ModelKeeper, dictionary_bytes, numbered, require_positive
 from llmzip.looking import decoded_size
 from llmzip.models.catalog import DEFAULT_MODEL
+from llmzip.reference import Reference
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -37,6 +39,7 @@ class Decompressor(ModelKeeper):
     model: where the model is, if not where the file says; its fingerprint must fit all the same.
     default_model: the model of files that name none, as small ones with a dictionary do.
     dictionary: what files need that were made with one; others do not mind it.
+    patch_from: what files need that were made from it; others do not mind it. As for Compressor.
     device, threads, batch, quiet: as for Compressor.
     force_foreign: try files that the float predictor made on another machine.
     max_output: how many bytes a source may decode to. None allows what no text exceeds: a GiB and
@@ -56,6 +59,7 @@ class Decompressor(ModelKeeper):
         threads: int | None = None,
         batch: int | None = None,
         dictionary: ReadableBuffer | None = None,
+        patch_from: ReadableBuffer | str | os.PathLike[str] | None = None,
         default_model: str = DEFAULT_MODEL,
         force_foreign: bool = False,
         max_output: int | None = None,
@@ -66,6 +70,7 @@ class Decompressor(ModelKeeper):
         super().__init__()
         require_positive(threads=threads, batch=batch, max_output=max_output, memlimit=memlimit)
         self._dictionary = None if dictionary is None else dictionary_bytes(dictionary)
+        self._reference = None if patch_from is None else Reference(patch_from)
         self._name = model
         self._default_model = default_model
         self._batch = batch
@@ -120,6 +125,7 @@ class Decompressor(ModelKeeper):
                 max_output=self._max_output,
                 memlimit=self._memlimit,
                 known=known,
+                reference=self._opened_reference(),
             )
 
         return self._kept.call(work)
@@ -276,6 +282,7 @@ class Decompressor(ModelKeeper):
             max_output=self._max_output,
             memlimit=self._memlimit,
             known=known,
+            reference=self._opened_reference(),
         )
 
     def pushed(self) -> PushDecoder:
@@ -285,7 +292,8 @@ class Decompressor(ModelKeeper):
         """
         from llmzip.codec.push import PushDecoder
 
-        return PushDecoder(self._open, self._batch, self._max_output, self._memlimit)
+        limits = self._max_output, self._memlimit
+        return PushDecoder(self._open, self._batch, *limits, self._opened_reference())
 
     def access(self, source: BinaryIO) -> GroupAccess:
         """Return what decompresses any group of `source`, which must be able to seek.
@@ -338,6 +346,9 @@ class Decompressor(ModelKeeper):
             )
 
         return self._kept.call(work)
+
+    def _opened_reference(self) -> BinaryIO | None:
+        return None if self._reference is None else self._reference.open()
 
     def _open(self, ref: ModelRef | None, options: Options) -> OpenedPredictor:
         return self._kept.model((ref, options), partial(self._open_checked, ref, options))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from llmzip.buffers import as_stream
-from llmzip.errors import UsageError
+from llmzip.errors import PatchError
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -44,7 +44,7 @@ class Reference:
     source: a path, or anything with the buffer protocol. What it holds is looked at when it is
     wanted; it must be the same all the time.
 
-    Raises UsageError for more than a GiB, for nothing, and for a path that is no regular file;
+    Raises PatchError for more than a GiB, for nothing, and for a path that is no regular file;
     OSError; TypeError for anything else.
     """
 
@@ -55,13 +55,13 @@ class Reference:
             self._data = b""
             status = path.stat()
             if not stat.S_ISREG(status.st_mode):
-                raise UsageError(f"{path}: only a regular file can be a reference")
+                raise PatchError(f"{path}: only a regular file can be a reference")
             self.n_bytes = status.st_size
         else:
             self._path, self._data = None, as_stream(source).getvalue()
             self.n_bytes = len(self._data)
         if not 1 <= self.n_bytes <= MAX_REFERENCE_BYTES:
-            raise UsageError(
+            raise PatchError(
                 f"{self._path or 'a reference'}: a reference has 1 to {MAX_REFERENCE_BYTES:,} "
                 f"bytes, this has {self.n_bytes:,}"
             )
@@ -74,7 +74,7 @@ class Reference:
     def learnt(self) -> Learnt:
         """Return what compressing wants of it: found at the first call.
 
-        Raises OSError; UsageError where the file has another size by now.
+        Raises OSError; PatchError where the file has another size by now.
         """
         if self._learnt is None:
             self._learnt = self._learn()
@@ -97,7 +97,7 @@ class Reference:
         with stream:
             anchors = learn_reference(blocks())
         if anchors.n_bytes != self.n_bytes:
-            raise UsageError(f"{self._path}: the reference has changed while it was read")
+            raise PatchError(f"{self._path}: the reference has changed while it was read")
         return Learnt(container.Reference(checksum.digest(), self.n_bytes), text, anchors)
 
     def __reduce__(self) -> tuple[type[Reference], tuple[bytes | Path]]:

@@ -1,41 +1,24 @@
-"""Copies for the groups of a text: found as its level says, given by others, or none."""
+"""Who finds the copies of a text's groups, as its level says."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO
 
+from llmzip.codec.groups import FindCopies, no_copies
 from llmzip.codec.levels import Copies, Level
 from llmzip.layout.earlier import Earlier, Reread, Spool, WithReference
+from llmzip.layout.planned import Repeat
 
 if TYPE_CHECKING:
-    from llmzip.layout.copies import CopyFinder, FoundCopy
+    from llmzip.layout.copies import CopyFinder
     from llmzip.reference import Learnt
 
 _LEAST_BYTES = 600  # of a text alone that can hold a copy
 
 
-class Copying(Protocol):
-    """What knows the copies of groups."""
-
-    def feed(self, group: bytes) -> Sequence[FoundCopy]:
-        """Return the copies of the next group: in its coordinates, in order, disjoint."""
-
-
-@dataclass(frozen=True)
-class GivenCopies:
-    """Those of a single group, found elsewhere."""
-
-    copies: Sequence[FoundCopy] = ()
-
-    def feed(self, _group: bytes) -> Sequence[FoundCopy]:
-        """Return them."""
-        return self.copies
-
-
-class Finding:
+class _Finding:
     """Finds them. The kernels are loaded at the first group that may have any."""
 
     def __init__(self, earlier: Earlier, reference: Learnt | None, *, independent: bool) -> None:
@@ -44,8 +27,8 @@ class Finding:
         self._independent = independent
         self._finder: CopyFinder | None = None
 
-    def feed(self, group: bytes) -> Sequence[FoundCopy]:
-        """Return the copies of the next group; shorter groups than the first come last only."""
+    def feed(self, group: bytes) -> Sequence[Repeat]:
+        """Return the copies of the next group; after a short one none comes."""
         if self._finder is None:
             if len(group) < _LEAST_BYTES and self._reference is None:
                 return ()
@@ -59,19 +42,19 @@ class Finding:
         return CopyFinder(self._earlier, anchors, independent=self._independent)
 
 
-def copying_of(
+def finding_copies(
     level: Level, reference: Learnt | None = None, source: BinaryIO | None = None
-) -> Copying:
+) -> FindCopies:
     """Return what finds the copies of a text as `level` says; from a reference always.
 
     source: what all of the text is read from, from where it stands now; None if that is unknown.
     """
     if reference is None and level.copies is Copies.NONE:
-        return GivenCopies()
+        return no_copies
     text: Earlier = Reread(source) if source is not None and _is_reread(source) else Spool()
     if reference is not None:
         text = WithReference(reference.text, reference.record.n_bytes, text)
-    return Finding(text, reference, independent=level.copies is not Copies.ACROSS)
+    return _Finding(text, reference, independent=level.copies is not Copies.ACROSS).feed
 
 
 def _is_reread(source: BinaryIO) -> bool:
@@ -79,5 +62,5 @@ def _is_reread(source: BinaryIO) -> bool:
     if isinstance(source, io.BytesIO):
         return True
     is_buffered = isinstance(source, io.BufferedReader | io.BufferedRandom)
-    raw = source.raw if is_buffered else source
+    raw: object = source.raw if is_buffered else source  # type: ignore[attr-defined]
     return isinstance(raw, io.FileIO) and raw.seekable()
