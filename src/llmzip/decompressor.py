@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from llmzip.codec.access import CodedPart, GroupAccess, Parts
     from llmzip.codec.decode import Known
     from llmzip.codec.decode_many import AheadProgress
+    from llmzip.codec.parts import EncodedPart
     from llmzip.codec.push import PushDecoder
     from llmzip.container import ModelRef, Options
     from llmzip.predict import OpenedPredictor
@@ -341,6 +342,25 @@ class Decompressor(ModelKeeper):
                 self._open,
                 self._batch,
                 progress or unseen,
+                max_output=self._max_output,
+                memlimit=self._memlimit,
+            )
+
+        return self._kept.call(work)
+
+    def decode_after(self, part: EncodedPart, start: int, text: BinaryIO) -> bytes:
+        """Return what a group decodes to that was made by Compressor.encode_part.
+
+        It may copy from what stands before byte `start` of `text`, which can seek, and from the
+        reference. Raises as decompress does.
+        """
+        from llmzip.codec.parts import decode_after
+        from llmzip.layout.earlier import Past
+
+        def work() -> bytes:
+            past = Past(text, self._opened_reference())
+            return decode_after(
+                *(part, start, past, self._open, self._batch),
                 max_output=self._max_output,
                 memlimit=self._memlimit,
             )

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from llmzip.codec.access import CodedPart, assembled, decoded_chunks
+from llmzip.codec.assembly import LaidOut
 from llmzip.codec.encode import GroupEncoder
 from llmzip.codec.levels import Level
 from llmzip.codec.model import OpenedModel, OpenToDecode, OpenToEncode, Progress, unseen
 from llmzip.codec.stats import Stats, count_wave
 from llmzip.container import (
     Chunk,
+    Kind,
     ModelRef,
     Options,
     Reader,
@@ -26,9 +28,11 @@ from llmzip.container import (
     Wave,
     Writer,
     chunk_checksum,
+    read_index,
 )
 from llmzip.errors import CorruptError, ResumeError
 from llmzip.layout.planned import Repeat
+from llmzip.layout.weave import Past
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,37 @@ def decode_part(
     stats.n_bytes = len(text)
     stats.seconds = time.monotonic() - begin_s
     return text, stats
+
+
+def decode_after(
+    part: EncodedPart,
+    start: int,
+    past: Past,
+    open_model: OpenToDecode,
+    n_lanes: int | None = None,
+    *,
+    max_output: int | None = None,
+    memlimit: int | None = None,
+) -> bytes:
+    """Return what a group decodes to that was encoded for place `start` of a text.
+
+    past: that text before it, and the reference. Raises as decode_stream does.
+    """
+    source = io.BytesIO(part.member)
+    (index,) = read_index(source)
+    chunks = decoded_chunks(
+        *(source, index, 0, open_model, n_lanes),
+        n_file_bytes=len(part.member),
+        max_output=max_output,
+        memlimit=memlimit,
+    )
+    head, data = next(chunks)
+    if head.kind is not Kind.LAYOUT:
+        return b"".join([data, *(data for _, data in chunks)])
+    group = LaidOut(head, data, memlimit)
+    for _, data in chunks:
+        group.put(data)
+    return group.woven(start, past)
 
 
 class PartWriter:

@@ -11,7 +11,9 @@ from typing import BinaryIO, Protocol, cast
 
 import xxhash
 
-from llmzip.layout.history import History
+from llmzip.errors import CorruptError
+from llmzip.layout.history import History, Reference
+from llmzip.layout.text import Text
 
 BLOCK_BYTES = 1 << 16
 _KEPT_BLOCKS = 64
@@ -109,3 +111,23 @@ class WithReference:
         if stop > n:
             data += self._text.read(max(start - n, 0), stop - n)
         return data if len(data) == stop - start else b""
+
+
+class Past:
+    """What stands before any byte of a text that is there as a file, as weaving asks for it."""
+
+    def __init__(self, text: BinaryIO, reference: BinaryIO | None) -> None:
+        self._text = Reference(text)
+        self._reference = None if reference is None else Reference(reference)
+
+    def read(self, start: int, stop: int) -> Text:
+        """Return bytes `start` to `stop` (exclusive) of the text; before 0 of the reference.
+
+        Raises CorruptError where nothing stands.
+        """
+        data, n = b"", 0 if self._reference is None else self._reference.n_bytes
+        if start < -n:
+            raise CorruptError("a layout copies what stands before all text")
+        if start < 0 and self._reference is not None:
+            data = self._reference.read(start + n, min(stop, 0) + n)
+        return Text(data + self._text.read(max(start, 0), max(stop, 0)))

@@ -19,7 +19,7 @@ def write_packed(run: Run, groups: Groups, source: BinaryIO, sink: BinaryIO) -> 
     Raises what a group's worker has raised; CorruptError or UsageError where the source is not
     what the groups were made of.
     """
-    writer = PartWriter(sink)
+    writer = PartWriter(sink, groups.reference)
     for unit in groups.units:
         part = run.part(unit)
         assert isinstance(part, EncodedPart)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+from llmzip.codec.groups import FindCopies
 from llmzip.codec.many import BATCH_BYTES, BATCH_TEXTS
 from llmzip.compressor import Compressor
-from llmzip.container import End
+from llmzip.container import End, Reference
 from llmzip.decompressor import Decompressor
+from llmzip.layout.planned import Repeat
 from llmzip.spread.places import Span, State, opened
 from llmzip.spread.units import OneGroup, WholeFiles
 
@@ -30,10 +33,15 @@ class InputFile:
 
 @dataclass(frozen=True)
 class Cut:
-    """A large file in groups. end: what their text must come to, where they are decoded."""
+    """A large file in groups.
+
+    end: what their text must come to, where they are decoded. reference: what they may copy from,
+        where they are encoded.
+    """
 
     groups: list[OneGroup]
     end: End | None = None
+    reference: Reference | None = None
 
 
 class Cutter(Protocol):
@@ -42,23 +50,76 @@ class Cutter(Protocol):
     def cut(self, file: InputFile) -> Cut | None:
         """Return a file's groups; None of one that is dealt with as a whole. Raises OSError."""
 
+    def prepared(self, unit: OneGroup) -> OneGroup:
+        """Return a group of what cut() has returned as a worker wants it.
+
+        Those of a file come in order. Raises as Span.read.
+        """
+
 
 class TextCutter:
-    """Cuts what is to be compressed."""
+    """Cuts what is to be compressed, and finds the copies in it: workers see but their groups."""
 
     def __init__(self, compressor: Compressor) -> None:
+        self._compressor = compressor
         self._group_bytes = compressor.group_bytes
+        self._walk: _Walk | None = None
 
     def cut(self, file: InputFile) -> Cut | None:
         """Return the groups of a file that is not small."""
         if file.state.n_bytes <= BATCH_BYTES:
             return None
-        return Cut(list(self._groups(file)))
+        return Cut(list(self._groups(file)), reference=self._compressor.reference)
+
+    def prepared(self, unit: OneGroup) -> OneGroup:
+        """Return a group with its copies."""
+        (span,) = unit.spans
+        if self._walk is None or not self._walk.leads_to(span):
+            if self._walk is not None:
+                self._walk.close()
+            self._walk = _Walk(self._compressor, span)
+        copies = self._walk.copies(span)
+        return replace(unit, copies=None if copies is None else tuple(copies))
 
     def _groups(self, file: InputFile) -> Iterator[OneGroup]:
         for start in range(0, file.state.n_bytes, self._group_bytes):
             stop = min(start + self._group_bytes, file.state.n_bytes)
             yield OneGroup((Span(file.place, start, stop, file.state),))
+
+
+class _Walk:
+    """Through a file, group by group, for the copies in it."""
+
+    def __init__(self, compressor: Compressor, span: Span) -> None:
+        """`span`: any of the file. Raises OSError."""
+        self._group_bytes = compressor.group_bytes
+        self._done = replace(span, start=0, stop=0)
+        self._open = ExitStack()
+        stream = self._open.enter_context(opened(span.place))
+        self._find = compressor.finding_copies(stream)
+
+    def leads_to(self, span: Span) -> bool:
+        """Return whether `span` is a group of the file that is still ahead."""
+        done = self._done
+        return (done.place, done.state) == (span.place, span.state) and done.stop <= span.start
+
+    def copies(self, span: Span) -> Sequence[Repeat] | None:
+        """Return those of a group; None where it copies from itself alone. Raises as Span.read."""
+        if self._find is None:
+            return None
+        while self._done.stop < span.start:  # groups that somebody else has dealt with
+            stop = self._done.stop
+            self._take(self._find, replace(span, start=stop, stop=stop + self._group_bytes))
+        return self._take(self._find, span)
+
+    def close(self) -> None:
+        """Be done with the file."""
+        self._open.close()
+
+    def _take(self, find: FindCopies, span: Span) -> Sequence[Repeat]:
+        copies = find(span.read())
+        self._done = span
+        return copies
 
 
 class PackedCutter:
@@ -80,6 +141,10 @@ class PackedCutter:
             for part in parts.groups
         ]
         return Cut(groups, parts.end)
+
+    def prepared(self, unit: OneGroup) -> OneGroup:
+        """Return it as it is."""
+        return unit
 
 
 class Batch:

@@ -19,6 +19,7 @@ from typing import Any
 
 from llmzip.codec.access import CodedPart
 from llmzip.errors import UsageError
+from llmzip.layout.planned import Repeat
 from llmzip.ownership import make_private
 from llmzip.spread.packing import pack, unpack
 from llmzip.spread.places import Span, State
@@ -58,9 +59,15 @@ class Manifest:
             self._read(line)
         self._file.write(b"\n")  # after a line that was cut off
 
-    def key(self, span: Span, part: CodedPart | None = None) -> str:
+    def key(
+        self,
+        span: Span,
+        part: CodedPart | None = None,
+        copies: Sequence[Repeat] | None = None,
+    ) -> str:
         """Return what stands for a file or group, whose bytes are read. Raises as Span.read."""
         how = "" if part is None else f"{part.options} {part.model}"
+        how += "" if not copies else repr([(one.start, one.stop, one.distance) for one in copies])
         known = digest(f"{self._settings}\0{how}".encode())
         return digest(known + digest(span.read())).hex()
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from llmzip.codec.many import BATCH_TEXTS
 from llmzip.codec.parts import EncodedPart
-from llmzip.container import End
+from llmzip.container import End, Reference
 from llmzip.errors import LlmzipError
 from llmzip.spread.cutting import Batch, Cutter, InputFile
 from llmzip.spread.dealer import Counts, Dealer
@@ -45,11 +45,16 @@ Look = Callable[[int], InputFile | None]
 
 @dataclass(frozen=True)
 class Groups:
-    """The units of a large file. end: what their text must come to, where they are decoded."""
+    """The units of a large file.
+
+    end: what their text must come to, where they are decoded. reference: what they may copy from,
+        where they are encoded.
+    """
 
     units: tuple[int, ...]
     state_n_bytes: int
     end: End | None
+    reference: Reference | None = None
 
 
 @dataclass
@@ -243,6 +248,11 @@ class Run:
     def _give(self, number: int, unit: Unit) -> None:
         pending = self._pending[number]
         self._n_ahead += pending.n_bytes
+        try:
+            unit = self._cutter.prepared(unit) if isinstance(unit, OneGroup) else unit
+        except (LlmzipError, OSError) as exc:
+            self._have(number, Failed(exc))
+            return
         if (found := self._found(pending, unit)) is not None:
             self._have(number, found)
         else:
@@ -253,7 +263,7 @@ class Run:
         if self._manifest is None or not isinstance(unit, OneGroup):
             return None
         with suppress(LlmzipError, OSError):  # whoever is to do it will say
-            pending.keys = [self._manifest.key(unit.spans[0], unit.part)]
+            pending.keys = [self._manifest.key(unit.spans[0], unit.part, unit.copies)]
             self._keys.setdefault(pending.files[0], []).extend(pending.keys)
             return self._manifest.part(pending.keys[0])
         return None
@@ -273,7 +283,7 @@ class Run:
                 self._add_small(number, file)
                 return
             units = tuple(self._announce((number,), unit) for unit in cut.groups)
-            self._groups[number] = Groups(units, file.state.n_bytes, cut.end)
+            self._groups[number] = Groups(units, file.state.n_bytes, cut.end, cut.reference)
 
     def _add_small(self, number: int, file: InputFile) -> None:
         if self._manifest is not None:

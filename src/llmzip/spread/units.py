@@ -9,6 +9,7 @@ import xxhash
 from llmzip.codec.access import CodedPart
 from llmzip.codec.parts import EncodedPart
 from llmzip.codec.stats import Stats
+from llmzip.layout.planned import Repeat
 from llmzip.spread.places import Span, is_url
 
 
@@ -27,10 +28,15 @@ class WholeFiles:
 
 @dataclass(frozen=True)
 class OneGroup:
-    """A group of a large file. part: what there is to know of it, to decode it."""
+    """A group of a large file.
+
+    part: what there is to know of it, to decode it. copies: what of it was there before, to encode
+        it; None where it copies from itself alone.
+    """
 
     spans: tuple[Span]
     part: CodedPart | None = None
+    copies: tuple[Repeat, ...] | None = None
 
 
 Unit = WholeFiles | OneGroup

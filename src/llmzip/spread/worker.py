@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from llmzip.codec.model import Progress, unseen
+from llmzip.codec.parts import EncodedPart
 from llmzip.codec.stats import Stats
 from llmzip.compressor import Compressor
 from llmzip.decompressor import Decompressor
 from llmzip.errors import LlmzipError, TrailingError, VerifyError
+from llmzip.spread.places import opened
 from llmzip.spread.units import (
     Failed,
     Made,
@@ -59,8 +61,8 @@ class Worker:
         if unit.part is not None:
             text, stats = self._decompressor().decode_part(data, unit.part, progress)
             return MadeText(text, stats)
-        part = self._compressor().encode_part(data, progress)
-        self._verify([part.member], [data])
+        part = self._compressor().encode_part(data, progress, unit.copies)
+        self._verify_part(part, unit, data)
         return part
 
     def _whole_files(self, unit: WholeFiles, progress: Progress) -> MadeFiles:
@@ -106,10 +108,16 @@ class Worker:
             return
         for decoded, text in zip(self._tools.verifier.decompress_many(files), texts, strict=True):
             if decoded != text:
-                raise VerifyError(
-                    "what was made decodes to something else than the input, nothing is kept: "
-                    "llmzip or this machine is at fault; try again"
-                )
+                raise _differs()
+
+    def _verify_part(self, part: EncodedPart, unit: OneGroup, data: bytes) -> None:
+        """Do the same for a group, which may copy from what stands before it in its file."""
+        if self._tools.verifier is None:
+            return
+        span = unit.spans[0]
+        with opened(span.place) as text:
+            if self._tools.verifier.decode_after(part, span.start, text) != data:
+                raise _differs()
 
     def _compressor(self) -> Compressor:
         assert self._tools.compressor is not None
@@ -118,6 +126,13 @@ class Worker:
     def _decompressor(self) -> Decompressor:
         assert self._tools.decompressor is not None
         return self._tools.decompressor
+
+
+def _differs() -> VerifyError:
+    return VerifyError(
+        "what was made decodes to something else than the input, nothing is kept: "
+        "llmzip or this machine is at fault; try again"
+    )
 
 
 def _made(data: bytes, source: bytes, stats: Stats) -> Made:
