@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from llmzip.buffers import as_stream
 from llmzip.errors import PatchError
@@ -36,6 +36,13 @@ class Learnt:
     record: container.Reference
     text: Earlier
     anchors: LearntReference
+
+
+class _OwnFile(io.FileIO):
+    """A file that is open as long as anybody has it."""
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class Reference:
@@ -69,7 +76,9 @@ class Reference:
 
     def open(self) -> BinaryIO:
         """Return what it holds, as a new stream that can seek. Raises OSError."""
-        return io.BytesIO(self._data) if self._path is None else self._path.open("rb")
+        if self._path is None:
+            return io.BytesIO(self._data)
+        return cast(BinaryIO, _OwnFile(self._path))
 
     def learnt(self) -> Learnt:
         """Return what compressing wants of it: found at the first call.

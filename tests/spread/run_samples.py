@@ -22,6 +22,8 @@ from llmzip.spread.worker import Tools, Worker
 
 COMPRESSOR = llmzip.Compressor(level=1, threads=1)
 COMPRESSOR._level = replace(COMPRESSOR._level, group_bytes=100_000)  # files of many bytes take long
+COPYING = llmzip.Compressor(level=3, threads=1)
+COPYING._level = replace(COPYING._level, group_bytes=100_000)
 DECOMPRESSOR = llmzip.Decompressor(threads=1)
 
 
@@ -48,15 +50,15 @@ def some_files(folder: Path) -> list[Path]:
     return [folder / name for name in contents]
 
 
-def packed(path: Path) -> bytes:
+def packed(path: Path, compressor: llmzip.Compressor = COMPRESSOR) -> bytes:
     """What one process makes of a file."""
-    return _packed(path.read_bytes())
+    return _packed(path.read_bytes(), compressor)
 
 
 @lru_cache(maxsize=32)
-def _packed(data: bytes) -> bytes:
+def _packed(data: bytes, compressor: llmzip.Compressor) -> bytes:
     sink = io.BytesIO()
-    COMPRESSOR.compress(io.BytesIO(data), sink)
+    compressor.compress(io.BytesIO(data), sink)
     return sink.getvalue()
 
 
@@ -75,8 +77,8 @@ class Counted:
         return self.worker.do(unit)
 
 
-def compressing() -> Counted:
-    return Counted(Worker(Tools(COMPRESSOR)))
+def compressing(compressor: llmzip.Compressor = COMPRESSOR) -> Counted:
+    return Counted(Worker(Tools(compressor)))
 
 
 def decompressing() -> Counted:
@@ -94,6 +96,7 @@ def compress_all(
     pool: FakePool | None = None,
     manifest: Manifest | None = None,
     ahead_bytes: int | None = None,
+    compressor: llmzip.Compressor = COMPRESSOR,
 ) -> list[bytes | None]:
     """What a run makes of files; None of one that is left to be done alone."""
 
@@ -104,7 +107,7 @@ def compress_all(
         pool or pool_of(do),
         len(files),
         look,
-        TextCutter(COMPRESSOR),
+        TextCutter(compressor),
         manifest=manifest,
         ahead_bytes=ahead_bytes,
     )

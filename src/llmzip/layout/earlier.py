@@ -32,21 +32,24 @@ class Earlier(Protocol):
 class Reread:
     """A text that is read again from its source, from where that stands now on.
 
-    The source stands where it stood after each call. All that is noted, but for the last, comes
-    in whole blocks.
+    The source stands where it stood after each call.
     """
 
     def __init__(self, source: BinaryIO) -> None:
         self._source = source
         self._begin = source.tell()
-        self._checksums: list[int] = []
+        self._checksums: list[int] = []  # of whole blocks
+        self._rest = b""  # what came after them
         self._kept: OrderedDict[int, bytes] = OrderedDict()  # the latest that were asked for, last
 
     def note(self, data: bytes) -> None:
         """Take what comes next, as it was read."""
+        data = self._rest + data
+        n_whole = len(data) // BLOCK_BYTES * BLOCK_BYTES
         view = memoryview(data)
-        for at in range(0, len(data), BLOCK_BYTES):
+        for at in range(0, n_whole, BLOCK_BYTES):
             self._checksums.append(xxhash.xxh3_64_intdigest(view[at : at + BLOCK_BYTES]))
+        self._rest = data[n_whole:]
 
     def read(self, start: int, stop: int) -> bytes:
         """Return bytes `start` up to `stop` (exclusive); none where they have changed."""
@@ -58,6 +61,8 @@ class Reread:
         return joined[start - first * BLOCK_BYTES : stop - first * BLOCK_BYTES]
 
     def _block(self, number: int) -> bytes | None:
+        if number == len(self._checksums):
+            return self._rest
         block = self._kept.pop(number, None) or self._read_block(number)
         if block is not None:
             self._kept[number] = block
