@@ -161,6 +161,7 @@ class Decompressor(ModelKeeper):
                 on_trailing or _but_padding,
                 max_output=self._max_output,
                 memlimit=self._memlimit,
+                reference=self._opened_reference(),
             )
 
         return self._kept.call(work)
@@ -311,6 +312,7 @@ class Decompressor(ModelKeeper):
             self._batch,
             max_output=self._max_output,
             memlimit=self._memlimit,
+            reference=self._opened_reference(),
         )
 
     def parts(self, source: BinaryIO) -> Parts | None:

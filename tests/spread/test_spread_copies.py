@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import pickle
 from contextlib import closing
 from dataclasses import replace
@@ -13,7 +12,6 @@ from fake_pool import FakePool, FakeWorker
 from run_samples import COPYING, Counted, compress_all, compressing, noise, packed
 
 import llmzip
-from llmzip.errors import VerifyError
 from llmzip.spread.manifest import Manifest
 from llmzip.spread.places import State
 from llmzip.spread.units import Failed, OneGroup
@@ -43,14 +41,11 @@ def with_reference(path: Path) -> llmzip.Compressor:
 def test_copies_from_other_groups_are_those_of_one_process(files: list[Path]) -> None:
     made = compress_all(files, compressing(COPYING), compressor=COPYING)
     assert made == [packed(path, COPYING) for path in files]
-    assert [len(data) < 0.55 * path.stat().st_size for data, path in zip(made, files)] == [  # type: ignore[arg-type]
-        True,
-        False,
-        True,
-    ]
     for data, path in zip(made, files, strict=True):
         assert data is not None
         assert llmzip.decompress(data) == path.read_bytes()
+    assert made[2] is not None
+    assert len(made[2]) < 0.51 * files[2].stat().st_size
 
 
 def test_a_reference_is_named_once_for_all_parts(files: list[Path], tmp_path: Path) -> None:
@@ -103,10 +98,3 @@ def test_a_worker_verifies_groups_that_copy(files: list[Path]) -> None:
     span = replace(span, data=data, state=State(len(other), ""))
     found = Worker(tools).do(replace(unit, spans=(span,)))
     assert isinstance(found, Failed)
-
-
-def test_what_a_worker_cannot_verify_is_said() -> None:
-    assert issubclass(VerifyError, llmzip.LlmzipError)
-    with closing(llmzip.Decompressor()) as decompressor, pytest.raises(llmzip.FormatError):
-        part = COPYING.encode_part(noise(1000))
-        decompressor.decode_after(replace(part, member=part.member[:-9]), 0, io.BytesIO())

@@ -14,7 +14,6 @@ sys.path += [str(Path(__file__).parents[1] / "codec")]  # a model in millisecond
 from codec_samples import FakeModel, awkward, encode, foretold, words
 
 from llmzip.codec.access import parts_of
-from llmzip.codec.copying import finding_copies
 from llmzip.codec.levels import LEVELS, Level
 from llmzip.codec.parts import PartWriter, decode_part, encode_part
 from llmzip.codec.stats import Stats
@@ -47,11 +46,10 @@ def texts(model: FakeModel) -> dict[str, bytes]:
 
 def in_parts(model: FakeModel, text: bytes, level: Level) -> bytes:
     sink = io.BytesIO()
-    writer, find_copies = PartWriter(sink), finding_copies(level)
+    writer = PartWriter(sink)
     for start in range(0, len(text), level.group_bytes):
         data = text[start : start + level.group_bytes]
-        part = encode_part(data, model.open_to_encode, level, copies=find_copies(data))
-        writer.add(part, data)
+        writer.add(encode_part(data, model.open_to_encode, level), data)
     stats = writer.finish()
     assert (stats.n_bytes, stats.n_file_bytes) == (len(text), len(sink.getvalue()))
     return sink.getvalue()
@@ -69,7 +67,7 @@ def test_the_bytes_are_those_of_one_run(
 def test_any_group_decodes_from_its_own_bytes(
     model: FakeModel, texts: dict[str, bytes], level: Level
 ) -> None:
-    packed = encode(model, texts["mixed"], level.independent())
+    packed = encode(model, texts["mixed"], level)
     parts = parts_of(io.BytesIO(packed))
     assert parts is not None
     assert len(parts.groups) > 2
@@ -85,10 +83,9 @@ def test_files_that_have_no_groups_to_spread_say_so(
     model: FakeModel, texts: dict[str, bytes]
 ) -> None:
     one = encode(model, texts["one group"], SMALL)
-    several = encode(model, texts["mixed"], SMALL.independent())
-    copying = encode(model, texts["mixed"], SMALL)
+    several = encode(model, texts["mixed"], SMALL)
     assert parts_of(io.BytesIO(several)) is not None
-    for file in (one, copying, several * 2, several + bytes(9), several + b"more", several[:-1], b""):
+    for file in (one, several * 2, several + bytes(9), several + b"more", several[:-1], b""):
         assert parts_of(io.BytesIO(file)) is None
     with pytest.raises(LimitError, match="--max-output"):
         parts_of(io.BytesIO(several), max_output=100)
