@@ -69,6 +69,7 @@ def _spread(settings: Settings) -> Spreadable:
     from llmzip.spread.cutting import TextCutter
     from llmzip.spread.worker import Tools
 
+    settings.require_reference_everywhere()
     own = settings.for_worker()
     compressor = own.compressor()
     tools = Tools(compressor, verifier=own.decompressor() if settings.verify else None)

@@ -61,5 +61,6 @@ def _spread(settings: Settings) -> Spreadable:
     from llmzip.spread.cutting import PackedCutter
     from llmzip.spread.worker import Tools
 
+    settings.require_reference_everywhere()
     decompressor = settings.for_worker().decompressor()
     return Spreadable(Tools(decompressor=decompressor), PackedCutter(decompressor), "decompress")

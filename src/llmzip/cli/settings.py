@@ -92,6 +92,14 @@ class Settings:
             return self
         return replace(self, threads=max(1, usable_processors() // (self.processes or 1)))
 
+    def require_reference_everywhere(self) -> None:
+        """Raise UsageError where not all who do the work have the reference."""
+        if self.ray is not None and self.patch_from is not None:
+            raise UsageError(
+                "--patch-from does not go with --ray, whose machines may not have that file: "
+                "leave one of them out, or use --processes"
+            )
+
     def compressor(self) -> Compressor:
         """Return what compresses so. Raises UsageError, OSError."""
         return Compressor(

@@ -1,0 +1,95 @@
+"""--patch-from and --independent, as they are typed: all commands, and errors of one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+from pathlib import Path
+
+import pytest
+from cli_runner import COMMAND, environment, fails, llmzip, succeeds
+
+OLD = random.Random(1).randbytes(200_000)
+NEW = OLD[:50_000] + b"changed" + OLD[51_000:]
+TWICE = random.Random(2).randbytes(700_000) * 3
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "old").write_bytes(OLD)
+    (tmp_path / "new").write_bytes(NEW)
+    return tmp_path
+
+
+def test_there_and_back_in_a_shell(folder: Path) -> None:
+    script = """set -eu -o pipefail
+        $LLMZIP compress --patch-from old new
+        [ "$(wc -c <new.llmz)" -lt 300 ]
+        $LLMZIP cat --patch-from=old new.llmz | cmp - new
+        $LLMZIP -t --patch-from old new.llmz
+        $LLMZIP <new --patch-from old | cmp - new.llmz  # from a pipe, to a pipe
+        $LLMZIP -c --processes 1 --patch-from old new | cmp - new.llmz
+        rm new; $LLMZIP -d --rm --patch-from old new.llmz; [ ! -e new.llmz ]
+        $LLMZIP compress --verify --patch-from old new
+        $LLMZIP cat --range 49998:50010 --patch-from old new.llmz
+    """
+    env = environment(LLMZIP=" ".join(COMMAND))
+    result = subprocess.run(
+        ["bash", "-c", script], cwd=folder, env=env, capture_output=True, check=False
+    )
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert result.stdout == NEW[49_998:50_010]
+
+
+def test_several_files_each_name_it(folder: Path) -> None:
+    (folder / "newer").write_bytes(NEW[:60_000])
+    succeeds(llmzip("--patch-from", "old", "new", "newer", cwd=folder))
+    found = json.loads(succeeds(llmzip("list", "--json", "new.llmz", "newer.llmz", cwd=folder)))
+    assert [one["references"][0]["bytes"] for one in found] == [len(OLD)] * 2
+    assert succeeds(llmzip("cat", "--patch-from", "old", "newer.llmz", cwd=folder)) == NEW[:60_000]
+
+
+@pytest.mark.parametrize("command", ["decompress", "test", "cat"])
+def test_without_it_or_with_another_one(command: str, folder: Path) -> None:
+    succeeds(llmzip("--patch-from", "old", "new", cwd=folder))
+    (folder / "new").unlink()
+    fails(llmzip(command, "new.llmz", cwd=folder), "new.llmz: ", "200,000 bytes", "--patch-from")
+    (folder / "other").write_bytes(OLD[:-1] + b"!")
+    given = ("--patch-from", "other")
+    fails(llmzip(command, *given, "new.llmz", cwd=folder), "new.llmz: ", "another", "--patch-from")
+    assert not (folder / "new").exists()
+
+
+def test_what_cannot_be_a_reference(folder: Path) -> None:
+    for command in ("compress", "decompress"):
+        fails(
+            llmzip(command, "--patch-from", "absent", "new", cwd=folder), "absent", "No such file"
+        )
+        fails(llmzip(command, "--patch-from", ".", "new", cwd=folder), ".: ", "regular file")
+        (folder / "empty").write_bytes(b"")
+        fails(llmzip(command, "--patch-from", "empty", "new", cwd=folder), "empty: ", "1 to ")
+        with (folder / "long").open("wb") as file:
+            os.truncate(file.fileno(), (1 << 30) + 1)  # it takes no room
+        fails(llmzip(command, "--patch-from", "long", "new", cwd=folder), "long: ", "1,073,741,824")
+    fails(llmzip("--patch-from", "old", "--ray", "new", cwd=folder), "--patch-from", "--ray")
+    assert not (folder / "new.llmz").exists()
+
+
+def test_independent_groups_and_others(folder: Path) -> None:
+    (folder / "twice").write_bytes(TWICE)
+    sizes = []
+    for options in (["-3"], ["-3", "--independent"], ["-1"], ["-3", "--processes", "2"]):
+        succeeds(llmzip(*options, "-f", "twice", cwd=folder))
+        assert succeeds(llmzip("cat", "twice.llmz", cwd=folder)) == TWICE
+        sizes.append((folder / "twice.llmz").stat().st_size)
+    copied, independent, level_1, by_processes = sizes
+    assert copied == by_processes < 701_000 < independent < level_1
+
+
+def test_a_run_that_was_stopped_goes_on_with_the_same_copies(folder: Path) -> None:
+    (folder / "twice").write_bytes(TWICE)
+    whole = succeeds(llmzip("-3", "-c", "--patch-from", "old", "twice", cwd=folder))
+    succeeds(llmzip("-3", "--patch-from", "old", "twice", cwd=folder))
+    assert (folder / "twice.llmz").read_bytes() == whole
