@@ -27,8 +27,11 @@ from llmzip.layout.matches import (
 from llmzip.layout.program import MAX_DISTANCE
 from llmzip.layout.stretches import Stretches
 
-LEAST_NEAR_BYTES = 512
-"""Shorter repeats of the group itself are left to the model, which has learnt them."""
+LEAST_NEAR_BYTES = 1 << 11
+"""Shorter repeats of the group itself are left to the model, which has learnt them by then: it
+codes them in fewer bytes than a copy takes, with what it has to know of what follows."""
+SIGHT_BYTES, LEAST_IN_SIGHT_BYTES = 1 << 13, 1 << 12
+"""What is no further back the model may even see, so repeats have to be longer still."""
 LEAST_FAR_BYTES = 128
 LEAST_GOING_BYTES = 32
 """What goes on from the group before is worth its few bytes sooner."""
@@ -168,7 +171,7 @@ class _Search:
         places += self._group
         table.make_room(len(places))
         view = self._base, self._group, self.floor, *self._gap
-        least = LEAST_NEAR_BYTES, LEAST_FAR_BYTES
+        least = LEAST_NEAR_BYTES, LEAST_FAR_BYTES, SIGHT_BYTES, LEAST_IN_SIGHT_BYTES
         found, step = np.zeros(3, dtype=np.int64), 0
         while True:
             step, what, n_taken = next_match(

@@ -67,6 +67,14 @@ def _stop(text: Any, base: int, place: int, distance: int, most: int) -> Any:
     return base + at
 
 
+@inlined
+def _least(least: Any, distance: int, is_near: bool) -> Any:
+    """How long a match has to be: see next_match."""
+    if not is_near:
+        return least[1]
+    return least[0] if distance >= least[2] else least[3]
+
+
 @kernel
 def next_match(
     text: Any,
@@ -91,7 +99,8 @@ def next_match(
     text: what can be seen, up to the end of the group.
     view: the place where `text` begins, that of the group, and what sources may be: from the third
         on, but none between the fourth and the fifth.
-    least: how long matches are, from the group itself and from before it.
+    least: how long matches are, from the group itself, and from before it; and if they are less
+        than the third back from the group itself, the fourth.
     places, hashes: the group's anchors. covered: where the last match ends.
     copied: int64, (n, 2): starts and stops of the stretches that are no source.
     found: filled with the source's place before the anchor, and start and stop of the match.
@@ -118,7 +127,7 @@ def next_match(
                 distance = place - source
                 start = _start(text, base, place, distance, max(covered, low + distance))
                 stop = _stop(text, base, place, distance, min(end, high + distance))
-                if stop - start >= (least[0] if start - distance >= group else least[1]):
+                if stop - start >= _least(least, distance, start - distance >= group):
                     found[1], found[2] = start, stop
                     return step, MATCHED, n_taken
         if is_own:
