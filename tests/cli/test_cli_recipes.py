@@ -74,7 +74,7 @@ def needs(tool: str) -> pytest.MarkDecorator:
 
 def test_every_recipe_is_followed_here() -> None:
     text = "".join(Path(__file__).read_text("utf-8").split())
-    assert len(RECIPES) == PAGE.read_text("utf-8").count("```sh") == 7
+    assert len(RECIPES) == PAGE.read_text("utf-8").count("```sh") == 8
     for title in RECIPES:
         assert f'follow("{title}",folder'.replace(" ", "") in text
 
@@ -105,6 +105,11 @@ def test_logrotate(folder: Path) -> None:
         assert (folder / "logs" / name).read_bytes() == b""
         with llmzip.open(folder / "logs" / f"{name}.1.llmz") as file:
             assert file.read() == LOG
+
+
+def test_versions(folder: Path) -> None:
+    follow("Versions: only what is new", folder)
+    assert (folder / "app.log.new.llmz").stat().st_size < 120
 
 
 A_REPOSITORY = """\

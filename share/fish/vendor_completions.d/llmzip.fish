@@ -25,6 +25,8 @@ complete -c llmzip -l verify -d 'Decode what was written and compare it'
 complete -c llmzip -l recover -d 'Bring back what is whole of a damaged file'
 complete -c llmzip -s m -l model -d 'A name (see llmzip models list), a folder, a .gguf file or a hub id' -x
 complete -c llmzip -l dict -d 'A text like the input, for small files' -r -F
+complete -c llmzip -l patch-from -d 'A file like the input, an older version for one' -r -F
+complete -c llmzip -l independent -d 'Let no group copy what another holds'
 complete -c llmzip -l chunk-tokens -d 'Tokens a chunk at most, instead of the level\'s' -x
 complete -c llmzip -l float -d 'Run the model in floating point'
 complete -c llmzip -l allow-hub -d 'Fetch whatever model of the Hugging Face hub a file names'
