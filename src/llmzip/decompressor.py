@@ -196,6 +196,7 @@ class Decompressor(ModelKeeper):
                 progress or unseen,
                 max_output=self._max_output,
                 memlimit=self._memlimit,
+                reference=self._opened_reference(),
             )
 
         return self._kept.call(work)

@@ -90,3 +90,13 @@ def test_a_reference_that_changes_under_way(old: Path) -> None:
     old.write_bytes(OLD[:-1])
     with pytest.raises(PatchError, match="has changed"):
         compressor.compress(io.BytesIO(NEW), io.BytesIO())
+
+
+def test_damage_takes_no_more_than_it_must(old: Path) -> None:
+    noise = random.Random(9).randbytes(2000)
+    packed = bytearray(llmzip.compress(noise + OLD, patch_from=old))
+    packed[len(packed) // 2] ^= 1  # in the noise
+    sink = io.BytesIO()
+    recovery = llmzip.Decompressor(patch_from=old).recover(io.BytesIO(bytes(packed)), sink)
+    assert sink.getvalue().endswith(OLD)
+    assert [one.n_bytes for one in recovery.lost] == [2000]

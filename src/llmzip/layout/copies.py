@@ -32,7 +32,7 @@ LEAST_NEAR_BYTES = 1 << 11
 codes them in fewer bytes than a copy takes, with what it has to know of what follows."""
 SIGHT_BYTES, LEAST_IN_SIGHT_BYTES = 1 << 13, 1 << 12
 """What is no further back the model may even see, so repeats have to be longer still."""
-LEAST_FAR_BYTES = 128
+LEAST_FAR_BYTES = 192
 LEAST_GOING_BYTES = 32
 """What goes on from the group before is worth its few bytes sooner."""
 
