@@ -1,61 +1,87 @@
-"""Cuts a group's bytes into runs: for the language model, or for the classical codec at once.
+"""Cuts bytes into runs: for the language model, or for a classical codec at once.
 
-Running the model is slow, so data that it cannot help with is told apart first, cheaply, by
-blocks: what is hardly text, what does not compress at all, and what LZMA shrinks to almost
-nothing. A wrong guess costs time or a few per cent, never correctness, for the encoder
-compares the sizes of every run it did give to the model.
+Running the model is slow, so data that it cannot help with is told apart first, cheaply: what is
+no text, at a grain of some hundred bytes; and of texts, by blocks, what does not compress at all
+and what LZMA shrinks to almost nothing. A wrong guess costs time or a few per cent, never
+correctness, for the encoder compares the sizes of all that it did give to the model.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from enum import Enum
+from itertools import pairwise
 
 from llmzip.codec.classical import quick_ratio
 from llmzip.encodings import ENCODINGS
-from llmzip.encodings.detect import SEPARATORS, Found, detect, is_plain, tells_nothing
+from llmzip.encodings.detect import Found, detect, is_plain, tells_nothing
+from llmzip.layout import islands
+from llmzip.layout.dense import find_dense
+from llmzip.layout.islands import find_islands
 
 BLOCK_BYTES = 1 << 16
 PROBE_BYTES = 1 << 12
 MIN_PROBES = 3
-"""Text and binary data are told apart by probes; less than this many of a kind change nothing."""
+"""Encodings are told apart by probes; less than this many of a kind change nothing."""
 
 MIN_MODEL_BYTES = 16  # below this the reference to the model costs more than it can save
-MAX_ALIEN_FRACTION = 0.2  # control characters and broken UTF-8: binaries have more, texts less
 INCOMPRESSIBLE_RATIO = 0.95
+NOISE_RATIO = 0.98
 REDUNDANT_RATIO = 0.03
 MIN_REDUNDANT_BYTES = 1 << 12  # LZMA's first bytes tell nothing about shorter blocks
+MIN_NOISE_BYTES = 1 << 9
 
-_CONTROL = np.zeros(256, dtype=bool)
-_CONTROL[[*range(0x00, 0x09), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F]] = True
-_CONTROL_BUT_SEPARATORS = _CONTROL.copy()
-_CONTROL_BUT_SEPARATORS[list(SEPARATORS)] = False
+
+class Fate(Enum):
+    """What becomes of bytes."""
+
+    MODEL = "text"
+    DENSE = "noise in letters"
+    REDUNDANT = "text that repeats"
+    BINARY = "binary data"
+    NOISE = "noise"
+    RUN = "one byte, over and over"
 
 
 @dataclass(frozen=True)
 class Run:
-    """Bytes start to stop (exclusive) of a group, which share one fate.
+    """Bytes start to stop (exclusive) of some data, which share one fate.
 
     found: the encoding that they seem to be text in; None where that is UTF-8, or they are none.
     """
 
     start: int
     stop: int
-    for_model: bool
+    fate: Fate
     found: Found | None = None
+
+    @property
+    def for_model(self) -> bool:
+        """Whether the language model is to code them."""
+        return self.fate is Fate.MODEL
+
+    def moved(self, by: int) -> Run:
+        """Return the run as it stands in data that begins so many bytes before."""
+        return Run(self.start + by, self.stop + by, self.fate, self.found)
+
+    def part(self, start: int, stop: int) -> Run:
+        """Return bytes `start` to `stop` of the data, which lie in this run."""
+        found = self.found
+        if found is not None:
+            unit = ENCODINGS[found.encoding].unit
+            found = Found(found.encoding, (found.n_before - (start - self.start)) % unit)
+        return Run(start, stop, self.fate, found)
 
 
 @dataclass(frozen=True)
 class _Look:
-    """What some bytes look like: text or not, and in which encoding other than UTF-8.
+    """Which encoding other than UTF-8 some bytes seem to be text in, if any.
 
-    phase: where its characters begin in the group, modulo its unit.
+    phase: where its characters begin, modulo its unit.
     """
 
-    is_text: bool
     encoding: str | None = None
     phase: int = 0
 
@@ -66,30 +92,90 @@ class _Look:
         return Found(self.encoding, (self.phase - start) % ENCODINGS[self.encoding].unit)
 
 
-_TEXT, _BINARY = _Look(True), _Look(False)
+_UTF_8 = _Look()
+_FATES = {
+    islands.TEXT: Fate.MODEL,
+    islands.BINARY: Fate.BINARY,
+    islands.RUN: Fate.RUN,
+}
 
 
 def plan_runs(data: bytes) -> list[Run]:
-    """Return the runs of a group in order: neighbours differ in fate, and together are `data`."""
-    fates: list[tuple[int, _Look]] = []  # where each begins
+    """Return the runs of `data` in order: neighbours differ in fate, and together are all of it."""
+    return merged(run for whole in find_runs(data) for run in by_worth(data, whole))
+
+
+def find_runs(data: bytes) -> list[Run]:
+    """Return what `data` consists of, as far as its bytes alone tell."""
+    if not data:
+        return []
+    runs = [Run(0, len(data), Fate.MODEL)] if is_plain(data) else list(_unlike(data))
+    return [one for run in runs for one in _dense_apart(data, run)]
+
+
+def by_worth(data: bytes, run: Run) -> Iterator[Run]:
+    """Yield the run, or parts of it, with the fate that their compressibility suggests."""
+    if run.fate not in (Fate.MODEL, Fate.BINARY):
+        yield run
+        return
+    for start in range(run.start, run.stop, BLOCK_BYTES):
+        part = run.part(start, min(start + BLOCK_BYTES, run.stop))
+        yield Run(part.start, part.stop, _fate(data[part.start : part.stop], run.fate), part.found)
+
+
+def merged(runs: Iterable[Run]) -> list[Run]:
+    """Return the runs with those made one that follow each other and are alike."""
+    found: list[Run] = []
+    for run in runs:
+        last = found[-1] if found else None
+        if last and last.stop == run.start and last.part(run.start, run.start) == run.part(
+            run.start, run.start
+        ):
+            found[-1] = Run(last.start, run.stop, last.fate, last.found)
+        else:
+            found.append(run)
+    return found
+
+
+def _fate(block: bytes, fate: Fate) -> Fate:
+    """Return what becomes of a block of text or of binary data."""
+    if len(block) < (MIN_NOISE_BYTES if fate is Fate.BINARY else MIN_REDUNDANT_BYTES):
+        return fate
+    ratio = quick_ratio(block)
+    if fate is Fate.BINARY:
+        return Fate.NOISE if ratio >= NOISE_RATIO else fate
+    if ratio < REDUNDANT_RATIO:
+        return Fate.REDUNDANT
+    return fate if ratio < INCOMPRESSIBLE_RATIO else Fate.DENSE
+
+
+def _unlike(data: bytes) -> Iterator[Run]:
+    """Yield the runs of data that is not all UTF-8."""
     for start, stop, look in _stretches(data):
-        for block_start in range(start, stop, BLOCK_BYTES):
-            block = data[block_start : min(block_start + BLOCK_BYTES, stop)]
-            fate = look if look.is_text and suits_model(block, look.found_at(0)) else _BINARY
-            if not fates or fates[-1][1] != fate:
-                fates.append((block_start, fate))
-    starts = [*(start for start, _ in fates), len(data)]
-    return [
-        Run(start, stop, fate.is_text, fate.found_at(start))
-        for (start, fate), stop in zip(fates, starts[1:], strict=True)
-    ]
+        if look.encoding is not None:
+            yield Run(start, stop, Fate.MODEL, look.found_at(start))
+        else:
+            for first, last, what in find_islands(data[start:stop]):
+                yield Run(start + first, start + last, _FATES[what])
+
+
+def _dense_apart(data: bytes, run: Run) -> Iterator[Run]:
+    """Yield the run with what is base64 in its text apart."""
+    if run.fate is not Fate.MODEL or run.found is not None:
+        yield run
+        return
+    at = run.start
+    for first, last in find_dense(data[run.start : run.stop]):
+        if at < run.start + first:
+            yield Run(at, run.start + first, Fate.MODEL)
+        at = run.start + last
+        yield Run(run.start + first, at, Fate.DENSE)
+    if at < run.stop:
+        yield Run(at, run.stop, Fate.MODEL)
 
 
 def _stretches(data: bytes) -> Iterator[tuple[int, int, _Look]]:
-    """Yield start, stop and look of stretches that are worth telling apart.
-
-    A change counts where it lasts: a few binary lines in a text are cheaper with the text.
-    """
+    """Yield start, stop and look of stretches whose encodings are worth telling apart."""
     looks = _looks(data)
     start = 0
     for i in range(1, len(looks)):
@@ -97,39 +183,30 @@ def _stretches(data: bytes) -> Iterator[tuple[int, int, _Look]]:
         changes = looks[i - 1] != looks[i] and len(set(ahead)) == 1
         lasts = len(ahead) == MIN_PROBES and i * PROBE_BYTES - start >= MIN_PROBES * PROBE_BYTES
         if changes and lasts:
-            stop = i * PROBE_BYTES
-            yield start, stop, _look_of_all(data[start:stop], looks[start // PROBE_BYTES : i])
-            start = stop
-    if data:
-        yield start, len(data), _look_of_all(data[start:], looks[start // PROBE_BYTES :])
+            yield start, i * PROBE_BYTES, _most(looks[start // PROBE_BYTES : i])
+            start = i * PROBE_BYTES
+    yield start, len(data), _most(looks[start // PROBE_BYTES :])
 
 
-def _look_of_all(data: bytes, looks: Sequence[_Look]) -> _Look:
-    """Return the look of `data` whose probes have `looks`."""
+def _most(looks: Sequence[_Look]) -> _Look:
     ((most, _),) = Counter(looks).most_common(1)
-    if most.encoding is not None:
-        return most
-    return _TEXT if _is_text(data) else _BINARY
+    return most
 
 
 def _looks(data: bytes) -> list[_Look]:
     """Return what each probe of `data` looks like."""
-    probes = [data[at : at + PROBE_BYTES] for at in range(0, len(data), PROBE_BYTES)]
-    if is_plain(data):
-        return [_TEXT if _is_text(probe) else _BINARY for probe in probes]
-    looks: list[_Look | None] = [
-        None if tells_nothing(probe) else _look(probe, number * PROBE_BYTES)
-        for number, probe in enumerate(probes)
-    ]
+    looks: list[_Look | None] = []
+    for start in range(0, len(data), PROBE_BYTES):
+        probe = data[start : start + PROBE_BYTES]
+        looks.append(None if tells_nothing(probe) else _look(probe, start))
     return _joined(looks)
 
 
 def _look(probe: bytes, start: int) -> _Look:
     found = detect(probe)
     if found is None:
-        return _TEXT if _is_text(probe) else _BINARY
-    unit = ENCODINGS[found.encoding].unit
-    return _Look(True, found.encoding, (start + found.n_before) % unit)
+        return _UTF_8
+    return _Look(found.encoding, (start + found.n_before) % ENCODINGS[found.encoding].unit)
 
 
 def _joined(looks: Sequence[_Look | None]) -> list[_Look]:
@@ -140,35 +217,9 @@ def _joined(looks: Sequence[_Look | None]) -> list[_Look]:
     for look in looks:
         n_known += look is not None
         around = [*joined[-1:], *known[n_known : n_known + 1]]
-        joined.append(look or next(filter(_holds_ascii, around), _TEXT))
+        joined.append(look or next(filter(_holds_ascii, around), _UTF_8))
     return joined
 
 
 def _holds_ascii(look: _Look) -> bool:
-    return look.is_text and (look.encoding is None or ENCODINGS[look.encoding].unit == 1)
-
-
-def suits_model(block: bytes, found: Found | None = None) -> bool:
-    """Return whether a language model is worth its time on `block`, text in what was found."""
-    if len(block) < MIN_MODEL_BYTES or not (found or _is_text(block)):
-        return False
-    ratio = quick_ratio(block)
-    if ratio < REDUNDANT_RATIO and len(block) >= MIN_REDUNDANT_BYTES:
-        return False
-    # Short text does not compress either, so incompressible means that only for a full sample.
-    return ratio < INCOMPRESSIBLE_RATIO or len(block) < MIN_REDUNDANT_BYTES
-
-
-def _is_text(data: bytes) -> bool:
-    return alien_fraction(data) <= MAX_ALIEN_FRACTION
-
-
-def alien_fraction(block: bytes) -> float:
-    """Return which part of `block` is control characters or bytes that are not UTF-8.
-
-    Where there are no zeros, as in all that is binary, texts may have separators and overstriking.
-    """
-    n_valid = len(block.decode("utf-8", "ignore").encode("utf-8"))
-    controls = _CONTROL if b"\0" in block else _CONTROL_BUT_SEPARATORS
-    n_control = int(controls[np.frombuffer(block, dtype=np.uint8)].sum())
-    return (len(block) - n_valid + n_control) / max(len(block), 1)
+    return look.encoding is None or ENCODINGS[look.encoding].unit == 1
