@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from itertools import pairwise
 
 from llmzip.codec.classical import quick_ratio
 from llmzip.encodings import ENCODINGS
@@ -26,7 +25,6 @@ PROBE_BYTES = 1 << 12
 MIN_PROBES = 3
 """Encodings are told apart by probes; less than this many of a kind change nothing."""
 
-MIN_MODEL_BYTES = 16  # below this the reference to the model costs more than it can save
 INCOMPRESSIBLE_RATIO = 0.95
 NOISE_RATIO = 0.98
 REDUNDANT_RATIO = 0.03
@@ -43,6 +41,7 @@ class Fate(Enum):
     BINARY = "binary data"
     NOISE = "noise"
     RUN = "one byte, over and over"
+    HEADERS = "headers of an archive"
 
 
 @dataclass(frozen=True)
@@ -128,8 +127,10 @@ def merged(runs: Iterable[Run]) -> list[Run]:
     found: list[Run] = []
     for run in runs:
         last = found[-1] if found else None
-        if last and last.stop == run.start and last.part(run.start, run.start) == run.part(
-            run.start, run.start
+        if (
+            last
+            and last.stop == run.start
+            and last.part(run.start, run.start) == run.part(run.start, run.start)
         ):
             found[-1] = Run(last.start, run.stop, last.fate, last.found)
         else:

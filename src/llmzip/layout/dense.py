@@ -16,7 +16,8 @@ MIN_BYTES = 512
 _MIN_LINE_BYTES = 56
 """Base64 has lines of 60 to 76 bytes, but for the last."""
 _MIN_CHANGES = 1 / 4
-"""Of neighbours so many are of different kinds, small, capital or digit: in base64 0.45, in words few."""
+"""Of neighbours so many are of different kinds, small, capital or digit: 0.45 in base64, few in
+words."""
 
 _LOWER, _UPPER, _DIGIT, _OTHER, _END, _NONE = 1, 2, 3, 4, 5, 0
 

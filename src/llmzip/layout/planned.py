@@ -31,11 +31,13 @@ class Stream:
     """Bytes that are coded together.
 
     found: the encoding that they seem to be text in; None where that is UTF-8, or they are none.
+    is_headers: whether they are headers of a tar, which have a codec of their own.
     """
 
     data: bytes
     for_model: bool
     found: Found | None = None
+    is_headers: bool = False
 
 
 @dataclass(frozen=True)
