@@ -17,6 +17,10 @@ from llmzip.errors import CorruptError
 DICTIONARY_BYTES = 1 << 24
 """The window that a decoder must keep: no chunk is longer, so every distance fits."""
 
+MIN_EASY_BYTES = 1 << 16
+EASY_RATIO = 1 / 1000
+"""Longer data that LZMA shrinks further at once is left at that."""
+
 _FOR_BINARY = {"lc": 3, "lp": 0, "pb": 2}
 _FOR_TEXT = {"lc": 3, "lp": 0, "pb": 0}
 _QUICK_PRESET = 0
@@ -25,12 +29,25 @@ _MIN_DICTIONARY_BYTES = 1 << 12
 
 
 def classical_chunk(data: bytes) -> Chunk:
-    """Return `data` (at most DICTIONARY_BYTES) as the shortest chunk that needs no model."""
-    by_lzma = compress_lzma(data)
-    if len(by_lzma) >= len(data):
+    """Return `data` (at most DICTIONARY_BYTES) as the shortest chunk that needs no model.
+
+    What is next to nothing already is not tried in other ways, which would take long.
+    """
+    if len(data) >= MIN_EASY_BYTES:
+        quick = _compress(data, _QUICK_PRESET, _FOR_BINARY)
+        if len(quick) < EASY_RATIO * len(data):
+            return Chunk.lzma(data, quick)
+    best = compress_lzma(data)
+    if len(best) >= len(data):
         return Chunk.stored(data)  # noise: nothing else would help
-    by_mixing = mixing.compress(data, len(by_lzma) - 1)
-    return Chunk.lzma(data, by_lzma) if by_mixing is None else Chunk.mixed(data, by_mixing)
+    chunk = Chunk.lzma(data, best)
+    for compress, make in (
+        (mixing.compress, Chunk.mixed),
+        (mixing.compress_counted, Chunk.counted),
+    ):
+        payload = compress(data, len(chunk.payload) - 1)
+        chunk = chunk if payload is None else make(data, payload)
+    return chunk
 
 
 def decompress_classical(chunk: Chunk) -> bytes:
@@ -39,6 +56,8 @@ def decompress_classical(chunk: Chunk) -> bytes:
         return decompress_lzma(chunk.payload, chunk.n_bytes)
     if chunk.kind is Kind.MIXED:
         return mixing.decompress(chunk.payload, chunk.n_bytes)
+    if chunk.kind is Kind.COUNTED:
+        return mixing.decompress_counted(chunk.payload, chunk.n_bytes)
     return chunk.payload
 
 

@@ -22,6 +22,7 @@ from llmzip.codec.model import Tokenizer
 from llmzip.codec.pieces import Piece, Tokens, cut_into_pieces, tokens_of
 from llmzip.codec.plan import plan_group
 from llmzip.codec.streams import read_full
+from llmzip.codec.tar_chunks import headers_chunk
 from llmzip.container import Chunk, Readable
 from llmzip.encodings.detect import Found
 from llmzip.forks import Threads
@@ -122,6 +123,10 @@ class Preparation:
     def classical(self, data: bytes) -> Future[Chunk]:
         """Begin to compress data without the model."""
         return self._beside.submit(classical_chunk, data)
+
+    def headers(self, blocks: bytes) -> Future[Chunk]:
+        """Begin to code headers of a tar."""
+        return self._beside.submit(headers_chunk, blocks)
 
     def layout(self, layout: Layout, text: bytes) -> Future[Chunk]:
         """Begin to code the layout of a group that comes to `text`."""
@@ -224,4 +229,5 @@ class Groups:
     def _run(self, stream: Stream) -> PreparedRun:
         tokenizer = self._open_tokenizer() if stream.for_model else None
         tokens = self._threads.tokens(tokenizer, stream.data, stream.found) if tokenizer else None
-        return PreparedRun(stream.data, self._threads.classical(stream.data), tokens, tokenizer)
+        begin = self._threads.headers if stream.is_headers else self._threads.classical
+        return PreparedRun(stream.data, begin(stream.data), tokens, tokenizer)

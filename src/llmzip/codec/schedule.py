@@ -14,6 +14,7 @@ from llmzip.codec.lanes import Lanes, Slot
 from llmzip.codec.layouts import program_of
 from llmzip.codec.memory import lanes_within
 from llmzip.codec.model import OpenedModel, Progress
+from llmzip.codec.tar_chunks import headers_of
 from llmzip.container import Chunk, Kind
 
 MAX_WAITING_BYTES = 1 << 26
@@ -131,7 +132,8 @@ def decode_without_model(chunk: Chunk) -> bytes:
     """
     if chunk.kind is Kind.LAYOUT:
         return program_of(chunk)
-    data = decompress_classical(chunk)
+    is_headers = chunk.kind is Kind.TAR_HEADERS
+    data = headers_of(chunk) if is_headers else decompress_classical(chunk)
     chunk.verify(data)
     return data
 

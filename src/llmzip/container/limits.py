@@ -78,6 +78,13 @@ MAX_LAYOUT_PAYLOAD = 5 + (1 << 22)
 """The longest payload of a layout: the checksum of a program, the byte that says that it is stored,
 and 4 MiB of it."""
 
+MAX_TAR_BYTES = 1 << 22
+"""What a chunk of headers of a tar may decode to."""
+
+FREE_TAR_BYTES = 1 << 18
+MAX_TAR_RATIO = 1 << 13
+"""The most that a byte of such a chunk may stand for, beside what is free: bounds the work."""
+
 REFERENCE_CHECKSUM_BYTES = 8
 
 MAX_DICTIONARY_BYTES = 1 << 24

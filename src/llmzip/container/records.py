@@ -52,6 +52,8 @@ class Kind(IntEnum):
     LM_BIG5 = 26
     LM_EUC_KR = 27
     LAYOUT = 32
+    TAR_HEADERS = 33
+    COUNTED = 34
 
     @property
     def needs_model(self) -> bool:
@@ -157,6 +159,7 @@ class Chunk:
     payload: LM: what the range coder flushed; STORED: the bytes; LZMA: a raw LZMA2 stream;
         MIXED: what context mixing made of them; LM_LINES: which lines end in a bare line feed,
         then as LM; those with an encoding: what is no text in it, line ends, then as LM.
+        TAR_HEADERS: columns of their fields; COUNTED: bits by how often each has come.
         LAYOUT: how a group's text is put together; n_bytes is what it supplies of that itself,
         0 or more, and the checksum is that of all of the group's text.
     """
@@ -185,6 +188,16 @@ class Chunk:
     def mixed(cls, data: bytes, payload: bytes) -> Chunk:
         """Return the chunk whose `payload` is decoded to `data` by context mixing."""
         return cls(Kind.MIXED, len(data), 0, chunk_checksum(data), payload)
+
+    @classmethod
+    def tar_headers(cls, blocks: bytes, payload: bytes) -> Chunk:
+        """Return the chunk of headers of a tar whose columns are coded in `payload`."""
+        return cls(Kind.TAR_HEADERS, len(blocks), 0, chunk_checksum(blocks), payload)
+
+    @classmethod
+    def counted(cls, data: bytes, payload: bytes) -> Chunk:
+        """Return the chunk whose `payload` is decoded to `data` by counts of bytes."""
+        return cls(Kind.COUNTED, len(data), 0, chunk_checksum(data), payload)
 
     @classmethod
     def layout(cls, n_bytes: int, text: bytes, payload: bytes) -> Chunk:
@@ -333,6 +346,9 @@ def check_chunk_sizes(kind: Kind, n_bytes: int, n_tokens: int, n_payload: int) -
     fits = n_payload == n_bytes if kind is Kind.STORED else n_payload < n_bytes
     if kind is Kind.LZMA:
         fits = fits and n_bytes <= limits.MAX_LZMA_RATIO * n_payload
+    if kind is Kind.TAR_HEADERS:
+        most = limits.FREE_TAR_BYTES + limits.MAX_TAR_RATIO * n_payload
+        fits = fits and n_bytes <= min(most, limits.MAX_TAR_BYTES) and n_bytes % 512 == 0
     _require(fits, f"{kind.name.lower()}: a payload of {n_payload} bytes for {n_bytes} bytes")
 
 

@@ -27,11 +27,15 @@ _AS_BINARY = np.array([24, 40, 40, 20, 40], dtype=np.int64)
 _TEXT_AGAIN, _ODD_AGAIN, _BINARY_AGAIN = 1, 16, 2
 """For a byte that is as the one before it."""
 
-_CHANGE = np.array([[0, 320, 320], [1280, 0, 480], [160, 160, 0]], dtype=np.int64)
-"""From one to another. Text within binary data must be long: short strings are better there."""
+_CHANGE = np.array([[0, 320, 352], [1000, 0, 760], [240, 240, 0]], dtype=np.int64)
+"""From one to another. Text within binary data must be long: short strings are better there.
+No detour is cheaper than the direct way."""
 
 _WORTH = 320 * 8
 """What all must gain before it is worth a layout."""
+
+_MIN_TEXT_BYTES = 64
+_MIN_RUN_BYTES = 256  # beside binary data
 
 _NEVER = 1 << 60
 _SEPARATORS = (0x01, 0x08, 0x1C, 0x1D, 0x1E, 0x1F)
@@ -64,7 +68,36 @@ def find_islands(data: bytes) -> list[Segment]:
     if min(as_text, as_binary) - cheapest < _WORTH:
         return [(0, len(data), TEXT if as_text <= as_binary else BINARY)]
     cuts = [0, *(np.flatnonzero(what[1:] != what[:-1]) + 1).tolist(), len(data)]
-    return [(start, stop, int(what[start])) for start, stop in pairwise(cuts)]
+    found = [(start, stop, int(what[start])) for start, stop in pairwise(cuts)]
+    return _joined(_without_short_runs(_joined(_without_short_texts(found))))
+
+
+def _without_short_texts(segments: list[Segment]) -> list[Segment]:
+    """Return them with short texts as binary data: as fields of records they are better there."""
+    return [
+        (start, stop, BINARY if what == TEXT and stop - start < _MIN_TEXT_BYTES else what)
+        for start, stop, what in segments
+    ]
+
+
+def _without_short_runs(segments: list[Segment]) -> list[Segment]:
+    """Return them with short runs as part of binary data beside them."""
+    kinds = [TEXT, *(what for _, _, what in segments), TEXT]
+    return [
+        (start, stop, BINARY if is_short and BINARY in (kinds[i], kinds[i + 2]) else what)
+        for i, (start, stop, what) in enumerate(segments)
+        for is_short in [what == RUN and stop - start < _MIN_RUN_BYTES]
+    ]
+
+
+def _joined(segments: list[Segment]) -> list[Segment]:
+    joined: list[Segment] = []
+    for start, stop, what in segments:
+        if joined and joined[-1][2] == what and what != RUN:
+            joined[-1] = (joined[-1][0], stop, what)
+        else:
+            joined.append((start, stop, what))
+    return joined
 
 
 @inlined

@@ -10,10 +10,10 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from llmzip.layout import tar_header as fields
-from llmzip.layout.tar_header import BLOCK_BYTES, MAGIC, MAGIC_AT
-from llmzip.layout.tar_headers import data_blocks
+from llmzip.errors import CorruptError
+from llmzip.layout.tar_header import BLOCK_BYTES, MAGIC, MAGIC_AT, TYPE, is_header
 from llmzip.layout.tar_records import MAX_DATA_BYTES
+from llmzip.layout.tar_sizes import content_bytes, is_pseudo, padding_bytes, size_field
 
 Span = tuple[int, int]
 """Bytes from the first up to the second (exclusive)."""
@@ -81,7 +81,7 @@ def _headers(data: bytes) -> Iterator[int]:
     at = data.find(MAGIC, MAGIC_AT)
     while at >= 0:
         start = at - MAGIC_AT
-        if fields.is_header(data[start : start + BLOCK_BYTES]):
+        if is_header(data[start : start + BLOCK_BYTES]):
             yield start
         at = data.find(MAGIC, at + 1)
 
@@ -89,38 +89,31 @@ def _headers(data: bytes) -> Iterator[int]:
 def _member(data: bytes, start: int) -> Member | None:
     """Return the member at `start`, None if there is none that can be framed."""
     content = _end_of_headers(data, start)
-    if content is None:
+    if content is None or data[content - BLOCK_BYTES + TYPE.start] == _GNU_SPARSE:
         return None
-    header = data[content - BLOCK_BYTES : content]
-    size = _content_bytes(header)
-    if size is None:
+    try:
+        size = content_bytes(data[content - BLOCK_BYTES : content])
+    except CorruptError:
         return None
     stop = content + size
     if stop > len(data):
         return Member(start, content, len(data), len(data))
-    end = stop + -size % BLOCK_BYTES
+    end = stop + padding_bytes(size)
     is_whole = end <= len(data) and not data[stop:end].strip(b"\0")
     return Member(start, content, stop, end) if is_whole else None
 
 
 def _end_of_headers(data: bytes, at: int) -> int | None:
     """Return where a member's headers end; the last one is the member's own."""
-    while True:
-        header = data[at : at + BLOCK_BYTES]
-        if len(header) < BLOCK_BYTES or not fields.is_header(header):
-            return None
+    while is_header(header := data[at : at + BLOCK_BYTES]):
         at += BLOCK_BYTES
-        if header[fields.TYPE.start] not in fields.BEFORE_DATA:
+        if not is_pseudo(header):
             return at
-        size = fields.size_of(header)
-        if size is None or size > MAX_DATA_BYTES:
+        try:
+            size = size_field(header)
+        except CorruptError:
             return None
-        at += data_blocks(header)
-
-
-def _content_bytes(header: bytes) -> int | None:
-    """Return how many bytes follow a header; None where that is not all there is to it."""
-    kind = header[fields.TYPE.start]
-    if kind in fields.WITHOUT_CONTENT:
-        return 0
-    return None if kind == _GNU_SPARSE else fields.size_of(header)
+        if size > MAX_DATA_BYTES:
+            return None
+        at += size + padding_bytes(size)
+    return None

@@ -85,8 +85,8 @@ def size_of(header: bytes) -> int | None:
 
 
 def is_header(header: bytes) -> bool:
-    """Whether 512 bytes are a header, magic and checksum being right."""
-    if header[MAGIC_AT : MAGIC_AT + len(MAGIC)] != MAGIC:
+    """Whether these bytes are a header: 512, magic and checksum being right."""
+    if len(header) < BLOCK_BYTES or header[MAGIC_AT : MAGIC_AT + len(MAGIC)] != MAGIC:
         return False
     digits = CHECKSUM.of(header).strip(b" \0")
     return bool(digits) and not digits.strip(b"01234567") and int(digits, 8) == sum_of(header)

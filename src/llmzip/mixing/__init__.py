@@ -39,3 +39,28 @@ def decompress(payload: bytes, n_bytes: int) -> bytes:
     if payload.endswith(b"\0") or not is_whole:
         raise CorruptError("a chunk's mixed data is damaged; get the file again")
     return text.tobytes()
+
+
+def compress_counted(data: bytes, most: int) -> bytes | None:
+    """Return `data` by how often each byte has come, or None if it takes more than `most` bytes.
+
+    Where nothing but that can be known, as of random digits, nothing is smaller.
+    """
+    from llmzip.mixing import counted
+
+    payload = np.zeros(most, dtype=np.uint8)
+    text = np.frombuffer(data, dtype=np.uint8).copy()
+    n_payload = counted.encode(counted.new_counts(), text, payload)
+    return None if n_payload < 0 else payload[:n_payload].tobytes()
+
+
+def decompress_counted(payload: bytes, n_bytes: int) -> bytes:
+    """Return the `n_bytes` of a counted payload. Raises CorruptError if it is malformed."""
+    from llmzip.mixing import counted
+
+    text = np.zeros(n_bytes, dtype=np.uint8)
+    coded = np.frombuffer(payload, dtype=np.uint8).copy()
+    is_whole = counted.decode(counted.new_counts(), coded, text)
+    if payload.endswith(b"\0") or not is_whole:
+        raise CorruptError("a chunk's counted data is damaged; get the file again")
+    return text.tobytes()
