@@ -12,10 +12,13 @@ import lzma
 from collections.abc import Iterator
 from pathlib import Path
 
+from decoder import container
 from decoder.container import LAYOUT, LM_KINDS, LZMA, MIXED, Chunk, Member, Wave, members
+from decoder.counted import Counted
 from decoder.layout import Weaver, layout_of
 from decoder.mixed import Mixed
 from decoder.model import LanguageModel, Model
+from decoder.tarheaders import TarHeaders
 from decoder.wire import Fields, RefusedError, UnsupportedError, require, xxh3
 
 __all__ = ["RefusedError", "UnsupportedError", "decode"]
@@ -86,7 +89,7 @@ def put_together(waves: list[Wave], content: bytes, text: bytearray) -> None:
 
 
 def program(chunk: Chunk) -> bytes:
-    """The program in the payload of a layout."""
+    """The program in the payload of a layout, or the columns of a chunk of headers."""
     fields = Fields(chunk.payload)
     checksum = fields.take(4)
     found = uncoded(fields)
@@ -121,6 +124,10 @@ def without_model(chunk: Chunk) -> bytes:
         return decode_lzma(chunk.payload, chunk.n_bytes)
     if chunk.kind == MIXED:
         return Mixed(chunk.payload, chunk.n_bytes).decode()
+    if chunk.kind == container.COUNTED:
+        return Counted(chunk.payload, chunk.n_bytes).decode()
+    if chunk.kind == container.TAR_HEADERS:
+        return TarHeaders(program(chunk), chunk.n_bytes).decode()
     return chunk.payload
 
 

@@ -10,7 +10,7 @@ from decoder.wire import Fields, RefusedError, UnsupportedError, crc32, require
 STORED, LM, LZMA, MIXED, LM_LINES = 0, 1, 2, 4, 5
 ENCODED = range(16, 28)  # text in another encoding than UTF-8
 LM_KINDS = (LM, LM_LINES, *ENCODED)
-LAYOUT = 32
+LAYOUT, TAR_HEADERS, COUNTED = 32, 33, 34
 SIGNATURE, END_MARK = b"\x89LM", b"ML\x89"
 DEFAULTS = {1: (2048, 2048, 1024), 2: (65536, 1024, 128), 3: (65536, 2048, 256)}
 MIB = 1 << 20
@@ -231,7 +231,7 @@ def n_chunks(fields: Fields) -> int:
 
 def head(fields: Fields, kind: int) -> Chunk:
     """A chunk without its payload; *Limits* says what its sizes can be."""
-    if kind not in (STORED, LZMA, MIXED, LAYOUT, *LM_KINDS):
+    if kind not in (STORED, LZMA, MIXED, LAYOUT, TAR_HEADERS, COUNTED, *LM_KINDS):
         raise UnsupportedError(f"a chunk of kind {kind}")
     n = fields.varint()
     if kind == LAYOUT:
@@ -253,6 +253,8 @@ def head(fields: Fields, kind: int) -> Chunk:
     else:
         require(size < n or kind == STORED, "a payload as long as what it decodes to")
         require(n <= 8192 * size or kind != LZMA, "more bytes than an LZMA2 stream can hold")
+        fits = n % 512 == 0 and n <= min(4 * MIB, (1 << 18) + 8192 * size)
+        require(fits or kind != TAR_HEADERS, "no blocks of headers, or too many")
     return Chunk(kind, n, tokens, size, fields.take(4))
 
 

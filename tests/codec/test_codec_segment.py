@@ -11,10 +11,12 @@ from codec_samples import awkward, words
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmzip.codec.segment import BLOCK_BYTES, Run, plan_runs, suits_model
+from llmzip.codec.segment import BLOCK_BYTES, Fate, Run, plan_runs
+from llmzip.encodings.detect import Found
 
 NOISE = random.Random(3).randbytes(3 * BLOCK_BYTES)
 TEXT = words(2 * BLOCK_BYTES)
+TABLE = b"".join(bytes([n % 7, 0, 255, n * n % 11]) for n in range(6144))  # 24 KiB of records
 
 
 @pytest.mark.parametrize(
@@ -34,43 +36,44 @@ TEXT = words(2 * BLOCK_BYTES)
     ],
 )
 def test_text_goes_to_the_model(data: bytes) -> None:
-    assert suits_model(data)
+    assert [run.fate for run in plan_runs(data)] == [Fate.MODEL]
 
 
 @pytest.mark.parametrize(
-    "data",
+    ("data", "fate"),
     [
-        b"",
-        b"short",
-        NOISE[:BLOCK_BYTES],
-        NOISE[:1000],
-        bytes(5000),
-        b"a" * BLOCK_BYTES,
-        awkward()["gzip file"],
-        awkward()["utf-16"],  # as it is: plan_runs finds the encoding
-        bytes([1, 0, 8, 0, 1, 1, 0, 8]) * 200,
+        (NOISE[:BLOCK_BYTES], Fate.NOISE),
+        (NOISE[:1000], Fate.NOISE),
+        (b"a" * BLOCK_BYTES, Fate.REDUNDANT),
+        (awkward()["gzip file"], Fate.NOISE),
+        (bytes([1, 0, 8, 0, 1, 1, 0, 8]) * 200, Fate.BINARY),
+        (TABLE, Fate.BINARY),
+        (base64.encodebytes(NOISE)[:BLOCK_BYTES], Fate.DENSE),
+        (NOISE[:1000].hex().encode(), Fate.DENSE),
+        (bytes(100_000), Fate.RUN),
     ],
 )
-def test_what_is_no_text_does_not(data: bytes) -> None:
-    assert not suits_model(data)
+def test_what_is_no_text_does_not(data: bytes, fate: Fate) -> None:
+    most = max(plan_runs(data), key=lambda run: run.stop - run.start)
+    assert most.fate is fate
+    assert most.stop - most.start > 0.9 * len(data)
 
 
-def test_base64_of_noise_is_text_still() -> None:
-    assert suits_model(base64.b64encode(NOISE)[:BLOCK_BYTES])
+def test_nothing_has_no_runs() -> None:
+    assert plan_runs(b"") == []
 
 
 def test_neighbours_of_one_fate_are_one_run() -> None:
-    assert plan_runs(TEXT) == [Run(0, 2 * BLOCK_BYTES, True)]
-    assert plan_runs(TEXT + NOISE + TEXT[:20_000]) == [
-        Run(0, 2 * BLOCK_BYTES, True),
-        Run(2 * BLOCK_BYTES, 5 * BLOCK_BYTES, False),
-        Run(5 * BLOCK_BYTES, 5 * BLOCK_BYTES + 20_000, True),
-    ]
+    assert plan_runs(TEXT) == [Run(0, 2 * BLOCK_BYTES, Fate.MODEL)]
+    fates = [run.fate for run in plan_runs(TEXT + NOISE + TEXT[:20_000])]
+    assert fates == [Fate.MODEL, Fate.NOISE, Fate.MODEL]
 
 
 @given(
     pieces=st.lists(
-        st.sampled_from([NOISE[:BLOCK_BYTES], NOISE[:777], TEXT[:BLOCK_BYTES], TEXT[:99], b"\0"]),
+        st.sampled_from(
+            [NOISE[:BLOCK_BYTES], NOISE[:777], TEXT[:BLOCK_BYTES], TEXT[:99], b"\0", bytes(9999)]
+        ),
         max_size=5,
     )
 )
@@ -79,25 +82,20 @@ def test_runs_cover_the_data_in_order_and_alternate(pieces: list[bytes]) -> None
     runs = plan_runs(data)
     assert [run.start for run in runs] == [0, *(run.stop for run in runs)][: len(runs)]
     assert (runs[-1].stop if runs else 0) == len(data)
-    assert all(a.for_model != b.for_model for a, b in pairwise(runs))
+    assert all(a.fate != b.fate for a, b in pairwise(runs))
 
 
 def test_binary_data_within_a_text_is_told_apart_finely() -> None:
-    binary = bytes(range(256)) * 96  # 24 KiB, less than a block
-    data = TEXT[:40_960] + binary + TEXT[:40_960]
-    start, stop = 40_960, 40_960 + len(binary)
-    assert plan_runs(data) == [
-        Run(0, start, True),
-        Run(start, stop, False),
-        Run(stop, len(data), True),
-    ]
+    data = TEXT[:4000] + TABLE + TEXT[:4000]
+    first, middle, last = plan_runs(data)
+    assert [first.fate, middle.fate, last.fate] == [Fate.MODEL, Fate.BINARY, Fate.MODEL]
+    assert abs(first.stop - 4000) < 9
+    assert abs(last.start - 4000 - len(TABLE)) < 9
 
 
-def test_zeros_after_a_text_are_told_apart_where_they_are_many() -> None:
-    assert plan_runs(TEXT[:8192] * 3 + bytes(65_536))[-1] == Run(24_576, 90_112, False)
-
-
-def test_a_little_binary_data_stays_with_the_text() -> None:
-    few = bytes(range(256)) * 12
-    data = (TEXT[:9000] + few + b"\0" * 500) * 4
-    assert plan_runs(data) == [Run(0, len(data), True)]
+def test_a_part_of_a_run_begins_within_a_character() -> None:
+    wide = TEXT[:30_000].decode().encode("utf-16-le")
+    (run,) = plan_runs(wide)
+    assert run.found == Found("UTF-16LE", 0)
+    assert run.part(7, 1000).found == Found("UTF-16LE", 1)
+    assert run.part(8, 1000).found == Found("UTF-16LE", 0)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decoder import RefusedError, lines
+from decoder.counted import Counted
 from decoder.lm import Window
 from decoder.mixed import Mixed
 from llmzip import mixing
@@ -42,6 +43,28 @@ def test_mixed_payloads_that_no_encoder_makes(payload: bytes, n_bytes: int) -> N
             Mixed(payload, n_bytes).decode()
     else:
         assert Mixed(payload, n_bytes).decode() == expected
+
+
+@settings(max_examples=30)
+@given(texts, st.integers(1, 40))
+def test_counted_chunks(text: bytes, times: int) -> None:
+    text = text * times
+    payload = mixing.compress_counted(text, len(text) + 99)
+    assert payload is not None
+    assert mixing.decompress_counted(payload, len(text)) == text
+    assert Counted(payload, len(text)).decode() == text
+
+
+@settings(max_examples=50)
+@given(st.binary(max_size=12), st.integers(1, 20))
+def test_counted_payloads_that_no_encoder_makes(payload: bytes, n_bytes: int) -> None:
+    try:
+        expected = mixing.decompress_counted(payload, n_bytes)
+    except CorruptError:
+        with pytest.raises(RefusedError):
+            Counted(payload, n_bytes).decode()
+    else:
+        assert Counted(payload, n_bytes).decode() == expected
 
 
 @given(lines_in.map(b"".join), st.binary(max_size=5))

@@ -59,7 +59,8 @@ def _find(octets: Any, classes: Any, found: Any) -> int:
         kind = classes[octets[at]] if at < len(octets) else np.uint8(_NONE)
         is_letter = _NONE < kind < _END
         if is_letter:
-            n_changes += kind != before and _NONE < before < _END
+            if kind != before and _NONE < before < _END:
+                n_changes += 1
             before = kind
             continue
         if at - line >= _MIN_LINE_BYTES:

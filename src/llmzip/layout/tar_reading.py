@@ -157,7 +157,8 @@ class _HeaderReader:
     def _plain(self, kind: int, number: int, field: Field) -> bytes:
         recent = self._expected.plain(kind, number)
         rank = self.columns.code(Column.PLAIN + number)
-        value = self._literal(field) if rank == LITERAL_RANK else recent.at(rank)
+        is_literal = rank == LITERAL_RANK
+        value = self._literal(field).rstrip(b"\0") if is_literal else recent.at(rank)
         recent.use(value)
         return value
 
