@@ -17,10 +17,10 @@ from unittest import mock
 
 import machine
 from llmzip.codec.levels import FROZEN_LEVEL, LEVELS
-from llmzip.codec.segment import Run
 from llmzip.compressor import DEFAULT_LEVEL
 from llmzip.container import Chunk
 from llmzip.errors import LlmzipError
+from llmzip.layout.planned import Planned, Repeat, Stream
 from llmzip.models import open_exact
 from llmzip.tokens import ByteTokenizer
 from measure import Result, RoundTripError, measure
@@ -104,11 +104,11 @@ def texts_of(path: Path, sizes: Sequence[int] | None) -> list[tuple[str, bytes]]
 def no_classical_codecs() -> Iterator[None]:
     """Everything goes through the model, whatever else would make less of it."""
 
-    def one_run(data: bytes) -> list[Run]:
-        return [Run(0, len(data), for_model=True)]
+    def one_stream(data: bytes, _copies: Sequence[Repeat] = ()) -> Planned:
+        return Planned(None, [Stream(data, for_model=True)])
 
     with (
-        mock.patch("llmzip.codec.groups.plan_runs", one_run),
+        mock.patch("llmzip.codec.groups.plan_group", one_stream),
         mock.patch("llmzip.codec.groups.classical_chunk", Chunk.stored),
     ):
         yield

@@ -5,11 +5,15 @@ from __future__ import annotations
 import io
 from itertools import pairwise
 
-from llmzip.codec.classical import classical_chunk, decompress_classical
+import llmzip
+from llmzip.codec.classical import classical_chunk
+from llmzip.codec.layouts import layout_chunk
 from llmzip.codec.levels import LEVELS
-from llmzip.codec.segment import plan_runs
+from llmzip.codec.plan import plan_group
+from llmzip.codec.tar_chunks import headers_chunk
 from llmzip.compressor import DEFAULT_LEVEL
-from llmzip.container import Reader, Wave, Writer
+from llmzip.container import Chunk, Writer
+from llmzip.layout.planned import Planned, Stream
 
 
 class ClassicalSide:
@@ -26,17 +30,25 @@ class ClassicalSide:
         cuts = [*range(0, len(data), n_bytes), len(data)]
         for start, stop in pairwise(cuts):
             group = data[start:stop]
-            writer.group()
-            chunks = [classical_chunk(group[run.start : run.stop]) for run in plan_runs(group)]
-            if len(chunks) > 1:
-                whole = classical_chunk(group)
-                if len(whole.payload) < sum(len(chunk.payload) for chunk in chunks):
-                    chunks = [whole]
-            writer.wave(chunks, group)
+            planned = plan_group(group)
+            chunks = [_chunk(stream) for stream in planned.streams]
+            whole = classical_chunk(group)
+            if len(whole.payload) < sum(len(chunk.payload) for chunk in chunks):
+                planned, chunks = Planned(None, ()), [whole]
+            content = b"".join(stream.data for stream in planned.streams) or group
+            if planned.layout is None:
+                writer.group()
+                writer.wave(chunks, content)
+            else:
+                writer.group(text=group)
+                writer.wave([layout_chunk(planned.layout, group), *chunks], content)
         writer.finish()
         return sink.getvalue()
 
     def decompress(self, packed: bytes) -> bytes:
         """Return what the .llmz file holds."""
-        waves = (record for record in Reader(io.BytesIO(packed)) if isinstance(record, Wave))
-        return b"".join(decompress_classical(chunk) for wave in waves for chunk in wave.chunks)
+        return llmzip.decompress(packed)
+
+
+def _chunk(stream: Stream) -> Chunk:
+    return (headers_chunk if stream.is_headers else classical_chunk)(stream.data)

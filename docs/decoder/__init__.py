@@ -89,7 +89,7 @@ def put_together(waves: list[Wave], content: bytes, text: bytearray) -> None:
 
 
 def program(chunk: Chunk) -> bytes:
-    """The program in the payload of a layout, or the columns of a chunk of headers."""
+    """The program in the payload of a layout."""
     fields = Fields(chunk.payload)
     checksum = fields.take(4)
     found = uncoded(fields)
@@ -98,7 +98,7 @@ def program(chunk: Chunk) -> bytes:
 
 
 def uncoded(fields: Fields) -> bytes:
-    """A program, as it is or coded."""
+    """A program, of a layout or of headers of a tar, as it is or coded."""
     how = fields.byte()
     if how == 0:
         return fields.data[fields.at :]
@@ -127,7 +127,7 @@ def without_model(chunk: Chunk) -> bytes:
     if chunk.kind == container.COUNTED:
         return Counted(chunk.payload, chunk.n_bytes).decode()
     if chunk.kind == container.TAR_HEADERS:
-        return TarHeaders(program(chunk), chunk.n_bytes).decode()
+        return TarHeaders(uncoded(Fields(chunk.payload)), chunk.n_bytes).decode()
     return chunk.payload
 
 

@@ -11,7 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmzip import mixing
-from llmzip.codec.classical import classical_chunk, compress_lzma, decompress_classical
+from llmzip.codec.classical import (
+    EASY_RATIO,
+    MIN_EASY_BYTES,
+    classical_chunk,
+    compress_lzma,
+    decompress_classical,
+)
 from llmzip.container import Kind
 from llmzip.errors import CorruptError
 from llmzip.mixing import tables

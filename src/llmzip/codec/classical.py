@@ -21,6 +21,9 @@ MIN_EASY_BYTES = 1 << 16
 EASY_RATIO = 1 / 1000
 """Longer data that LZMA shrinks further at once is left at that."""
 
+MIN_COUNTED_BYTES = 1 << 12
+"""For so many bytes it matters whether contexts that know nothing have a say."""
+
 _FOR_BINARY = {"lc": 3, "lp": 0, "pb": 2}
 _FOR_TEXT = {"lc": 3, "lp": 0, "pb": 0}
 _QUICK_PRESET = 0
@@ -41,13 +44,12 @@ def classical_chunk(data: bytes) -> Chunk:
     if len(best) >= len(data):
         return Chunk.stored(data)  # noise: nothing else would help
     chunk = Chunk.lzma(data, best)
-    for compress, make in (
-        (mixing.compress, Chunk.mixed),
-        (mixing.compress_counted, Chunk.counted),
-    ):
-        payload = compress(data, len(chunk.payload) - 1)
-        chunk = chunk if payload is None else make(data, payload)
-    return chunk
+    by_mixing = mixing.compress(data, len(chunk.payload) - 1)
+    chunk = chunk if by_mixing is None else Chunk.mixed(data, by_mixing)
+    if len(data) < MIN_COUNTED_BYTES:
+        return chunk
+    by_counts = mixing.compress_counted(data, len(chunk.payload) - 1)
+    return chunk if by_counts is None else Chunk.counted(data, by_counts)
 
 
 def decompress_classical(chunk: Chunk) -> bytes:

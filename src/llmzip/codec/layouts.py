@@ -45,13 +45,15 @@ def program_of(chunk: Chunk) -> bytes:
     """Return the program in the payload of a layout. Raises CorruptError."""
     fields = Body(chunk.payload, 0)
     checksum = fields.take(CHUNK_CHECKSUM_BYTES)
-    program = _program(fields, chunk.payload)
+    program = unpack_program(chunk.payload[fields.offset :])
     if chunk_checksum(program) != checksum:
         raise corrupt("the layout of a group fails its checksum")
     return program
 
 
-def _program(fields: Body, payload: bytes) -> bytes:
+def unpack_program(payload: bytes) -> bytes:
+    """Return what `pack_program` was given. Raises CorruptError."""
+    fields = Body(payload, 0)
     how = fields.byte()
     if how == STORED:
         return payload[fields.offset :]

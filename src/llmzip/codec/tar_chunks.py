@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llmzip.codec.classical import classical_chunk
-from llmzip.codec.layouts import pack_program, program_of
+from llmzip.codec.layouts import pack_program, unpack_program
 from llmzip.container import Chunk
 from llmzip.container.limits import MAX_TAR_BYTES
 from llmzip.layout.tar_headers import pack_headers
@@ -24,4 +24,4 @@ def headers_chunk(blocks: bytes) -> Chunk:
 
 def headers_of(chunk: Chunk) -> bytes:
     """Return the blocks that a chunk of headers stands for. Raises CorruptError."""
-    return unpack_headers(program_of(chunk), chunk.n_bytes)
+    return unpack_headers(unpack_program(chunk.payload), chunk.n_bytes)
