@@ -12,6 +12,7 @@ from pathlib import Path
 from golden_models import golden_model
 from golden_texts import load_text
 
+import tar_samples
 from foreign_texts import CODECS, TEXTS
 from llmzip.codec import decode_stream, encode_stream
 from llmzip.codec.levels import LEVELS, Level
@@ -99,6 +100,23 @@ def _noise(n_bytes: int) -> bytes:
 
 def _table(n_lines: int) -> bytes:
     return b"".join(b"%d,%d;%d\n" % (i, i * i % 97, i * 7 % 31) for i in range(n_lines))
+
+
+def _few_values(n_bytes: int) -> bytes:
+    """Noise of four bits in each byte, which is no text."""
+    return bytes(0x80 | n & 15 for n in _noise(n_bytes))
+
+
+def _archive(model: str, form: str) -> bytes:
+    """Texts in an archive, in the order in which the model wrote them, with binary data."""
+    text = load_text(model)
+    time = 1_700_000_000.5 if form == "pax" else 1_700_000_000
+    parts = [text[:90], text[90:150], _few_values(70), b"", text[150:240]]
+    files = [
+        (tar_samples.member(f"notes/{n}.txt", mtime=time + n), part)
+        for n, part in enumerate(parts)
+    ]
+    return tar_samples.archive(files, form)
 
 
 BINARY = b"".join(bytes([i, 0, i * 5 % 251, 7, 0, 0, i * i % 256, 0]) for i in range(60)) * 40
@@ -192,6 +210,16 @@ def _of_kinds() -> dict[str, Case]:
         "stored": Case("noise is stored", "gpt2", level, lambda: [_noise(70)]),
         "mixed": Case("a table is mixed", "gpt2", level, lambda: [_table(60)]),
         "lzma": Case("LZMA", "gpt2", level, lambda: [BINARY], portable=False),
+        "counted": Case("few values, any of them", "gpt2", level, lambda: [_few_values(5000)]),
+        "tar-ustar": Case(
+            "files of an archive, joined", "llama", (FROZEN,), lambda: [_archive("llama", "ustar")]
+        ),
+        "tar-pax-learning": Case(
+            "files of a pax archive, joined, learning",
+            "llama",
+            (LEARNING,),
+            lambda: [_archive("llama", "pax")],
+        ),
         "escapes": Case(
             "bytes without a token", "llama", level, lambda: [escapes + load_text("llama")]
         ),
