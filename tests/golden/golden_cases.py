@@ -113,8 +113,7 @@ def _archive(model: str, form: str) -> bytes:
     time = 1_700_000_000.5 if form == "pax" else 1_700_000_000
     parts = [text[:90], text[90:150], _few_values(70), b"", text[150:240]]
     files = [
-        (tar_samples.member(f"notes/{n}.txt", mtime=time + n), part)
-        for n, part in enumerate(parts)
+        (tar_samples.member(f"notes/{n}.txt", mtime=time + n), part) for n, part in enumerate(parts)
     ]
     return tar_samples.archive(files, form)
 

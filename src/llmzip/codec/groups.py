@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from llmzip.codec.ahead import ReadAhead
 from llmzip.codec.classical import classical_chunk
+from llmzip.codec.extent import GroupReader
 from llmzip.codec.layouts import layout_chunk
 from llmzip.codec.model import Tokenizer
 from llmzip.codec.pieces import Piece, Tokens, cut_into_pieces, tokens_of
 from llmzip.codec.plan import plan_group
-from llmzip.codec.streams import read_full
 from llmzip.codec.tar_chunks import headers_chunk
 from llmzip.container import Chunk, Readable
 from llmzip.encodings.detect import Found
@@ -154,6 +154,7 @@ class Groups:
         find_copies: FindCopies = no_copies,
     ) -> None:
         self._source = source
+        self._reader = GroupReader(source, n_bytes)
         self._find_copies = find_copies
         self._open_tokenizer = open_tokenizer
         self._n_bytes = n_bytes
@@ -209,8 +210,8 @@ class Groups:
             self._read()
 
     def _read(self) -> None:
-        data = b"" if self._ended else read_full(self._source, self._n_bytes)
-        self._ended = len(data) < self._n_bytes
+        data = self._reader.read()
+        self._ended = self._reader.is_done
         if data:
             self._groups.append(self._prepared(data))
 

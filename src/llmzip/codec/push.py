@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from llmzip.codec.assembly import Assembly
 from llmzip.codec.encode import GroupEncoder
+from llmzip.codec.extent import is_one_byte, may_go_on
 from llmzip.codec.groups import FindCopies, no_copies
 from llmzip.codec.levels import Level
 from llmzip.codec.lockstep import Lockstep
@@ -62,14 +63,17 @@ class PushEncoder:
         group_bytes = self._begun()[0].group_bytes
         view = memoryview(data)
         while view:
-            taken = view[: group_bytes - len(self._held)]
+            taken = view[: group_bytes - len(self._held) % group_bytes]
             self._held += taken
             view = view[len(taken) :]
-            if len(self._held) == group_bytes:
-                self._flush()
+            if len(self._held) % group_bytes == 0:
+                self._flush_before(group_bytes)
+                if not may_go_on(self._held, group_bytes):
+                    self._flush()
 
     def finish(self) -> Stats:
         """Compress what is left and end the member."""
+        self._flush_before(self._begun()[0].group_bytes)
         self._flush()
         return self._begun()[1].finish()
 
@@ -83,6 +87,15 @@ class PushEncoder:
                 writer, self._open_model, self._level, find_copies=self._find_copies
             )
         return self._level, self._encoder
+
+    def _flush_before(self, group_bytes: int) -> None:
+        """Compress what is held but for the last group, if that does not go on with it."""
+        n_last = len(self._held) % group_bytes or group_bytes
+        if len(self._held) > n_last and not is_one_byte(self._held):
+            last = self._held[-n_last:]
+            del self._held[-n_last:]
+            self._flush()
+            self._held += last
 
     def _flush(self) -> None:
         if self._held:

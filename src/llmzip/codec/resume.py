@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from llmzip.codec.decode import Done, OnTrailing, decode_stream, refuse_trailing
 from llmzip.codec.encode import encode_stream
+from llmzip.codec.extent import MAX_EASY_BYTES, is_one_byte
 from llmzip.codec.groups import FindCopies, no_copies
 from llmzip.codec.levels import Level
 from llmzip.codec.model import OpenToDecode, OpenToEncode, Progress, unseen
@@ -109,11 +110,13 @@ def _written(
         raise _misfit("is no .llmz file, or one made with other options")
     written = Written(level.options)
     for group in remains:
-        if group.n_bytes > level.group_bytes:
-            raise _misfit("was made with another level")
-        if group.n_bytes < level.group_bytes:
+        if group.n_bytes % level.group_bytes:
+            if group.n_bytes > MAX_EASY_BYTES:
+                raise _misfit("was made with another level")
             break  # the last one, and whether all of it is there only the input could tell
         data = b"".join(_compared(group, source))
+        if len(data) > level.group_bytes and not is_one_byte(data):
+            raise _misfit("was made with another level")
         find_copies(data)
         written.checksum.update(data)
         written.groups.append(GroupEntry(group.start, group.n_bytes))

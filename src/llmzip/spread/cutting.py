@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
+from llmzip.codec.extent import GroupReader, is_one_byte
 from llmzip.codec.groups import FindCopies
 from llmzip.codec.many import BATCH_BYTES, BATCH_TEXTS
+from llmzip.codec.streams import read_full
 from llmzip.compressor import Compressor
 from llmzip.container import End, Reference
 from llmzip.decompressor import Decompressor
@@ -42,6 +44,9 @@ class Cut:
     groups: list[OneGroup]
     end: End | None = None
     reference: Reference | None = None
+
+
+_LOOK_BYTES = 64
 
 
 class Cutter(Protocol):
@@ -82,9 +87,20 @@ class TextCutter:
         return replace(unit, copies=None if copies is None else tuple(copies))
 
     def _groups(self, file: InputFile) -> Iterator[OneGroup]:
-        for start in range(0, file.state.n_bytes, self._group_bytes):
-            stop = min(start + self._group_bytes, file.state.n_bytes)
-            yield OneGroup((Span(file.place, start, stop, file.state),))
+        start = 0
+        with opened(file.place) as stream:
+            while start < file.state.n_bytes:
+                stop = min(start + self._n_bytes_from(stream, start), file.state.n_bytes)
+                yield OneGroup((Span(file.place, start, stop, file.state),))
+                start = stop
+
+    def _n_bytes_from(self, stream: BinaryIO, start: int) -> int:
+        """Return how long a group is; few bytes tell, unless it is nothing but one byte."""
+        stream.seek(start)
+        if not is_one_byte(read_full(stream, _LOOK_BYTES)):
+            return self._group_bytes
+        stream.seek(start)
+        return max(len(GroupReader(stream, self._group_bytes).read()), 1)
 
 
 class _Walk:
