@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from llmzip.codec.extent import period_of
 from llmzip.codec.segment import Fate, Run, by_worth, find_runs, merged
 from llmzip.codec.weaving import Weaving
 from llmzip.encodings import ENCODINGS
@@ -23,7 +24,7 @@ MIN_COPY_BYTES = 32
 """What headers of an archive have left of a copy must be as long."""
 
 MIN_FILL_BYTES = 1 << 15
-"""Less of nothing but one byte is as small without a layout."""
+"""Less of nothing but repeats is as small without a layout."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,11 @@ Part = Archive | Run | Copied
 
 def plan_group(data: bytes, copies: Sequence[Repeat] = ()) -> Planned:
     """Return how to code a group, of which `copies` (in order, disjoint) are there already."""
-    if len(data) >= MIN_FILL_BYTES and data.count(data[:1]) == len(data):
+    period = period_of(data) if len(data) >= MIN_FILL_BYTES else 0
+    if period == 1:
         return Planned(Layout((), (Fill(data[0], len(data)),)), ())
+    if period:
+        return _woven(data, _between(data, 0, len(data), [Copied(period, len(data), period)]))
     archives = find_archives(data, [(copy.start, copy.stop) for copy in copies])
     planned = _woven(data, _parts(data, archives, copies))
     if planned.layout is not None and len(planned.layout.ops) > MAX_OPS:

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from llmzip.codec.assembly import Assembly
 from llmzip.codec.encode import GroupEncoder
-from llmzip.codec.extent import is_one_byte, may_go_on
+from llmzip.codec.extent import goes_on, may_go_on
 from llmzip.codec.groups import FindCopies, no_copies
 from llmzip.codec.levels import Level
 from llmzip.codec.lockstep import Lockstep
@@ -91,8 +91,8 @@ class PushEncoder:
     def _flush_before(self, group_bytes: int) -> None:
         """Compress what is held but for the last group, if that does not go on with it."""
         n_last = len(self._held) % group_bytes or group_bytes
-        if len(self._held) > n_last and not is_one_byte(self._held):
-            last = self._held[-n_last:]
+        last = self._held[-n_last:]
+        if len(self._held) > n_last and not goes_on(self._held[:-n_last], last):
             del self._held[-n_last:]
             self._flush()
             self._held += last

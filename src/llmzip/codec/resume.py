@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from llmzip.codec.decode import Done, OnTrailing, decode_stream, refuse_trailing
 from llmzip.codec.encode import encode_stream
-from llmzip.codec.extent import MAX_EASY_BYTES, is_one_byte
+from llmzip.codec.extent import MAX_EASY_BYTES, period_of
 from llmzip.codec.groups import FindCopies, no_copies
 from llmzip.codec.levels import Level
 from llmzip.codec.model import OpenToDecode, OpenToEncode, Progress, unseen
@@ -115,7 +115,7 @@ def _written(
                 raise _misfit("was made with another level")
             break  # the last one, and whether all of it is there only the input could tell
         data = b"".join(_compared(group, source))
-        if len(data) > level.group_bytes and not is_one_byte(data):
+        if len(data) > level.group_bytes and not period_of(data):
             raise _misfit("was made with another level")
         find_copies(data)
         written.checksum.update(data)

@@ -13,6 +13,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+import numpy as np
+from numpy.typing import NDArray
+
 from llmzip.codec.classical import quick_ratio
 from llmzip.encodings import ENCODINGS
 from llmzip.encodings.detect import Found, detect, is_plain, tells_nothing
@@ -30,6 +33,10 @@ NOISE_RATIO = 0.98
 REDUNDANT_RATIO = 0.03
 MIN_REDUNDANT_BYTES = 1 << 12  # LZMA's first bytes tell nothing about shorter blocks
 MIN_NOISE_BYTES = 1 << 9
+MIN_ORDER_OF = 200
+"""Of so many bits that bytes take one must be known from the bytes before them."""
+
+_BIT = 1 << 16
 
 
 class Fate(Enum):
@@ -147,7 +154,29 @@ def _fate(block: bytes, fate: Fate) -> Fate:
         return Fate.NOISE if ratio >= NOISE_RATIO else fate
     if ratio < REDUNDANT_RATIO:
         return Fate.REDUNDANT
-    return fate if ratio < INCOMPRESSIBLE_RATIO else Fate.DENSE
+    return fate if ratio < INCOMPRESSIBLE_RATIO and is_in_order(block) else Fate.DENSE
+
+
+def is_in_order(block: bytes) -> bool:
+    """Whether a byte says something about the next: of random digits, say, none does."""
+    octets = np.frombuffer(block, dtype=np.uint8)
+    pairs = np.bincount(octets[:-1].astype(np.int64) << 8 | octets[1:], minlength=1 << 16)
+    singles = pairs.reshape(256, 256).sum(axis=1)
+    bits = _bits(singles)
+    n_by_chance = np.count_nonzero(pairs) - 2 * np.count_nonzero(singles) + 1
+    known = 2 * bits - _bits(pairs) - int(n_by_chance) * (_BIT * 100 // 139)  # 1 / 2 ln 2 of a bit
+    return known * MIN_ORDER_OF > bits
+
+
+def _bits(counts: NDArray[np.int64]) -> int:
+    """Return how many bits all take, each as many as its share says, in units of 2^-16.
+
+    Rounded one by one, so that it is the same everywhere.
+    """
+    there = counts[counts > 0]
+    n = int(there.sum())
+    logs = np.rint(np.log2(np.append(there, n)) * _BIT).astype(np.int64)
+    return int(n * logs[-1] - (there * logs[:-1]).sum())
 
 
 def _unlike(data: bytes) -> Iterator[Run]:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Protocol
 
-from llmzip.codec.extent import GroupReader, is_one_byte
+from llmzip.codec.extent import LOOK_BYTES, GroupReader, period_of
 from llmzip.codec.groups import FindCopies
 from llmzip.codec.many import BATCH_BYTES, BATCH_TEXTS
 from llmzip.codec.streams import read_full
@@ -44,9 +44,6 @@ class Cut:
     groups: list[OneGroup]
     end: End | None = None
     reference: Reference | None = None
-
-
-_LOOK_BYTES = 64
 
 
 class Cutter(Protocol):
@@ -95,9 +92,9 @@ class TextCutter:
                 start = stop
 
     def _n_bytes_from(self, stream: BinaryIO, start: int) -> int:
-        """Return how long a group is; few bytes tell, unless it is nothing but one byte."""
+        """Return how long a group is; few bytes tell, unless they repeat."""
         stream.seek(start)
-        if not is_one_byte(read_full(stream, _LOOK_BYTES)):
+        if not period_of(read_full(stream, LOOK_BYTES)):
             return self._group_bytes
         stream.seek(start)
         return max(len(GroupReader(stream, self._group_bytes).read()), 1)
