@@ -4,8 +4,10 @@ For each file, and for each of its prefixes that --sizes asks for: what classica
 make of it, what llmzip does, and llmzip as a fraction of xz and of the best of the others.
 Every row is decompressed and compared with the original, or the run fails. --with puts what
 earlier runs left in JSON into the table. --encodings adds rows of the same text in others than
-UTF-8. --classical-only leaves the model out: llmzip is then what its own classical codecs give,
-run by run as it cuts the data. benchmarks/gather_kinds.py collects files.
+UTF-8; --wrappings measures parts of it in archives, between binary data and in mails instead, and
+--easy adds data that costs next to nothing. --classical-only leaves the model out: llmzip is then
+what its own classical codecs give, stream by stream as it plans them. benchmarks/gather_kinds.py
+collects files.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import json
 import sys
 import unicodedata
 from codecs import lookup
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +31,7 @@ from neural import LlmzipCodec, Settings
 from ours import ClassicalSide
 from script_options import numbers, script_parser
 from table import markdown_table
+from wrappings import easy, wrapped
 
 BEST_OF = ("gzip -9", "bzip2 -9", "xz -9e", "zstd -19 --long", "brotli -11")
 """What llmzip must never be much worse than."""
@@ -66,9 +69,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for path in options.files:
             data = path.read_bytes()
             for n_bytes in sorted({min(size, len(data)) for size in options.sizes or [len(data)]}):
-                for name, version in versions(path.name, data[:n_bytes], options.encodings):
+                for name, version in named_rows(path.name, data[:n_bytes], options):
                     results.append(measure_kind(name, version, codecs))
                     print(one_line(results[-1]), file=sys.stderr, flush=True)
+        for name, data in easy() if options.easy else ():
+            results.append(measure_kind(name, data, codecs))
+            print(one_line(results[-1]), file=sys.stderr, flush=True)
     except (OSError, RoundTripError, LlmzipError) as exc:
         print(f"kinds.py: {exc}", file=sys.stderr)
         return 1
@@ -81,6 +87,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.markdown:
         options.markdown.write_text(report, encoding="utf-8")
     return 0
+
+
+def named_rows(name: str, data: bytes, options: argparse.Namespace) -> Iterable[tuple[str, bytes]]:
+    """Return what is to be measured of a file, by names."""
+    if options.wrappings:
+        return wrapped(data)
+    return versions(name, data, options.encodings)
 
 
 def versions(name: str, data: bytes, encodings: Sequence[str]) -> list[tuple[str, bytes]]:
@@ -122,6 +135,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="NAME,...",
         help="measure the text in each of these, too, and in UTF-8 only what all of them have",
     )
+    parser.add_argument("--wrappings", action="store_true", help="parts of it, wrapped")
+    parser.add_argument("--easy", action="store_true", help="zeros, repeats and noise, too")
     parser.add_argument("--with", dest="earlier", nargs="+", default=(), type=Path, metavar="JSON")
     parser.add_argument("--classical-only", action="store_true", help="without the model")
     parser.add_argument("--json", type=Path, metavar="OUT")
@@ -171,13 +186,13 @@ def one_line(result: KindResult) -> str:
 
 def markdown(results: Sequence[KindResult], options: argparse.Namespace) -> str:
     """Return the table, and what it depends on."""
-    rows = [row for row in (*BEST_OF, "llmzip") if row in results[0].sizes]
-    headings = ["", "bytes", *rows, "of xz", "of the best"]
+    codecs = [row for row in (*BEST_OF, "llmzip") if row in results[0].sizes]
+    headings = ["", "bytes", *codecs, "of xz", "of the best"]
     table = [
         [
             result.name,
             f"{result.n_bytes:,}",
-            *(f"{result.sizes[row]:,}" for row in rows),
+            *(f"{result.sizes[row]:,}" for row in codecs),
             f"{100 * result.ours / result.sizes['xz -9e']:.1f} %",
             f"{100 * result.ours / result.best[1]:.1f} %",
         ]
