@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 from codec_samples import awkward, words
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmzip.codec.segment import BLOCK_BYTES, Fate, Run, plan_runs
@@ -69,6 +69,7 @@ def test_neighbours_of_one_fate_are_one_run() -> None:
     assert fates == [Fate.MODEL, Fate.NOISE, Fate.MODEL]
 
 
+@settings(max_examples=25)
 @given(
     pieces=st.lists(
         st.sampled_from(

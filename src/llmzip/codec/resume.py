@@ -110,7 +110,7 @@ def _written(
         raise _misfit("is no .llmz file, or one made with other options")
     written = Written(level.options)
     for group in remains:
-        if group.n_bytes % level.group_bytes:
+        if not group.n_bytes or group.n_bytes % level.group_bytes:
             if group.n_bytes > MAX_EASY_BYTES:
                 raise _misfit("was made with another level")
             break  # the last one, and whether all of it is there only the input could tell
