@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from cli_runner import NOISE, environment, fails, llmzip, start, succeeds
 
+from llmzip.codec.layouts import layout_chunk
 from llmzip.codec.levels import LEVELS, levels_with
-from llmzip.container import ADAPTIVE_OPTIONS, Chunk, Kind, ModelRef, Options, Writer
+from llmzip.container import ADAPTIVE_OPTIONS, Chunk, Kind, ModelRef, Options, Reference, Writer
+from llmzip.layout.program import Copy, Fill, Layout, Take, Tar
 
 MODEL = ModelRef("some-model", "hub:org/some-model", bytes.fromhex("0123456789ab"))
 TEXT = b"text for the model"
@@ -149,6 +151,7 @@ def test_verbose_tells_all_that_a_file_says_of_itself(path: Path) -> None:
         "  members     1",
         "  groups      2 in 2 waves",
         "  chunks      3: 2 stored, 1 lm",
+        "  bytes       3,001 stored, 18 model",
         "  tokens      4",
         "  level       5",
         "  model       some-model, fingerprint 0123456789ab",
@@ -156,13 +159,14 @@ def test_verbose_tells_all_that_a_file_says_of_itself(path: Path) -> None:
         f"  checksum    {objects(path)[0]['checksum']} (XXH3)",
     ]
     lines = listed("--verbose", path, "-", input=FILE)
-    assert lines[-7:] == [
+    assert lines[-8:] == [
         "2 files",
-        *(line.replace(f"{len(FILE):,}", f"{2 * len(FILE):,}") for line in lines[-6:-5]),
+        *(line.replace(f"{len(FILE):,}", f"{2 * len(FILE):,}") for line in lines[-7:-6]),
         f"  original    {2 * SIZE:,} bytes",
         "  members     2",
         "  groups      4 in 4 waves",
         "  chunks      6: 4 stored, 2 lm",
+        "  bytes       6,002 stored, 36 model",
         "  tokens      8",
     ]
 
@@ -179,6 +183,35 @@ def test_verbose_of_what_needs_no_model_and_of_what_one_machine_reads(tmp_path: 
     text = "\n".join(listed("-v", input=a_file(Options(chunk_tokens=77), machine)))
     assert "one machine only" in text
     assert "level       unknown" in text
+
+
+def a_laid_out_file() -> bytes:
+    """A group with a layout: copies, a run, the padding of a tar; made from a reference."""
+    header = bytes(124) + b"00000000003\0" + bytes(376)
+    text = NOISE + NOISE[:5] + bytes(9) + header + b"abc" + bytes(509)
+    n = len(NOISE)
+    ops = (Take(0, n), Copy(n, 5), Fill(0, 9), Tar(1, 1), Take(2, 3))
+    streams = (NOISE, header, b"abc")
+    sink = io.BytesIO()
+    writer = Writer(sink)
+    writer.reference(Reference(b"checksum", 12_345))
+    writer.group(text=text)
+    layout = layout_chunk(Layout(tuple(map(len, streams)), ops), text)
+    writer.wave([layout, *map(Chunk.stored, streams)], b"".join(streams))
+    writer.finish()
+    return sink.getvalue()
+
+
+def test_it_says_what_was_copied_and_what_it_was_made_from() -> None:
+    file = a_laid_out_file()
+    lines = [line.split(maxsplit=1) for line in listed("-v", input=file)]
+    n_stored = len(NOISE) + 512 + 3
+    assert ["bytes", f"{n_stored:,} stored, 509 padding, 9 runs, 5 copied"] in lines
+    assert ["chunks", "4: 3 stored, 1 layout"] in lines
+    assert ["made", f"from   12,345 bytes, {b'checksum'.hex()} (XXH3)"] in lines
+    (found,) = objects(input=file)
+    assert found["bytes"] == {"stored": n_stored, "padding": 509, "runs": 9, "copied": 5}
+    assert found["references"] == [{"bytes": 12_345, "checksum": b"checksum".hex()}]
 
 
 def test_json_is_an_array_of_what_the_page_describes(path: Path) -> None:
@@ -247,7 +280,7 @@ def test_names_are_safe_in_json_and_in_the_table(tmp_path: Path, name: bytes) ->
         shown = succeeds(llmzip("list", *flag, os.fsdecode(raw)))
         assert b"\x1b" not in shown
         assert b"\xff" not in shown
-        assert shown.count(b"\n") == (11 if flag else 2)
+        assert shown.count(b"\n") == (12 if flag else 2)
 
 
 def test_a_level_is_told_from_what_it_writes() -> None:
