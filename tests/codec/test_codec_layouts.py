@@ -23,7 +23,7 @@ from llmzip.codec.plan import plan_group
 from llmzip.codec.push import PushDecoder, PushEncoder
 from llmzip.codec.reference import reference_of
 from llmzip.codec.resume import resume_decoding, resume_encoding
-from llmzip.container import Kind, Options, Reader, Wave, inspect
+from llmzip.container import Kind, ModelRef, Options, Reader, Wave, inspect
 from llmzip.container.records import Chunk
 from llmzip.errors import CorruptError, LimitError, PatchError, ResumeError
 from llmzip.layout import history
@@ -260,6 +260,14 @@ def test_a_reference_is_copied_from(model: FakeModel, level: Level) -> None:
     assert parts_of(io.BytesIO(file)) is None
     with pytest.raises(PatchError, match=r"made from another one of 400 bytes, .*--patch-from"):
         decode(model.open_to_decode)
+    recovered = io.BytesIO()
+    found = recover_stream(
+        io.BytesIO(file), recovered, lambda *_: model, reference=io.BytesIO(REFERENCE)
+    )
+    assert found.is_whole
+    assert recovered.getvalue() == text
+    with pytest.raises(PatchError, match="--patch-from"):
+        recover_stream(io.BytesIO(file), io.BytesIO(), lambda *_: model)
     with pytest.raises(PatchError, match="than the one given"):
         GroupAccess(io.BytesIO(file), model.open_to_decode, reference=io.BytesIO(b"other"))
     resumed = io.BytesIO(file[: len(file) // 2])
@@ -310,6 +318,21 @@ def test_a_plan_has_each_byte_once() -> None:
     assert plan_group(text).layout is None
     whole = plan_group(b"ab" * 50, NaiveFinder(least=9)(b"ab" * 50))
     assert whole.layout == Layout((2,), (Take(0, 2), Copy(2, 98)))
+
+
+@levels
+def test_what_the_model_has_said_ahead_is_put_together(
+    model: FakeModel, text: bytes, level: Level
+) -> None:
+    file = packed(model, text, level)
+    (known,) = decode_ahead([file], model.open_to_decode)
+    back = io.BytesIO()
+    decode_stream(io.BytesIO(file), back, no_model, known=known)
+    assert back.getvalue() == text
+
+
+def no_model(ref: ModelRef | None, options: Options) -> FakeModel:
+    raise AssertionError("the model is asked again")
 
 
 def test_kinds_with_a_layout_are_told(model: FakeModel, text: bytes) -> None:

@@ -222,13 +222,13 @@ def _groups(member: Node) -> list[list[Place]]:
 def _sign_group(head: Head, payload: bytes, content: bytes, text: bytearray) -> None:
     """Make a layout's head agree with what its group comes to, which is added to the text."""
     start = len(text)
+    n_bytes = head.items[1] if len(head.items) == 4 else None
+    if not isinstance(n_bytes, int) or n_bytes > MAX_BYTES:
+        return
     with suppress(RefusedError):
         layout = layout_of(decoder.program(DocumentChunk(LAYOUT, 0, 0, 0, b"", payload)))
-        n_bytes = head.items[1]
-        if isinstance(n_bytes, int) and n_bytes < MAX_BYTES:
-            Weaver(layout, content, n_bytes + len(content), text).weave()
-    if len(head.items) == 4:
-        head.items[-1] = xxhash.xxh3_64_digest(bytes(text[start:]))[:4]
+        Weaver(layout, content, n_bytes + len(content), text).weave()
+    head.items[-1] = xxhash.xxh3_64_digest(bytes(text[start:]))[:4]
 
 
 def _chunks(member: Node) -> Iterator[Place | None]:
