@@ -28,7 +28,7 @@ from llmzip.container.records import Chunk
 from llmzip.errors import CorruptError, LimitError, PatchError, ResumeError
 from llmzip.layout import history
 from llmzip.layout.program import Copy, Layout, Take
-from llmzip.report.stats import stats_lines
+from llmzip.report.stats import stats_lines, why_little
 
 FROZEN = Level(Options(15, 1024, 128), 500, 64, 15)
 LEARNING = Level(Options(15, 1024, 128, adaptive=True), 500, 3, 15)
@@ -307,6 +307,17 @@ def test_what_happened_is_said(model: FakeModel, text: bytes, level: Level) -> N
     both.add(written)
     both.add(read)
     assert both.coded["stored"] == 2 * read.coded["stored"]
+
+
+def test_where_little_is_the_models_it_is_said_why() -> None:
+    stats = Stats(n_bytes=100, n_model_bytes=20, n_copied=80)
+    assert why_little(stats) is None
+    assert why_little(Stats()) is None
+    stats = Stats(n_bytes=1000, n_model_bytes=100, n_copied=800, coded={"stored": 90, "other": 10})
+    assert why_little(stats) == (
+        "the model coded 100 of 1,000 bytes: 800 bytes stand in what came before, "
+        "90 bytes do not compress, 10 bytes are other"
+    )
 
 
 def test_a_plan_has_each_byte_once() -> None:

@@ -26,6 +26,7 @@ from llmzip.cli.special import special_kind
 from llmzip.cli.tally import size_text
 from llmzip.cli.verify import Original
 from llmzip.errors import UsageError
+from llmzip.report.stats import stats_lines, why_little
 
 if TYPE_CHECKING:
     from llmzip.cli.batches import Batches
@@ -205,7 +206,7 @@ def _tell(verb: Verb, job: Job, stats: Stats, settings: Settings, messages: Mess
         f"{shown(job.source)}: {verb.name} {stats.n_bytes:,} bytes, {stats.n_file_bytes:,} in the "
         f".llmz file{share}, in {stats.seconds:.2f} s{way}"
     )
+    if not verb.reads_llmz and (why := why_little(stats)) is not None:
+        messages.info(f"{shown(job.source)}: {why}")
     if settings.show_stats:
-        from llmzip.report.stats import stats_lines
-
         messages.report("\n".join(stats_lines(stats)))

@@ -86,7 +86,7 @@ def encode_stream(
 
 @dataclass(frozen=True)
 class _Coded:
-    """A run through the model: its chunks, and the cross-entropy over them in bits."""
+    """A run's chunks, and the model's cross-entropy over them in bits."""
 
     chunks: list[Chunk]
     bits: float
@@ -174,12 +174,14 @@ class GroupEncoder:
                 yield wanted
                 intervals = wanted.found
             chunks: list[Chunk] = []
-            n_done = self._stats.n_bytes
+            n_done, bits = self._stats.n_bytes, 0.0
             for run in group.runs:
-                chunks += self._best_of_run(run, n_done, intervals)
+                best = self._best_of_run(run, n_done, intervals)
+                chunks += best.chunks
+                bits += best.bits
                 n_done += len(run.data)
                 self._progress(n_done)
-            self._write(group, chunks)
+            self._write(group, chunks, bits)
             groups.drop()
 
     def _encode_learning(self, groups: Groups) -> Iterator[LearningWave]:
@@ -191,9 +193,7 @@ class GroupEncoder:
                 for run in group.runs
                 for chunk in (coded[run].chunks if run in coded else [run.classical.result()])
             ]
-            for one in coded.values():
-                self._count(one)
-            self._write(group, chunks)
+            self._write(group, chunks, sum(one.bits for one in coded.values()))
             groups.drop()
 
     def _learn_group(
@@ -240,8 +240,11 @@ class GroupEncoder:
         ready = iter(found)
         return {run: _coded(run.pieces(n_tokens), ready) for run in runs}
 
-    def _write(self, group: PreparedGroup, chunks: list[Chunk]) -> None:
-        """Write a group as these chunks, or as a single one if that is smaller."""
+    def _write(self, group: PreparedGroup, chunks: list[Chunk], bits: float) -> None:
+        """Write a group as these chunks, or as a single one if that is smaller.
+
+        bits: the cross-entropy over those of the model.
+        """
         layout = [] if group.layout is None else [group.layout.result()]
         coded = _Group(group.data, group.content, [*layout, *chunks])
         if group.classical is not None:
@@ -249,24 +252,24 @@ class GroupEncoder:
             if self._size_of(whole) < self._size_of(coded):
                 coded = whole
         self._write_group(self._writer, coded)
-        self._count_rest(group, coded)
+        self._count(group, coded, bits)
         self._stats.n_bytes += len(group.data)
         self._progress(self._stats.n_bytes)
 
-    def _count_rest(self, group: PreparedGroup, coded: _Group) -> None:
-        """Count what of a group as it was written is not the model's."""
+    def _count(self, group: PreparedGroup, coded: _Group, bits: float) -> None:
+        """Count a group as it was written."""
         for chunk in coded.chunks:
-            if not chunk.kind.needs_model:
-                self._stats.count(chunk)
+            self._stats.count(chunk)
+        if any(chunk.kind.needs_model for chunk in coded.chunks):
+            self._stats.model_name = self._opened().ref.name
+            self._stats.model_bits += bits
         if coded.has_layout:
             self._stats.count_layout(group.supplied)
 
-    def _best_of_run(
-        self, run: PreparedRun, n_done: int, intervals: Iterator[Intervals]
-    ) -> list[Chunk]:
+    def _best_of_run(self, run: PreparedRun, n_done: int, intervals: Iterator[Intervals]) -> _Coded:
         """Return the chunks of `run` by the model, or one classical chunk if that is smaller."""
         if run.tokens is None:
-            return [run.classical.result()]
+            return _Coded([run.classical.result()], 0.0)
         pieces = run.pieces(self._level.target_tokens)
         found: list[Intervals] = []
         for piece, one in zip(pieces, islice(intervals, len(pieces)), strict=True):
@@ -275,9 +278,8 @@ class GroupEncoder:
             self._progress(n_done)
         coded = _coded(pieces, iter(found))
         if not self._is_model_best(run, coded.chunks):
-            return [run.classical.result()]
-        self._count(coded)
-        return coded.chunks
+            return _Coded([run.classical.result()], 0.0)
+        return coded
 
     def _file_size(self, chunks: list[Chunk], text: bytes) -> int:
         """Return how large a file of these chunks alone would be, everything included."""
@@ -315,12 +317,6 @@ class GroupEncoder:
 
     def _tokenizer(self) -> Tokenizer:
         return self._opened().tokenizer
-
-    def _count(self, coded: _Coded) -> None:
-        self._stats.model_name = self._opened().ref.name
-        self._stats.model_bits += coded.bits
-        for chunk in coded.chunks:
-            self._stats.count(chunk)
 
 
 def _waves(chunks: Sequence[Chunk], most_models: int) -> Iterator[Sequence[Chunk]]:

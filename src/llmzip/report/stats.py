@@ -48,15 +48,41 @@ def _model_rows(stats: Stats) -> list[tuple[str, str]]:
     ]
 
 
+LITTLE_SHARE = 0.2
+"""Where less of a text is the model's, it is worth saying why."""
+
+_REASONS = {
+    "stored": "do not compress",
+    "lzma": "are no text or repeat themselves (LZMA)",
+    "mixed": "are no text, or smaller without the model (mixing)",
+    "copied": "stand in what came before",
+    "runs of one byte": "are runs of one byte",
+    "padding of tars": "are padding of tars",
+}
+
+
+def why_little(stats: Stats) -> str | None:
+    """Return why little of a text was the model's, on a line; None if much was, or of nothing."""
+    if stats.n_model_bytes >= LITTLE_SHARE * stats.n_bytes:
+        return None
+    rest = sorted(_others(stats), key=lambda one: -one[1])
+    parts = [f"{n:,} bytes {_REASONS.get(name, f'are {name}')}" for name, n in rest]
+    return f"the model coded {stats.n_model_bytes:,} of {stats.n_bytes:,} bytes: {', '.join(parts)}"
+
+
 def _other_rows(stats: Stats) -> list[tuple[str, str]]:
-    """What did not go through the model."""
+    return [(name, f"{n:,} bytes") for name, n in _others(stats)]
+
+
+def _others(stats: Stats) -> list[tuple[str, int]]:
+    """What did not go through the model, and how many bytes that were."""
     counts = [
         *((name, n) for name, n in sorted(stats.coded.items())),
         ("copied", stats.n_copied),
         ("runs of one byte", stats.n_filled),
         ("padding of tars", stats.n_padding),
     ]
-    return [(name, f"{n:,} bytes") for name, n in counts if n]
+    return [(name, n) for name, n in counts if n]
 
 
 def _transcoded(stats: Stats) -> list[str]:
