@@ -18,7 +18,7 @@ from llmzip.codec.access import GroupAccess, parts_of
 from llmzip.codec.decode_many import decode_ahead
 from llmzip.codec.levels import Level
 from llmzip.codec.many import encode_batch
-from llmzip.codec.parts import PartWriter, encode_part
+from llmzip.codec.parts import PartJoiner, PartWriter, decode_part, encode_part
 from llmzip.codec.plan import plan_group
 from llmzip.codec.push import PushDecoder, PushEncoder
 from llmzip.codec.reference import reference_of
@@ -163,14 +163,42 @@ def test_groups_that_are_made_elsewhere_are_the_same(
         writer.add(encode_part(group, model.open_to_encode, level, copies=copies), group)
     writer.finish()
     assert sink.getvalue() == packed(model, text, level)
-    assert parts_of(io.BytesIO(sink.getvalue())) is None  # its groups need each other
     group = text[:500]
     part = encode_part(group, model.open_to_encode, level, copies=NaiveFinder()(group))
     with pytest.raises(CorruptError, match="changed while it was read"):
         PartWriter(io.BytesIO()).add(part, text[1:501])
 
 
-def test_groups_that_copy_from_themselves_only_are_spread(model: FakeModel) -> None:
+@levels
+def test_groups_that_need_each_other_are_decoded_apart_and_put_together(
+    model: FakeModel, text: bytes, level: Level
+) -> None:
+    file = packed(model, text, level)
+    found = parts_of(io.BytesIO(file))
+    assert found is not None
+    are_open = [part.is_open for part in found.groups]
+    assert True in are_open
+    made = {
+        number: decode_part(file[part.start : part.stop], part, model.open_to_decode)
+        for number, part in reversed(list(enumerate(found.groups)))
+    }
+    joiner, back = PartJoiner(are_open), b""
+    for number, part in enumerate(found.groups):
+        piece, stats = made[number]
+        assert stats.n_bytes == part.entry.n_bytes
+        back += joiner.text(piece)
+    assert back == text
+    number = are_open.index(True)
+    bent = bytearray(made[number][0])
+    bent[1] ^= 1
+    joiner = PartJoiner(are_open)
+    for earlier in range(number):
+        joiner.text(made[earlier][0])
+    with pytest.raises(CorruptError, match=r"a group .* fails its checksum|the layout of a group"):
+        joiner.text(bytes(bent))
+
+
+def test_groups_that_copy_from_themselves_only_are_whole(model: FakeModel) -> None:
     text = b"".join(blob * 4 + noise(100) for blob in (noise(100), noise(100), noise(100)))
     sink = io.BytesIO()
     each_alone = lambda group: NaiveFinder()(group)  # noqa: E731
@@ -178,7 +206,7 @@ def test_groups_that_copy_from_themselves_only_are_spread(model: FakeModel) -> N
     assert all(one is not None for one in layouts(sink.getvalue()))
     parts = parts_of(io.BytesIO(sink.getvalue()))
     assert parts is not None
-    assert len(parts.groups) == 3
+    assert [part.is_open for part in parts.groups] == [False] * 3
 
 
 def test_many_texts_have_each_their_own_past(model: FakeModel) -> None:

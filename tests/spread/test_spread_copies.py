@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 from fake_pool import FakePool, FakeWorker
-from run_samples import COPYING, Counted, compress_all, compressing, noise, packed
+from run_samples import (
+    COPYING,
+    Counted,
+    compress_all,
+    compressing,
+    decompress_all,
+    decompressing,
+    noise,
+    packed,
+)
 
 import llmzip
 from llmzip.spread.manifest import Manifest
@@ -58,6 +67,19 @@ def test_a_reference_is_named_once_for_all_parts(files: list[Path], tmp_path: Pa
     assert made[1] is not None
     assert len(made[1]) < 31_000
     assert llmzip.decompress(made[1], patch_from=old) == files[1].read_bytes()
+
+
+def test_what_copies_is_decoded_by_several_and_put_together_by_one(
+    files: list[Path], tmp_path: Path
+) -> None:
+    paths = [tmp_path / f"{path.name}.llmz" for path in files]
+    for path, source in zip(paths, files, strict=True):
+        path.write_bytes(packed(source, COPYING))
+    do = decompressing()
+    assert decompress_all(paths, do) == [path.read_bytes() for path in files]
+    parts = [unit.part for unit in do.units if isinstance(unit, OneGroup)]
+    assert len(parts) >= 8
+    assert {part.is_open for part in parts if part is not None} == {True, False}
 
 
 def test_lost_workers_and_a_lost_driver_change_nothing(files: list[Path], tmp_path: Path) -> None:

@@ -47,6 +47,8 @@ class CodedPart:
     """A group of a .llmz file, to be decoded alone.
 
     start, stop: where it stands in the file. n_file_bytes: of the whole file.
+    is_open: whether it may copy from earlier groups: then what its chunks decode to is handed back,
+        and the text is put together where all groups come together.
     """
 
     options: Options
@@ -55,6 +57,7 @@ class CodedPart:
     start: int
     stop: int
     n_file_bytes: int
+    is_open: bool = False
 
     def index(self) -> Index:
         """Return the index of the file as if it had this group only, and began with it."""
@@ -73,11 +76,11 @@ class Parts:
 def parts_of(source: BinaryIO, max_output: int | None = None) -> Parts | None:
     """Return the groups of a file so that each can be decoded elsewhere.
 
-    None where there is but one, the file is anything else than one whole member, or groups may
-    copy from others. Raises FormatError, LimitError as decode_stream does, OSError.
+    None where there is but one, or the file is anything else than one whole member without a
+    reference. Raises FormatError, LimitError as decode_stream does, OSError.
     """
     index = read_lone_index(source)
-    if index is None or len(index.groups) < 2 or _depend_on_others(source, index):
+    if index is None or len(index.groups) < 2 or index.reference is not None:
         return None
     n_file_bytes = source.seek(0, io.SEEK_END)
     check_size(source, index.end.n_bytes, n_file_bytes, max_output)
@@ -85,20 +88,24 @@ def parts_of(source: BinaryIO, max_output: int | None = None) -> Parts | None:
     stops = [*starts[1:], n_file_bytes]
     return Parts(
         [
-            CodedPart(index.options, index.model, entry, start, stop, n_file_bytes)
-            for entry, start, stop in zip(index.groups, starts, stops, strict=True)
+            CodedPart(index.options, index.model, entry, start, stop, n_file_bytes, is_open)
+            for entry, start, stop, is_open in zip(
+                index.groups, starts, stops, _are_open(source, index), strict=True
+            )
         ],
         index.end,
     )
 
 
-def _depend_on_others(source: BinaryIO, index: Index) -> bool:
-    """Whether a group may copy from what stands before it."""
-    if not may_copy(source, index) or index.reference is not None:
-        return index.reference is not None
+def _are_open(source: BinaryIO, index: Index) -> list[bool]:
+    """Return of each group whether it may copy from what stands before it."""
+    if not may_copy(source, index):
+        return [False] * len(index.groups)
     layouts = (layout_of_group(source, index, number) for number in range(len(index.groups)))
-    found = (unpack_layout(program_of(chunk)) for chunk in layouts if chunk is not None)
-    return any(may_reach_before(layout) for layout in found)
+    return [
+        chunk is not None and may_reach_before(unpack_layout(program_of(chunk)))
+        for chunk in layouts
+    ]
 
 
 class GroupAccess:

@@ -1,7 +1,9 @@
 """Single groups, made or opened wherever there is room for them, and files put together of them.
 
-A group depends on nothing outside itself, so it can be encoded alone, as a member of one group,
-and its waves written into the file that it belongs to: the bytes are those of encode_stream.
+A group depends on nothing outside itself, but for what it copies, so it can be encoded alone, as a
+member of one group, and its waves written into the file that it belongs to: the bytes are those of
+encode_stream. What its chunks decode to needs no other group either: only when its text is put
+together those before it have to be there.
 """
 
 from __future__ import annotations
@@ -30,8 +32,13 @@ from llmzip.container import (
     chunk_checksum,
     read_index,
 )
+from llmzip.container.bodies import ChunkHead
+from llmzip.container.limits import CHUNK_CHECKSUM_BYTES
+from llmzip.container.wire import Body, varint
 from llmzip.errors import CorruptError, ResumeError
+from llmzip.layout.history import History
 from llmzip.layout.planned import Repeat
+from llmzip.layout.program import MAX_DISTANCE, supplied
 from llmzip.layout.weave import Past
 
 
@@ -88,7 +95,10 @@ def decode_part(
     max_output: int | None = None,
     memlimit: int | None = None,
 ) -> tuple[bytes, Stats]:
-    """Decompress a group, the bytes start to stop of its file. Raises as decode_stream does."""
+    """Decompress a group, the bytes start to stop of its file. Raises as decode_stream does.
+
+    Of an open part what is returned is for PartJoiner.
+    """
     begin_s = time.monotonic()
     stats = Stats(n_file_bytes=len(packed))
 
@@ -110,10 +120,53 @@ def decode_part(
         memlimit=memlimit,
         on_wave=lambda wave: count_wave(stats, wave),
     )
-    text = b"".join(assembled(chunks, memlimit, stats))
-    stats.n_bytes = len(text)
+    if part.is_open:
+        text = _pack_open(chunks, memlimit, stats)
+    else:
+        text = b"".join(assembled(chunks, memlimit, stats))
+    stats.n_bytes = part.entry.n_bytes
     stats.seconds = time.monotonic() - begin_s
     return text, stats
+
+
+def _pack_open(
+    chunks: Iterator[tuple[ChunkHead, bytes]], memlimit: int | None, stats: Stats
+) -> bytes:
+    """Return a group with a layout in one piece: size and checksum, program, content."""
+    head, program = next(chunks)
+    group = LaidOut(head, program, memlimit)  # or it is refused here
+    stats.count_layout(supplied(group.layout, head.n_bytes))
+    content = b"".join(data for _, data in chunks)
+    return varint(head.n_bytes) + head.checksum + varint(len(program)) + program + content
+
+
+class PartJoiner:
+    """Puts the text of a file together of groups that were decoded elsewhere, in order.
+
+    are_open: of each group whether its part is.
+    """
+
+    def __init__(self, are_open: Sequence[bool]) -> None:
+        self._are_open = iter(are_open)
+        self._history = History(reach=MAX_DISTANCE if any(are_open) else 0)
+
+    def text(self, part: bytes) -> bytes:
+        """Return the text of the next group, of which decode_part has returned `part`.
+
+        Raises CorruptError; OSError where earlier text could not be kept.
+        """
+        text = self._woven(part) if next(self._are_open) else part
+        self._history.append(text)
+        return text
+
+    def _woven(self, part: bytes) -> bytes:
+        fields = Body(part, 0)
+        n_bytes, checksum = fields.varint(), fields.take(CHUNK_CHECKSUM_BYTES)
+        program = fields.take(fields.varint())
+        group = LaidOut(ChunkHead(Kind.LAYOUT, n_bytes, 0, 0, checksum), program)
+        if fields.offset < len(part):
+            group.put(part[fields.offset :])
+        return group.woven(self._history.n_bytes, self._history)
 
 
 def decode_after(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from llmzip.codec.parts import EncodedPart, PartWriter
+from llmzip.codec.parts import EncodedPart, PartJoiner, PartWriter
 from llmzip.codec.stats import Stats
 from llmzip.codec.streams import read_full, write_full
 from llmzip.container import FileChecksum
@@ -36,11 +36,13 @@ def write_text(run: Run, groups: Groups, sink: BinaryIO) -> Stats:
     """
     assert groups.end is not None
     checksum, stats = FileChecksum(), Stats()
+    joiner = PartJoiner(groups.are_open)
     for unit in groups.units:
         part = run.part(unit)
         assert isinstance(part, MadeText)
-        write_full(sink, part.text)
-        checksum.update(part.text)
+        text = joiner.text(part.text)
+        write_full(sink, text)
+        checksum.update(text)
         stats.add(part.stats)
     groups.end.verify(checksum)
     stats.n_file_bytes = groups.state_n_bytes

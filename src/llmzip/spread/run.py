@@ -48,13 +48,15 @@ class Groups:
     """The units of a large file.
 
     end: what their text must come to, where they are decoded. reference: what they may copy from,
-        where they are encoded.
+        where they are encoded. are_open: of each whether it may copy from those before, where they
+        are decoded.
     """
 
     units: tuple[int, ...]
     state_n_bytes: int
     end: End | None
     reference: Reference | None = None
+    are_open: tuple[bool, ...] = ()
 
 
 @dataclass
@@ -283,7 +285,10 @@ class Run:
                 self._add_small(number, file)
                 return
             units = tuple(self._announce((number,), unit) for unit in cut.groups)
-            self._groups[number] = Groups(units, file.state.n_bytes, cut.end, cut.reference)
+            are_open = tuple(unit.part is not None and unit.part.is_open for unit in cut.groups)
+            self._groups[number] = Groups(
+                units, file.state.n_bytes, cut.end, cut.reference, are_open
+            )
 
     def _add_small(self, number: int, file: InputFile) -> None:
         if self._manifest is not None:

@@ -65,7 +65,7 @@ class MadeFiles:
 
 @dataclass(frozen=True)
 class MadeText:
-    """What a group was decoded to."""
+    """What a group was decoded to: its text, or of an open part what stands for it."""
 
     text: bytes
     stats: Stats
