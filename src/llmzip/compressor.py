@@ -205,12 +205,12 @@ class Compressor(ModelKeeper):
 
         if self._reference is None and self._level.copies is not Copies.ACROSS:
             return None
-        return self._kept.call(lambda: self._finding_copies(source))
+        return self._finding_copies(source)
 
     @property
     def reference(self) -> container.Reference | None:
         """What the files say that they were made from. Raises OSError, PatchError."""
-        return self._kept.call(self._record)
+        return self._record()
 
     @property
     def settings(self) -> str:
@@ -239,8 +239,8 @@ class Compressor(ModelKeeper):
         """
         from llmzip.codec.push import PushEncoder
 
-        find_copies, reference = self._kept.call(lambda: (self._finding_copies(), self._record()))
-        return PushEncoder(sink, self._open, self._marked_level, find_copies, reference)
+        copies = self._finding_copies(), self._record()
+        return PushEncoder(sink, self._open, self._marked_level, *copies)
 
     def _finding_copies(
         self, source: BinaryIO | None = None, *, independent: bool = False

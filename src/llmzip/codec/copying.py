@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from llmzip.codec.groups import FindCopies, no_copies
 from llmzip.codec.levels import Copies, Level
-from llmzip.layout.earlier import Earlier, Reread, Spool, WithReference
+from llmzip.layout.earlier import Earlier, Reread, Spool, Unkept, WithReference
 from llmzip.layout.planned import Repeat
 
 if TYPE_CHECKING:
@@ -51,10 +51,15 @@ def finding_copies(
     """
     if reference is None and level.copies is Copies.NONE:
         return no_copies
-    text: Earlier = Reread(source) if source is not None and _is_reread(source) else Spool()
+    independent = level.copies is not Copies.ACROSS
+    text: Earlier = Unkept() if independent else _read_again(source)
     if reference is not None:
         text = WithReference(reference.text, reference.record.n_bytes, text)
-    return _Finding(text, reference, independent=level.copies is not Copies.ACROSS).feed
+    return _Finding(text, reference, independent=independent).feed
+
+
+def _read_again(source: BinaryIO | None) -> Earlier:
+    return Reread(source) if source is not None and _is_reread(source) else Spool()
 
 
 def _is_reread(source: BinaryIO) -> bool:

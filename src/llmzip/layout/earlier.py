@@ -22,10 +22,10 @@ _KEPT_BLOCKS = 64
 class Earlier(Protocol):
     """The text so far."""
 
-    def note(self, data: bytes) -> None:
+    def note(self, data: bytes, /) -> None:
         """Take what comes next."""
 
-    def read(self, start: int, stop: int) -> bytes:
+    def read(self, start: int, stop: int, /) -> bytes:
         """Return bytes `start` up to `stop` (exclusive); none where they are there no more."""
 
 
@@ -94,6 +94,17 @@ class Spool:
     def read(self, start: int, stop: int) -> bytes:
         """Return bytes `start` up to `stop` (exclusive). Raises OSError if it could not be kept."""
         return bytes(self._history.read(start, stop).data)
+
+
+class Unkept:
+    """A text that nothing is copied from."""
+
+    def note(self, _data: bytes) -> None:
+        """Take no notice."""
+
+    def read(self, _start: int, _stop: int) -> bytes:
+        """Return nothing."""
+        return b""
 
 
 class WithReference:
