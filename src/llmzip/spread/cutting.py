@@ -108,8 +108,8 @@ class _Walk:
         self._group_bytes = compressor.group_bytes
         self._done = replace(span, start=0, stop=0)
         self._open = ExitStack()
-        stream = self._open.enter_context(opened(span.place))
-        self._find = compressor.finding_copies(stream)
+        self._stream = self._open.enter_context(opened(span.place))
+        self._find = compressor.finding_copies(self._stream)
 
     def leads_to(self, span: Span) -> bool:
         """Return whether `span` is a group of the file that is still ahead."""
@@ -121,8 +121,10 @@ class _Walk:
         if self._find is None:
             return None
         while self._done.stop < span.start:  # groups that somebody else has dealt with
-            stop = self._done.stop
-            self._take(self._find, replace(span, start=stop, stop=stop + self._group_bytes))
+            self._stream.seek(self._done.stop)
+            n_bytes = len(GroupReader(self._stream, self._group_bytes).read())
+            stop = self._done.stop + max(n_bytes, 1)
+            self._take(self._find, replace(span, start=self._done.stop, stop=stop))
         return self._take(self._find, span)
 
     def close(self) -> None:
