@@ -10,11 +10,11 @@ import io
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
 
 from llmzip.codec.ahead import read_ahead
+from llmzip.codec.coded import Coded, CodedGroup, coded_pieces
 from llmzip.codec.groups import (
     FindCopies,
     Groups,
@@ -25,14 +25,11 @@ from llmzip.codec.groups import (
 )
 from llmzip.codec.levels import Level, plain
 from llmzip.codec.model import OpenedModel, OpenToEncode, Progress, Tokenizer, unseen
-from llmzip.codec.pieces import Piece
 from llmzip.codec.stats import Stats, way_noted
 from llmzip.codec.wanted import FrozenChunks, LearningWave, ToCode
-from llmzip.coder import encode_lanes
 from llmzip.container import (
     DEFAULT_OPTIONS,
     Chunk,
-    Kind,
     Options,
     Readable,
     Reference,
@@ -42,8 +39,6 @@ from llmzip.container import (
 from llmzip.container.resume import Written
 from llmzip.predict.protocol import Intervals
 
-MAX_CODER_LANES = 256  # payloads that are coded side by side: bounds the coder's memory
-MAX_WAVE_CHUNKS = 1 << 12
 N_AHEAD_GROUPS = 2  # of an input that comes through a pipe
 
 
@@ -82,28 +77,6 @@ def encode_stream(
     stats = encoder.finish()
     stats.seconds = time.monotonic() - begin_s
     return stats
-
-
-@dataclass(frozen=True)
-class _Coded:
-    """A run's chunks, and the model's cross-entropy over them in bits."""
-
-    chunks: list[Chunk]
-    bits: float
-
-
-@dataclass(frozen=True)
-class _Group:
-    """A group as it is written: its text, and chunks that decode to `content`."""
-
-    text: bytes
-    content: bytes
-    chunks: Sequence[Chunk]
-
-    @property
-    def has_layout(self) -> bool:
-        """Whether the first chunk says how the text is put together from the content."""
-        return self.chunks[0].kind is Kind.LAYOUT
 
 
 class GroupEncoder:
@@ -198,7 +171,7 @@ class GroupEncoder:
 
     def _learn_group(
         self, group: PreparedGroup
-    ) -> Generator[LearningWave, None, dict[PreparedRun, _Coded]]:
+    ) -> Generator[LearningWave, None, dict[PreparedRun, Coded]]:
         """Return the runs that the model codes best; without the others it is run again."""
         runs = [run for run in group.runs if run.tokens is not None]
         while runs:
@@ -217,7 +190,7 @@ class GroupEncoder:
 
     def _through_learning_model(
         self, runs: Sequence[PreparedRun]
-    ) -> Generator[LearningWave, None, dict[PreparedRun, _Coded]]:
+    ) -> Generator[LearningWave, None, dict[PreparedRun, Coded]]:
         """Return the runs as chunks of one group, in waves."""
         n_tokens = self._level.chunk_tokens(sum(run.n_tokens() for run in runs))
         n_spare = max(run.n_spare() for run in runs)
@@ -238,7 +211,7 @@ class GroupEncoder:
             found += wanted.found
             n_done += n_bytes
         ready = iter(found)
-        return {run: _coded(run.pieces(n_tokens), ready) for run in runs}
+        return {run: coded_pieces(run.pieces(n_tokens), ready) for run in runs}
 
     def _write(self, group: PreparedGroup, chunks: list[Chunk], bits: float) -> None:
         """Write a group as these chunks, or as a single one if that is smaller.
@@ -246,17 +219,17 @@ class GroupEncoder:
         bits: the cross-entropy over those of the model.
         """
         layout = [] if group.layout is None else [group.layout.result()]
-        coded = _Group(group.data, group.content, [*layout, *chunks])
+        coded = CodedGroup(group.data, group.content, [*layout, *chunks])
         if group.classical is not None:
-            whole = _Group(group.data, group.data, [group.classical.result()])
+            whole = CodedGroup(group.data, group.data, [group.classical.result()])
             if self._size_of(whole) < self._size_of(coded):
                 coded = whole
-        self._write_group(self._writer, coded)
+        coded.write(self._writer, self._level)
         self._count(group, coded, bits)
         self._stats.n_bytes += len(group.data)
         self._progress(self._stats.n_bytes)
 
-    def _count(self, group: PreparedGroup, coded: _Group, bits: float) -> None:
+    def _count(self, group: PreparedGroup, coded: CodedGroup, bits: float) -> None:
         """Count a group as it was written."""
         for chunk in coded.chunks:
             self._stats.count(chunk)
@@ -266,41 +239,32 @@ class GroupEncoder:
         if coded.has_layout:
             self._stats.count_layout(group.supplied)
 
-    def _best_of_run(self, run: PreparedRun, n_done: int, intervals: Iterator[Intervals]) -> _Coded:
+    def _best_of_run(self, run: PreparedRun, n_done: int, intervals: Iterator[Intervals]) -> Coded:
         """Return the chunks of `run` by the model, or one classical chunk if that is smaller."""
         if run.tokens is None:
-            return _Coded([run.classical.result()], 0.0)
+            return Coded([run.classical.result()], 0.0)
         pieces = run.pieces(self._level.target_tokens)
         found: list[Intervals] = []
         for piece, one in zip(pieces, islice(intervals, len(pieces)), strict=True):
             found.append(one)
             n_done += len(piece.data)
             self._progress(n_done)
-        coded = _coded(pieces, iter(found))
+        coded = coded_pieces(pieces, iter(found))
         if not self._is_model_best(run, coded.chunks):
-            return _Coded([run.classical.result()], 0.0)
+            return Coded([run.classical.result()], 0.0)
         return coded
 
     def _file_size(self, chunks: list[Chunk], text: bytes) -> int:
         """Return how large a file of these chunks alone would be, everything included."""
-        return self._size_of(_Group(text, text, chunks))
+        return self._size_of(CodedGroup(text, text, chunks))
 
-    def _size_of(self, group: _Group) -> int:
+    def _size_of(self, group: CodedGroup) -> int:
         writer = Writer(io.BytesIO(), self._options)
         if any(chunk.kind.needs_model for chunk in group.chunks):
             writer.model(self._opened().ref)
-        self._write_group(writer, group)
+        group.write(writer, self._level)
         writer.finish(self._in_view())
         return writer.n_written
-
-    def _write_group(self, writer: Writer, group: _Group) -> None:
-        writer.group(text=group.text if group.has_layout else None)
-        most = self._level.n_lanes if self._options.adaptive else MAX_WAVE_CHUNKS
-        start = 0
-        for wave in _waves(group.chunks, most):
-            stop = start + sum(chunk.n_bytes for chunk in wave if chunk.kind is not Kind.LAYOUT)
-            writer.wave(wave, group.content[start:stop])
-            start = stop
 
     def _opened(self) -> OpenedModel:
         if self._model is None:
@@ -317,30 +281,3 @@ class GroupEncoder:
 
     def _tokenizer(self) -> Tokenizer:
         return self._opened().tokenizer
-
-
-def _waves(chunks: Sequence[Chunk], most_models: int) -> Iterator[Sequence[Chunk]]:
-    """Cut into waves with at most so many chunks that need the model."""
-    wave: list[Chunk] = []
-    n_models = 0
-    for chunk in chunks:
-        n_models += chunk.kind.needs_model
-        if n_models > most_models or len(wave) == MAX_WAVE_CHUNKS:
-            yield wave
-            wave, n_models = [], int(chunk.kind.needs_model)
-        wave.append(chunk)
-    if wave:
-        yield wave
-
-
-def _coded(pieces: Sequence[Piece], intervals: Iterator[Intervals]) -> _Coded:
-    """Return pieces as chunks; their intervals come next."""
-    found = list(islice(intervals, len(pieces)))
-    payloads = [p for lanes in _batches(found) for p in encode_lanes(lanes)]
-    chunks = [piece.chunk(payload) for piece, payload in zip(pieces, payloads, strict=True)]
-    return _Coded(chunks, sum(one.bits for one in found))
-
-
-def _batches(intervals: Sequence[Intervals]) -> Iterator[Sequence[Intervals]]:
-    for i in range(0, len(intervals), MAX_CODER_LANES):
-        yield intervals[i : i + MAX_CODER_LANES]
