@@ -33,8 +33,8 @@ from llmzip.container import (
     chunk_checksum,
     limits,
 )
+from llmzip.container.kinds import check_chunk_sizes
 from llmzip.container.limits import SIGNATURE
-from llmzip.container.records import check_chunk_sizes
 from llmzip.container.wire import crc32, varint
 from llmzip.errors import CorruptError, TruncatedError, UnsupportedError
 

@@ -13,6 +13,7 @@ from llmzip.container.catalog import WELL_KNOWN
 from llmzip.container.checksum import FileChecksum, chunk_checksum, dictionary_mark
 from llmzip.container.claims import Claims, are_plausible, check_output
 from llmzip.container.index import Index, read_group, read_index, read_lone_index
+from llmzip.container.kinds import Kind
 from llmzip.container.reader import Reader
 from llmzip.container.records import (
     ADAPTIVE_OPTIONS,
@@ -23,7 +24,6 @@ from llmzip.container.records import (
     Group,
     GroupEntry,
     Header,
-    Kind,
     ModelRef,
     Options,
     Record,

@@ -12,16 +12,8 @@ from dataclasses import dataclass
 
 from llmzip.container import catalog, limits
 from llmzip.container.entries import GroupIndex
-from llmzip.container.records import (
-    Chunk,
-    End,
-    Group,
-    Kind,
-    ModelRef,
-    Options,
-    Reference,
-    check_chunk_sizes,
-)
+from llmzip.container.kinds import Kind, check_chunk_sizes
+from llmzip.container.records import Chunk, End, Group, ModelRef, Options, Reference
 from llmzip.container.wire import Fields, corrupt, varint
 from llmzip.errors import UnsupportedError
 

@@ -30,6 +30,7 @@ from llmzip.container.bodies import (
     unpack_sizes,
 )
 from llmzip.container.head import NAMED_KINDS, Form, pack_head, take_compact_head
+from llmzip.container.kinds import Kind
 from llmzip.container.limits import (
     CHUNK_CHECKSUM_BYTES,
     COMPACT_MAX_BYTES,
@@ -37,7 +38,7 @@ from llmzip.container.limits import (
     MAX_LAYOUT_BYTES,
     SIGNATURE,
 )
-from llmzip.container.records import ADAPTIVE_OPTIONS, Kind, ModelRef, Options, Wave
+from llmzip.container.records import ADAPTIVE_OPTIONS, ModelRef, Options, Wave
 from llmzip.container.wire import Fields, Source, Tee, corrupt, crc32, varint
 
 Crc = Callable[[bytes, bytes], bytes]

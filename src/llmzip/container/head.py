@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llmzip.container.bodies import pack_options, refusing, unpack_options
+from llmzip.container.kinds import Kind
 from llmzip.container.limits import (
     ADAPTIVE_VERSION,
     DICTIONARY_MARK_BYTES,
@@ -18,13 +19,7 @@ from llmzip.container.limits import (
     SIGNATURE,
     VERSION,
 )
-from llmzip.container.records import (
-    ADAPTIVE_OPTIONS,
-    DEFAULT_OPTIONS,
-    DICTIONARY_OPTIONS,
-    Kind,
-    Options,
-)
+from llmzip.container.records import ADAPTIVE_OPTIONS, DEFAULT_OPTIONS, DICTIONARY_OPTIONS, Options
 from llmzip.container.wire import Fields, Source, frame, take_frame
 from llmzip.errors import (
     CorruptError,

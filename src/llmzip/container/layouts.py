@@ -8,7 +8,8 @@ from typing import BinaryIO
 from llmzip.container import bodies
 from llmzip.container.claims import check_output
 from llmzip.container.index import Index, read_group, read_lone_index
-from llmzip.container.records import Chunk, Kind, Wave
+from llmzip.container.kinds import Kind
+from llmzip.container.records import Chunk, Wave
 from llmzip.container.wire import CRC_BYTES, Body, Source, take_frame
 from llmzip.errors import CorruptError, LimitError
 

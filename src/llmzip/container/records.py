@@ -12,64 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 
 from llmzip.container import limits
 from llmzip.container.checksum import FileChecksum, chunk_checksum
+from llmzip.container.kinds import Kind, check_chunk_sizes, require
 from llmzip.errors import CorruptError
-
-
-def _require(holds: bool, message: str) -> None:
-    if not holds:
-        raise ValueError(message)
 
 
 def _require_text(field: str, text: str, least: int, most: int) -> None:
     fits = least <= len(text.encode("utf-8", "replace")) <= most
-    _require(fits, f"the model's {field} is not {least} to {most} bytes long")
+    require(fits, f"the model's {field} is not {least} to {most} bytes long")
     # What comes from a file goes to a terminal: nothing unprintable, no lone surrogates.
-    _require(text.isprintable(), f"the model's {field} holds unprintable characters")
-
-
-class Kind(IntEnum):
-    """How a chunk's payload stands for its bytes; the values are part of the format."""
-
-    STORED = 0
-    LM = 1
-    LZMA = 2
-    MIXED = 4
-    LM_LINES = 5
-    LM_UTF_16LE = 16
-    LM_UTF_16BE = 17
-    LM_UTF_32LE = 18
-    LM_UTF_32BE = 19
-    LM_WINDOWS_1252 = 20
-    LM_WINDOWS_1251 = 21
-    LM_KOI8_R = 22
-    LM_SHIFT_JIS = 23
-    LM_EUC_JP = 24
-    LM_GB18030 = 25
-    LM_BIG5 = 26
-    LM_EUC_KR = 27
-    LAYOUT = 32
-    TAR_HEADERS = 33
-    COUNTED = 34
-
-    @property
-    def needs_model(self) -> bool:
-        """Whether the chunk is tokens that a language model has predicted."""
-        return self in (Kind.LM, Kind.LM_LINES) or self.encoding is not None
-
-    @property
-    def encoding(self) -> str | None:
-        """The name of the encoding that the chunk's bytes are text in; None where they are not."""
-        is_encoded = Kind.LM_UTF_16LE <= self <= Kind.LM_EUC_KR
-        return self.name[len("LM_") :].replace("_", "-") if is_encoded else None
-
-    @classmethod
-    def of_encoding(cls, name: str) -> Kind:
-        """Return the kind of chunks that are text in this encoding."""
-        return cls["LM_" + name.replace("-", "_")]
+    require(text.isprintable(), f"the model's {field} holds unprintable characters")
 
 
 @dataclass(frozen=True)
@@ -108,13 +62,13 @@ class Options:
         return brief if may_be_brief and n_tokens <= min(in_view, brief.window_tokens) else self
 
     def __post_init__(self) -> None:
-        _require(1 <= self.chunk_tokens <= limits.MAX_CHUNK_TOKENS, "chunk_tokens out of range")
-        _require(1 <= self.window_tokens <= limits.MAX_WINDOW_TOKENS, "window_tokens out of range")
-        _require(0 <= self.carry_tokens < self.window_tokens, "carry_tokens out of range")
+        require(1 <= self.chunk_tokens <= limits.MAX_CHUNK_TOKENS, "chunk_tokens out of range")
+        require(1 <= self.window_tokens <= limits.MAX_WINDOW_TOKENS, "window_tokens out of range")
+        require(0 <= self.carry_tokens < self.window_tokens, "carry_tokens out of range")
         if self.dictionary is not None:
-            _require(self.adaptive, "only chunks that learn can have a dictionary")
+            require(self.adaptive, "only chunks that learn can have a dictionary")
             fits = len(self.dictionary) == limits.DICTIONARY_MARK_BYTES
-            _require(fits, "dictionary mark is not 2 bytes")
+            require(fits, "dictionary mark is not 2 bytes")
 
 
 DEFAULT_OPTIONS = Options()
@@ -140,9 +94,9 @@ class ModelRef:
     def __post_init__(self) -> None:
         _require_text("name", self.name, 1, limits.MAX_NAME_BYTES)
         _require_text("source", self.source, 0, limits.MAX_SOURCE_BYTES)
-        _require(len(self.fingerprint) == limits.FINGERPRINT_BYTES, "fingerprint is not 6 bytes")
+        require(len(self.fingerprint) == limits.FINGERPRINT_BYTES, "fingerprint is not 6 bytes")
         tag_fits = self.machine is None or len(self.machine) == limits.MACHINE_BYTES
-        _require(tag_fits, "machine tag is not 8 bytes")
+        require(tag_fits, "machine tag is not 8 bytes")
 
     @property
     def portable(self) -> bool:
@@ -172,7 +126,7 @@ class Chunk:
 
     def __post_init__(self) -> None:
         check_chunk_sizes(self.kind, self.n_bytes, self.n_tokens, len(self.payload))
-        _require(len(self.checksum) == limits.CHUNK_CHECKSUM_BYTES, "checksum is not 4 bytes")
+        require(len(self.checksum) == limits.CHUNK_CHECKSUM_BYTES, "checksum is not 4 bytes")
 
     @classmethod
     def spelled(cls, kind: Kind, data: bytes, n_tokens: int, payload: bytes) -> Chunk:
@@ -237,8 +191,8 @@ class Reference:
 
     def __post_init__(self) -> None:
         fits = len(self.checksum) == limits.REFERENCE_CHECKSUM_BYTES
-        _require(fits, "reference checksum is not 8 bytes")
-        _require(1 <= self.n_bytes < 1 << 63, "a reference of no bytes, or too many")
+        require(fits, "reference checksum is not 8 bytes")
+        require(1 <= self.n_bytes < 1 << 63, "a reference of no bytes, or too many")
 
 
 @dataclass(frozen=True)
@@ -252,7 +206,7 @@ class Group:
     adaptation: int = 0
 
     def __post_init__(self) -> None:
-        _require(self.adaptation == 0, f"adaptation {self.adaptation} is not known")
+        require(self.adaptation == 0, f"adaptation {self.adaptation} is not known")
 
 
 @dataclass(frozen=True)
@@ -262,11 +216,11 @@ class Wave:
     chunks: tuple[Chunk, ...]
 
     def __post_init__(self) -> None:
-        _require(1 <= len(self.chunks) <= limits.MAX_WAVE_CHUNKS, "too many or no chunks in a wave")
-        _require(self.n_bytes <= limits.MAX_WAVE_BYTES, "a wave decodes to more than 64 MiB")
-        _require(self.n_payload <= limits.MAX_WAVE_BYTES, "a wave's payload exceeds 64 MiB")
+        require(1 <= len(self.chunks) <= limits.MAX_WAVE_CHUNKS, "too many or no chunks in a wave")
+        require(self.n_bytes <= limits.MAX_WAVE_BYTES, "a wave decodes to more than 64 MiB")
+        require(self.n_payload <= limits.MAX_WAVE_BYTES, "a wave's payload exceeds 64 MiB")
         is_first = all(chunk.kind is not Kind.LAYOUT for chunk in self.chunks[1:])
-        _require(is_first, "a layout that is not the first chunk of its group")
+        require(is_first, "a layout that is not the first chunk of its group")
 
     @property
     def n_bytes(self) -> int:
@@ -331,47 +285,3 @@ class End:
 
 
 Record = Header | Reference | ModelRef | Group | Wave | End
-
-
-def check_chunk_sizes(kind: Kind, n_bytes: int, n_tokens: int, n_payload: int) -> None:
-    """Raise ValueError unless these sizes can belong together in one chunk."""
-    if kind is Kind.LAYOUT:
-        _check_layout_sizes(n_bytes, n_tokens, n_payload)
-        return
-    _require(1 <= n_bytes <= limits.MAX_CHUNK_BYTES, f"a chunk of {n_bytes} bytes is out of range")
-    if kind.needs_model:
-        _check_token_sizes(kind, n_bytes, n_tokens, n_payload)
-        return
-    _require(n_tokens == 0, "only lm chunks have tokens")
-    fits = n_payload == n_bytes if kind is Kind.STORED else n_payload < n_bytes
-    if kind is Kind.LZMA:
-        fits = fits and n_bytes <= limits.MAX_LZMA_RATIO * n_payload
-    if kind is Kind.TAR_HEADERS:
-        most = limits.FREE_TAR_BYTES + limits.MAX_TAR_RATIO * n_payload
-        fits = fits and n_bytes <= min(most, limits.MAX_TAR_BYTES) and n_bytes % 512 == 0
-    _require(fits, f"{kind.name.lower()}: a payload of {n_payload} bytes for {n_bytes} bytes")
-
-
-def _check_layout_sizes(n_bytes: int, n_tokens: int, n_payload: int) -> None:
-    _require(0 <= n_bytes <= limits.MAX_LAYOUT_BYTES, f"a layout of {n_bytes} bytes")
-    _require(n_tokens == 0, "only lm chunks have tokens")
-    fits = limits.MIN_LAYOUT_PAYLOAD <= n_payload <= limits.MAX_LAYOUT_PAYLOAD
-    _require(fits, f"a layout with a payload of {n_payload} bytes")
-
-
-def _check_token_sizes(kind: Kind, n_bytes: int, n_tokens: int, n_payload: int) -> None:
-    in_range = 1 <= n_tokens <= limits.MAX_CHUNK_TOKENS
-    _require(in_range, f"a chunk of {n_tokens} tokens is out of range")
-    most_tokens = limits.MAX_TOKENS_PER_BYTE * n_bytes
-    most_bytes = limits.MAX_TOKEN_BYTES * n_tokens
-    most_payload = limits.MAX_BYTES_PER_TOKEN * n_tokens + limits.PAYLOAD_SLACK_BYTES
-    if kind.encoding is not None:
-        most_tokens *= limits.MAX_TEXT_PER_BYTE
-        most_bytes = limits.MAX_BYTES_PER_CHAR * most_bytes + n_payload
-        most_payload += limits.MAX_PREFIX_PER_BYTE * n_bytes
-    elif kind is Kind.LM_LINES:
-        most_payload += n_bytes
-    fits = n_tokens <= most_tokens and n_bytes <= most_bytes
-    _require(fits, f"{n_tokens} tokens cannot stand for {n_bytes} bytes")
-    fits = n_payload <= most_payload
-    _require(fits, f"a payload of {n_payload} bytes is too long for {n_tokens} tokens")

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from llmzip.container.checksum import FileChecksum
 from llmzip.container.head import check_start, pack_header
+from llmzip.container.kinds import Kind
 from llmzip.container.reader import Reader
 from llmzip.container.records import (
     Chunk,
@@ -15,7 +16,6 @@ from llmzip.container.records import (
     Group,
     GroupEntry,
     Header,
-    Kind,
     ModelRef,
     Options,
     Reference,

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from llmzip.container import bodies
+from llmzip.container.kinds import Kind
 from llmzip.container.limits import END_MARK, MAX_BODY_BYTES, MAX_WAVE_CHUNKS, SIGNATURE
-from llmzip.container.records import Kind
 from llmzip.container.wire import CRC_BYTES, Body, crc32, frame
 from llmzip.errors import CorruptError
 

@@ -7,18 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from llmzip.container.kinds import Kind
 from llmzip.container.reader import Reader
-from llmzip.container.records import (
-    Chunk,
-    End,
-    Group,
-    Header,
-    Kind,
-    ModelRef,
-    Options,
-    Reference,
-    Wave,
-)
+from llmzip.container.records import Chunk, End, Group, Header, ModelRef, Options, Reference, Wave
 from llmzip.errors import TrailingError
 
 

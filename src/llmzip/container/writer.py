@@ -10,6 +10,7 @@ from llmzip.container import bodies, limits
 from llmzip.container.checksum import FileChecksum, chunk_checksum
 from llmzip.container.compact import Compact, fits_compact, pack_compact
 from llmzip.container.head import pack_header
+from llmzip.container.kinds import Kind
 from llmzip.container.limits import CHUNK_CHECKSUM_BYTES, END_MARK
 from llmzip.container.records import (
     DEFAULT_OPTIONS,
@@ -17,7 +18,6 @@ from llmzip.container.records import (
     End,
     Group,
     GroupEntry,
-    Kind,
     ModelRef,
     Options,
     Reference,
