@@ -66,15 +66,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     codecs = open_codecs(options)
     try:
         results = earlier(options.earlier)
+        for name, data in easy() if options.easy else ():
+            results.append(measure_kind(name, data, codecs))
+            print(one_line(results[-1]), file=sys.stderr, flush=True)
         for path in options.files:
             data = path.read_bytes()
             for n_bytes in sorted({min(size, len(data)) for size in options.sizes or [len(data)]}):
                 for name, version in named_rows(path.name, data[:n_bytes], options):
                     results.append(measure_kind(name, version, codecs))
                     print(one_line(results[-1]), file=sys.stderr, flush=True)
-        for name, data in easy() if options.easy else ():
-            results.append(measure_kind(name, data, codecs))
-            print(one_line(results[-1]), file=sys.stderr, flush=True)
     except (OSError, RoundTripError, LlmzipError) as exc:
         print(f"kinds.py: {exc}", file=sys.stderr)
         return 1
@@ -181,7 +181,8 @@ def measure_kind(name: str, data: bytes, codecs: Sequence[Codec]) -> KindResult:
 def one_line(result: KindResult) -> str:
     """Return what a result comes to."""
     name, best = result.best
-    return f"{result.name}, {result.n_bytes:,} bytes: {result.ours / best:.1%} of {name}"
+    ours = f"{result.n_bytes:,} bytes to {result.ours:,}"
+    return f"{result.name}: {ours}, {result.ours / best:.1%} of {name} ({best:,})"
 
 
 def markdown(results: Sequence[KindResult], options: argparse.Namespace) -> str:
