@@ -24,6 +24,7 @@ from golden_layouts import CASES as LAYOUTS
 from naive_copies import NaiveFinder
 
 import decoder
+import tar_samples
 from decoder.container import LAYOUT, LM, LM_KINDS
 from decoder.container import Chunk as DocumentChunk
 from decoder.layout import Weaver, layout_of
@@ -42,6 +43,7 @@ from llmzip.container import (
     Wave,
 )
 from llmzip.errors import FormatError, LlmzipError
+from llmzip.layout.tar_headers import pack_headers
 
 SMALL_LAYOUTS = ["good-every-op", "good-chain-learning", "good-waves", "good-tar-unfinished"]
 
@@ -77,16 +79,17 @@ def claims_much(data: bytes) -> bool:
             for chunk in record.chunks if isinstance(record, Wave) else ():
                 n_tokens += chunk.n_tokens
                 n_bytes += chunk.n_bytes
-                n_mixed += chunk.n_bytes if chunk.kind is Kind.MIXED else 0
-                n_mixed += _n_mixed(chunk.payload) if chunk.kind is Kind.LAYOUT else 0
+                n_mixed += chunk.n_bytes if chunk.kind in (Kind.MIXED, Kind.COUNTED) else 0
+                n_mixed += _n_mixed(chunk.payload[4:]) if chunk.kind is Kind.LAYOUT else 0
+                n_mixed += _n_mixed(chunk.payload) if chunk.kind is Kind.TAR_HEADERS else 0
     return n_tokens > MAX_TOKENS or n_mixed > MAX_MIXED_BYTES or n_bytes > MAX_BYTES
 
 
 def _n_mixed(payload: bytes) -> int:
-    """Return how long the program of a layout is, if it is mixed."""
-    fields = Fields(payload[5:])
+    """Return how long a program is, if it is mixed: of a layout behind its checksum, of headers."""
+    fields = Fields(payload[1:])
     with suppress(RefusedError):
-        return fields.varint() if payload[4:5] == b"\2" else 0
+        return fields.varint() if payload[:1] == b"\2" else 0
     return 0
 
 
@@ -143,9 +146,23 @@ def seeds() -> list[bytes]:
     ]
     files += [encode(model, text.decode().encode("utf-16-le") + b"\x00\xd8", Options(100))]
     files += [encode(model, text + "привет, мир\r\n".encode("koi8-r"), learning_more)]
+    files += [write([[[_counted(b"0110" * 8)]]])]
+    files += [write([[[_headers("pax")]]]), write([[[_headers("gnu"), stored(b"x")]]])]
     files += [LAYOUTS[name].file for name in SMALL_LAYOUTS]
     files += [_copying(model, text, noise, level) for level in (small, small_learning)]
     return [*files, files[0] + files[13], files[11] + files[2]]
+
+
+def _counted(data: bytes) -> tuple[Chunk, bytes]:
+    payload = mixing.compress_counted(data, len(data) - 1)
+    assert payload is not None
+    return Chunk.counted(data, payload), data
+
+
+def _headers(form: str) -> tuple[Chunk, bytes]:
+    """Return some headers of a tar, their columns as they are."""
+    blocks = tar_samples.headers_of(form)
+    return Chunk.tar_headers(blocks, b"\0" + pack_headers(blocks)), blocks
 
 
 def _copying(model: FakeModel, text: bytes, noise: bytes, level: Level) -> bytes:
