@@ -75,9 +75,10 @@ def test_what_was_there_before_is_copied_and_comes_back(
     encode_stream(io.BytesIO(text), plain, model.open_to_encode, level)
     assert len(file) < 0.8 * len(plain.getvalue())
     assert sum(one is not None for one in layouts(file)) >= 3
-    back = io.BytesIO()
-    decode_stream(io.BytesIO(file), back, model.open_to_decode)
-    assert back.getvalue() == text
+    for n_lanes in (None, 12):  # one by one, and side by side
+        back = io.BytesIO()
+        decode_stream(io.BytesIO(file), back, model.open_to_decode, n_lanes)
+        assert back.getvalue() == text
     assert decode_by_document(file, ToldModel(iter(lm_texts(model, file)))) == text
 
 
