@@ -55,6 +55,8 @@ _REASONS = {
     "stored": "do not compress",
     "lzma": "are no text or repeat themselves (LZMA)",
     "mixed": "are no text, or smaller without the model (mixing)",
+    "counted": "are noise of few kinds of bytes (counts)",
+    "tar_headers": "are headers of tars",
     "copied": "stand in what came before",
     "runs of one byte": "are runs of one byte",
     "padding of tars": "are padding of tars",
