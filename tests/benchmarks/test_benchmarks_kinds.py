@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ sys.path.insert(0, str(BENCHMARKS))
 
 import gather_kinds  # noqa: E402
 import kinds  # noqa: E402
+from wrappings import wrapped  # noqa: E402
 
 TEXT = b"Alice was beginning to get very tired of sitting by her sister on the bank. " * 20
 
@@ -89,3 +92,15 @@ def test_samples_are_the_same_each_time_and_hold_nothing_twice(tmp_path: Path) -
     lines = (tmp_path / "one" / "markdown").read_bytes().splitlines()
     assert max(lines.count(line) for line in set(lines)) <= 40
     assert json.loads((tmp_path / "one" / "jsonl").read_bytes().splitlines()[1]) == {"n": 1}
+
+
+def test_wrappings_hold_the_text_that_is_measured_beside_them() -> None:
+    text = b"".join(b"line %d of a text\n" % n for n in range(4000))
+    rows = dict(wrapped(text))
+    assert rows == dict(wrapped(text))
+    for name, data in rows.items():
+        if "in a tar" in name:
+            with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+                files = [tar.extractfile(member) for member in tar]
+                parts = [file.read() for file in files if file is not None]
+            assert b"".join(parts) == rows[name.split(", in a tar")[0] + ", joined"]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -71,7 +71,7 @@ class Run:
 
     def moved(self, by: int) -> Run:
         """Return the run as it stands in data that begins so many bytes before."""
-        return Run(self.start + by, self.stop + by, self.fate, self.found)
+        return replace(self, start=self.start + by, stop=self.stop + by)
 
     def part(self, start: int, stop: int) -> Run:
         """Return bytes `start` to `stop` of the data, which lie in this run."""
@@ -127,23 +127,24 @@ def by_worth(data: bytes, run: Run) -> Iterator[Run]:
         return
     for start in range(run.start, run.stop, BLOCK_BYTES):
         part = run.part(start, min(start + BLOCK_BYTES, run.stop))
-        yield Run(part.start, part.stop, _fate(data[part.start : part.stop], run.fate), part.found)
+        yield replace(part, fate=_fate(data[part.start : part.stop], run.fate))
 
 
 def merged(runs: Iterable[Run]) -> list[Run]:
     """Return the runs with those made one that follow each other and are alike."""
     found: list[Run] = []
     for run in runs:
-        last = found[-1] if found else None
-        if (
-            last
-            and last.stop == run.start
-            and last.part(run.start, run.start) == run.part(run.start, run.start)
-        ):
-            found[-1] = Run(last.start, run.stop, last.fate, last.found)
+        if found and _goes_on(found[-1], run):
+            found[-1] = replace(found[-1], stop=run.stop)
         else:
             found.append(run)
     return found
+
+
+def _goes_on(run: Run, after: Run) -> bool:
+    """Whether `after` follows at once, has the same fate, and goes on with the same characters."""
+    is_next = run.stop == after.start and run.fate is after.fate
+    return is_next and run.part(after.start, after.start).found == after.found
 
 
 def _fate(block: bytes, fate: Fate) -> Fate:
