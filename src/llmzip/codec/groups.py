@@ -21,7 +21,6 @@ from llmzip.codec.extent import GroupReader
 from llmzip.codec.layouts import layout_chunk
 from llmzip.codec.model import Tokenizer
 from llmzip.codec.pieces import Piece, Tokens, cut_into_pieces, tokens_of
-from llmzip.codec.plan import plan_group
 from llmzip.codec.tar_chunks import headers_chunk
 from llmzip.container import Chunk, Readable
 from llmzip.encodings.detect import Found
@@ -216,6 +215,8 @@ class Groups:
             self._groups.append(self._prepared(data))
 
     def _prepared(self, data: bytes) -> PreparedGroup:
+        from llmzip.codec.plan import plan_group  # brings numba, which not all decoding needs
+
         planned = plan_group(data, self._find_copies(data))
         runs = [self._run(stream) for stream in planned.streams]
         layout, found = None, Supplied()
