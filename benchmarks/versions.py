@@ -2,7 +2,7 @@
 
 The first --bytes of FILE are the first version of a text. Each of the next ones is the one before,
 with --changed of its lines replaced by others of FILE. What is measured: the first version alone;
-all of them in one file; the last one alone, and against the first (--patch-from). Then noise of
+all of them in one file; the last one alone, and against the one before (--patch-from). Then noise of
 --noise bytes, once and twice. Each row is decompressed and compared.
 """
 
@@ -86,9 +86,9 @@ def all_rows(texts: Sequence[bytes], options: argparse.Namespace) -> Iterator[Ro
     yield measured("the first version", plain, texts[0])
     yield measured(f"{len(texts)} versions", plain, b"".join(texts))
     yield measured("the last version", plain, texts[-1])
-    against = Pair(model, level, texts[0])
+    against = Pair(model, level, texts[-2])
     against.decompress(against.compress(WARM_UP))
-    yield measured("the last version, --patch-from the first", against, texts[-1])
+    yield measured("the last version, --patch-from the one before", against, texts[-1])
     noise = random.Random(2).randbytes(options.noise)
     if noise:
         yield measured("noise", plain, noise)

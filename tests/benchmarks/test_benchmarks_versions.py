@@ -27,7 +27,7 @@ def test_the_table(text: Path, tiny_llama_folder: Path, capsys: pytest.CaptureFi
     options = ["--bytes", "400", "--versions", "2", "--changed", "0.1", "--noise", "3000"]
     assert versions.main([str(text), *options, "--model", str(tiny_llama_folder)]) == 0
     out = capsys.readouterr().out
-    for row in ("the first version", "2 versions", "the last version, --patch-from the first"):
+    for row in ("the first version", "2 versions", "the last version, --patch-from the one before"):
         assert f"| {row} |" in out
     assert "| noise, twice | 6,000 |" in out
     assert "--patch-from: " in out
