@@ -2,8 +2,8 @@
 
 The first --bytes of FILE are the first version of a text. Each of the next ones is the one before,
 with --changed of its lines replaced by others of FILE. What is measured: the first version alone;
-all of them in one file; the last one alone, and against the one before (--patch-from). Then noise of
---noise bytes, once and twice. Each row is decompressed and compared.
+all of them in one file; the last one alone, and against the one before it (--patch-from). Then
+noise of --noise bytes, once and twice. Each row is decompressed and compared.
 """
 
 from __future__ import annotations
