@@ -118,6 +118,20 @@ def test_what_a_reference_holds_is_copied_from_it(independent: bool) -> None:
     assert check_copies(copies, new, old, independent=independent) >= len(new) - 200
 
 
+def test_lines_that_are_alike_are_copied_from_where_they_were() -> None:
+    old = [
+        b"hour %d\n" % n if n % 50 == 0 else b"service: all is well, as it was.\n"
+        for n in range(900)
+    ]
+    new = list(old)
+    new[310] = b"service: something was not well.\n"
+
+    copies = found_in(b"".join(new), b"".join(old), group_bytes=1 << 16)
+
+    assert check_copies(copies, b"".join(new), b"".join(old), 1 << 16) > sum(map(len, new)) - 100
+    assert len(copies[0]) == 2
+
+
 def test_what_comes_back_changed_is_not_copied() -> None:
     from llmzip.layout.copies import CopyFinder
 

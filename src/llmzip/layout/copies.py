@@ -96,13 +96,16 @@ class CopyFinder:
         self._copied = Stretches()
         self._n_bytes = self._reference.n_bytes  # of what there was, the reference included
         self._view: Octets = np.zeros(0, dtype=np.uint8)  # the end of that
-        self._going: int | None = None  # how far back a copy is that the last group's end cut off
+        # how far back a copy is that the last group's end has cut off; versions begin alike
+        self._going = self._reference.n_bytes or None
 
     def feed(self, group: bytes) -> list[FoundCopy]:
         """Take the next group; return its copies: in its own coordinates, in order, disjoint."""
         if self._independent:
             gap = self._reference.n_bytes, self._n_bytes
             search = self._search(group, gap, Stretches())
+            if self._going is not None:
+                search.go_on(self._going)
             search.run(self._reference.table, AnchorTable())
         else:
             search = self._search(group, (0, 0), self._copied)
@@ -151,6 +154,7 @@ class _Search:
         self._gap = gap
         self._copied = copied
         self._covered = group
+        self._latest: int | None = None  # how far back what was copied from before the group was
 
     @property
     def going(self) -> int | None:
@@ -186,9 +190,22 @@ class _Search:
             place, (source, start, stop) = int(places[number]), found.tolist()
             if what == OUT_OF_VIEW:
                 start, stop = self._match(place, place - source, source - 1)
-            if not self._take(start, stop, place - source, LEAST_FAR_BYTES) and is_own:
+            match = self._longest(place, start, stop, place - source)
+            if not self._take(*match, LEAST_FAR_BYTES) and is_own:
                 table.put_all(places[number : number + 1], hashes[number : number + 1])
             step += 1
+
+    def _longest(self, place: int, start: int, stop: int, distance: int) -> tuple[int, int, int]:
+        """Return a match, or a longer one around the same place: as far back as the copy before.
+
+        Where lines are alike, what follows a change is best copied from what follows it there.
+        """
+        other = self._latest
+        if other is not None and other != distance:
+            first, last = self._match(place, other, place - other - 1)
+            if last - first > stop - start:
+                return first, last, other
+        return start, stop, distance
 
     def _take(self, start: int, stop: int, distance: int, least: int) -> bool:
         """Make a copy of a match, unless too little of it is left between good edges."""
@@ -200,6 +217,7 @@ class _Search:
         self._covered = self._group + stop
         if start < distance:  # it comes from before the group
             self._copied.add(self._group + start, self._covered)
+            self._latest = distance
         return True
 
     def _match(self, place: int, distance: int, byte: int) -> tuple[int, int]:
