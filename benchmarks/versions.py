@@ -3,7 +3,8 @@
 The first --bytes of FILE are the first version of a text. Each of the next ones is the one before,
 with --changed of its lines replaced by others of FILE. What is measured: the first version alone;
 all of them in one file; the last one alone, and against the one before it (--patch-from). Then
-noise of --noise bytes, once and twice. Each row is decompressed and compared.
+noise of --noise bytes, once and twice. Each row is decompressed and compared. With --find-only no
+model is asked: what is left for it is counted, and the finder of copies is timed.
 """
 
 from __future__ import annotations
@@ -18,11 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import llmzip
+from llmzip.codec.layouts import layout_chunk
+from llmzip.codec.plan import plan_group
 from llmzip.compressor import DEFAULT_LEVEL
 from llmzip.errors import LlmzipError
+from llmzip.layout.copies import CopyFinder
+from llmzip.layout.earlier import Spool
 from llmzip.models.catalog import DEFAULT_MODEL
 from table import markdown_table
 
+GROUP_BYTES = 1 << 22
 WARM_UP = b"The quick brown fox jumps over the lazy dog. " * 8
 
 
@@ -44,6 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         texts = versions(
             options.file.read_bytes(), options.bytes, options.versions, options.changed
         )
+        if options.find_only:
+            found("warm-up", 3 * texts[0][:100_000])  # kernels are loaded
+            print(found("the first version", texts[0]))
+            print(found(f"{len(texts)} versions", b"".join(texts)))
+            return 0
         rows = list(all_rows(texts, options))
     except (LlmzipError, OSError, ValueError) as exc:
         print(f"versions.py: {exc}", file=sys.stderr)
@@ -93,6 +104,27 @@ def all_rows(texts: Sequence[bytes], options: argparse.Namespace) -> Iterator[Ro
     if noise:
         yield measured("noise", plain, noise)
         yield measured("noise, twice", plain, noise * 2)
+
+
+def found(name: str, text: bytes) -> str:
+    """Return what copies leave of a text, in words."""
+    finder = CopyFinder(Spool())
+    n_left = n_copies = n_layout_bytes = 0
+    seconds = 0.0
+    for start in range(0, len(text), GROUP_BYTES):
+        group = text[start : start + GROUP_BYTES]
+        begin_s = time.process_time()
+        copies = finder.feed(group)
+        seconds += time.process_time() - begin_s
+        planned = plan_group(group, copies)
+        n_left += planned.n_content
+        n_copies += len(copies)
+        if planned.layout is not None:
+            n_layout_bytes += len(layout_chunk(planned.layout, group).payload)
+    return (
+        f"{name}: {len(text):,} bytes, {n_left:,} left by {n_copies:,} copies, layouts of "
+        f"{n_layout_bytes:,} bytes, found in {seconds:.2f} s ({len(text) / seconds / 1e6:.0f} MB/s)"
+    )
 
 
 class Pair:
@@ -151,6 +183,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--versions", type=int, default=10)
     parser.add_argument("--changed", type=float, default=0.01, help="of the lines, each time")
     parser.add_argument("--noise", type=int, default=5_000_000)
+    parser.add_argument("--find-only", action="store_true")
     parser.add_argument("--level", type=int, default=DEFAULT_LEVEL)
     parser.add_argument("--model", default=DEFAULT_MODEL)
     return parser.parse_args(arguments)

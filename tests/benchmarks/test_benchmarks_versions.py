@@ -33,6 +33,13 @@ def test_the_table(text: Path, tiny_llama_folder: Path, capsys: pytest.CaptureFi
     assert "--patch-from: " in out
 
 
+def test_without_a_model(text: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert versions.main([str(text), "--bytes", "2000", "--versions", "9", "--find-only"]) == 0
+    first, together = capsys.readouterr().out.splitlines()
+    assert " 0 copies" in first
+    assert " left by " in together
+
+
 def test_lines_change_and_no_others(text: Path) -> None:
     made = versions.versions(text.read_bytes(), 1500, 4, 0.1)
     lines = [version.splitlines() for version in made]
