@@ -108,7 +108,7 @@ def no_classical_codecs() -> Iterator[None]:
         return Planned(None, [Stream(data, for_model=True)])
 
     with (
-        mock.patch("llmzip.codec.groups.plan_group", one_stream),
+        mock.patch("llmzip.codec.plan.plan_group", one_stream),
         mock.patch("llmzip.codec.groups.classical_chunk", Chunk.stored),
     ):
         yield

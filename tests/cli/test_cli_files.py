@@ -189,9 +189,9 @@ def test_list_shows_sizes_and_needs_no_model(noise: Path) -> None:
 def test_verbose_says_what_was_done(noise: Path) -> None:
     result = llmzip("compress", "-v", noise)
     assert result.returncode == 0
-    done, why = result.stderr.decode().splitlines()
-    assert "3,000 bytes" in done
-    assert why.endswith("noise: the model coded 0 of 3,000 bytes: 3,000 bytes do not compress")
+    (line,) = result.stderr.decode().splitlines()
+    assert "compressed 3,000 bytes" in line
+    assert line.endswith("; the model coded 0 of 3,000 bytes: 3,000 bytes do not compress")
 
 
 def test_stats_go_to_standard_error(noise: Path) -> None:

@@ -9,8 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cli_runner
 import pytest
-from cli_runner import environment
+from cli_runner import environment, succeeds
 
 import llmzip
 
@@ -24,16 +25,25 @@ LOG = b"".join(
     b"2026-11-26 12:00:00 service: all is well\n" if i % 150 else b"2026-11-26: hour %d\n" % i
     for i in range(600)
 )
-"""Such that no model is needed: LZMA leaves nearly nothing of it."""
+"""Such that a model has next to nothing to do: it repeats itself."""
 
 CHANGED = LOG.replace(b"hour 300\n", b"hour three hundred\n")
 
 
+@pytest.fixture(scope="module")
+def model(tiny_llama_folder: Path) -> Path:
+    """A small model, prepared."""
+    succeeds(
+        cli_runner.llmzip("-q", "-1", "-m", tiny_llama_folder, input=b"It was the best of times.")
+    )
+    return tiny_llama_folder
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, model: Path) -> Path:
     """A folder with a few files, and `llmzip` and an `ssh` to this machine on the path."""
     for name, script in {
-        "llmzip": f'exec "{sys.executable}" -m llmzip "$@"',
+        "llmzip": f'LLMZIP_MODEL="{model}" exec "{sys.executable}" -m llmzip "$@"',
         "ssh": 'shift; exec sh -c "$*"',
     }.items():
         path = tmp_path / "bin" / name
@@ -133,10 +143,10 @@ def test_git_diff(folder: Path) -> None:
 
 
 @needs("git")
-def test_git_filter(folder: Path) -> None:
+def test_git_filter(folder: Path, model: Path) -> None:
     follow("git: compressed in the repository, plain in the working tree", folder, A_REPOSITORY)
     blob = shell("git cat-file blob HEAD:app.log", folder).stdout
-    assert blob == llmzip.compress(LOG)
+    assert blob == llmzip.compress(LOG, model=str(model))
     again = shell("rm app.log; git checkout -q app.log; cat app.log; git status -s -uno", folder)
     assert (again.returncode, again.stdout) == (0, LOG)
 

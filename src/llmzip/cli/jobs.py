@@ -202,11 +202,10 @@ def _tell(verb: Verb, job: Job, stats: Stats, settings: Settings, messages: Mess
     """Say what was done, as far as that was asked for."""
     way = f" ({stats.way})" if stats.model_name and stats.way else ""
     share = f" ({stats.bits_per_byte:.3f} bits per byte)" if stats.n_bytes else ""
+    why = None if verb.reads_llmz else why_little(stats)
     messages.info(
         f"{shown(job.source)}: {verb.name} {stats.n_bytes:,} bytes, {stats.n_file_bytes:,} in the "
-        f".llmz file{share}, in {stats.seconds:.2f} s{way}"
+        f".llmz file{share}, in {stats.seconds:.2f} s{way}{'' if why is None else f'; {why}'}"
     )
-    if not verb.reads_llmz and (why := why_little(stats)) is not None:
-        messages.info(f"{shown(job.source)}: {why}")
     if settings.show_stats:
         messages.report("\n".join(stats_lines(stats)))

@@ -92,16 +92,19 @@ class Abreast:
         self._failure: Exception | None = None  # of reading; told once all before it is out
         self._ended = False
         self._n_bytes_out = 0
-        self._alone = self._lockstep()
 
     def __iter__(self) -> Iterator[bytes]:
-        while True:
-            self._read_ahead()
-            if not self._held:
-                break
-            n_next = self._n_together()
-            groups, self._held = self._held[:n_next], self._held[n_next:]
-            yield from self._decoded(groups)
+        self._alone = self._lockstep()
+        try:
+            while True:
+                self._read_ahead()
+                if not self._held:
+                    break
+                n_next = self._n_together()
+                groups, self._held = self._held[:n_next], self._held[n_next:]
+                yield from self._decoded(groups)
+        finally:
+            del self._alone  # it knows this, and both hold the model
         if self._failure is not None:
             raise self._failure
 
