@@ -44,6 +44,7 @@ _IMPORTS = (
     *("llmzip.exact.cpu.engine", "llmzip.exact.engines", "llmzip.mixing", "llmzip.models.prepared"),
     *("llmzip.exact.cpu.plain_prefill", "llmzip.exact.prepare", "llmzip.exact.families"),
     *("llmzip.models.load", "llmzip.tokens.tokenizer", "llmzip.mixing.kernel", "numpy", "numpy.ma"),
+    *("llmzip.codec.plan", "llmzip.layout.copies", "llmzip.mixing.counted"),
     *("numba", "torch", "tokenizers", "safetensors.numpy"),
     *("transformers", "transformers.modeling_utils", "transformers.models.auto.modeling_auto"),
 )
