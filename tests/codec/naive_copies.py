@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Found:
-    """Bytes start to stop of a group stand `distance` bytes before them, too."""
-
-    start: int
-    stop: int
-    distance: int
+from llmzip.layout.planned import Repeat
 
 
 class NaiveFinder:
@@ -24,9 +15,9 @@ class NaiveFinder:
         self._text = before
         self._least = least
 
-    def __call__(self, group: bytes) -> list[Found]:
+    def __call__(self, group: bytes) -> list[Repeat]:
         base, whole = len(self._text), self._text + group
-        found: list[Found] = []
+        found: list[Repeat] = []
         at = 0
         while at <= len(group) - self._least:
             place = base + at
@@ -37,7 +28,7 @@ class NaiveFinder:
             n = self._least
             while at + n < len(group) and whole[source + n] == whole[place + n]:
                 n += 1
-            found.append(Found(at, at + n, place - source))
+            found.append(Repeat(at, at + n, place - source))
             at += n
         self._text = whole
         return found

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 from codec_samples import FakeModel, mostly_foretold
-from naive_copies import Found, NaiveFinder
+from naive_copies import NaiveFinder
 
 from decoder import decode as decode_by_document
 from document_models import ToldModel
@@ -27,6 +27,7 @@ from llmzip.container import Kind, ModelRef, Options, Reader, Wave, inspect
 from llmzip.container.records import Chunk
 from llmzip.errors import CorruptError, LimitError, PatchError, ResumeError
 from llmzip.layout import history
+from llmzip.layout.planned import Repeat
 from llmzip.layout.program import Copy, Layout, Take
 from llmzip.report.stats import stats_lines, why_little
 
@@ -124,10 +125,10 @@ def test_chains_are_followed_whatever_their_length(model: FakeModel) -> None:
     blob, n_groups = noise(300), iter(range(8))
     text = b"".join(noise(100) + blob + noise(100) for _ in range(8))
 
-    def of_the_last(group: bytes) -> list[Found]:
+    def of_the_last(group: bytes) -> list[Repeat]:
         """Copy what the group before has copied itself."""
         assert group[100:400] == blob
-        return [Found(100, 400, 500)] if next(n_groups) else []
+        return [Repeat(100, 400, 500)] if next(n_groups) else []
 
     sink = io.BytesIO()
     encode_stream(io.BytesIO(text), sink, model.open_to_encode, FROZEN, find_copies=of_the_last)

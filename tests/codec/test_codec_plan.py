@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass
 
 import pytest
 from codec_samples import words
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 
 import tar_samples
 from llmzip.codec.plan import plan_group
-from llmzip.layout.planned import Planned
+from llmzip.layout.planned import Planned, Repeat
 from llmzip.layout.program import Copy, Fill, Take, Tar
 from llmzip.layout.text import Text
 from llmzip.layout.weave import weave
@@ -24,15 +23,6 @@ FOREIGN = "Grüße aus Zürich, schöne Straße über die Brücke. ".encode("cp1
 WIDE = TEXT[:20_000].decode().encode("utf-16-le")
 BEFORE = TEXT[-5000:]
 """What stands before the group."""
-
-
-@dataclass(frozen=True)
-class Repeat:
-    """A copy that a finder may have found."""
-
-    start: int
-    stop: int
-    distance: int
 
 
 class Past:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from text_copies import GROUP_BYTES, check_copies, found_in
 
-from llmzip.layout.copies import LEAST_FAR_BYTES, FoundCopy
+from llmzip.layout.copies import LEAST_FAR_BYTES
+from llmzip.layout.planned import Repeat
 
 PIECES = st.lists(
     st.tuples(st.integers(0, 5), st.integers(0, 3000), st.integers(1, 3000)), max_size=12
@@ -62,7 +63,7 @@ def test_a_repeat_of_a_few_hundred_bytes_far_away_is_found_to_the_byte() -> None
     repeated = noise(300, 1)
     text = noise(3000) + repeated + noise(3000, 2) + repeated + noise(800, 3)
 
-    assert found_in(text)[1:] == [[FoundCopy(6300 - GROUP_BYTES, 6600 - GROUP_BYTES, 3300)]]
+    assert found_in(text)[1:] == [[Repeat(6300 - GROUP_BYTES, 6600 - GROUP_BYTES, 3300)]]
 
 
 def test_a_copy_goes_on_behind_the_edge_of_a_group() -> None:
@@ -71,7 +72,7 @@ def test_a_copy_goes_on_behind_the_edge_of_a_group() -> None:
     copies = found_in(repeated + repeated + b"end")
 
     for in_group, after in pairwise(copies[3:6]):
-        assert in_group == after == [FoundCopy(0, GROUP_BYTES, len(repeated))]
+        assert in_group == after == [Repeat(0, GROUP_BYTES, len(repeated))]
 
 
 @pytest.mark.parametrize("unit", [b"\0", b"y\n", b"yes\n", b"One sentence, again and again.\n"])
@@ -105,7 +106,7 @@ def test_independent_groups_copy_nothing_from_each_other() -> None:
 
     copies = found_in(half * 6, group_bytes=20_000, independent=True)
 
-    assert copies == [[FoundCopy(10_000, 20_000, 10_000)]] * 3
+    assert copies == [[Repeat(10_000, 20_000, 10_000)]] * 3
 
 
 @pytest.mark.parametrize("independent", [False, True])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llmzip.layout.copies import CopyFinder, FoundCopy, learn_reference
+from llmzip.layout.copies import CopyFinder, learn_reference
 from llmzip.layout.earlier import Spool, WithReference
+from llmzip.layout.planned import Repeat
 
 GROUP_BYTES = 1 << 12
 
@@ -16,7 +17,7 @@ def found_in(
     *,
     group_bytes: int = GROUP_BYTES,
     independent: bool = False,
-) -> list[list[FoundCopy]]:
+) -> list[list[Repeat]]:
     """Return the copies of each group of a text."""
     before = Spool()
     before.note(reference)
@@ -28,7 +29,7 @@ def found_in(
 
 
 def check_copies(
-    copies: Sequence[Sequence[FoundCopy]],
+    copies: Sequence[Sequence[Repeat]],
     text: bytes,
     reference: bytes = b"",
     group_bytes: int = GROUP_BYTES,

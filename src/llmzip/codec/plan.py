@@ -9,10 +9,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from llmzip.codec.extent import period_of
-from llmzip.codec.segment import Fate, Run, by_worth, find_runs, merged
+from llmzip.codec.segment import Fate, Run, by_worth, find_runs, merged, plan_runs
 from llmzip.codec.weaving import Weaving
 from llmzip.encodings import ENCODINGS
 from llmzip.encodings.detect import Found
@@ -27,16 +26,7 @@ MIN_FILL_BYTES = 1 << 15
 """Less of nothing but repeats is as small without a layout."""
 
 
-@dataclass(frozen=True)
-class Copied:
-    """Bytes start to stop (exclusive) of a group are those `distance` bytes before them."""
-
-    start: int
-    stop: int
-    distance: int
-
-
-Part = Archive | Run | Copied
+Part = Archive | Run | Repeat
 """What a group consists of, in order; of an archive, the framing of what comes next."""
 
 
@@ -46,11 +36,11 @@ def plan_group(data: bytes, copies: Sequence[Repeat] = ()) -> Planned:
     if period == 1:
         return Planned(Layout((), (Fill(data[0], len(data)),)), ())
     if period:
-        return _woven(data, _between(data, 0, len(data), [Copied(period, len(data), period)]))
+        return _woven(data, _between(data, 0, len(data), [Repeat(period, len(data), period)]))
     archives = find_archives(data, [(copy.start, copy.stop) for copy in copies])
     planned = _woven(data, _parts(data, archives, copies))
     if planned.layout is not None and len(planned.layout.ops) > MAX_OPS:
-        return _woven(data, _worthy(data, find_runs(data)))
+        return _woven(data, plan_runs(data))
     return planned
 
 
@@ -60,7 +50,7 @@ def _woven(data: bytes, parts: Iterable[Part]) -> Planned:
         match part:
             case Archive():
                 weaving.frame(part.headers(data), len(part.members))
-            case Copied():
+            case Repeat():
                 weaving.copy(Copy(part.distance, part.stop - part.start))
             case Run():
                 weaving.take(part, data[part.start : part.stop])
@@ -85,7 +75,7 @@ def _between(data: bytes, start: int, stop: int, copies: Sequence[Repeat]) -> It
         return
     runs: list[Run] | None = None
     at = start
-    for copy in (*_within(copies, start, stop), Copied(stop, stop, 1)):
+    for copy in (*_within(copies, start, stop), Repeat(stop, stop, 1)):
         if at < copy.start:
             if runs is None:
                 runs = [run.moved(start) for run in find_runs(data[start:stop])]
@@ -96,14 +86,14 @@ def _between(data: bytes, start: int, stop: int, copies: Sequence[Repeat]) -> It
         at = copy.stop
 
 
-def _within(copies: Sequence[Repeat], start: int, stop: int) -> Iterator[Copied]:
+def _within(copies: Sequence[Repeat], start: int, stop: int) -> Iterator[Repeat]:
     """Yield what of the copies lies from `start` to `stop`, if it is worth it."""
     for copy in copies[bisect_right(copies, start, key=_stop) :]:
         if copy.start >= stop:
             return
         first, last = max(copy.start, start), min(copy.stop, stop)
         if last - first >= MIN_COPY_BYTES or (first, last) == (copy.start, copy.stop):
-            yield Copied(first, last, copy.distance)
+            yield Repeat(first, last, copy.distance)
 
 
 def _stop(copy: Repeat) -> int:

@@ -24,6 +24,7 @@ from llmzip.layout.matches import (
     next_match,
     own_stretch,
 )
+from llmzip.layout.planned import Repeat
 from llmzip.layout.program import MAX_DISTANCE
 from llmzip.layout.stretches import Stretches
 
@@ -63,18 +64,6 @@ def learn_reference(blocks: Iterable[bytes]) -> LearntReference:
     return LearntReference(table, n_bytes)
 
 
-@dataclass(frozen=True)
-class FoundCopy:
-    """Bytes start to stop (exclusive) of a group are those `distance` bytes before them.
-
-    Where the distance is less than stop - start the copy runs into itself.
-    """
-
-    start: int
-    stop: int
-    distance: int
-
-
 class CopyFinder:
     """Finds the copies of a text, group by group.
 
@@ -99,7 +88,7 @@ class CopyFinder:
         # how far back a copy is that the last group's end has cut off; versions begin alike
         self._going = self._reference.n_bytes or None
 
-    def feed(self, group: bytes) -> list[FoundCopy]:
+    def feed(self, group: bytes) -> list[Repeat]:
         """Take the next group; return its copies: in its own coordinates, in order, disjoint."""
         if self._independent:
             gap = self._reference.n_bytes, self._n_bytes
@@ -145,7 +134,7 @@ class _Search:
     ) -> None:
         self.text = text
         self.floor = floor
-        self.copies: list[FoundCopy] = []
+        self.copies: list[Repeat] = []
         self._earlier = earlier
         self._group = group
         self._n_bytes = n_bytes
@@ -213,7 +202,7 @@ class _Search:
         start, stop = trimmed(self.text[self._group - self._base :], start, stop)
         if stop - start < least:
             return False
-        self.copies.append(FoundCopy(start, stop, distance))
+        self.copies.append(Repeat(start, stop, distance))
         self._covered = self._group + stop
         if start < distance:  # it comes from before the group
             self._copied.add(self._group + start, self._covered)

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from llmzip.encodings.detect import Found
 from llmzip.layout.program import Layout
 
 
-class Repeat(Protocol):
-    """Bytes start to stop (exclusive) of a group that stand `distance` bytes before them, too."""
+@dataclass(frozen=True)
+class Repeat:
+    """Bytes start to stop (exclusive) of a group are those `distance` bytes before them.
 
-    @property
-    def start(self) -> int:
-        """Where they begin in the group."""
+    Where the distance is less than stop - start they run into themselves.
+    """
 
-    @property
-    def stop(self) -> int:
-        """Where they end in it."""
-
-    @property
-    def distance(self) -> int:
-        """How far back they stand; less than their length where they run into themselves."""
+    start: int
+    stop: int
+    distance: int
 
 
 @dataclass(frozen=True)
