@@ -263,7 +263,8 @@ TERM=dumb on_terminal llmzip -vf a >x; ! grep -q $'\x1b' x
 COLUMNS=20 llmzip --help >x; test -s x
 
 # filters emit as groups finish
-(head -c 2500000 /dev/urandom; sleep 2; touch late) | llmzip -1 | (head -c 1000000 >x; test ! -e late; cat >/dev/null)
+(head -c 2500000 /dev/urandom; for _ in {1..900}; do test ! -e seen || exit 0; sleep 0.1; done; exit 1) |
+    llmzip -1 | (head -c 1000000 >x; touch seen; cat >/dev/null)
 
 # two processes, one file
 head -c 2500000 /dev/urandom >big; s=0; llmzip big 2>e1 & one=$!; llmzip big 2>e2 || s=$?
