@@ -9,11 +9,15 @@ from dataclasses import replace
 
 import pytest
 from codec_samples import FakeModel, decode, foretold
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from llmzip.codec import encode_stream, resume_encoding
 from llmzip.codec.copying import finding_copies
-from llmzip.codec.levels import LEVELS, Level
+from llmzip.codec.levels import LEVELS, Copies, Level
 from llmzip.container import Kind, Reader, Wave
+from llmzip.layout.copies import CopyFinder
+from llmzip.layout.earlier import Reread
 
 SMALL = replace(LEVELS[5], group_bytes=4000, target_tokens=200)
 
@@ -63,6 +67,31 @@ def test_mixtures_come_back(model: FakeModel, seed: int) -> None:
     assert decode(model, packed) == text
     assert encode(model, text, is_piped=True) == packed
     assert decode(model, encode(model, text, SMALL.independent())) == text
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([900, 1200, 9000]), st.integers(1, 9500), st.integers(0, 2)),
+        max_size=5,
+    ),
+    st.sampled_from([3000, 40_000]),
+    st.sampled_from([LEVELS[2], LEVELS[5], LEVELS[5].independent()]),
+)
+def test_looking_first_whether_there_may_be_any_changes_no_copy(
+    pieces: list[tuple[int, int, int]], group_bytes: int, level: Level
+) -> None:
+    sources = [random.Random(seed).randbytes(10_000) for seed in range(3)]
+    text = b"".join(sources[which][at : at + n] for n, at, which in pieces)
+    groups = [text[at : at + group_bytes] for at in range(0, len(text), group_bytes)]
+    find_copies = finding_copies(level, source=io.BytesIO(text))
+
+    independent = level.copies is not Copies.ACROSS
+    finder = CopyFinder(Reread(io.BytesIO(text)), independent=independent)
+    by_finder = [finder.feed(group) for group in groups]
+
+    if level.copies is not Copies.NONE:
+        assert [list(find_copies(group)) for group in groups] == by_finder
 
 
 def test_what_was_there_costs_next_to_nothing(model: FakeModel) -> None:

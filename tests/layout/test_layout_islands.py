@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmzip.layout import islands
 from llmzip.layout.dense import find_dense
 from llmzip.layout.islands import BINARY, RUN, TEXT, find_islands
 
@@ -68,6 +69,17 @@ def test_what_is_found_covers_all_and_runs_are_of_one_byte(parts: list[bytes]) -
     assert [start for start, _, _ in found] == [0, *(stop for _, stop, _ in found)][: len(found)]
     assert (found[-1][1] if found else 0) == len(data)
     assert all(len(set(data[a:b])) == 1 for a, b, what in found if what == RUN)
+
+
+@given(
+    st.lists(st.sampled_from([WORDS[:90], NOISE[:999], bytes(70), "道 é".encode(), b"\xff" * 300]))
+)
+def test_compiled_and_interpreted_the_same_is_found(parts: list[bytes]) -> None:
+    data = b"".join(parts)
+    interpreted = find_islands(data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(islands, "_SHORT_BYTES", -1)
+        assert find_islands(data) == interpreted
 
 
 def test_base64_is_found_to_its_last_whole_line() -> None:

@@ -10,12 +10,15 @@ from llmzip.codec.groups import FindCopies, no_copies
 from llmzip.codec.levels import Copies, Level
 from llmzip.layout.earlier import Earlier, Reread, Spool, Unkept, WithReference
 from llmzip.layout.planned import Repeat
+from llmzip.layout.repeats import LEAST_NEAR_BYTES, has_repeat
 
 if TYPE_CHECKING:
     from llmzip.layout.copies import CopyFinder
     from llmzip.reference import Learnt
 
-_LEAST_BYTES = 600  # of a text alone that can hold a copy
+_LOOKED_AT_BYTES = 1 << 16
+"""A text alone that is no longer is looked at whether it can hold a copy, before kernels are loaded
+to find it."""
 
 
 class _Finding:
@@ -26,14 +29,24 @@ class _Finding:
         self._reference = reference
         self._independent = independent
         self._finder: CopyFinder | None = None
+        self._first: bytes | None = None  # a group without copies, which the finder has not seen
 
     def feed(self, group: bytes) -> Sequence[Repeat]:
-        """Return the copies of the next group; after a short one none comes."""
+        """Return the copies of the next group."""
         if self._finder is None:
-            if len(group) < _LEAST_BYTES and self._reference is None:
+            if self._first is None and self._is_without(group):
+                self._first = group
                 return ()
             self._finder = self._new_finder()
+            if self._first is not None:
+                self._finder.feed(self._first)
         return self._finder.feed(group)
+
+    def _is_without(self, group: bytes) -> bool:
+        """Whether a first group surely has no copies."""
+        if self._reference is not None or len(group) > _LOOKED_AT_BYTES:
+            return False
+        return not has_repeat(group, LEAST_NEAR_BYTES)
 
     def _new_finder(self) -> CopyFinder:
         from llmzip.layout.copies import CopyFinder

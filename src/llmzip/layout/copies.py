@@ -26,11 +26,9 @@ from llmzip.layout.matches import (
 )
 from llmzip.layout.planned import Repeat
 from llmzip.layout.program import MAX_DISTANCE
+from llmzip.layout.repeats import LEAST_NEAR_BYTES
 from llmzip.layout.stretches import Stretches
 
-LEAST_NEAR_BYTES = 1 << 10
-"""Shorter repeats of the group itself are left to the model, which has learnt them by then: it
-codes them in fewer bytes than a copy takes, with what it has to know of what follows."""
 SIGHT_BYTES, LEAST_IN_SIGHT_BYTES = 1 << 13, 1 << 12
 """What is no further back the model may even see, so repeats have to be longer still."""
 LEAST_FAR_BYTES = 192

@@ -7,27 +7,26 @@ lost. The cheapest way through is taken. Costs are in eighths of a bit.
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.compiled import inlined, kernel
-
 TEXT, BINARY, RUN = 0, 1, 2
 """What bytes may be."""
 
 _PLAIN, _SEPARATOR, _ODD, _ZERO, _CHARACTER = range(5)
 
-_AS_TEXT = np.array([12, 40, 112, 112, 16], dtype=np.int64)
-_AS_BINARY = np.array([24, 40, 40, 20, 40], dtype=np.int64)
+_AS_TEXT = np.array([12, 40, 112, 112, 16], dtype=np.uint8)
+_AS_BINARY = np.array([24, 40, 40, 20, 40], dtype=np.uint8)
 """By the class of a byte, as above."""
 
 _TEXT_AGAIN, _ODD_AGAIN, _BINARY_AGAIN = 1, 16, 2
 """For a byte that is as the one before it."""
 
-_CHANGE = np.array([[0, 320, 352], [1000, 0, 760], [240, 240, 0]], dtype=np.int64)
+_CHANGE = (0, 320, 352), (1000, 0, 760), (240, 240, 0)
 """From one to another. Text within binary data must be long: short strings are better there.
 No detour is cheaper than the direct way."""
 
@@ -38,14 +37,19 @@ _MIN_TEXT_BYTES = 64
 _MIN_RUN_BYTES = 256  # beside binary data
 
 _NEVER = 1 << 60
+_SHORT_BYTES = 1 << 16  # the cheapest way is found sooner than numba is imported
 _SEPARATORS = (0x01, 0x08, 0x1C, 0x1D, 0x1E, 0x1F)
 _FIRST_LETTER = 0x20
+_LEADS = (0xC2, 0xE0), (0xE0, 0xF0), (0xF0, 0xF5)
+"""With what, up to what, characters of UTF-8 begin that go on for one, two and three bytes."""
+
+Octets = NDArray[np.uint8]
 
 Segment = tuple[int, int, int]
 """Bytes from the first up to the second (exclusive), and what they are."""
 
 
-def _classes() -> NDArray[np.uint8]:
+def _classes() -> Octets:
     """Return the class of each byte, for bytes from 128 on as if they were no character."""
     classes = np.full(256, _ODD, dtype=np.uint8)
     classes[_FIRST_LETTER:0x7F] = _PLAIN
@@ -63,10 +67,11 @@ def find_islands(data: bytes) -> list[Segment]:
     octets = np.frombuffer(data, dtype=np.uint8)
     if not octets.size:
         return []
-    what = np.empty(octets.size, dtype=np.uint8)
-    cheapest, as_text, as_binary = _find(octets, CLASSES, _AS_TEXT, _AS_BINARY, _CHANGE, what)
-    if min(as_text, as_binary) - cheapest < _WORTH:
-        return [(0, len(data), TEXT if as_text <= as_binary else BINARY)]
+    costs = _costs(octets)
+    all_text, all_binary = (int(cost.sum(dtype=np.int64)) for cost in costs[:2])
+    what, cheapest = _cheapest(*costs)
+    if min(all_text, all_binary) - cheapest < _WORTH:
+        return [(0, len(data), TEXT if all_text <= all_binary else BINARY)]
     cuts = [0, *(np.flatnonzero(what[1:] != what[:-1]) + 1).tolist(), len(data)]
     found = [(start, stop, int(what[start])) for start, stop in pairwise(cuts)]
     return _joined(_without_short_runs(_joined(_without_short_texts(found))))
@@ -100,68 +105,82 @@ def _joined(segments: list[Segment]) -> list[Segment]:
     return joined
 
 
-@inlined
-def _n_following(octets: Any, at: int) -> int:
-    """Return how many bytes of the character of UTF-8 at `at` follow; 0 if it is none."""
-    byte = octets[at]
-    n = 1 if 0xC2 <= byte < 0xE0 else 2 if 0xE0 <= byte < 0xF0 else 3 if 0xF0 <= byte < 0xF5 else 0
-    if at + n >= len(octets):
-        return 0
-    for i in range(n):
-        if octets[at + 1 + i] & 0xC0 != 0x80:
-            return 0
-    return n
+def _costs(octets: Octets) -> tuple[Octets, Octets, NDArray[np.bool_]]:
+    """Return what each byte costs as text and as binary data, and if it is as the one before it."""
+    kinds = CLASSES[octets]
+    for n_following in range(1, 4):
+        for i in range(n_following + 1):
+            kinds[_leads(octets, n_following) + i] = _CHARACTER
+    is_again = np.zeros(octets.size, dtype=np.bool_)
+    np.equal(octets[1:], octets[:-1], out=is_again[1:])
+    as_text, as_binary = _AS_TEXT[kinds], _AS_BINARY[kinds]
+    text_again = np.where(kinds == _PLAIN, _TEXT_AGAIN, np.minimum(as_text, _ODD_AGAIN))
+    np.copyto(as_text, text_again, where=is_again)
+    as_binary[is_again] = _BINARY_AGAIN
+    return as_text, as_binary, is_again
 
 
-@kernel
-def _find(octets: Any, classes: Any, as_text: Any, as_binary: Any, change: Any, what: Any) -> Any:
-    """Set what each byte is; return the costs of that, of all as text and of all as binary data.
+def _leads(octets: Octets, n_following: int) -> NDArray[np.int64]:
+    """Return where characters of UTF-8 begin that go on for so many bytes."""
+    first, end = _LEADS[n_following - 1]
+    places = np.flatnonzero((octets >= first) & (octets < end))
+    places = places[places + n_following < octets.size]
+    for i in range(n_following):
+        places = places[octets[places + 1 + i] & 0xC0 == 0x80]
+    return places
+
+
+def _cheapest(
+    as_text: Octets, as_binary: Octets, is_again: NDArray[np.bool_]
+) -> tuple[Octets, int]:
+    """Return what each byte is on the cheapest way, and what that costs."""
+    if len(as_text) <= _SHORT_BYTES:
+        way = bytearray(len(as_text))
+        cost = _find_cheapest(as_text.tolist(), as_binary.tolist(), is_again.tolist(), way)
+        return np.frombuffer(way, dtype=np.uint8), cost
+    what = np.empty(len(as_text), dtype=np.uint8)
+    return what, _compiled()(as_text, as_binary, is_again, what)
+
+
+@cache
+def _compiled() -> Any:
+    from llmzip.compiled import kernel
+
+    return kernel(_find_cheapest)
+
+
+def _find_cheapest(as_text: Any, as_binary: Any, is_again: Any, what: Any) -> Any:
+    """Set what each byte is on the cheapest way; return what that costs.
 
     Until the way back, `what` holds where each of the three came from: two bits for each.
+    Interpreted for short data, so all of it has to mean the same in Python.
     """
-    text, binary, run = np.int64(0), np.int64(0), np.int64(_NEVER)
-    all_text, all_binary = np.int64(0), np.int64(0)
-    n_following = 0
-    for at in range(len(octets)):
-        byte = octets[at]
-        is_again = at > 0 and byte == octets[at - 1]
-        kind = np.int64(classes[byte])
-        if n_following > 0:
-            kind, n_following = np.int64(_CHARACTER), n_following - 1
-        elif byte >= 0x80:
-            n_following = _n_following(octets, at)
-            if n_following > 0:
-                kind = np.int64(_CHARACTER)
-        for_text, for_binary = as_text[kind], as_binary[kind]
-        if is_again:
-            for_text = _TEXT_AGAIN if kind == _PLAIN else min(for_text, _ODD_AGAIN)
-            for_binary = _BINARY_AGAIN
-        all_text += for_text
-        all_binary += for_binary
-        from_text = TEXT
-        best_text = text
-        if binary + change[BINARY, TEXT] < best_text:
-            best_text, from_text = binary + change[BINARY, TEXT], BINARY
-        if run + change[RUN, TEXT] < best_text:
-            best_text, from_text = run + change[RUN, TEXT], RUN
-        from_binary = BINARY
-        best_binary = binary
-        if text + change[TEXT, BINARY] < best_binary:
-            best_binary, from_binary = text + change[TEXT, BINARY], TEXT
-        if run + change[RUN, BINARY] < best_binary:
-            best_binary, from_binary = run + change[RUN, BINARY], RUN
-        from_run = RUN
-        best_run = run if is_again else np.int64(_NEVER)
-        if text + change[TEXT, RUN] < best_run:
-            best_run, from_run = text + change[TEXT, RUN], TEXT
-        if binary + change[BINARY, RUN] < best_run:
-            best_run, from_run = binary + change[BINARY, RUN], BINARY
-        text, binary, run = best_text + for_text, best_binary + for_binary, best_run
+    text_to_binary, text_to_run = _CHANGE[TEXT][BINARY], _CHANGE[TEXT][RUN]
+    binary_to_text, binary_to_run = _CHANGE[BINARY][TEXT], _CHANGE[BINARY][RUN]
+    run_to_text, run_to_binary = _CHANGE[RUN][TEXT], _CHANGE[RUN][BINARY]
+    text, binary, run = 0, 0, _NEVER
+    for at in range(len(as_text)):
+        from_text, best_text = TEXT, text
+        if binary + binary_to_text < best_text:
+            from_text, best_text = BINARY, binary + binary_to_text
+        if run + run_to_text < best_text:
+            from_text, best_text = RUN, run + run_to_text
+        from_binary, best_binary = BINARY, binary
+        if text + text_to_binary < best_binary:
+            from_binary, best_binary = TEXT, text + text_to_binary
+        if run + run_to_binary < best_binary:
+            from_binary, best_binary = RUN, run + run_to_binary
+        from_run, best_run = RUN, run if is_again[at] else _NEVER
+        if text + text_to_run < best_run:
+            from_run, best_run = TEXT, text + text_to_run
+        if binary + binary_to_run < best_run:
+            from_run, best_run = BINARY, binary + binary_to_run
+        text, binary, run = best_text + as_text[at], best_binary + as_binary[at], best_run
         what[at] = from_text | from_binary << 2 | from_run << 4
     cheapest = min(text, binary, run)
     state = TEXT if text == cheapest else BINARY if binary == cheapest else RUN
-    for at in range(len(octets) - 1, -1, -1):
+    for at in range(len(as_text) - 1, -1, -1):
         before = what[at] >> (2 * state) & 3
         what[at] = state
         state = before
-    return cheapest, all_text, all_binary
+    return cheapest
