@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
+from by_kernel import by_kernel
 from llmzip.exact import arith, constants
 from llmzip.exact.cpu import rows, scalars
 
@@ -139,11 +140,11 @@ def test_quantised_rows_agree_and_stay_within_their_limits(x: F32) -> None:
     q, high, low = (np.zeros(x.size, dtype=np.int8) for _ in range(3))
     tensor = torch.from_numpy(x)
     narrow, scale = arith.quantise(tensor, constants.INT8_MAX)
-    assert rows.quantise_row(x, q) == scale.item()
+    assert by_kernel(rows.quantise_row)(x, q) == scale.item()
     assert (q == narrow.numpy()).all()
     assert np.abs(q.astype(int)).max() <= 127
     wide, wide_scale = arith.quantise(tensor, constants.INT16_MAX)
-    assert rows.quantise_row_wide(x, high, low) == wide_scale.item()
+    assert by_kernel(rows.quantise_row_wide)(x, high, low) == wide_scale.item()
     assert (high.astype(int) * 256 + low == wide.numpy()).all()
     assert all((half.numpy() == ours).all() for half, ours in _halves(wide, high, low))
 
@@ -155,7 +156,7 @@ def _halves(wide: torch.Tensor, high: Any, low: Any) -> Any:
 @given(x=arrays(np.float32, st.integers(1, 40), elements=row_values))
 def test_normalised_rows_agree(x: F32) -> None:
     q = np.zeros(x.size, dtype=np.int8)
-    ours = rows.normalise_row(x, 1e-5, q)
+    ours = by_kernel(rows.normalise_row)(x, 1e-5, q)
     expected, scale = arith.normalise(torch.from_numpy(x)[None], 1e-5)
     assert ours == scale.item()
     assert (q == expected[0].numpy()).all()
@@ -178,8 +179,8 @@ def test_sixteen_bits_are_two_halves(q: int) -> None:
 
 @given(x=arrays(np.float32, st.integers(1, 80), elements=anything))
 def test_maxima_by_bits_are_maxima(x: F32) -> None:
-    assert scalars.maximum(x) == x.max()
-    assert scalars.largest(x) == max(np.abs(x).max(), np.float32(constants.TINY))
+    assert by_kernel(scalars.maximum)(x) == x.max()
+    assert by_kernel(scalars.largest)(x) == max(np.abs(x).max(), np.float32(constants.TINY))
 
 
 @given(x=arrays(np.float32, (5, 33), elements=row_values), limit=st.sampled_from([127, 32639]))

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.adapt.memory import sparse_zeros
-from llmzip.compiled import inlined, kernel
+from llmzip.compiled import called, inlined, kernel
 
 ORDERS = (1, 2, 3, 4, 6)
 """Lengths of the contexts, in tokens."""
@@ -179,7 +179,7 @@ def _place_of(token: Any, ids: Any, n: int) -> Any:
     return place
 
 
-@kernel
+@called
 def _walk(
     tokens: Any,
     begin: int,

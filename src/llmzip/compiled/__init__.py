@@ -5,6 +5,6 @@ orders from a file in the current folder, and go on using a kernel after a chang
 inlined into it.
 """
 
-from llmzip.compiled.kernels import inlined, kernel
+from llmzip.compiled.kernels import called, inlined, kernel
 
-__all__ = ["inlined", "kernel"]
+__all__ = ["called", "inlined", "kernel"]

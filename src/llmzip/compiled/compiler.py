@@ -65,17 +65,25 @@ with _no_folder_asked():
     from numba import njit
     from numba.core import cgutils, config, types
     from numba.core.caching import NullCache
-    from numba.core.compiler import CompileResult
+    from numba.core.codegen import JITCodeLibrary
+    from numba.core.compiler import CompilerBase, CompileResult, DefaultPassBuilder
+    from numba.core.compiler_machinery import LoweringPass, register_pass
     from numba.core.environment import Environment, _rebuild_env, lookup_environment
     from numba.core.runtime import rtsys
     from numba.core.serialize import dumps
+    from numba.core.typed_passes import NativeLowering
     from numba.extending import intrinsic
 
 config._config_fname = ""  # where numba had been there before
 
 __all__ = [
     "CompileResult",
+    "CompilerBase",
+    "DefaultPassBuilder",
     "Environment",
+    "JITCodeLibrary",
+    "LoweringPass",
+    "NativeLowering",
     "NullCache",
     "_rebuild_env",
     "binding",
@@ -86,6 +94,7 @@ __all__ = [
     "ir",
     "lookup_environment",
     "njit",
+    "register_pass",
     "rtsys",
     "types",
 ]

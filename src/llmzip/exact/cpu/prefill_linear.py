@@ -172,7 +172,8 @@ def project_heads(
                 for i in range(block):
                     lane, position = lanes[r + i], at[r + i]
                     key_scales[lane, g, position] = scales[i]
-                    keys[lane, g, position, :] = taken[i]
+                    for j in range(WIDTH):
+                        keys[lane, g, position, j] = taken[i, j]
             else:
                 g = head - n_heads - n_kv
                 for i in range(block):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.compiled import inlined, kernel
+from llmzip.compiled import called, inlined, kernel
 from llmzip.exact.cpu import pairs, simd, tiles
 from llmzip.exact.cpu.scalars import address_of
 
@@ -85,7 +85,7 @@ def _product(
         _product_rows(a, n_rows, linear, layer, first, last, shift, out)
 
 
-@kernel
+@called
 def _product_tiled(
     a: Any, n_rows: int, linear: Any, layer: int, first: int, last: int, shift: int, out: Any
 ) -> None:
@@ -138,7 +138,7 @@ def _block(
         tiles.quarter_1x2(x_at, n_inner, w_at, far, n_inner, y_at, stride, ahead)
 
 
-@kernel
+@called
 def _product_rows(
     a: Any, n_rows: int, linear: Any, layer: int, first: int, last: int, shift: int, out: Any
 ) -> None:
@@ -187,7 +187,7 @@ def _product_rows(
         _product_tail(a, n_rows, linear, layer, full, last, shift, out)
 
 
-@kernel
+@called
 def _product_tail(
     a: Any, n_rows: int, linear: Any, layer: int, first: int, last: int, shift: int, out: Any
 ) -> None:
@@ -197,10 +197,12 @@ def _product_tail(
     undo, sums = np.zeros(simd.LANES, dtype=np.int32), np.empty(simd.LANES, dtype=np.int32)
     source = address_of(linear.weight[layer]) + first * n_inner
     simd.copy_bytes(address_of(weights), source, n_outputs * n_inner)
-    undo[:n_outputs] = linear.correction[layer, first:last]
+    for i in range(n_outputs):
+        undo[i] = linear.correction[layer, first + i]
     zero = np.int64(0)
     for row in range(n_rows):
         x_at = address_of(a) + row * n_inner
         w_at, undo_at, sums_at = address_of(weights), address_of(undo), address_of(sums)
         simd.weights_16x1(w_at, n_inner, x_at, n_inner, n_inner, undo_at, sums_at, zero, w_at)
-        out[row, first - shift : last - shift] = sums[:n_outputs]
+        for i in range(n_outputs):
+            out[row, first - shift + i] = sums[i]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.compiled import inlined, kernel
+from llmzip.compiled import called, inlined, kernel
 from llmzip.exact.cpu import pairs, simd, step_pairs, step_tiles, tiles
 from llmzip.exact.cpu.head import BLOCK, fill_logits, weigh
 from llmzip.exact.cpu.product import OUTPUTS, StepLinear, product
@@ -43,10 +43,11 @@ STAGES = (
     "frequencies",
 )
 """What `StepWork.ticks` counts, and then what the threads wait for each other."""
-EMBEDDING, QKV, ATTENTION, QUANTISE, OUT, ADD, UP, ACTIVATION, DOWN, ADD_WIDE, HEAD, SUMS = range(
-    len(STAGES)
+# an int is a type of its own to numba, which would compile what takes a stage for each of them
+EMBEDDING, QKV, ATTENTION, QUANTISE, OUT, ADD, UP, ACTIVATION, DOWN, ADD_WIDE, HEAD, SUMS = map(
+    np.int64, range(len(STAGES))
 )
-WAITING = len(STAGES)
+WAITING = np.int64(len(STAGES))
 
 SPINS = 4000
 """Looks at the barrier before a thread gives way to others."""
@@ -142,7 +143,7 @@ def _operand(weight: Any, q: Any, n_rows: int, wide: Any) -> Any:
     return rows
 
 
-@kernel
+@called
 def _head_block(
     tiled: bool,
     head: Any,
@@ -164,7 +165,7 @@ def _head_block(
         tops[row] = max(tops[row], maximum(line))
 
 
-@kernel
+@called
 def _distributions(me: int, n_threads: int, n_rows: int, model: Any, work: Any, met: int) -> None:
     """The weights and the blocks' frequency sums of all rows, into `work`."""
     wide_vectors()
@@ -176,7 +177,8 @@ def _distributions(me: int, n_threads: int, n_rows: int, model: Any, work: Any, 
     for first in range(v0, v1, BLOCK):
         last = min(first + BLOCK, v1)
         _head_block(model.tiled, model.head, rows, work, n_rows, first, last, sums, tops)
-    work.thread_tops[me, :n_rows] = tops
+    for row in range(n_rows):
+        work.thread_tops[me, row] = tops[row]
     met = _meet(work, me, HEAD, n_threads, met)
     for row in range(n_rows):
         top = maximum(work.thread_tops[:n_threads, row].copy())
@@ -237,7 +239,7 @@ def _my_down(
         pairs.wide_product(rows, weight[layer], first, last, high, low)
 
 
-@kernel
+@called
 def _layer(
     me: int,
     n_threads: int,

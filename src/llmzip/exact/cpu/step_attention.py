@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from llmzip.compiled import inlined, kernel
+from llmzip.compiled import called, inlined
 from llmzip.exact.cpu import simd
 from llmzip.exact.cpu.attention import EXACT_KEYS, head_values, put_key, put_value, softmax_row
 from llmzip.exact.cpu.rows import quantise_row
@@ -22,7 +22,7 @@ At most EXACT_KEYS, so that int32 holds their weighted sum.
 assert NEAR_KEYS <= EXACT_KEYS
 
 
-@kernel
+@called
 def attend_group(
     model: Any,
     cache: Any,

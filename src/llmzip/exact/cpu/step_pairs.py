@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.compiled import inlined, kernel
+from llmzip.compiled import called, inlined
 from llmzip.exact.cpu.attention import SUM_UNIT
 from llmzip.exact.cpu.pairs import LINE, OUTPUTS, TOGETHER, block_products, widen
 from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT
@@ -65,7 +65,7 @@ def make_scratch(n_keys: int, n_group: int, d: int) -> Any:
     )
 
 
-@kernel
+@called
 def attend_paired(
     queries: Any, query_scales: Any, seen: Any, next_at: Any, scratch: Any, mixed: Any
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.compiled import inlined, kernel
+from llmzip.compiled import called, inlined
 from llmzip.exact.aligned import LINE_BYTES
 from llmzip.exact.cpu import tiles
 from llmzip.exact.cpu.attention import SUM_UNIT
@@ -67,7 +67,7 @@ def make_scratch(n_keys: int, d: int) -> Any:
     )
 
 
-@kernel
+@called
 def attend_tiled(
     queries: Any, query_scales: Any, seen: Any, next_at: Any, scratch: Any, mixed: Any
 ) -> None:
