@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -37,6 +38,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
     """Return the address of a cluster with two processors."""
+    environment = dict(os.environ)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         context = ray.init(
@@ -49,6 +51,8 @@ def cluster() -> Iterator[str]:
         )
         yield str(context.address_info["address"])
         ray.shutdown()
+    os.environ.clear()  # where Ray leaves words for processes of its own
+    os.environ.update(environment)
 
 
 @pytest.fixture
