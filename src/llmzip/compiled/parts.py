@@ -44,7 +44,6 @@ class _AnnouncePart(LoweringPass):  # type: ignore[misc]
     def run_pass(self, state: Any) -> bool:
         entry = object()  # numba knows functions by these: one that can be called, elsewhere
         state.targetctx.insert_user_function(entry, state["cr"].fndesc, [state.library])
-        state.reload_init.extend(state.library._reload_init)
         state["cr"] = state["cr"]._replace(cfunc=entry)
         return False
 
