@@ -1,8 +1,12 @@
-"""docs/RECIPES.md, as it stands there, in a real shell; and pipes of which one end breaks."""
+"""What README, docs/CLI.md and docs/RECIPES.md show, as it stands there, in a real shell.
+
+And pipes of which one end breaks.
+"""
 
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -183,3 +187,50 @@ def test_a_reader_that_goes_away_ends_it_quietly(folder: Path) -> None:
     script = "cat /dev/urandom | llmzip -1 | head -c 100000 | wc -c; echo done"
     result = shell(script, folder)
     assert (result.stdout.split(), result.stderr) == ([b"100000", b"done"], b"")
+
+
+SHOWN = re.findall(
+    r"^ {4}((?:llmzip|find) .*?)(?: +#.*)?$",
+    "".join((PAGE.parents[1] / name).read_text("utf-8") for name in ("README.md", "docs/CLI.md")),
+    re.MULTILINE,
+)
+NOT_HERE = (
+    *("[FILE...]", " FILE...", "pull|path"),  # what a verb takes
+    *("-m gpt2", "-m ./my-model", "-m org/name", "smollm2-135m"),  # test_cli_model has models
+)
+COMMANDS = sorted({line for line in SHOWN if not any(part in line for part in NOT_HERE)})
+BEFORE = {
+    r"\*\.llmz": "llmzip --rm book.txt app.log",
+    r"(list -r|-dr) packed": "llmzip -qr notes --output-dir packed",
+    r"bad\.llmz": "llmzip -1 --rm bad; printf XX | dd of=bad.llmz bs=1 seek=1500000 conv=notrunc",
+    r"decompress --dict": "llmzip --rm --dict earlier.jsonl message.json",
+    r"decompress --patch": "llmzip --rm --patch-from monday.sql tuesday.sql",
+    r"(book\.txt|novel\.txt|app\.log)\.llmz": r"llmzip --rm \1",
+}
+"""What there has to be, by what a command names."""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_a_page(command: str, folder: Path) -> None:
+    noise = random.Random(1).randbytes(2_500_000)  # stored, with a line end every 256 bytes or so
+    for name, text in {
+        **dict.fromkeys(("book.txt", "earlier.jsonl", "monday.sql"), noise[:3000]),
+        **dict.fromkeys(("notes/a.txt", "notes/b c.txt", "logs/a.log"), noise[:3000]),
+        "tuesday.sql": noise[:2000] + b"one line more\n" + noise[2000:3000],
+        "app.log": noise[:60_000],
+        "message.json": noise[:300],
+        "novel.txt": noise[:1_600_000],
+        "bad": noise,
+    }.items():
+        if len(text) < 100_000 or name in command:
+            (folder / name).write_bytes(text)
+    needed = next(
+        (m.expand(do) for name, do in BEFORE.items() if (m := re.search(name, command))), ":"
+    )
+    assert shell(needed, folder).returncode == 0
+    result = shell(command, folder)
+    assert result.returncode == (1 if "--recover" in command else 0), result.stderr
+
+
+def test_pages_show_commands() -> None:
+    assert len(COMMANDS) > 20
