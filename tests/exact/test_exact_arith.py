@@ -41,7 +41,7 @@ def _loop(function: Any) -> Any:
 KERNELS = {f: _loop(f) for f in (scalars.exp2, scalars.silu_gate, scalars.gelu_new)}
 
 
-def _by_kernel(function: Any, *x: F32) -> F32:
+def _in_a_loop(function: Any, *x: F32) -> F32:
     out = np.empty_like(x[0])
     KERNELS[function](*x, out)
     return out
@@ -81,21 +81,21 @@ PAIRS = [(scalars.exp2, arith.exp2), (scalars.gelu_new, arith.gelu_new)]
 def test_a_kernel_equals_the_reference_over_every_kind_of_float(
     kernel: Any, reference: Any
 ) -> None:
-    assert _same_bits(_by_kernel(kernel, FLOATS), _by_torch(reference, FLOATS))
+    assert _same_bits(_in_a_loop(kernel, FLOATS), _by_torch(reference, FLOATS))
 
 
 def test_the_gate_kernel_equals_the_reference_over_every_kind_of_float() -> None:
     up = np.random.default_rng(1).permutation(FLOATS)
     assert _same_bits(
-        _by_kernel(scalars.silu_gate, FLOATS, up), _by_torch(arith.silu_gate, FLOATS, up)
+        _in_a_loop(scalars.silu_gate, FLOATS, up), _by_torch(arith.silu_gate, FLOATS, up)
     )
 
 
 @given(x=arrays(np.float32, 7, elements=anything), y=arrays(np.float32, 7, elements=anything))
 def test_kernels_equal_the_reference(x: F32, y: F32) -> None:
     for kernel, reference in PAIRS:
-        assert _same_bits(_by_kernel(kernel, x), _by_torch(reference, x))
-    assert _same_bits(_by_kernel(scalars.silu_gate, x, y), _by_torch(arith.silu_gate, x, y))
+        assert _same_bits(_in_a_loop(kernel, x), _by_torch(reference, x))
+    assert _same_bits(_in_a_loop(scalars.silu_gate, x, y), _by_torch(arith.silu_gate, x, y))
 
 
 def test_a_function_gives_the_same_bits_for_one_number_as_for_many() -> None:
@@ -108,31 +108,31 @@ def test_a_function_gives_the_same_bits_for_one_number_as_for_many() -> None:
 
 def test_exp2_is_within_its_bound_and_exact_at_whole_numbers() -> None:
     t = np.linspace(-125, 125, 2_000_001).astype(np.float32)
-    relative = _by_kernel(scalars.exp2, t) / np.exp2(t.astype(np.float64)) - 1.0
+    relative = _in_a_loop(scalars.exp2, t) / np.exp2(t.astype(np.float64)) - 1.0
     assert np.abs(relative).max() < 3e-6
     whole = np.arange(-125, 126, dtype=np.float32)
-    assert (_by_kernel(scalars.exp2, whole) == np.ldexp(np.float32(1), whole.astype(int))).all()
+    assert (_in_a_loop(scalars.exp2, whole) == np.ldexp(np.float32(1), whole.astype(int))).all()
 
 
 def test_exp2_is_clamped_into_the_normal_numbers() -> None:
     far = np.array([-np.inf, -3e38, -125.5, 125.5, 3e38, np.inf], dtype=np.float32)
     limits = np.array([2.0**-125] * 3 + [2.0**125] * 3, dtype=np.float32)
-    assert (_by_kernel(scalars.exp2, far) == limits).all()
+    assert (_in_a_loop(scalars.exp2, far) == limits).all()
 
 
 def test_exp2_never_falls_where_it_should_rise_by_more_than_its_error() -> None:
     t = np.linspace(-3, 3, 1_000_001).astype(np.float32)
-    steps = np.diff(_by_kernel(scalars.exp2, t).astype(np.float64))
+    steps = np.diff(_in_a_loop(scalars.exp2, t).astype(np.float64))
     assert steps.min() > -3e-6 * 8.0
 
 
 def test_silu_and_gelu_are_accurate() -> None:
     x = np.linspace(-30, 30, 600_001).astype(np.float32)
     wide = x.astype(np.float64)
-    silu = _by_kernel(scalars.silu_gate, x, np.ones_like(x))
+    silu = _in_a_loop(scalars.silu_gate, x, np.ones_like(x))
     assert np.abs(silu - wide / (1 + np.exp(-wide))).max() < 6e-6
     tanh = np.tanh(np.sqrt(2 / np.pi) * (wide + 0.044715 * wide**3))
-    assert np.abs(_by_kernel(scalars.gelu_new, x) - 0.5 * wide * (1 + tanh)).max() < 6e-6
+    assert np.abs(_in_a_loop(scalars.gelu_new, x) - 0.5 * wide * (1 + tanh)).max() < 6e-6
 
 
 @given(x=arrays(np.float32, st.integers(1, 40), elements=row_values))

@@ -109,8 +109,9 @@ def _costs(octets: Octets) -> tuple[Octets, Octets, NDArray[np.bool_]]:
     """Return what each byte costs as text and as binary data, and if it is as the one before it."""
     kinds = CLASSES[octets]
     for n_following in range(1, 4):
+        leads = _leads(octets, n_following)
         for i in range(n_following + 1):
-            kinds[_leads(octets, n_following) + i] = _CHARACTER
+            kinds[leads + i] = _CHARACTER
     is_again = np.zeros(octets.size, dtype=np.bool_)
     np.equal(octets[1:], octets[:-1], out=is_again[1:])
     as_text, as_binary = _AS_TEXT[kinds], _AS_BINARY[kinds]
