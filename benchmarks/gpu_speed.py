@@ -55,10 +55,13 @@ def speeds(
     name: str, opened: OpenedExact, limits: DeviceLimits | None, plan: Plan
 ) -> Iterator[Found]:
     """Yield what every level does with every number of lanes, the fewest first."""
-    ceilings = Ceilings(limits, opened.model.shape)
+    ceilings, fewest = Ceilings(limits, opened.model.shape), min(plan.lanes)
     for n_lanes in sorted(plan.lanes):
         for number in plan.levels:
-            yield from _Run(name, opened, plan, number, n_lanes, ceilings).found()
+            run = _Run(name, opened, plan, number, n_lanes, ceilings)
+            if n_lanes == fewest:
+                run.compile()
+            yield from run.found()
 
 
 def level_of(number: int, text: bytes, n_lanes: int, chunk_tokens: int) -> Level:
@@ -91,6 +94,11 @@ class _Run:
         self._text = written_by(self._model, n_lanes, plan.chunk_tokens, seed=n_lanes)
         self._level = level_of(number, self._text, n_lanes, plan.chunk_tokens)
 
+    def compile(self) -> None:
+        """Have all kernels compiled, those of the host that small inputs do without, too."""
+        file, _ = self._pack(self._text)
+        unpacked(self._model, file, self._n_lanes)
+
     def found(self) -> Iterator[Found]:
         """Yield speeds, each as soon as it is known. Raises RoundTripError."""
         keys = min(self._plan.chunk_tokens, self._level.options.window_tokens) / 2
@@ -98,7 +106,6 @@ class _Run:
         decode = self._ceilings.decode(self._n_lanes, keys)
         ids = self._model.tokenizer.encode(self._text)
         yield self._rate("compress, the model alone", len(ids), self._model_s(ids), prefill)
-        self._pack(self._text[: len(self._text) // self._n_lanes + 1])  # compiles
         (file, stats), seconds = self._timed(lambda: self._pack(self._text))
         if not stats.n_tokens:
             raise NotByModelError(f"{self._name}: another method codes the text better")

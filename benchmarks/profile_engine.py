@@ -42,7 +42,7 @@ from llmzip.exact.cpu.team import StepTeam
 from llmzip.exact.gemm import exact_gemm
 from llmzip.exact.model import ExactModel
 from llmzip.models import DEFAULT_MODEL, OpenedExact, open_exact
-from llmzip.predict.batches import chunk_intervals
+from llmzip.predict.batches import begin_chunks
 from llmzip.processors import usable_threads
 from table import markdown_table, number
 
@@ -155,8 +155,8 @@ def _timed_kernels(clock: Clock, model: ExactModel) -> Iterator[None]:
         stack.enter_context(mock.patch("llmzip.exact.cpu.plain_prefill.exact_gemm", timed_gemm))
         paired = clock.around(lambda _rows, weight, *_: _pair_name(weight, model), pairs.product)
         stack.enter_context(mock.patch.object(pairs, "product", paired))
-        whole = clock.around(lambda *_: REST, chunk_intervals)
-        stack.enter_context(mock.patch("llmzip.predict.exact.chunk_intervals", whole))
+        whole = clock.around(lambda *_: REST, begin_chunks)
+        stack.enter_context(mock.patch("llmzip.predict.exact.begin_chunks", whole))
         yield
 
 

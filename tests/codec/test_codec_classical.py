@@ -14,9 +14,11 @@ from llmzip import mixing
 from llmzip.codec.classical import (
     EASY_RATIO,
     MIN_EASY_BYTES,
+    MIN_SAMPLED_BYTES,
     classical_chunk,
     compress_lzma,
     decompress_classical,
+    least_size,
 )
 from llmzip.container import Kind
 from llmzip.errors import CorruptError
@@ -86,3 +88,10 @@ def test_the_numbers_are_the_same_everywhere() -> None:
     payload = mixing.compress(TABLE + words(3000), 1 << 20)
     assert payload is not None
     assert hashlib.sha256(payload).hexdigest()[:16] == "cbedab172ac2f346"
+
+
+@pytest.mark.parametrize("text", [words(200_000), TABLE * 4, bytes(200_000)])
+def test_texts_hardly_get_smaller_than_is_foreseen(text: bytes) -> None:
+    text = (text * 4)[:MIN_SAMPLED_BYTES]
+    payload = classical_chunk(text).payload
+    assert least_size(text) <= len(payload) + 64

@@ -11,7 +11,7 @@ from exact_models import CPU, LLAMA, exact_model, random_ids
 from llmzip.exact.cpu.engine import CpuEngine
 from llmzip.exact.distribution import Engine
 from llmzip.exact.torch_engine import TorchEngine
-from llmzip.predict.batches import chunk_intervals, grouped
+from llmzip.predict.batches import begin_chunks, grouped
 from llmzip.predict.exact import ExactPredictor
 from llmzip.predict.windows import Window
 
@@ -33,9 +33,9 @@ def test_neighbours_change_nothing(
     engine: Engine, lengths: list[int], n_lanes: int, window: Window
 ) -> None:
     chunks = [random_ids(LLAMA, length, seed) for seed, length in enumerate(lengths)]
-    together = chunk_intervals(engine, window, chunks, n_lanes)
+    together = begin_chunks(engine, window, chunks, n_lanes)()
     for chunk, ours in zip(chunks, together, strict=True):
-        alone = chunk_intervals(engine, window, [chunk], 1)[0]
+        alone = begin_chunks(engine, window, [chunk], 1)()[0]
         assert len(ours.low) == len(chunk)
         assert (ours.low == alone.low).all()
         assert (ours.freq == alone.freq).all()

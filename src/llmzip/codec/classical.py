@@ -21,6 +21,14 @@ MIN_EASY_BYTES = 1 << 16
 EASY_RATIO = 1 / 1000
 """Longer data that LZMA shrinks further at once is left at that."""
 
+MIN_SAMPLED_BYTES = 1 << 17
+"""For fewer bytes, coding them takes hardly longer than asking what that would come to."""
+_N_SAMPLES = 4
+_SAMPLE_BYTES = 1 << 14
+LEAST_OF_ESTIMATE = 0.7
+"""Of 32 texts of 128 and 512 kB, prose, code, lists, tables and logs, none was coded in less than
+0.76 of the estimate."""
+
 MIN_COUNTED_BYTES = 1 << 12
 """For so many bytes it matters whether contexts that know nothing have a say."""
 
@@ -50,6 +58,20 @@ def classical_chunk(data: bytes) -> Chunk:
         return chunk
     by_counts = mixing.compress_counted(data, len(chunk.payload) - 1)
     return chunk if by_counts is None else Chunk.counted(data, by_counts)
+
+
+def least_size(data: bytes) -> int:
+    """Return a size that `data`, at least MIN_SAMPLED_BYTES, hardly gets below without the model.
+
+    A quick LZMA sees what repeats in all of it; by how much context mixing then does better, parts
+    of it tell.
+    """
+    step = len(data) // _N_SAMPLES
+    sample = b"".join(data[i * step :][:_SAMPLE_BYTES] for i in range(_N_SAMPLES))
+    mixed = mixing.compress(sample, len(sample)) or sample
+    ratio = len(mixed) / len(_compress(sample, _QUICK_PRESET, _FOR_BINARY))
+    quick = len(_compress(data, _QUICK_PRESET, _FOR_BINARY))
+    return int(LEAST_OF_ESTIMATE * ratio * quick)
 
 
 def decompress_classical(chunk: Chunk) -> bytes:

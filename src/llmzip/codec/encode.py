@@ -26,6 +26,7 @@ from llmzip.codec.groups import (
 from llmzip.codec.levels import Level, plain
 from llmzip.codec.model import OpenedModel, OpenToEncode, Progress, Tokenizer, unseen
 from llmzip.codec.stats import Stats, way_noted
+from llmzip.codec.unaided import Unaided
 from llmzip.codec.wanted import FrozenChunks, LearningWave, ToCode
 from llmzip.container import (
     DEFAULT_OPTIONS,
@@ -164,7 +165,7 @@ class GroupEncoder:
             chunks = [
                 chunk
                 for run in group.runs
-                for chunk in (coded[run].chunks if run in coded else [run.classical.result()])
+                for chunk in (coded[run].chunks if run in coded else [run.unaided.result()])
             ]
             self._write(group, chunks, sum(one.bits for one in coded.values()))
             groups.drop()
@@ -185,8 +186,10 @@ class GroupEncoder:
     def _is_model_best(self, run: PreparedRun, chunks: list[Chunk]) -> bool:
         if not are_plausible(chunks):
             return False  # a model may be all too sure; a reader would ask whether that is meant
-        classical = [run.classical.result()]
-        return self._file_size(chunks, run.data) <= self._file_size(classical, run.data)
+        n_bytes = self._file_size(chunks, run.data)
+        if run.unaided.is_beaten_by(n_bytes):
+            return True
+        return n_bytes <= self._file_size([run.unaided.result()], run.data)
 
     def _through_learning_model(
         self, runs: Sequence[PreparedRun]
@@ -220,14 +223,20 @@ class GroupEncoder:
         """
         layout = [] if group.layout is None else [group.layout.result()]
         coded = CodedGroup(group.data, group.content, [*layout, *chunks])
-        if group.classical is not None:
-            whole = CodedGroup(group.data, group.data, [group.classical.result()])
-            if self._size_of(whole) < self._size_of(coded):
-                coded = whole
+        if group.unaided is not None:
+            coded = self._smaller(coded, group.data, group.unaided)
         coded.write(self._writer, self._level)
         self._count(group, coded, bits)
         self._stats.n_bytes += len(group.data)
         self._progress(self._stats.n_bytes)
+
+    def _smaller(self, coded: CodedGroup, text: bytes, unaided: Unaided) -> CodedGroup:
+        """Return a group as it was coded, or without the model if that is smaller."""
+        n_bytes = self._size_of(coded)
+        if unaided.is_beaten_by(n_bytes):
+            return coded
+        whole = CodedGroup(text, text, [unaided.result()])
+        return whole if self._size_of(whole) < n_bytes else coded
 
     def _count(self, group: PreparedGroup, coded: CodedGroup, bits: float) -> None:
         """Count a group as it was written."""
@@ -242,7 +251,7 @@ class GroupEncoder:
     def _best_of_run(self, run: PreparedRun, n_done: int, intervals: Iterator[Intervals]) -> Coded:
         """Return the chunks of `run` by the model, or one classical chunk if that is smaller."""
         if run.tokens is None:
-            return Coded([run.classical.result()], 0.0)
+            return Coded([run.unaided.result()], 0.0)
         pieces = run.pieces(self._level.target_tokens)
         found: list[Intervals] = []
         for piece, one in zip(pieces, islice(intervals, len(pieces)), strict=True):
@@ -251,7 +260,7 @@ class GroupEncoder:
             self._progress(n_done)
         coded = coded_pieces(pieces, iter(found))
         if not self._is_model_best(run, coded.chunks):
-            return Coded([run.classical.result()], 0.0)
+            return Coded([run.unaided.result()], 0.0)
         return coded
 
     def _file_size(self, chunks: list[Chunk], text: bytes) -> int:

@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.codec.ahead import ReadAhead
-from llmzip.codec.classical import classical_chunk
+from llmzip.codec.classical import MIN_SAMPLED_BYTES, classical_chunk, least_size
 from llmzip.codec.extent import GroupReader
 from llmzip.codec.layouts import layout_chunk
 from llmzip.codec.model import Tokenizer
 from llmzip.codec.pieces import Piece, Tokens, cut_into_pieces, tokens_of
 from llmzip.codec.tar_chunks import headers_chunk
+from llmzip.codec.unaided import Unaided
 from llmzip.container import Chunk, Readable
 from llmzip.encodings.detect import Found
 from llmzip.forks import Threads
@@ -37,7 +38,7 @@ def no_copies(_group: bytes) -> Sequence[Repeat]:
     return ()
 
 
-N_THREADS = max(1, min(4, os.cpu_count() or 1))
+N_THREADS = max(1, min(16, os.cpu_count() or 1))
 N_AHEAD = N_THREADS // 2 or 1
 """How many groups are prepared beside those that the model has been given."""
 
@@ -46,11 +47,11 @@ N_AHEAD = N_THREADS // 2 or 1
 class PreparedRun:
     """A run of a group.
 
-    classical: all of it as one chunk. tokens: None where it is not for the model.
+    unaided: all of it without the model. tokens: None where it is not for the model.
     """
 
     data: bytes
-    classical: Future[Chunk]
+    unaided: Unaided
     tokens: Future[Tokens] | None
     tokenizer: Tokenizer | None
     _cut: dict[int, list[Piece]] = field(default_factory=dict)
@@ -79,14 +80,14 @@ class PreparedGroup:
 
     layout: how its text is put together from the runs; None where it is these, in order.
     supplied: what of it the layout supplies.
-    classical: all of it as one chunk, where that is worth to be compared with.
+    unaided: all of it without the model, where that is worth to be compared with.
     """
 
     data: bytes
     runs: list[PreparedRun]
     layout: Future[Chunk] | None
     supplied: Supplied
-    classical: Future[Chunk] | None
+    unaided: Unaided | None
 
     @property
     def content(self) -> bytes:
@@ -119,13 +120,20 @@ class Preparation:
         """Begin to cut a text, in the encoding that was found, into tokens."""
         return self._for_model.submit(tokens_of, tokenizer, text, found)
 
-    def classical(self, data: bytes) -> Future[Chunk]:
-        """Begin to compress data without the model."""
-        return self._beside.submit(classical_chunk, data)
+    def unaided(self, data: bytes, *, in_doubt: bool) -> Unaided:
+        """Begin to compress data without the model; in_doubt: where this may be beaten."""
 
-    def headers(self, blocks: bytes) -> Future[Chunk]:
+        def chunk() -> Future[Chunk]:
+            return self._beside.submit(classical_chunk, data)
+
+        def least() -> Future[int]:
+            return self._beside.submit(least_size, data)
+
+        return Unaided(chunk, least if in_doubt and len(data) >= MIN_SAMPLED_BYTES else None)
+
+    def headers(self, blocks: bytes) -> Unaided:
         """Begin to code headers of a tar."""
-        return self._beside.submit(headers_chunk, blocks)
+        return Unaided(lambda: self._beside.submit(headers_chunk, blocks))
 
     def layout(self, layout: Layout, text: bytes) -> Future[Chunk]:
         """Begin to code the layout of a group that comes to `text`."""
@@ -225,11 +233,16 @@ class Groups:
             found = supplied(planned.layout, len(data) - planned.n_content)
         is_simple = layout is None and len(runs) == 1
         is_supplied = 2 * planned.n_content < len(data)  # then no codec does better by itself
-        whole = None if is_simple or is_supplied else self._threads.classical(data)
+        for_model = any(stream.for_model for stream in planned.streams)
+        is_alone = is_simple or is_supplied
+        whole = None if is_alone else self._threads.unaided(data, in_doubt=for_model)
         return PreparedGroup(data, runs, layout, found, whole)
 
     def _run(self, stream: Stream) -> PreparedRun:
         tokenizer = self._open_tokenizer() if stream.for_model else None
         tokens = self._threads.tokens(tokenizer, stream.data, stream.found) if tokenizer else None
-        begin = self._threads.headers if stream.is_headers else self._threads.classical
-        return PreparedRun(stream.data, begin(stream.data), tokens, tokenizer)
+        if stream.is_headers:
+            unaided = self._threads.headers(stream.data)
+        else:
+            unaided = self._threads.unaided(stream.data, in_doubt=stream.for_model)
+        return PreparedRun(stream.data, unaided, tokens, tokenizer)

@@ -49,15 +49,23 @@ def rows_side_by_side(engine: Engine, window: Window, n_together: int) -> int:
     return min(n_together * window.size, engine.max_rows)
 
 
-def chunk_intervals(
+def begin_chunks(
     engine: Engine, window: Window, chunks: Sequence[NDArray[np.int32]], n_lanes: int
-) -> list[Intervals]:
-    """The intervals of each chunk, `n_lanes` windows running side by side."""
+) -> Callable[[], list[Intervals]]:
+    """Begin to find the intervals of each chunk, `n_lanes` windows running side by side.
+
+    Returns what waits for them; meanwhile the engine may go on to others.
+    """
     views = [list(views_of(window, chunk.astype(np.int64))) for chunk in chunks]
     flat = [view for own in views for view in own]
-    for rows in _blocks(engine, flat, n_lanes):
-        _look_up(engine, rows)
-    return [_intervals([part for view in own for part in view.found]) for own in views]
+    begun = [_begin_look_up(engine, rows) for rows in _blocks(engine, flat, n_lanes)]
+
+    def finish() -> list[Intervals]:
+        for wait in begun:
+            wait()
+        return [_intervals([part for view in own for part in view.found]) for own in views]
+
+    return finish
 
 
 def prefill(
@@ -169,7 +177,7 @@ def _blocks(
     Shorter ones are fed id 0 to the end: what comes later in a lane changes nothing before it.
     """
     size = max(len(view.inputs) for view in views)
-    cache = engine.cache(min(n_lanes, len(views)), size)
+    cache = getattr(engine, "working_cache", engine.cache)(min(n_lanes, len(views)), size)
     for group in grouped(views, n_lanes):
         length = max(len(view.inputs) for view in group)
         ids = np.zeros((len(group), length), dtype=np.int64)
@@ -187,18 +195,30 @@ def _blocks(
             yield _Rows(group, hidden, first, block.shape[1])
 
 
-def _look_up(engine: Engine, rows: _Rows) -> None:
-    """Add to each view what `rows` say of its targets."""
+def _begin_look_up(engine: Engine, rows: _Rows) -> Callable[[], None]:
+    """Begin to find what `rows` say of targets; return what adds it to the views."""
     tokens = [view.targets[own] for view, own in zip(rows.views, rows.owns(), strict=True)]
     if not sum(map(len, tokens)):
-        return
-    found = engine.intervals(
-        rows.hidden.picked(np.concatenate(rows.index())), np.concatenate(tokens)
-    )
-    ends = np.cumsum([len(own) for own in tokens])
-    for view, own, end in zip(rows.views, tokens, ends, strict=True):
-        if len(own):
-            view.found.append(found.part(end - len(own), end))
+        return lambda: None
+    hidden, wanted = rows.hidden.picked(np.concatenate(rows.index())), np.concatenate(tokens)
+    found = _begun(engine, hidden, wanted)
+
+    def finish() -> None:
+        answer, ends = found(), np.cumsum([len(own) for own in tokens])
+        for view, own, end in zip(rows.views, tokens, ends, strict=True):
+            if len(own):
+                view.found.append(answer.part(end - len(own), end))
+
+    return finish
+
+
+def _begun(engine: Engine, hidden: AnyHidden, tokens: Ids) -> Callable[[], TokenIntervals]:
+    """Ask an engine for intervals: one on a device is not waited for."""
+    if hasattr(engine, "begin_intervals"):
+        wait: Callable[[], TokenIntervals] = engine.begin_intervals(hidden, tokens)
+        return wait
+    found = engine.intervals(hidden, tokens)
+    return lambda: found
 
 
 def _intervals(parts: Sequence[TokenIntervals]) -> Intervals:

@@ -14,7 +14,7 @@ from llmzip.exact.distribution import Engine
 from llmzip.exact.model import ModelShape
 from llmzip.predict.adaptive import Adaptive, AdaptiveGroup, EncodedWave, learnt_by
 from llmzip.predict.adaptive_lanes import AdaptiveLanes
-from llmzip.predict.batches import chunk_intervals, rows_side_by_side, side_by_side
+from llmzip.predict.batches import begin_chunks, rows_side_by_side, side_by_side
 from llmzip.predict.gradients import Gradients, runs
 from llmzip.predict.lane_group import LaneGroup, Lanes, Totals
 from llmzip.predict.prefix import NO_PREFIX, Prefix
@@ -76,9 +76,9 @@ class ExactPredictor:
         size = self._window.size
         most = rows_side_by_side(self._workers.engines[0], self._window, self._n_together)
         groups = side_by_side(chunks, lambda ids: min(len(ids), size), most)
-        tasks = (partial(self._chunks, group) for group in groups)
-        for found in self._workers.in_order(tasks):
-            yield from found
+        tasks = (partial(self._begin, group) for group in groups)
+        for wait in self._workers.in_order(tasks):
+            yield from wait()
 
     def lanes(self, n_lanes: int) -> ExactLanes:
         """Return a decoder for up to `n_lanes` chunks side by side."""
@@ -99,9 +99,11 @@ class ExactPredictor:
     def _prime(self, dictionary: Ids) -> Primed:
         return Primed.by(dictionary, self._fresh(), self._workers, self._window, self._n_together)
 
-    def _chunks(self, chunks: list[NDArray[np.int32]], engine: Engine) -> list[Intervals]:
+    def _begin(
+        self, chunks: list[NDArray[np.int32]], engine: Engine
+    ) -> Callable[[], list[Intervals]]:
         n_lanes = max(len(chunks), self._n_together)
-        return chunk_intervals(engine, self._window, chunks, n_lanes)
+        return begin_chunks(engine, self._window, chunks, n_lanes)
 
 
 def lanes_to_decode(engine: Engine, n_positions: int) -> int:

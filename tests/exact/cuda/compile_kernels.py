@@ -42,7 +42,9 @@ seen: set[str] = set()
 
 def compile_instead(kernel: Any, grid: object, *arguments: Any, **constants: Any) -> None:
     """Stand in for `launch`."""
-    warps = constants.pop("num_warps", 4)
+    options = {
+        name: constants.pop(name) for name in ("num_warps", "num_stages") if name in constants
+    }
     signature, attributes = {}, {}
     given = iter(arguments)
     for index, parameter in enumerate(kernel.params):
@@ -57,7 +59,6 @@ def compile_instead(kernel: Any, grid: object, *arguments: Any, **constants: Any
     if key in seen:
         return
     seen.add(key)
-    options = {"enable_fp_fusion": False, "num_warps": warps}
     for capability in (80, 90):
         source = ASTSource(kernel, signature, constants, attributes)
         target = GPUTarget("cuda", capability, 32)

@@ -14,14 +14,22 @@ HERE = Path(__file__).parent
 SOURCES = (HERE, HERE.parent.parent, HERE.parent.parent.parent / "src")
 DIVIDING = {
     "embed_normalise",
-    "add_normalise",
+    "normalise_rows",
     "quantise_rows",
-    "activate",
-    "split_heads",
+    "split_rows",
+    "project_heads",
+    "activate_linear",
     "attend_rows",
     "attend_step",
 }
-MULTIPLYING = {"attend_rows", "attend_step", "multiply"}
+MULTIPLYING = {
+    "project_heads",
+    "activate_linear",
+    "add_linear",
+    "attend_rows",
+    "attend_step",
+    "multiply",
+}
 HEAD = {"token_intervals", "block_sums", "find_tokens", "look_up", "subtract_probabilities"}
 ALL = DIVIDING | MULTIPLYING | HEAD
 
@@ -60,7 +68,7 @@ def test_nothing_is_contracted_flushed_or_approximate(compiled: Counts) -> None:
 def test_divisions_and_roots_round_once(compiled: Counts) -> None:
     for name in DIVIDING:
         assert all(counts["divisions"] for counts in compiled[name]), name
-    for name in ("embed_normalise", "add_normalise"):
+    for name in ("embed_normalise", "normalise_rows"):
         assert all(counts["roots"] == 1 for counts in compiled[name]), name
 
 

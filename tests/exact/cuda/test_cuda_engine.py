@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from exact_models import CPU, GPT2, LLAMA, Recipe, exact_model, random_ids
 from llmzip.errors import DeviceError
+from llmzip.exact.bias import RowBias
 from llmzip.exact.cuda import gemm
 from llmzip.exact.cuda.engine import CudaEngine, step_rows
 from llmzip.exact.distribution import Engine, Ids, TokenIntervals
-from llmzip.exact.gemm import SIZES
 from llmzip.exact.model import ExactModel
 from llmzip.exact.tensors import TensorHidden
 from llmzip.exact.torch_engine import TorchEngine
@@ -164,7 +164,9 @@ def test_long_requests_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     assert_same(cuda(model).intervals(hidden, tokens), expected)
 
 
-@pytest.mark.parametrize(("rows", "inner", "columns"), [(1, 64, 64), (5, 576, 96), (40, 2064, 48)])
+@pytest.mark.parametrize(
+    ("rows", "inner", "columns"), [(1, 64, 64), (5, 576, 96), (40, 2064, 48), (1030, 96, 40)]
+)
 @pytest.mark.parametrize("extreme", [False, True])
 def test_products_are_exact(rows: int, inner: int, columns: int, extreme: bool) -> None:
     some = numbers(inner)
@@ -172,32 +174,46 @@ def test_products_are_exact(rows: int, inner: int, columns: int, extreme: bool) 
     a = torch.from_numpy(some.integers(low, high, (rows, inner))).to(torch.int8)
     weight = torch.from_numpy(some.integers(low, high, (columns, inner))).to(torch.int8)
     out = torch.empty(rows, columns, dtype=torch.int32, device=DEVICE)
-    gemm.triton_product(a.to(DEVICE), weight.to(DEVICE), out)
-    assert torch.equal(out.cpu().long(), a.long() @ weight.long().t())
-
-
-@pytest.mark.skipif(INTERPRETED, reason="no CUDA device here")
-@pytest.mark.parametrize(("rows", "inner", "columns"), SIZES)
-def test_cublas_is_exact_on_padded_operands(rows: int, inner: int, columns: int) -> None:
-    some = numbers(rows)
-    rows, inner, columns = gemm.padded_rows(rows), gemm.padded(inner), gemm.padded(columns)
-    a, weight = (
-        torch.from_numpy(some.integers(-127, 128, (n, inner))).to(torch.int8)
-        for n in (rows, columns)
-    )
-    out = torch.empty(rows, columns, dtype=torch.int32, device=DEVICE)
-    gemm.cublas_product(a.to(DEVICE), weight.to(DEVICE), out)
+    gemm.product(a.to(DEVICE), weight.to(DEVICE), out)
     assert torch.equal(out.cpu().long(), a.long() @ weight.long().t())
 
 
 @pytest.mark.skipif(INTERPRETED, reason="no CUDA device here")
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_replayed_graphs_give_the_same_integers(recipe: Recipe) -> None:
-    """The first step of a size runs, the second is captured, the later ones are replayed."""
+    """The first run of a size is launched, the second captured, the later ones are replayed."""
     model, ids = exact_model(recipe), random_ids(recipe, 101)
     expected = run(TorchEngine(model, CPU), ids, [100])
     assert_same(run(cuda(model), ids, [1] * 100), expected)
     assert_same(run(cuda(model), ids, [50, *[1] * 20, 30]), expected)
+    assert_same(run(cuda(model), ids, [20] * 5), expected)
+
+
+@pytest.mark.parametrize("recipe", [GPT2, LLAMA])
+def test_steps_say_the_same_of_the_head_again_and_again(recipe: Recipe) -> None:
+    """Steps of a few sizes, with biases that change in their place, that grow, and with none."""
+    recipe = replace(recipe, n_layers=1)
+    model = exact_model(recipe)
+    assert said(cuda(model), recipe) == said(TorchEngine(model, CPU), recipe)
+
+
+def said(engine: Engine, recipe: Recipe) -> list[list[int]]:
+    cache, some = engine.cache(3, 40), numbers(7)
+    values = some.normal(0, 2, (2, recipe.vocab_size)).astype(np.float32)
+    answers = []
+    for step in range(15):
+        lanes = np.arange(3)[: 3 - step % 2]
+        at, ids = np.full(len(lanes), step), (lanes + step) % recipe.vocab_size
+        if step == 6:
+            values[1] += 1.0
+        if step == 10:
+            values = np.concatenate([values, values + np.float32(0.5)])
+        bias = RowBias(values, (lanes + step) % len(values), version=(step >= 6) + (step >= 10))
+        found = engine.step(ids, lanes, at, cache, None if step % 5 == 4 else bias)
+        totals = found.totals()
+        answer = found.find(totals // np.uint64(2))
+        answers += [totals.tolist(), answer.tokens.tolist(), answer.freq.tolist()]
+    return answers
 
 
 def test_batches_come_in_few_sizes() -> None:

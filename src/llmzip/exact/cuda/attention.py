@@ -15,15 +15,17 @@ import triton.language as tl
 from llmzip.exact.cuda.scalars import (
     I16_LIMIT,
     I16_UNIT,
+    SMALL,
     SUM_SCALE,
     SUM_UNIT,
     TINY,
-    exp2,
+    exp2_down,
     high_half,
     join_halves,
     kernel,
     low_half,
     round_small,
+    small_float,
 )
 
 MAX_POSITIONS = 1 << 16
@@ -40,13 +42,24 @@ def load_scores(
     n_keys: tl.tensor,
     D: tl.constexpr,
     BLOCK_D: tl.constexpr,
+    MASKED: tl.constexpr,
 ) -> tl.tensor:
-    """Scores of queries q (rows, BLOCK_D) with the keys numbered `key`, before the row's scale."""
+    """Scores of queries q (rows, BLOCK_D) with the keys numbered `key`, before the row's scale.
+
+    MASKED: whether some of the keys are beyond n_keys.
+    """
     inner = tl.arange(0, BLOCK_D)[:, None]
-    mask = (key < n_keys)[None, :] & (inner < D)
-    k = tl.load(keys + key[None, :].to(tl.int64) * D + inner, mask=mask, other=0)
-    unit = tl.load(key_scales + key, mask=key < n_keys, other=0.0)
-    return tl.dot(q, k, out_dtype=tl.int32).to(tl.float32) * unit[None, :]
+    place = keys + key[None, :].to(tl.int64) * D + inner
+    if MASKED:
+        k = tl.load(place, mask=(key < n_keys)[None, :] & (inner < D), other=0)
+        unit = tl.load(key_scales + key, mask=key < n_keys, other=0.0)
+    else:
+        k = tl.load(place, mask=inner < D, other=0) if D != BLOCK_D else tl.load(place)
+        unit = tl.load(key_scales + key)
+    sums = tl.dot(q, k, out_dtype=tl.int32)
+    if 128 * 128 * D <= SMALL:
+        return small_float(sums) * unit[None, :]
+    return sums.to(tl.float32) * unit[None, :]
 
 
 @kernel
@@ -79,6 +92,113 @@ def add_values(
     p = round_small(weighted * inverse[:, None])
     high_sums = tl.dot(high_half(p).to(tl.int8), v, acc=high_sums, out_dtype=tl.int32)
     low_sums = tl.dot(low_half(p).to(tl.int8), v, acc=low_sums, out_dtype=tl.int32)
+    return high_sums, low_sums
+
+
+@kernel
+def raise_tops(
+    tops: tl.tensor,
+    query: tl.tensor,
+    keys: tl.tensor,
+    key_scales: tl.tensor,
+    begin: tl.tensor,
+    end: tl.tensor,
+    position: tl.tensor,
+    D: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    MASKED: tl.constexpr,
+) -> tl.tensor:
+    """Take in the scores of keys begin to end - 1; MASKED: of those a row at `position` sees."""
+    for first in range(begin, end, BLOCK_N):
+        key = first + tl.arange(0, BLOCK_N)
+        scores = load_scores(query, keys, key_scales, key, end, D, BLOCK_D, MASKED)
+        if MASKED:
+            scores = tl.where(key[None, :] <= position[:, None], scores, float("-inf"))
+        tops = tl.maximum(tops, scores)
+    return tops
+
+
+@kernel
+def weights_of(
+    query: tl.tensor,
+    unit: tl.tensor,
+    top: tl.tensor,
+    keys: tl.tensor,
+    key_scales: tl.tensor,
+    key: tl.tensor,
+    end: tl.tensor,
+    position: tl.tensor,
+    D: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+    MASKED: tl.constexpr,
+) -> tl.tensor:
+    """Softmax's numerators of rows with some keys."""
+    scores = load_scores(query, keys, key_scales, key, end, D, BLOCK_D, MASKED)
+    weights = exp2_down((scores - top) * unit)
+    return tl.where(key[None, :] <= position[:, None], weights, 0.0) if MASKED else weights
+
+
+@kernel
+def sum_weights(
+    totals: tl.tensor,
+    highest: tl.tensor,
+    query: tl.tensor,
+    unit: tl.tensor,
+    top: tl.tensor,
+    keys: tl.tensor,
+    key_scales: tl.tensor,
+    value_scales: tl.tensor,
+    begin: tl.tensor,
+    end: tl.tensor,
+    position: tl.tensor,
+    D: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    MASKED: tl.constexpr,
+) -> tl.tensor:
+    """Add up the weights of keys, and find the largest weighted values."""
+    for first in range(begin, end, BLOCK_N):
+        key = first + tl.arange(0, BLOCK_N)
+        weights = weights_of(
+            query, unit, top, keys, key_scales, key, end, position, D, BLOCK_D, MASKED
+        )
+        totals += round_small(weights * SUM_SCALE)
+        v_unit = tl.load(value_scales + key, mask=key < end, other=0.0)
+        highest = tl.maximum(highest, weights * v_unit[None, :])
+    return totals, highest
+
+
+@kernel
+def mix_values(
+    high_sums: tl.tensor,
+    low_sums: tl.tensor,
+    query: tl.tensor,
+    unit: tl.tensor,
+    top: tl.tensor,
+    inverse: tl.tensor,
+    keys: tl.tensor,
+    key_scales: tl.tensor,
+    values: tl.tensor,
+    value_scales: tl.tensor,
+    begin: tl.tensor,
+    end: tl.tensor,
+    position: tl.tensor,
+    D: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    MASKED: tl.constexpr,
+) -> tl.tensor:
+    """Add the keys' weighted values to both sums."""
+    for first in range(begin, end, BLOCK_N):
+        key = first + tl.arange(0, BLOCK_N)
+        weights = weights_of(
+            query, unit, top, keys, key_scales, key, end, position, D, BLOCK_D, MASKED
+        )
+        v_unit = tl.load(value_scales + key, mask=key < end, other=0.0)
+        high_sums, low_sums = add_values(
+            weights * v_unit[None, :], inverse, values, key, end, high_sums, low_sums, D, BLOCK_D
+        )
     return high_sums, low_sums
 
 
@@ -125,36 +245,64 @@ def attend_rows(
     keys, values = keys + store * D, values + store * D
     key_scales, value_scales = key_scales + store, value_scales + store
 
+    # All rows see the first n_full keys, which need no masks.
+    first_position = start + tl.program_id(2) * BLOCK_M // G
+    n_full = ((first_position + 1) // BLOCK_N * BLOCK_N).to(tl.int32)
+
     tops = tl.full((BLOCK_M, BLOCK_N), float("-inf"), tl.float32)
-    for first in range(0, n_keys, BLOCK_N):
-        key = first + tl.arange(0, BLOCK_N)
-        scores = load_scores(query, keys, key_scales, key, n_keys, D, BLOCK_D)
-        seen = key[None, :] <= position[:, None]
-        tops = tl.maximum(tops, tl.where(seen, scores, float("-inf")))
+    tops = raise_tops(
+        tops, query, keys, key_scales, 0, n_full, position, D, BLOCK_D, BLOCK_N, False
+    )
+    tops = raise_tops(
+        tops, query, keys, key_scales, n_full, n_keys, position, D, BLOCK_D, BLOCK_N, True
+    )
     top = tl.max(tops, 1)[:, None]
 
     totals = tl.zeros((BLOCK_M, BLOCK_N), tl.int32)
     highest = tl.zeros((BLOCK_M, BLOCK_N), tl.float32)
-    for first in range(0, n_keys, BLOCK_N):
-        key = first + tl.arange(0, BLOCK_N)
-        scores = load_scores(query, keys, key_scales, key, n_keys, D, BLOCK_D)
-        seen = key[None, :] <= position[:, None]
-        weights = tl.where(seen, exp2((scores - top) * unit), 0.0)
-        totals += round_small(weights * SUM_SCALE)
-        v_unit = tl.load(value_scales + key, mask=key < n_keys, other=0.0)
-        highest = tl.maximum(highest, weights * v_unit[None, :])
+    for part in tl.static_range(2):
+        begin, end = (0, n_full) if part == 0 else (n_full, n_keys)
+        totals, highest = sum_weights(
+            totals,
+            highest,
+            query,
+            unit,
+            top,
+            keys,
+            key_scales,
+            value_scales,
+            begin,
+            end,
+            position,
+            D,
+            BLOCK_D,
+            BLOCK_N,
+            part == 1,
+        )
     inverse, factor = close_rows(tl.max(highest, 1), tl.sum(totals.to(tl.int64), 1))
 
     high_sums = tl.zeros((BLOCK_M, BLOCK_D), tl.int32)
     low_sums = tl.zeros((BLOCK_M, BLOCK_D), tl.int32)
-    for first in range(0, n_keys, BLOCK_N):
-        key = first + tl.arange(0, BLOCK_N)
-        scores = load_scores(query, keys, key_scales, key, n_keys, D, BLOCK_D)
-        seen = key[None, :] <= position[:, None]
-        weights = tl.where(seen, exp2((scores - top) * unit), 0.0)
-        v_unit = tl.load(value_scales + key, mask=key < n_keys, other=0.0)
-        high_sums, low_sums = add_values(
-            weights * v_unit[None, :], inverse, values, key, n_keys, high_sums, low_sums, D, BLOCK_D
+    for part in tl.static_range(2):
+        begin, end = (0, n_full) if part == 0 else (n_full, n_keys)
+        high_sums, low_sums = mix_values(
+            high_sums,
+            low_sums,
+            query,
+            unit,
+            top,
+            inverse,
+            keys,
+            key_scales,
+            values,
+            value_scales,
+            begin,
+            end,
+            position,
+            D,
+            BLOCK_D,
+            BLOCK_N,
+            part == 1,
         )
     row, member = first_row + line // G, group * G + line % G
     target = mixed + (row * (KV * G) + member)[:, None] * D + inner
@@ -202,22 +350,19 @@ def attend_step(
     inner = tl.arange(0, BLOCK_D)[None, :]
     spot = (group.to(tl.int64) * n_rows + row) * G
     query = tl.load(q + (spot + line) * D + inner, mask=(line < G) & (inner < D), other=0)
+    tops = tl.full((BLOCK_M, BLOCK_N), float("-inf"), tl.float32)
     for first in range(0, n_keys, BLOCK_N):
         key = first + tl.arange(0, BLOCK_N)
-        scores = load_scores(query, keys, key_scales, key, n_keys, D, BLOCK_D)
+        scores = load_scores(query, keys, key_scales, key, n_keys, D, BLOCK_D, True)
         mask = (line < G) & (key < n_keys)[None, :]
         tl.store(scratch + line * n_positions + key[None, :], scores, mask=mask)
+        tops = tl.maximum(tops, tl.where((key < n_keys)[None, :], scores, float("-inf")))
     tl.debug_barrier()  # what other threads have stored is read below
 
     member = tl.arange(0, BLOCK_G)
     own = scratch + member[:, None] * n_positions
-    tops = tl.full((BLOCK_G, BLOCK_N), float("-inf"), tl.float32)
-    for first in range(0, n_keys, BLOCK_N):
-        key = (first + tl.arange(0, BLOCK_N))[None, :]
-        mask = (member < G)[:, None] & (key < n_keys)
-        scores = tl.load(own + key, mask=mask, other=float("-inf"))
-        tops = tl.maximum(tops, scores)
-    top = tl.maximum(tl.max(tops, 1), -3.0e38)[:, None]  # finite where there is no member
+    same = line == member[None, :]  # a row of BLOCK_M each
+    top = tl.max(tl.where(same, tl.max(tops, 1)[:, None], float("-inf")), 0)[:, None]
 
     unit = tl.load(q_scale + spot + member, mask=member < G, other=0.0)[:, None]
     totals = tl.zeros((BLOCK_G, BLOCK_N), tl.int32)
@@ -226,7 +371,7 @@ def attend_step(
         key = (first + tl.arange(0, BLOCK_N))[None, :]
         mask = (member < G)[:, None] & (key < n_keys)
         scores = tl.load(own + key, mask=mask, other=0.0)
-        weights = tl.where(mask, exp2((scores - top) * unit), 0.0)
+        weights = tl.where(mask, exp2_down((scores - top) * unit), 0.0)
         totals += round_small(weights * SUM_SCALE)
         weighted = weights * tl.load(value_scales + key, mask=key < n_keys, other=0.0)
         highest = tl.maximum(highest, weighted)
@@ -234,7 +379,6 @@ def attend_step(
     tl.debug_barrier()
 
     inverse, factor = close_rows(tl.max(highest, 1), tl.sum(totals.to(tl.int64), 1))
-    same = line == member[None, :]
     inverse = tl.max(tl.where(same, inverse[None, :], 0.0), 1)  # one row of BLOCK_M a member
     factor = tl.max(tl.where(same, factor[None, :], 0.0), 1)
     high_sums = tl.zeros((BLOCK_M, BLOCK_D), tl.int32)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,10 @@ from torch import Tensor
 
 from llmzip.exact.cuda.gemm import padded
 from llmzip.exact.model import ExactModel, Linear, ModelShape
-from llmzip.exact.tensors import TensorCache, on_device
+from llmzip.exact.tensors import on_device
+
+N_INPUTS = 4
+"""What each row is fed with: its token, lane and position, and which bias its head has."""
 
 
 @dataclass(frozen=True)
@@ -82,32 +86,24 @@ class Workspace:
             return torch.zeros(size, dtype=dtype, device=device)
 
         d_heads = shape.n_heads * shape.d_head
-        d_sums = max(self._widths(shape))
-        self.inputs = zeros(3 * n_rows, torch.int64)
+        self.inputs = zeros(N_INPUTS * n_rows, torch.int64)
         self.stream = zeros(n_rows * shape.d_model, torch.float32)
         self.q = zeros(n_rows * padded(shape.d_model), torch.int8)
         self.scale = zeros(n_rows, torch.float32)
-        self.sums = zeros(n_rows * d_sums, torch.int32)
         self.queries = zeros(n_rows * d_heads, torch.int8)
         self.query_scales = zeros(n_rows * shape.n_heads, torch.float32)
         self.mixed = zeros(n_rows * d_heads, torch.float32)
         self.mixed_q = zeros(n_rows * padded(d_heads), torch.int8)
         self.mixed_scale = zeros(n_rows, torch.float32)
+        self.active = zeros(n_rows * shape.d_ff, torch.float32)
         self.halves = zeros(2 * n_rows * padded(shape.d_ff), torch.int8)
         self.active_scale = zeros(n_rows, torch.float32)
-
-    @staticmethod
-    def _widths(shape: ModelShape) -> tuple[int, int, int]:
-        """Sums of a row: of qkv, up, and both halves of down."""
-        d_qkv = (shape.n_heads + 2 * shape.n_kv_heads) * shape.d_head
-        d_up = shape.d_ff * (2 if shape.gated else 1)
-        return padded(d_qkv), padded(d_up), 2 * padded(shape.d_model)
 
     @classmethod
     def row_bytes(cls, shape: ModelShape) -> int:
         """Bytes that each row takes, about."""
         heads = shape.n_heads * (6 * shape.d_head + 4)
-        return 4 * max(cls._widths(shape)) + 5 * shape.d_model + heads + 2 * shape.d_ff + 64
+        return 5 * shape.d_model + heads + 6 * shape.d_ff + 64
 
 
 def view(buffer: Tensor, *shape: int) -> Tensor:
@@ -118,24 +114,6 @@ def view(buffer: Tensor, *shape: int) -> Tensor:
     return buffer[:size].view(shape)
 
 
-@dataclass(frozen=True, eq=False)
-class CudaCache(TensorCache):
-    """A KV cache with what steps over it need: room for scores, and captured graphs by rows."""
-
-    scratch: dict[int, Tensor] = field(default_factory=dict)
-    graphs: dict[int, torch.cuda.CUDAGraph | None] = field(default_factory=dict)
-
-    def scores(self, n_rows: int, n_heads: int) -> Tensor:
-        """Room for the scores of a step of `n_rows` rows, float32; kept, at the most asked for."""
-        if n_rows not in self.scratch:
-            size = n_rows * n_heads * self.keys.shape[3]
-            largest = max(self.scratch.values(), key=len, default=None)
-            if largest is None or len(largest) < size:
-                largest = torch.empty(size, dtype=torch.float32, device=self.keys.device)
-            self.scratch[n_rows] = largest
-        return self.scratch[n_rows]
-
-
 def to_device(array: NDArray[np.int64] | NDArray[np.float32], device: torch.device) -> Tensor:
     """A copy on the device, made without waiting for it (pinned memory outlives the copy)."""
     tensor = torch.from_numpy(np.ascontiguousarray(array))
@@ -144,13 +122,31 @@ def to_device(array: NDArray[np.int64] | NDArray[np.float32], device: torch.devi
     return tensor.pin_memory().to(device, non_blocking=True)
 
 
+def put(array: NDArray[np.int64], place: Tensor) -> None:
+    """Copy an array to its place on the device, without waiting for it, likewise."""
+    tensor = torch.from_numpy(array)
+    if place.device.type == "cuda":
+        tensor = tensor.pin_memory()
+    place.copy_(tensor, non_blocking=True)
+
+
 def to_host(tensor: Tensor) -> NDArray[np.int64]:
     """A copy on the host, once all that was launched is done."""
+    return begin_to_host(tensor)()
+
+
+def begin_to_host(tensor: Tensor) -> Callable[[], NDArray[np.int64]]:
+    """Begin a copy on the host; return what waits for it, and for nothing launched later."""
     if tensor.device.type != "cuda":
         plain: NDArray[np.int64] = tensor.numpy()
-        return plain
+        return lambda: plain
     host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
     host.copy_(tensor, non_blocking=True)
-    torch.cuda.current_stream(tensor.device).synchronize()
-    numbers: NDArray[np.int64] = host.numpy()
-    return numbers
+    copied = torch.cuda.current_stream(tensor.device).record_event()
+
+    def wait() -> NDArray[np.int64]:
+        copied.synchronize()
+        numbers: NDArray[np.int64] = host.numpy()
+        return numbers
+
+    return wait

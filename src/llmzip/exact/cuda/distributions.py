@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import TypeVar
 
 import numpy as np
@@ -51,6 +52,14 @@ class CudaDistributions:
         }
         outputs = self._tops, self._blocks, self._totals
         launch(block_sums, (n_rows,), *arguments, *outputs, **self._constants)
+
+    def first(self, n_rows: int) -> CudaDistributions:
+        """Return those of the first rows, in the same memory."""
+        if n_rows == self._n_rows:
+            return self
+        found = copy(self)
+        found._n_rows, found._totals = n_rows, self._totals[:n_rows]
+        return found
 
     def totals(self) -> NDArray[np.uint64]:
         """The frequencies' sum of each row."""

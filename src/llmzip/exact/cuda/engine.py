@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
+from typing import TypeVar
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,11 +16,21 @@ from llmzip.exact.constants import FREQ_BITS
 from llmzip.exact.cuda import head
 from llmzip.exact.cuda.attention import MAX_POSITIONS
 from llmzip.exact.cuda.biases import DeviceBiases
-from llmzip.exact.cuda.buffers import CudaCache, DeviceModel, Workspace, to_device, to_host, view
+from llmzip.exact.cuda.buffers import (
+    N_INPUTS,
+    DeviceModel,
+    Workspace,
+    begin_to_host,
+    put,
+    to_device,
+    view,
+)
 from llmzip.exact.cuda.distributions import CudaDistributions, JoinedDistributions
 from llmzip.exact.cuda.forward import Forward
-from llmzip.exact.cuda.gemm import choose_product, padded, padded_rows
+from llmzip.exact.cuda.gemm import padded, product
 from llmzip.exact.cuda.gradients import GradientRoom
+from llmzip.exact.cuda.graphs import Graphs
+from llmzip.exact.cuda.kv_cache import CudaCache
 from llmzip.exact.cuda.launch import block_of, launch, warps_for
 from llmzip.exact.distribution import Distributions, Ids, TokenIntervals
 from llmzip.exact.hidden import Hidden
@@ -29,8 +42,10 @@ MOST_ROWS = 16384
 MOST_LANES = 4096
 HEAD_BYTES = 256 << 20
 """What the vocabulary-wide sums of `intervals` may take at once."""
-INTERVAL_BLOCK = 2048
+INTERVAL_BLOCK = 8192
 """Tokens whose frequencies a program computes at once."""
+
+T = TypeVar("T")
 
 
 class CudaEngine:
@@ -68,8 +83,9 @@ class CudaEngine:
         self.max_rows = max_rows or self._affordable_rows()
         self._work = Workspace(model.shape, step_rows(self.max_rows), self._device)
         self._biases = DeviceBiases(self._device)
-        self._product = choose_product(self._device)
-        self._forward = Forward(model.shape, self._model, self._work, self._product)
+        self._n_positions = n_positions
+        self._kept: CudaCache | None = None
+        self._forward = Forward(model.shape, self._model, self._work)
 
     def _affordable_rows(self) -> int:
         """Rows whose buffers take a thirty-second of the free memory; a power of two."""
@@ -106,52 +122,60 @@ class CudaEngine:
         """Make a KV cache on the device."""
         return CudaCache.allocate(self.shape, n_lanes, n_positions, zeros_on(self._device))
 
+    def working_cache(self, n_lanes: int, n_positions: int) -> CudaCache:
+        """Return a cache for one task, with graphs of those before: valid until the next call.
+
+        What stands in it is stale, and need not be zero.
+        """
+        size = max(self.prefill_lanes(self._n_positions), 1), self._n_positions
+        if n_lanes > size[0] or n_positions > size[1]:
+            return self.cache(n_lanes, n_positions)
+        self._kept = self._kept or self.cache(*size)
+        return self._kept
+
     def forward(self, ids: Ids, lanes: Ids, starts: Ids, cache: TensorCache) -> Hidden[Tensor]:
         """As `Reference.forward`, for arrays with B · T at most `max_rows`."""
         assert isinstance(cache, CudaCache)
         B, T = ids.shape
-        n_rows = self._rows_of(B * T, step=T == 1)
+        n_rows = self._rows_of_step(B) if T == 1 else B * T
         with torch.inference_mode():
             self._feed(ids, lanes, starts, n_rows)
-            if self._cuda and T == 1:
-                self._step(n_rows, cache)
-            else:
-                self._forward(n_rows, B, T, cache)
+
+            def run() -> None:
+                self._forward(n_rows, n_rows if T == 1 else B, T, cache)
+
+            self._run(cache.prefills, (n_rows, T), run)
             q = view(self._work.q, n_rows, self._model.head.n_in)
             return TensorHidden(q[: B * T, : self.shape.d_model], self._work.scale[: B * T])
 
-    def _rows_of(self, n_rows: int, *, step: bool) -> int:
-        """Rows to run for `n_rows`: what the GEMM takes; for steps, one of a few numbers."""
-        if not self._pad:
-            return n_rows
-        return step_rows(n_rows) if step else padded_rows(n_rows)
+    def _run(self, graphs: Graphs[T], key: Hashable, work: Callable[[], T]) -> T:
+        """Run `work`, on a CUDA device from a graph."""
+        return graphs.run(key, work) if self._cuda else work()
 
-    def _feed(self, ids: Ids, lanes: Ids, starts: Ids, n_rows: int) -> None:
-        """Put ids, lanes and positions of every row on the device; rows past them have lane -1."""
+    def _rows_of_step(self, n_rows: int) -> int:
+        """Rows to run for `n_rows`: one of a few numbers, so that few graphs serve all."""
+        return step_rows(n_rows) if self._pad else n_rows
+
+    def _feed(
+        self, ids: Ids, lanes: Ids, starts: Ids, n_rows: int, bias_of: Ids | None = None
+    ) -> None:
+        """Put what every row is fed with on the device; rows past them have lane -1."""
         B, T = ids.shape
-        rows = np.zeros((3, n_rows), dtype=np.int64)
+        rows = np.zeros((N_INPUTS, n_rows), dtype=np.int64)
         rows[1] = -1
         rows[0, : B * T] = ids.reshape(-1)
         rows[1, : B * T] = np.repeat(lanes, T)
         rows[2, : B * T] = (starts[:, None] + np.arange(T)).reshape(-1)
-        view(self._work.inputs, 3, n_rows).copy_(to_device(rows, self._device), non_blocking=True)
-
-    def _step(self, n_rows: int, cache: CudaCache) -> None:
-        """One token a lane: launched the first time, captured the second, replayed from then on."""
-        if n_rows not in cache.graphs:
-            self._forward(n_rows, n_rows, 1, cache)
-            cache.graphs[n_rows] = None
-            return
-        graph = cache.graphs[n_rows]
-        if graph is None:
-            graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-                self._forward(n_rows, n_rows, 1, cache)
-            cache.graphs[n_rows] = graph
-        graph.replay()
+        if bias_of is not None:
+            rows[3, :B] = bias_of
+        put(rows, view(self._work.inputs, N_INPUTS, n_rows))
 
     def intervals(self, hidden: Hidden[Tensor], tokens: Ids) -> TokenIntervals:
         """The intervals of the next tokens (rows,) in the distributions of `hidden`."""
+        return self.begin_intervals(hidden, tokens)()
+
+    def begin_intervals(self, hidden: Hidden[Tensor], tokens: Ids) -> Callable[[], TokenIntervals]:
+        """Launch what finds them; return what waits for that, from any thread."""
         n_rows, width, at_once = len(tokens), self._model.head.n_out, self.head_rows
         block = min(INTERVAL_BLOCK, block_of(self.shape.vocab_size))
         with torch.inference_mode():
@@ -172,7 +196,8 @@ class CudaEngine:
                     BLOCK=block,
                     num_warps=warps_for(block),
                 )
-            return self._intervals_of(tokens, to_host(found))
+            fetched = begin_to_host(found)
+        return lambda: self._intervals_of(tokens, fetched())
 
     def _intervals_of(self, tokens: Ids, found: NDArray[np.int64]) -> TokenIntervals:
         low, freq, total = found[:3].astype(np.uint64)
@@ -185,16 +210,17 @@ class CudaEngine:
     ) -> tuple[Tensor, ...]:
         """The head's sums of some rows, with what turns them into logits."""
         linear, n_rows = self._model.head, part.stop - part.start
-        rows = self._rows_of(n_rows, step=False)
-        q = torch.zeros(rows, linear.n_in, dtype=torch.int8, device=self._device)
-        q[:n_rows, : self.shape.d_model] = hidden.q[part]
-        sums = torch.empty(rows, linear.n_out, dtype=torch.int32, device=self._device)
-        self._product(q, linear.weight, sums)
+        q = hidden.q[part].to(self._device)
+        if linear.n_in != self.shape.d_model:
+            q = torch.nn.functional.pad(q, (0, linear.n_in - self.shape.d_model))
+        sums = torch.empty(n_rows, linear.n_out, dtype=torch.int32, device=self._device)
+        product(q.contiguous(), linear.weight, sums)
         own = linear.bias
         of = torch.zeros(n_rows, dtype=torch.int64, device=self._device)
         if bias is not None:
             rows_bias = RowBias.of_rows(bias, len(hidden.scale)).part(part)
-            own, of = self._biases.on_device(rows_bias)
+            own, numbers = self._biases.on_device(rows_bias)
+            of = to_device(numbers, self._device)
         return sums, linear.scale, own, of, hidden.scale[part].to(self._device).clone()
 
     def distributions(self, hidden: Hidden[Tensor], bias: AnyBias | None = None) -> Distributions:
@@ -213,13 +239,49 @@ class CudaEngine:
         self, ids: Ids, lanes: Ids, at: Ids, cache: TensorCache, bias: AnyBias | None = None
     ) -> Distributions:
         """Feed a token each to distinct lanes; return the distributions after."""
+        assert isinstance(cache, CudaCache)
+        if len(ids) <= self.max_rows:
+            return self._step(ids, lanes, at, cache, bias)
         parts = []
         for first in range(0, len(ids), self.max_rows):
             part = slice(first, first + self.max_rows)
             hidden = self.forward(ids[part, None], lanes[part], at[part], cache)
             own = bias.part(part) if isinstance(bias, RowBias) else bias
             parts.append(self.distributions(hidden, own))
-        return parts[0] if len(parts) == 1 else JoinedDistributions(parts, self.max_rows)
+        return JoinedDistributions(parts, self.max_rows)
+
+    def _step(
+        self, ids: Ids, lanes: Ids, at: Ids, cache: CudaCache, bias: AnyBias | None
+    ) -> CudaDistributions:
+        """The same of so many lanes as run at once, the head included in what is captured."""
+        n_rows = self._rows_of_step(len(ids))
+        table, of, biased = self._model.head.bias, None, self._model.head.biased
+        is_kept = True
+        with torch.inference_mode():
+            if bias is not None:
+                rows_bias = RowBias.of_rows(bias, len(ids))
+                table, of = self._biases.on_device(rows_bias)
+                biased, is_kept = True, rows_bias.version is not None
+            self._feed(ids[:, None], lanes, at, n_rows, of)
+
+            def run() -> CudaDistributions:
+                return self._predicted(n_rows, cache, table, biased)
+
+            if not is_kept:  # the next biases will lie elsewhere
+                return run().first(len(ids))
+            return self._run(cache.steps, (n_rows, table.data_ptr(), biased), run).first(len(ids))
+
+    def _predicted(
+        self, n_rows: int, cache: CudaCache, table: Tensor, biased: bool
+    ) -> CudaDistributions:
+        """Run a step of rows that were fed, and the head with its biases (n, V)."""
+        self._forward(n_rows, n_rows, 1, cache)
+        linear, work = self._model.head, self._work
+        sums = view(cache.sums(n_rows, linear.n_out), n_rows, linear.n_out)
+        product(view(work.q, n_rows, linear.n_in), linear.weight, sums)
+        of = view(work.inputs, N_INPUTS, n_rows)[3]
+        arguments = sums, linear.scale, table, of, work.scale[:n_rows]
+        return CudaDistributions(arguments, n_rows, self.shape.vocab_size, biased)
 
 
 def step_rows(n_rows: int) -> int:

@@ -6,34 +6,33 @@ import numpy as np
 from torch import Tensor
 
 from llmzip.exact.constants import score_scale
-from llmzip.exact.cuda import attention, heads, rows
+from llmzip.exact.cuda import attention, linears, rows
 from llmzip.exact.cuda.buffers import (
-    CudaCache,
+    N_INPUTS,
     DeviceModel,
     PaddedLayer,
     PaddedLinear,
     Workspace,
     view,
 )
-from llmzip.exact.cuda.gemm import Product
+from llmzip.exact.cuda.gemm import Tile, tile_for
+from llmzip.exact.cuda.kv_cache import CudaCache
 from llmzip.exact.cuda.launch import block_of, launch, warps_for
 from llmzip.exact.model import ModelShape
 
-STEP_KEYS = 128
+STEP_KEYS = 64
 """Keys that a step takes at once."""
 ROWS_KEYS = 64
 """Keys that prefill takes at once; at least 64, see `attention.MAX_POSITIONS`."""
-ROWS_QUERIES = 64
+ROWS_QUERIES = 32
 """Query rows that prefill takes at once."""
 
 
 class Forward:
     """Runs rows that lie in the workspace's inputs through the layers, into its q and scale."""
 
-    def __init__(
-        self, shape: ModelShape, model: DeviceModel, work: Workspace, product: Product
-    ) -> None:
-        self._shape, self._model, self._work, self._product = shape, model, work, product
+    def __init__(self, shape: ModelShape, model: DeviceModel, work: Workspace) -> None:
+        self._shape, self._model, self._work = shape, model, work
         self._heads = {
             "KV": shape.n_kv_heads,
             "G": shape.n_heads // shape.n_kv_heads,
@@ -44,7 +43,7 @@ class Forward:
     def __call__(self, n_rows: int, n_lanes: int, n_tokens: int, cache: CudaCache) -> None:
         """Run `n_rows` rows, of which the first n_lanes · n_tokens are lanes' (all, in a step)."""
         work = self._work
-        inputs = view(work.inputs, 3, n_rows)
+        inputs = view(work.inputs, N_INPUTS, n_rows)
         self._embed(inputs, n_rows)
         for index, layer in enumerate(self._model.layers):
             kv = (
@@ -53,7 +52,7 @@ class Forward:
                 cache.values[index],
                 cache.value_scales[index],
             )
-            self._split_heads(layer.qkv, inputs, kv, n_rows)
+            self._project_heads(layer.qkv, inputs, kv, n_rows)
             if n_tokens == 1:
                 self._attend_step(inputs, kv, cache.scores(n_rows, self._shape.n_heads), n_rows)
             else:
@@ -88,22 +87,17 @@ class Forward:
     def _stream_padding(self) -> int:
         return self._model.head.n_in
 
-    def _sums(self, q: Tensor, n_rows: int, linear: PaddedLinear) -> Tensor:
-        """The integer product of quantised rows with a linear's weights."""
-        sums = view(self._work.sums, n_rows, linear.n_out)
-        self._product(view(q, n_rows, linear.n_in), linear.weight, sums)
-        return sums
-
-    def _split_heads(
+    def _project_heads(
         self, linear: PaddedLinear, inputs: Tensor, kv: tuple[Tensor, ...], n_rows: int
     ) -> None:
         s, model, work = self._shape, self._model, self._work
-        n_heads = s.n_heads + 2 * s.n_kv_heads
-        blocks = block_of(n_heads), block_of(s.d_head)
+        block = block_of(s.d_head, 16)
+        tile = tile_for(n_rows, block, linear.n_in)
         launch(
-            heads.split_heads,
-            (n_rows,),
-            self._sums(work.q, n_rows, linear),
+            linears.project_heads,
+            (s.n_heads + 2 * s.n_kv_heads, -(-n_rows // tile.rows)),
+            work.q,
+            linear.weight,
             linear.scale,
             linear.bias,
             work.scale,
@@ -116,16 +110,18 @@ class Forward:
             *kv,
             n_rows,
             kv[0].shape[2],
-            SUMS=linear.n_out,
+            K=linear.n_in,
             HEADS=s.n_heads,
             KV=s.n_kv_heads,
             D=s.d_head,
             BIASED=linear.biased,
             ROTARY=s.rotary,
             SCORE_SCALE=float(np.float32(score_scale(s.d_head))),
-            BLOCK_HEADS=blocks[0],
-            BLOCK_D=blocks[1],
-            num_warps=warps_for(blocks[0] * blocks[1]),
+            BLOCK_M=tile.rows,
+            BLOCK_D=block,
+            BLOCK_K=tile.inner,
+            num_warps=tile.warps,
+            num_stages=tile.stages,
         )
 
     def _attend_rows(
@@ -149,7 +145,7 @@ class Forward:
             **self._heads,
             BLOCK_M=block,
             BLOCK_N=ROWS_KEYS,
-            num_warps=4,
+            num_warps=2,
         )
 
     def _attend_step(
@@ -173,6 +169,7 @@ class Forward:
             BLOCK_M=block_of(group, 16),
             BLOCK_N=STEP_KEYS,
             num_warps=4,
+            num_stages=1,
         )
 
     def _close_attention(self, linear: PaddedLinear, n_rows: int) -> None:
@@ -190,56 +187,90 @@ class Forward:
             BLOCK=block,
             num_warps=warps_for(block),
         )
-        sums = self._sums(work.mixed_q, n_rows, linear)
-        self._add_normalise(sums, linear, work.mixed_scale, n_rows, wide=False)
+        self._add(work.mixed_q, work.mixed_scale, linear, n_rows, wide=False)
+        self._normalise(n_rows)
 
     def _feed_forward(self, layer: PaddedLayer, n_rows: int) -> None:
         """Activation, down projection, residual, next norm."""
-        work, up, down = self._work, layer.up, layer.down
-        block = block_of(down.n_in)
+        s, work, up, down = self._shape, self._work, layer.up, layer.down
+        tile = tile_for(n_rows, s.d_ff, up.n_in)
         launch(
-            rows.activate,
-            (n_rows,),
-            self._sums(work.q, n_rows, up),
+            linears.activate_linear,
+            tile.grid(n_rows, s.d_ff),
+            work.q,
+            up.weight,
             up.scale,
             up.bias,
             work.scale,
+            work.active,
+            n_rows,
+            WIDTH=s.d_ff,
+            K=up.n_in,
+            BIASED=up.biased,
+            GATED=s.gated,
+            **_blocks(tile),
+        )
+        block = block_of(down.n_in)
+        launch(
+            rows.split_rows,
+            (n_rows,),
+            work.active,
             work.halves,
             work.active_scale,
             n_rows,
-            WIDTH=self._shape.d_ff,
-            SUMS=up.n_out,
+            WIDTH=s.d_ff,
             PADDED=down.n_in,
-            BIASED=up.biased,
-            GATED=self._shape.gated,
             BLOCK=block,
             num_warps=warps_for(block),
         )
-        sums = self._sums(work.halves, 2 * n_rows, down)
-        self._add_normalise(sums, down, work.active_scale, n_rows, wide=True)
+        self._add(work.halves, work.active_scale, down, n_rows, wide=True)
+        self._normalise(n_rows)
 
-    def _add_normalise(
-        self, sums: Tensor, linear: PaddedLinear, scale: Tensor, n_rows: int, *, wide: bool
+    def _add(
+        self, a: Tensor, scale: Tensor, linear: PaddedLinear, n_rows: int, *, wide: bool
     ) -> None:
+        """Add a linear to the stream. wide: of rows in halves."""
         work, width = self._work, self._shape.d_model
-        block = block_of(self._stream_padding)
+        tile = tile_for(n_rows, width, linear.n_in)
         launch(
-            rows.add_normalise,
-            (n_rows,),
-            sums,
+            linears.add_linear,
+            tile.grid(n_rows, width),
+            a,
+            linear.weight,
             linear.scale,
             linear.bias,
             scale,
             work.stream,
-            work.q,
-            work.scale,
             n_rows,
             WIDTH=width,
-            SUMS=linear.n_out,
-            PADDED=self._stream_padding,
+            K=linear.n_in,
             BIASED=linear.biased,
             WIDE=wide,
+            **_blocks(tile),
+        )
+
+    def _normalise(self, n_rows: int) -> None:
+        work, block = self._work, block_of(self._stream_padding)
+        launch(
+            rows.normalise_rows,
+            (n_rows,),
+            work.stream,
+            work.q,
+            work.scale,
+            WIDTH=self._shape.d_model,
+            PADDED=self._stream_padding,
             EPS=self._shape.eps,
             BLOCK=block,
             num_warps=warps_for(block),
         )
+
+
+def _blocks(tile: Tile) -> dict[str, int]:
+    """A tile as kernels take it."""
+    return {
+        "BLOCK_M": tile.rows,
+        "BLOCK_N": tile.columns,
+        "BLOCK_K": tile.inner,
+        "num_warps": tile.warps,
+        "num_stages": tile.stages,
+    }

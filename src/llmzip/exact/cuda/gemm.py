@@ -1,27 +1,47 @@
-"""Integer matrix products on CUDA: cuBLASLt's where it is exact, else a Triton kernel.
+"""Integer matrix products on the int8 units, exact as long as int32 does not overflow.
 
-Operands come padded: K and N are multiples of ALIGNMENT, and M is what `padded_rows` says.
+Operands come padded: K is a multiple of ALIGNMENT. A tile may reach past rows and columns, which
+are masked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
-import torch
 import triton.language as tl
 from torch import Tensor
 
 from llmzip.exact.cuda.launch import block_of, launch
 from llmzip.exact.cuda.scalars import kernel
-from llmzip.exact.gemm import exact_gemm, int8_units
 
 ALIGNMENT = 16
 """Bytes: rows of int8 operands start at multiples of this."""
-LEAST_ROWS = 32
-"""cuBLASLt takes more than 16 rows."""
 
-Product = Callable[[Tensor, Tensor, Tensor], None]
-"""(a int8 (M, K), weight int8 (N, K), out int32 (M, N)), all contiguous: out = a · weightᵀ."""
+
+@dataclass(frozen=True)
+class Tile:
+    """How a product is cut: rows and columns of a program, and what it takes of K at once."""
+
+    rows: int
+    columns: int
+    inner: int
+    warps: int
+    stages: int
+
+    def grid(self, n_rows: int, n_columns: int) -> tuple[int, int]:
+        """Programs by columns, then by rows: those that share rows run side by side."""
+        return -(-n_columns // self.columns), -(-n_rows // self.rows)
+
+
+def tile_for(n_rows: int, n_columns: int, n_inner: int) -> Tile:
+    """The tile of a product (M, K) · (K, N).
+
+    On an H100, 64 · 64 · 64 was as fast as larger ones or faster, from 512 rows to 16,384: many
+    programs hide what each does after its product.
+    """
+    sizes = (n_rows, 16), (n_columns, 16), (n_inner, 32)
+    rows, columns, inner = (min(64, block_of(size, least)) for size, least in sizes)
+    return Tile(rows, columns, inner, 4, 4)
 
 
 def padded(size: int) -> int:
@@ -29,30 +49,126 @@ def padded(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
-def padded_rows(n_rows: int) -> int:
-    """Rows of a product whose first `n_rows` are wanted."""
-    return max(LEAST_ROWS, padded(n_rows))
-
-
-def choose_product(device: torch.device) -> Product:
-    """The product to use on `device`: proved exact by `exact_gemm`, or ours."""
-    if device.type == "cuda" and exact_gemm(device) is int8_units:
-        return cublas_product
-    return triton_product
-
-
-def cublas_product(a: Tensor, weight: Tensor, out: Tensor) -> None:
-    """cuBLASLt's int8 product, through torch."""
-    torch._int_mm(a, weight.t(), out=out)
-
-
-def triton_product(a: Tensor, weight: Tensor, out: Tensor) -> None:
-    """A plain tiled product on the int8 units, exact as long as int32 does not overflow."""
+def product(a: Tensor, weight: Tensor, out: Tensor) -> None:
+    """`out` int32 (M, N) = a int8 (M, K) · weight int8 (N, K)ᵀ, all contiguous."""
     (M, K), N = a.shape, weight.shape[0]
-    tile_m, tile_n = min(128, block_of(M, 16)), min(128, block_of(N, 16))
-    grid = (-(-M // tile_m), -(-N // tile_n))
-    tiles = {"BLOCK_M": tile_m, "BLOCK_N": tile_n, "BLOCK_K": min(128, block_of(K, 32))}
-    launch(multiply, grid, a, weight, out, M, N, K, **tiles, num_warps=8 if tile_m > 32 else 4)
+    tile = tile_for(M, N, K)
+    launch(
+        multiply,
+        tile.grid(M, N),
+        a,
+        weight,
+        out,
+        M,
+        N,
+        K=K,
+        BLOCK_M=tile.rows,
+        BLOCK_N=tile.columns,
+        BLOCK_K=tile.inner,
+        num_warps=tile.warps,
+        num_stages=tile.stages,
+    )
+
+
+@kernel
+def load_rows(
+    a: tl.tensor,
+    row: tl.tensor,
+    n_rows: tl.tensor,
+    first: tl.tensor,
+    K: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+) -> tl.tensor:
+    """Some of K of rows `row` of a (M, K), zero past its ends."""
+    inner = first + tl.arange(0, BLOCK_K)
+    mask = (row < n_rows)[:, None]
+    if K % BLOCK_K != 0:
+        mask = mask & (inner < K)[None, :]
+    return tl.load(a + row[:, None].to(tl.int64) * K + inner[None, :], mask=mask, other=0)
+
+
+@kernel
+def load_columns(
+    weight: tl.tensor,
+    column: tl.tensor,
+    real: tl.tensor,
+    first: tl.tensor,
+    K: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+) -> tl.tensor:
+    """Some of K of rows `column` of weight (N, K), turned; zero where they are not real."""
+    inner = first + tl.arange(0, BLOCK_K)
+    mask = real[None, :]
+    if K % BLOCK_K != 0:
+        mask = mask & (inner < K)[:, None]
+    return tl.load(weight + column[None, :].to(tl.int64) * K + inner[:, None], mask=mask, other=0)
+
+
+@kernel
+def one_product(
+    a: tl.tensor,
+    weight: tl.tensor,
+    row: tl.tensor,
+    n_rows: tl.tensor,
+    column: tl.tensor,
+    real: tl.tensor,
+    K: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+) -> tl.tensor:
+    """Sums int32 of rows `row` of a (M, K) with rows `column` of weight (N, K), where `real`."""
+    sums = tl.zeros((row.shape[0], column.shape[0]), tl.int32)
+    for first in range(0, K, BLOCK_K):
+        left = load_rows(a, row, n_rows, first, K, BLOCK_K)
+        right = load_columns(weight, column, real, first, K, BLOCK_K)
+        sums = tl.dot(left, right, acc=sums, out_dtype=tl.int32)
+    return sums
+
+
+@kernel
+def products_with_two(
+    a: tl.tensor,
+    weight: tl.tensor,
+    row: tl.tensor,
+    n_rows: tl.tensor,
+    column: tl.tensor,
+    other: tl.tensor,
+    real: tl.tensor,
+    K: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+) -> tl.tensor:
+    """The same with two sets of columns."""
+    sums = tl.zeros((row.shape[0], column.shape[0]), tl.int32)
+    others = tl.zeros((row.shape[0], column.shape[0]), tl.int32)
+    for first in range(0, K, BLOCK_K):
+        left = load_rows(a, row, n_rows, first, K, BLOCK_K)
+        right = load_columns(weight, column, real, first, K, BLOCK_K)
+        sums = tl.dot(left, right, acc=sums, out_dtype=tl.int32)
+        right = load_columns(weight, other, real, first, K, BLOCK_K)
+        others = tl.dot(left, right, acc=others, out_dtype=tl.int32)
+    return sums, others
+
+
+@kernel
+def products_of_halves(
+    halves: tl.tensor,
+    weight: tl.tensor,
+    row: tl.tensor,
+    n_rows: tl.tensor,
+    column: tl.tensor,
+    real: tl.tensor,
+    K: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+) -> tl.tensor:
+    """The same with two sets of rows, `n_rows` apart: high halves (M, K), then low ones."""
+    high = tl.zeros((row.shape[0], column.shape[0]), tl.int32)
+    low = tl.zeros((row.shape[0], column.shape[0]), tl.int32)
+    for first in range(0, K, BLOCK_K):
+        right = load_columns(weight, column, real, first, K, BLOCK_K)
+        left = load_rows(halves, row, n_rows, first, K, BLOCK_K)
+        high = tl.dot(left, right, acc=high, out_dtype=tl.int32)
+        left = load_rows(halves, row + n_rows, 2 * n_rows, first, K, BLOCK_K)
+        low = tl.dot(left, right, acc=low, out_dtype=tl.int32)
+    return high, low
 
 
 @kernel
@@ -60,22 +176,17 @@ def multiply(
     a: tl.tensor,
     weight: tl.tensor,
     out: tl.tensor,
-    M: tl.tensor,
-    N: tl.tensor,
-    K: tl.tensor,
+    n_rows: tl.tensor,
+    n_columns: tl.tensor,
+    K: tl.constexpr,
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
     BLOCK_K: tl.constexpr,
 ) -> None:
     """One tile of out (M, N) = a (M, K) · weight (N, K)ᵀ."""
-    rows = (tl.program_id(0) * BLOCK_M + tl.arange(0, BLOCK_M))[:, None]
-    columns = (tl.program_id(1) * BLOCK_N + tl.arange(0, BLOCK_N))[None, :]
-    sums = tl.zeros((BLOCK_M, BLOCK_N), tl.int32)
-    for first in range(0, K, BLOCK_K):
-        inner = first + tl.arange(0, BLOCK_K)
-        left_at = rows.to(tl.int64) * K + inner[None, :]
-        left = tl.load(a + left_at, mask=(rows < M) & (inner < K)[None, :], other=0)
-        right_at = columns.to(tl.int64) * K + inner[:, None]
-        right = tl.load(weight + right_at, mask=(columns < N) & (inner < K)[:, None], other=0)
-        sums = tl.dot(left, right, acc=sums, out_dtype=tl.int32)
-    tl.store(out + rows.to(tl.int64) * N + columns, sums, mask=(rows < M) & (columns < N))
+    column = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
+    row = tl.program_id(1) * BLOCK_M + tl.arange(0, BLOCK_M)
+    real = column < n_columns
+    sums = one_product(a, weight, row, n_rows, column, real, K, BLOCK_K)
+    mask = (row < n_rows)[:, None] & real[None, :]
+    tl.store(out + row[:, None].to(tl.int64) * n_columns + column[None, :], sums, mask=mask)

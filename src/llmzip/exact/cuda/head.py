@@ -9,11 +9,28 @@ from __future__ import annotations
 
 import triton.language as tl
 
-from llmzip.exact.cuda.rows import load_linear
-from llmzip.exact.cuda.scalars import FREQ_SCALE, exp2, kernel, round_frequency
+from llmzip.exact.cuda.scalars import FREQ_SCALE, dequantise, exp2, kernel, round_frequency
 
 SEARCH_BLOCK = 512
 """Tokens whose frequencies the search sums at once."""
+
+
+@kernel
+def load_linear(
+    sums: tl.tensor,
+    scale: tl.tensor,
+    bias: tl.tensor,
+    row_scale: tl.tensor,
+    at: tl.tensor,
+    mask: tl.tensor,
+    BIASED: tl.constexpr,
+) -> tl.tensor:
+    """De-quantised outputs of a linear at columns `at`; zero where masked."""
+    total = tl.load(sums + at, mask=mask, other=0).to(tl.float32)
+    value = dequantise(total, tl.load(scale + at, mask=mask, other=0.0), row_scale)
+    if BIASED:
+        value = value + tl.load(bias + at, mask=mask, other=0.0)
+    return value
 
 
 @kernel

@@ -46,6 +46,8 @@ FREQ_SCALE = _f32(1 << FREQ_BITS)
 ROUNDER = tl.constexpr(float(3 << 22))
 """1.5 · 2^23: float32 numbers near it are the integers, so adding it rounds half to even."""
 ROUNDER_BITS = tl.constexpr(0x4B400000)
+SMALL = tl.constexpr(1 << 22)
+"""Integers below it are float32 by the same bits."""
 WHOLE = tl.constexpr(float(1 << 23))
 """From here on every float32 is an integer."""
 
@@ -57,6 +59,12 @@ def round_small(x: tl.tensor) -> tl.tensor:
 
 
 @kernel
+def small_float(x: tl.tensor) -> tl.tensor:
+    """int32 x, |x| < SMALL, as float32, by two additions: a conversion takes as long as eight."""
+    return (x + ROUNDER_BITS).to(tl.float32, bitcast=True) - ROUNDER
+
+
+@kernel
 def round_frequency(x: tl.tensor) -> tl.tensor:
     """Round float32 x, 0 <= x <= 2^28, half to even; int32."""
     return tl.where(x < WHOLE, (x + WHOLE) - WHOLE, x).to(tl.int32)
@@ -65,7 +73,13 @@ def round_frequency(x: tl.tensor) -> tl.tensor:
 @kernel
 def exp2(t: tl.tensor) -> tl.tensor:
     """See `arith.exp2`."""
-    t = tl.minimum(tl.maximum(t, -LIMIT), LIMIT)
+    return exp2_down(tl.minimum(t, LIMIT))
+
+
+@kernel
+def exp2_down(t: tl.tensor) -> tl.tensor:
+    """The same of t <= LIMIT."""
+    t = tl.maximum(t, -LIMIT)
     shifted = t + ROUNDER
     f = t - (shifted - ROUNDER)
     p = C0 * f + C1

@@ -1,0 +1,190 @@
+"""Kernels of the layers' linears: integer products, and what is made of their sums at once.
+
+A product of one tile is finished in registers, so that its sums never travel to memory and back.
+Programs (block of columns, block of rows) of int8 rows a (M, K), K padded; see `gemm`.
+"""
+
+from __future__ import annotations
+
+import triton.language as tl
+
+from llmzip.exact.cuda.gemm import one_product, products_of_halves, products_with_two
+from llmzip.exact.cuda.scalars import (
+    I8_LIMIT,
+    I8_UNIT,
+    dequantise,
+    gelu_new,
+    join_halves,
+    kernel,
+    largest,
+    round_small,
+    silu_gate,
+)
+
+
+@kernel
+def finished(
+    sums: tl.tensor,
+    scale: tl.tensor,
+    bias: tl.tensor,
+    row_scale: tl.tensor,
+    column: tl.tensor,
+    real: tl.tensor,
+    BIASED: tl.constexpr,
+) -> tl.tensor:
+    """Outputs of a linear from sums (float32); zero where a column is not real."""
+    units = tl.load(scale + column, mask=real, other=0.0)[None, :]
+    value = dequantise(sums, units, row_scale[:, None])
+    if BIASED:
+        value = value + tl.load(bias + column, mask=real, other=0.0)[None, :]
+    return value
+
+
+@kernel
+def add_linear(
+    a: tl.tensor,
+    weight: tl.tensor,
+    scale: tl.tensor,
+    bias: tl.tensor,
+    s_in: tl.tensor,
+    x: tl.tensor,
+    n_rows: tl.tensor,
+    WIDTH: tl.constexpr,
+    K: tl.constexpr,
+    BIASED: tl.constexpr,
+    WIDE: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+) -> None:
+    """x (M, WIDTH) += the linear of int8 rows a (M, K). WIDE: of halves (2 M, K)."""
+    column = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
+    row = tl.program_id(1) * BLOCK_M + tl.arange(0, BLOCK_M)
+    real = column < WIDTH
+    if WIDE:
+        high, low = products_of_halves(a, weight, row, n_rows, column, real, K, BLOCK_K)
+        sums = join_halves(high, low)
+    else:
+        sums = one_product(a, weight, row, n_rows, column, real, K, BLOCK_K).to(tl.float32)
+    s = tl.load(s_in + row, mask=row < n_rows, other=0.0)
+    value = finished(sums, scale, bias, s, column, real, BIASED)
+    place = x + row[:, None].to(tl.int64) * WIDTH + column[None, :]
+    mask = (row < n_rows)[:, None] & real[None, :]
+    tl.store(place, tl.load(place, mask=mask, other=0.0) + value, mask=mask)
+
+
+@kernel
+def activate_linear(
+    a: tl.tensor,
+    weight: tl.tensor,
+    scale: tl.tensor,
+    bias: tl.tensor,
+    s_in: tl.tensor,
+    active: tl.tensor,
+    n_rows: tl.tensor,
+    WIDTH: tl.constexpr,
+    K: tl.constexpr,
+    BIASED: tl.constexpr,
+    GATED: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+) -> None:
+    """Active (M, WIDTH) = silu(gate) · up of the linear of rows a, or gelu_new of it."""
+    column = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
+    row = tl.program_id(1) * BLOCK_M + tl.arange(0, BLOCK_M)
+    real = column < WIDTH
+    s = tl.load(s_in + row, mask=row < n_rows, other=0.0)
+    if GATED:
+        second = WIDTH + column
+        gates, ups = products_with_two(a, weight, row, n_rows, column, second, real, K, BLOCK_K)
+        gate = finished(gates.to(tl.float32), scale, bias, s, column, real, BIASED)
+        up = finished(ups.to(tl.float32), scale, bias, s, second, real, BIASED)
+        value = silu_gate(gate, up)
+    else:
+        sums = one_product(a, weight, row, n_rows, column, real, K, BLOCK_K)
+        value = gelu_new(finished(sums.to(tl.float32), scale, bias, s, column, real, BIASED))
+    place = active + row[:, None].to(tl.int64) * WIDTH + column[None, :]
+    tl.store(place, value, mask=(row < n_rows)[:, None] & real[None, :])
+
+
+@kernel
+def project_heads(
+    a: tl.tensor,
+    weight: tl.tensor,
+    scale: tl.tensor,
+    bias: tl.tensor,
+    s_in: tl.tensor,
+    lanes: tl.tensor,
+    at: tl.tensor,
+    cos: tl.tensor,
+    sin: tl.tensor,
+    q: tl.tensor,
+    q_scale: tl.tensor,
+    keys: tl.tensor,
+    key_scales: tl.tensor,
+    values: tl.tensor,
+    value_scales: tl.tensor,
+    n_rows: tl.tensor,
+    n_positions: tl.tensor,
+    K: tl.constexpr,
+    HEADS: tl.constexpr,
+    KV: tl.constexpr,
+    D: tl.constexpr,
+    BIASED: tl.constexpr,
+    ROTARY: tl.constexpr,
+    SCORE_SCALE: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+) -> None:
+    """One head of the linear of rows a (M, K), rotated and quantised; keys, values to the cache.
+
+    Program (head, block): of HEADS queries, KV keys, KV values. q: int8 (KV, M, G, D), q_scale:
+    float32 (KV, M, G), times SCORE_SCALE. keys, values: one layer of the cache, (n_lanes, KV,
+    n_positions, D); their scales alike without D. A row without a lane (-1) fills up a batch: it
+    stores nothing in the cache.
+    """
+    head = tl.program_id(0)
+    row = tl.program_id(1) * BLOCK_M + tl.arange(0, BLOCK_M)
+    inner = tl.arange(0, BLOCK_D)
+    real, column = inner < D, head * D + inner
+    is_row = row < n_rows
+    s = tl.load(s_in + row, mask=is_row, other=0.0)
+    position = tl.load(at + row, mask=is_row, other=0)
+    if ROTARY:
+        HALF: tl.constexpr = D // 2
+        partner = head * D + (inner + HALF) % D
+        own, others = products_with_two(a, weight, row, n_rows, column, partner, real, K, BLOCK_K)
+        x = finished(own.to(tl.float32), scale, bias, s, column, real, BIASED)
+        other = finished(others.to(tl.float32), scale, bias, s, partner, real, BIASED)
+        angle = position[:, None] * HALF + (inner % HALF)[None, :]
+        known = is_row[:, None] & real[None, :]
+        c = tl.load(cos + angle, mask=known, other=0.0)
+        turn = tl.load(sin + angle, mask=known, other=0.0)
+        turned = tl.where((inner < HALF)[None, :], x * c - other * turn, x * c + other * turn)
+        x = tl.where(head < HEADS + KV, turned, x)
+    else:
+        own = one_product(a, weight, row, n_rows, column, real, K, BLOCK_K)
+        x = finished(own.to(tl.float32), scale, bias, s, column, real, BIASED)
+    top = largest(x, 1)
+    numbers = round_small(x * tl.div_rn(I8_LIMIT, top)[:, None]).to(tl.int8)
+    unit = top * I8_UNIT
+
+    if head < HEADS:
+        G: tl.constexpr = HEADS // KV
+        spot = ((head // G).to(tl.int64) * n_rows + row) * G + head % G
+        mask = is_row[:, None] & real[None, :]
+        tl.store(q + spot[:, None] * D + inner[None, :], numbers, mask=mask)
+        tl.store(q_scale + spot, unit * SCORE_SCALE, mask=is_row)
+    else:
+        lane = tl.load(lanes + row, mask=is_row, other=-1)
+        spot = (lane * KV + (head - HEADS) % KV) * n_positions + position
+        place, is_lane = spot[:, None] * D + inner[None, :], lane >= 0
+        mask = is_lane[:, None] & real[None, :]
+        if head < HEADS + KV:
+            tl.store(keys + place, numbers, mask=mask)
+            tl.store(key_scales + spot, unit, mask=is_lane)
+        else:
+            tl.store(values + place, numbers, mask=mask)
+            tl.store(value_scales + spot, unit, mask=is_lane)
