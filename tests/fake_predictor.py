@@ -18,6 +18,7 @@ class FakePredictor:
     """Predicts from the last two tokens by integer hashing, with a favourite."""
 
     default_lanes = 4
+    groups_together = 1
     in_view = 1 << 16
     way = "fake"
 
@@ -88,7 +89,8 @@ class FakeGroup:
         waves: Sequence[tuple[LearningGroup, Sequence[Ids]]],
         progress: Callable[[float], None],
     ) -> list[list[Intervals]]:
-        self.predictor.n_together.append(len(waves))
+        if len(waves) > 1:
+            self.predictor.n_together.append(len(waves))
         return [group.intervals(chunks, progress) for group, chunks in waves]
 
     def shared_lanes(self, n_lanes: int, n_tokens: int) -> FakeSharedLanes:

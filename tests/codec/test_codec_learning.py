@@ -9,6 +9,8 @@ from dataclasses import replace
 import pytest
 from codec_samples import FakeModel, awkward, decode, encode, mostly_foretold, words
 
+from llmzip.codec import groups
+from llmzip.codec.encode import encode_stream
 from llmzip.codec.levels import LEVELS, Level
 from llmzip.container import Header, Kind, Options, Reader, Wave
 from llmzip.errors import UsageError
@@ -34,6 +36,25 @@ def test_every_group_begins_anew_and_waves_follow_each_other(model: FakeModel) -
     assert all(len(wave.chunks) <= SMALL.n_lanes for wave in waves)
     assert decode(model, packed) == data
     assert decode(model, packed, 1) == data
+
+
+@pytest.mark.parametrize("n_together", [2, 5])
+def test_groups_side_by_side_are_those_that_follow_each_other(
+    model: FakeModel, n_together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Groups that need no model, or parts of which it is given up for, among them."""
+    monkeypatch.setattr(groups, "N_AHEAD", 4)
+    foretold = mostly_foretold(model, 4000, seed=2)
+    data = foretold[:9000] + NOISE[:9000] + words(5000, seed=3) + foretold[9000:]
+    expected = encode(model, data, SMALL)
+    monkeypatch.setattr(model.predictor, "groups_together", n_together)
+    told: list[int] = []
+    sink = io.BytesIO()
+    encode_stream(io.BytesIO(data), sink, model.open_to_encode, SMALL, told.append)
+    assert sink.getvalue() == expected
+    assert 1 < max(model.predictor.n_together) <= n_together
+    assert told == sorted(told)
+    assert told[-1] == len(data)
 
 
 @pytest.mark.parametrize("name", awkward())

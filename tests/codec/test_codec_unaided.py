@@ -10,7 +10,6 @@ import pytest
 from llmzip.codec.unaided import Unaided
 from llmzip.container import Chunk
 
-
 T = TypeVar("T")
 
 

@@ -27,7 +27,7 @@ from llmzip.codec.levels import Level, plain
 from llmzip.codec.model import OpenedModel, OpenToEncode, Progress, Tokenizer, unseen
 from llmzip.codec.stats import Stats, way_noted
 from llmzip.codec.unaided import Unaided
-from llmzip.codec.wanted import FrozenChunks, LearningWave, ToCode
+from llmzip.codec.wanted import FrozenChunks, LearningWave, LearningWaves, ToCode, side_by_side
 from llmzip.container import (
     DEFAULT_OPTIONS,
     Chunk,
@@ -102,6 +102,7 @@ class GroupEncoder:
         self._progress = progress
         self._model: OpenedModel | None = None
         self._stats = Stats()
+        self._under_way: dict[PreparedGroup, int] = {}  # how many bytes of groups are done
 
     def skip(self, n_bytes: int) -> None:
         """Count what an earlier run has written."""
@@ -158,17 +159,23 @@ class GroupEncoder:
             self._write(group, chunks, bits)
             groups.drop()
 
-    def _encode_learning(self, groups: Groups) -> Iterator[LearningWave]:
-        """All chunks of a group learn from each other, so groups come one after the other."""
+    def _encode_learning(self, groups: Groups) -> Iterator[LearningWaves]:
+        """All chunks of a group learn from each other; groups share the model's time alone."""
         while (group := groups.first()) is not None:
-            coded = yield from self._learn_group(group)
-            chunks = [
-                chunk
-                for run in group.runs
-                for chunk in (coded[run].chunks if run in coded else [run.unaided.result()])
-            ]
-            self._write(group, chunks, sum(one.bits for one in coded.values()))
-            groups.drop()
+            n_together = self._opened().predictor.groups_together if group.for_model else 1
+            together = groups.at_hand(n_together)
+            coded = yield from side_by_side([self._learn_group(group) for group in together])
+            for group, own in zip(together, coded, strict=True):
+                self._write_learnt(group, own)
+                groups.drop()
+
+    def _write_learnt(self, group: PreparedGroup, coded: dict[PreparedRun, Coded]) -> None:
+        chunks = [
+            chunk
+            for run in group.runs
+            for chunk in (coded[run].chunks if run in coded else [run.unaided.result()])
+        ]
+        self._write(group, chunks, sum(one.bits for one in coded.values()))
 
     def _learn_group(
         self, group: PreparedGroup
@@ -176,7 +183,7 @@ class GroupEncoder:
         """Return the runs that the model codes best; without the others it is run again."""
         runs = [run for run in group.runs if run.tokens is not None]
         while runs:
-            coded = yield from self._through_learning_model(runs)
+            coded = yield from self._through_learning_model(group, runs)
             best = [run for run in runs if self._is_model_best(run, coded[run].chunks)]
             if len(best) == len(runs):
                 return coded
@@ -192,7 +199,7 @@ class GroupEncoder:
         return n_bytes <= self._file_size([run.unaided.result()], run.data)
 
     def _through_learning_model(
-        self, runs: Sequence[PreparedRun]
+        self, group: PreparedGroup, runs: Sequence[PreparedRun]
     ) -> Generator[LearningWave, None, dict[PreparedRun, Coded]]:
         """Return the runs as chunks of one group, in waves."""
         n_tokens = self._level.chunk_tokens(sum(run.n_tokens() for run in runs))
@@ -201,13 +208,13 @@ class GroupEncoder:
         pieces = [piece for run in runs for piece in run.pieces(n_tokens)]
         learning = self._opened().predictor.group()
         found: list[Intervals] = []
-        n_done = self._stats.n_bytes
+        n_done = 0
         for start in range(0, len(pieces), self._level.n_lanes):
             wave = pieces[start : start + self._level.n_lanes]
             n_bytes = sum(len(piece.data) for piece in wave)
 
             def report(done: float, n_done: int = n_done, n_bytes: int = n_bytes) -> None:
-                self._progress(n_done + int(n_bytes * done))
+                self._report(group, n_done + int(n_bytes * done))
 
             wanted = LearningWave(learning, [piece.ids for piece in wave], report)
             yield wanted
@@ -215,6 +222,11 @@ class GroupEncoder:
             n_done += n_bytes
         ready = iter(found)
         return {run: coded_pieces(run.pieces(n_tokens), ready) for run in runs}
+
+    def _report(self, group: PreparedGroup, n_bytes: int) -> None:
+        """Tell how far a group is that is not written yet, and others beside it."""
+        self._under_way[group] = n_bytes
+        self._progress(self._stats.n_bytes + sum(self._under_way.values()))
 
     def _write(self, group: PreparedGroup, chunks: list[Chunk], bits: float) -> None:
         """Write a group as these chunks, or as a single one if that is smaller.
@@ -228,7 +240,8 @@ class GroupEncoder:
         coded.write(self._writer, self._level)
         self._count(group, coded, bits)
         self._stats.n_bytes += len(group.data)
-        self._progress(self._stats.n_bytes)
+        self._under_way.pop(group, None)
+        self._progress(self._stats.n_bytes + sum(self._under_way.values()))
 
     def _smaller(self, coded: CodedGroup, text: bytes, unaided: Unaided) -> CodedGroup:
         """Return a group as it was coded, or without the model if that is smaller."""

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -177,6 +178,10 @@ class Groups:
             self._read()
         self._read_ahead()
         return self._groups[0] if self._groups else None
+
+    def at_hand(self, most: int) -> list[PreparedGroup]:
+        """Return the groups, from the first, that have been read: `most` at most."""
+        return list(islice(self._groups, most))
 
     def drop(self) -> None:
         """Be done with the first group."""

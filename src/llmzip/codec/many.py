@@ -22,7 +22,7 @@ from llmzip.codec.levels import Level
 from llmzip.codec.memory import GROUP_BYTES, GROUPS_BYTES
 from llmzip.codec.model import OpenToEncode, Progress, unseen
 from llmzip.codec.stats import Stats, share_time
-from llmzip.codec.wanted import FrozenChunks, LearningWave, ToCode
+from llmzip.codec.wanted import FrozenChunks, LearningWaves, ToCode
 from llmzip.container import Reference, Writer
 
 BATCH_TEXTS = 256
@@ -164,21 +164,10 @@ def _side_by_side(steps: Sequence[Iterator[ToCode]]) -> None:
     while going:
         wanted = [(one, next(one, None)) for one in going]
         going = [one for one, what in wanted if what is not None]
-        _code_waves([what for _, what in wanted if isinstance(what, LearningWave)])
+        waves = [what.waves for _, what in wanted if isinstance(what, LearningWaves)]
+        if waves:
+            LearningWaves(list(chain.from_iterable(waves))).code()
         _code_frozen([what for _, what in wanted if isinstance(what, FrozenChunks)])
-
-
-def _code_waves(waves: Sequence[LearningWave]) -> None:
-    if waves:
-        wanted = [(wave.group, wave.chunks) for wave in waves]
-        found = waves[0].group.encode(wanted, partial(_report, waves))
-        for wave, intervals in zip(waves, found, strict=True):
-            wave.found = intervals
-
-
-def _report(waves: Sequence[LearningWave], done: float) -> None:
-    for wave in waves:
-        wave.report(done)
 
 
 def _code_frozen(wanted: Sequence[FrozenChunks]) -> None:

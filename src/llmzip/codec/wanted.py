@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.predict.protocol import Intervals, LearningGroup, Predictor
+
+T = TypeVar("T")
 
 
 class ToCode(Protocol):
@@ -41,6 +43,43 @@ class LearningWave:
     report: Callable[[float], None]
     found: Sequence[Intervals] = ()
 
+
+@dataclass(frozen=True)
+class LearningWaves:
+    """The next waves, at least one, of different groups of one predictor."""
+
+    waves: Sequence[LearningWave]
+
     def code(self) -> None:
         """Let the model work on these alone."""
-        self.found = self.group.intervals(self.chunks, self.report)
+
+        def report(done: float) -> None:
+            for wave in self.waves:
+                wave.report(done)
+
+        wanted = [(wave.group, wave.chunks) for wave in self.waves]
+        found = self.waves[0].group.encode(wanted, report)
+        for wave, intervals in zip(self.waves, found, strict=True):
+            wave.found = intervals
+
+
+def side_by_side(
+    groups: Sequence[Generator[LearningWave, None, T]],
+) -> Generator[LearningWaves, None, list[T]]:
+    """Run all of `groups` to their end, each next wave with those of the others.
+
+    Returns what they return, in order.
+    """
+    results: dict[int, T] = {}
+    while len(results) < len(groups):
+        waves = []
+        for number, group in enumerate(groups):
+            if number in results:
+                continue
+            try:
+                waves.append(next(group))
+            except StopIteration as end:
+                results[number] = end.value
+        if waves:
+            yield LearningWaves(waves)
+    return [results[number] for number in range(len(groups))]

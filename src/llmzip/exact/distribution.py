@@ -80,9 +80,12 @@ class Engine(Protocol):
     """An exact model that runs rows of tokens over a KV cache.
 
     One that wants many lanes has a method `default_lanes(n_positions)` beside these: how many
-    to decode side by side, and one `prefill_lanes(n_positions)`: how many to prefill so. It may
-    have `head_rows`: for how many rows to ask for distributions at once; and `gradient_room()`:
-    where it sums up gradients itself (predict.gradients.Room).
+    to decode side by side, and one `prefill_lanes(n_positions)`: how many to prefill so. One on a
+    device may have `head_rows`: for how many rows to ask for distributions at once;
+    `gradient_room()`: where it sums up gradients itself (predict.gradients.Room);
+    `begin_intervals`, which returns what waits for `intervals`; `working_cache`, a `cache` that
+    serves until it is asked for again; `groups_together`: how many that learn to encode at once,
+    each in a thread, for the model's work is not the processor's.
     """
 
     shape: ModelShape

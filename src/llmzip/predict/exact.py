@@ -57,6 +57,7 @@ class ExactPredictor:
         self.way = f"{engine.device}, {engine.way}"
         self.in_view = window.size
         self.default_lanes = n_lanes or lanes_to_decode(engine, window.size)
+        self.groups_together = int(getattr(engine, "groups_together", 1))
         self._n_together = lanes_to_prefill(engine, window.size)
         self._bias = HeadBias(self.vocab_size, engine.head_bias)
         self._dictionary = dictionary

@@ -51,6 +51,7 @@ class FloatPredictor:
     """Predicts with a transformers model in floating point: tied to this machine."""
 
     default_lanes = 1  # more lanes would take memory and save no time
+    groups_together = 1
 
     def __init__(self, model: PreTrainedModel, window: Window) -> None:
         """Take a model in evaluation mode, on the device where it shall run."""

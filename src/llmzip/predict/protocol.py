@@ -120,6 +120,10 @@ class Predictor(Protocol):
     def default_lanes(self) -> int:
         """How many lanes decode together by default on this device: speed and memory only."""
 
+    @property
+    def groups_together(self) -> int:
+        """How many groups that learn are encoded side by side: speed and memory only."""
+
     def lane_bytes(self, n_tokens: int | None = None) -> int:
         """Return about what memory a lane takes, beside the model, for a chunk of `n_tokens`.
 

@@ -6,9 +6,12 @@ of many groups go through it together, every row with the bias that its own grou
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
 from functools import partial
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +19,7 @@ from numpy.typing import NDArray
 from llmzip.adapt import SLICE_TOKENS
 from llmzip.exact.bias import RowBias
 from llmzip.exact.distribution import AnyHidden, Engine
+from llmzip.forks import Threads
 from llmzip.predict.adaptive import EncodedWave, Slice
 from llmzip.predict.rows import RowStream
 from llmzip.predict.workers import Workers
@@ -24,6 +28,8 @@ BATCH_ROWS = 64
 """Rows of slices that a worker takes at once: their logits stay in its cache, about. An engine that
 wants more says so in `head_rows`."""
 
+P = ParamSpec("P")
+T = TypeVar("T")
 Gradient = NDArray[np.int64]
 Part = tuple[int, slice, slice]
 """Of a batch: which slice, and which rows of the slice and of the batch these are."""
@@ -40,13 +46,34 @@ def encode_together(
     rows: what the head reads to predict the tokens of all chunks, wave after wave.
     """
     n_steps = max(wave.n_steps for wave in waves)
-    for first in range(0, n_steps, SLICE_TOKENS):
-        going = [wave for wave in waves if wave.n_steps > first]
-        hidden = rows.take(first + SLICE_TOKENS)
-        slices = [wave.slice(first) for wave in going]
-        for index, gradient in _answered(slices, hidden, workers):
-            going[index].finish(slices[index], gradient)
-        progress(min(1.0, (first + SLICE_TOKENS) / n_steps))
+    with _learners(len(waves), workers) as learners:
+        for first in range(0, n_steps, SLICE_TOKENS):
+            going = [wave for wave in waves if wave.n_steps > first]
+            hidden = rows.take(first + SLICE_TOKENS)
+            slices = list(learners.map(lambda wave, at=first: wave.slice(at), going))
+            learning = [
+                learners.submit(going[index].finish, slices[index], gradient)
+                for index, gradient in _answered(slices, hidden, workers)
+            ]
+            for done in learning:
+                done.result()
+            progress(min(1.0, (first + SLICE_TOKENS) / n_steps))
+
+
+def _learners(n_waves: int, workers: Workers) -> Executor:
+    """What waves learn in: threads of their own, where the model leaves the processor to them."""
+    if n_waves > 1 and hasattr(workers.engines[0], "groups_together"):
+        return Threads(min(n_waves, os.cpu_count() or 1), "llmzip-learn")
+    return _AtOnce()
+
+
+class _AtOnce(Executor):
+    """Does what it is given in the calling thread."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        done: Future[T] = Future()
+        done.set_result(fn(*args, **kwargs))
+        return done
 
 
 def _answered(

@@ -57,6 +57,7 @@ class CudaEngine:
 
     step_threads = 1
     way = "triton"
+    groups_together = 8
 
     def __init__(
         self,
