@@ -22,22 +22,24 @@ from llmzip.exact.model import ModelShape
 from llmzip.models import OpenedExact
 from llmzip.predict import OpenedPredictor
 
-PRODUCTS, COPIES, REST = "int8 products", "copies and fills", "torch, the rest"
+COPIES, REST = "copies and fills", "torch, the rest"
 TRITON = (
     "embed_normalise",
-    "split_heads",
+    "project_heads",
     "attend_rows",
     "attend_step",
     "quantise_rows",
-    "activate",
-    "add_normalise",
+    "add_linear",
+    "activate_linear",
+    "split_rows",
+    "normalise_rows",
+    "multiply",
     "token_intervals",
     "block_sums",
     "find_tokens",
     "look_up",
     "subtract_probabilities",
 )
-_PRODUCT_WORDS = ("gemm", "cutlass", "nvjet", "xmma", "multiply", "imma")
 _COPY_WORDS = ("memcpy", "memset", "copy", "fill")
 HOST = "the device waits for the host"
 
@@ -82,16 +84,27 @@ def kernel_times(
     )
 
 
+def products(shape: ModelShape) -> dict[str, int]:
+    """Multiply-adds a token of each kernel that does a linear, each done once."""
+    d, layers, width = shape.d_model, shape.n_layers, shape.n_heads * shape.d_head
+    d_qkv = width + 2 * shape.n_kv_heads * shape.d_head
+    return {
+        "project_heads": layers * d * d_qkv,
+        "add_linear": layers * d * (width + shape.d_ff),
+        "activate_linear": layers * d * shape.d_ff * (2 if shape.gated else 1),
+        "multiply": d * shape.vocab_size,
+    }
+
+
 def prefill_limits(
     shape: ModelShape, limits: DeviceLimits | None, mean_keys: float
 ) -> dict[str, float]:
     """Microseconds a token that int8 products take at least: linears and head, attention."""
     if limits is None:
         return {}
-    linears = macs_per_token(shape, 0)
-    attention = macs_per_token(shape, mean_keys) - linears
-    per_us = limits.int8_macs_per_s / 1e6
-    return {PRODUCTS: linears / per_us, "attend_rows": attention / per_us}
+    attention = macs_per_token(shape, mean_keys) - macs_per_token(shape, 0)
+    macs = {**products(shape), "attend_rows": attention}
+    return {name: own / limits.int8_macs_per_s * 1e6 for name, own in macs.items()}
 
 
 def step_limits(
@@ -100,11 +113,12 @@ def step_limits(
     """The same of steps: reading weights once for all lanes, and each lane's keys and values."""
     if limits is None:
         return {}
-    per_us = limits.bytes_per_s / 1e6
     cache = 2 * shape.n_layers * shape.n_kv_heads * (shape.d_head + 4) * mean_keys
-    weights = macs_per_token(shape, 0)
-    products = max(weights / n_lanes / per_us, weights / (limits.int8_macs_per_s / 1e6))
-    return {PRODUCTS: products, "attend_step": cache / per_us}
+    found = {
+        name: max(macs / n_lanes / limits.bytes_per_s, macs / limits.int8_macs_per_s) * 1e6
+        for name, macs in products(shape).items()
+    }
+    return {**found, "attend_step": cache / limits.bytes_per_s * 1e6}
 
 
 def name_of(kernel: str) -> str:
@@ -113,8 +127,6 @@ def name_of(kernel: str) -> str:
         if kernel.startswith(own):
             return own
     low = kernel.lower()
-    if any(word in low for word in _PRODUCT_WORDS):
-        return PRODUCTS
     return COPIES if any(word in low for word in _COPY_WORDS) else REST
 
 

@@ -55,12 +55,17 @@ def speeds(
     name: str, opened: OpenedExact, limits: DeviceLimits | None, plan: Plan
 ) -> Iterator[Found]:
     """Yield what every level does with every number of lanes, the fewest first."""
-    ceilings, fewest = Ceilings(limits, opened.model.shape), min(plan.lanes)
+    ceilings, (first, *_) = Ceilings(limits, opened.model.shape), plan.levels
     for n_lanes in sorted(plan.lanes):
+        author = open_on(opened, plan.where, LEVELS[first].options, n_lanes)
+        text = written_by(author, n_lanes, plan.chunk_tokens, seed=n_lanes)
+        del author  # and the caches of all its lanes
         for number in plan.levels:
-            run = _Run(name, opened, plan, number, n_lanes, ceilings)
-            if n_lanes == fewest:
+            run = _Run(name, opened, plan, number, n_lanes, ceilings, text)
+            if n_lanes == min(plan.lanes):
                 run.compile()
+            if number == first:
+                yield run.model_alone()
             yield from run.found()
 
 
@@ -87,30 +92,36 @@ class _Run:
         number: int,
         n_lanes: int,
         ceilings: Ceilings,
+        text: bytes,
     ) -> None:
         self._name = f"{name}, level {number}, {n_lanes:,} lanes"
         self._plan, self._n_lanes, self._ceilings = plan, n_lanes, ceilings
         self._model = open_on(opened, plan.where, LEVELS[number].options, n_lanes)
-        self._text = written_by(self._model, n_lanes, plan.chunk_tokens, seed=n_lanes)
-        self._level = level_of(number, self._text, n_lanes, plan.chunk_tokens)
+        self._text = text
+        self._level = level_of(number, text, n_lanes, plan.chunk_tokens)
+        self._keys = min(plan.chunk_tokens, self._level.options.window_tokens) / 2
 
     def compile(self) -> None:
         """Have all kernels compiled, those of the host that small inputs do without, too."""
         file, _ = self._pack(self._text)
         unpacked(self._model, file, self._n_lanes)
 
+    def model_alone(self) -> Found:
+        """The frozen model's speed over all chunks; nothing is coded, or compared with others."""
+        ids = self._model.tokenizer.encode(self._text)
+        seconds = self._model_s(ids)
+        limit = self._ceilings.prefill(self._keys)
+        return self._rate("compress, the model alone", len(ids), seconds, limit)
+
     def found(self) -> Iterator[Found]:
         """Yield speeds, each as soon as it is known. Raises RoundTripError."""
-        keys = min(self._plan.chunk_tokens, self._level.options.window_tokens) / 2
-        prefill = self._ceilings.prefill(keys)
-        decode = self._ceilings.decode(self._n_lanes, keys)
-        ids = self._model.tokenizer.encode(self._text)
-        yield self._rate("compress, the model alone", len(ids), self._model_s(ids), prefill)
+        prefill = self._ceilings.prefill(self._keys)
+        decode = self._ceilings.decode(self._n_lanes, self._keys)
         (file, stats), seconds = self._timed(lambda: self._pack(self._text))
         if not stats.n_tokens:
             raise NotByModelError(f"{self._name}: another method codes the text better")
         note = f"{stats.n_model_bytes / len(self._text):.0%} of it by the model"
-        yield self._rate("compress", len(ids), seconds, prefill, note)
+        yield self._rate("compress", stats.n_tokens, seconds, prefill, note)
         text, seconds = self._timed(lambda: unpacked(self._model, file, self._n_lanes))
         if text != self._text:
             raise RoundTripError(f"{self._name}: what came back is not what went in")
@@ -121,7 +132,6 @@ class _Run:
         return packed(self._model, text, self._level)
 
     def _model_s(self, ids: NDArray[np.int32]) -> float:
-        """Seconds of the frozen model for all chunks; nothing is coded, or compared with others."""
         size, predictor = self._plan.chunk_tokens, self._model.predictor
         chunks = [ids[at : at + size] for at in range(0, len(ids), size)]
         list(predictor.intervals(chunks[:1]))
