@@ -77,7 +77,9 @@ class Case:
 
     def inputs(self) -> tuple[list[Tensor], list[Tensor], Tensor]:
         """What both kernels take first, and room for the answer."""
-        tensors = [x.contiguous().to(DEVICE) for x in (*self.queries(), *self.cache())]
+        keys, key_scales, values, value_scales = self.cache()
+        cache = keys, key_scales, in_pieces(values), value_scales
+        tensors = [x.contiguous().to(DEVICE) for x in (*self.queries(), *cache)]
         at = [s + t for s in self.starts for t in range(self.n_tokens)]
         lanes = torch.tensor(self.lanes).repeat_interleave(self.n_tokens)
         mixed = torch.full((len(at), self.kv * self.group, self.d), 7.0, device=DEVICE)
@@ -85,6 +87,13 @@ class Case:
 
     def heads(self) -> dict[str, int]:
         return {"KV": self.kv, "G": self.group, "D": self.d, "BLOCK_D": block_of(self.d, 32)}
+
+
+def in_pieces(values: Tensor) -> Tensor:
+    """Values (lanes, KV, positions, d) as a CudaCache holds them."""
+    lanes, kv, n_positions, d = values.shape
+    piece = attention.PIECE.value
+    return values.view(lanes, kv, n_positions // piece, piece, d).transpose(3, 4)
 
 
 CASES = [

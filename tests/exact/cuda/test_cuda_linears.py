@@ -123,7 +123,7 @@ class Heads:
     n_heads: int
     kv: int
     d: int
-    n_positions: int = 24
+    n_positions: int = 32
 
     @property
     def group(self) -> int:
@@ -148,7 +148,7 @@ def test_heads_are_rotated_quantised_and_kept(
     cache = [
         torch.full((*size, heads.d), 66, dtype=torch.int8, device=DEVICE),
         torch.full(size, 6.0, device=DEVICE),
-        torch.full((*size, heads.d), 77, dtype=torch.int8, device=DEVICE),
+        torch.full((*size[:2], 2, heads.d, 16), 77, dtype=torch.int8, device=DEVICE),
         torch.full(size, 7.0, device=DEVICE),
     ]
     tile, unit = TILES[0], float(np.float32(score_scale(heads.d)))
@@ -181,7 +181,8 @@ def test_heads_are_rotated_quantised_and_kept(
     order = (n_rows, heads.kv, heads.group)
     assert torch.equal(q.cpu(), expected.view(*order, heads.d).transpose(0, 1).to(torch.int8))
     assert same_bits(q_scale, (scale.view(order) * torch.tensor(unit)).transpose(0, 1).contiguous())
-    for stored, kept_scale, x in ((*cache[:2], keys), (*cache[2:], values)):
+    in_order = cache[2].transpose(3, 4).reshape(*size, heads.d)
+    for stored, kept_scale, x in ((*cache[:2], keys), (in_order, cache[3], values)):
         expected, scale = arith.quantise(x, INT8_MAX)
         for row in range(4):
             place = int(lanes[row]), slice(None), int(at[row])

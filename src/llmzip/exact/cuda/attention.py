@@ -28,6 +28,10 @@ from llmzip.exact.cuda.scalars import (
     small_float,
 )
 
+PIECE = tl.constexpr(16)
+"""Values lie in pieces of so many positions, all of a place of the head side by side: matrix units
+take what is summed up, here the keys' numbers, from one piece of memory."""
+
 MAX_POSITIONS = 1 << 16
 """Positions whose int32 sums cannot overflow: 2^16 · 128 · 127 < 2^31 for P·V's halves, and
 2^18 · 2^16 / 64 < 2^31 for the weights, which are summed in at least 64 places."""
@@ -74,6 +78,12 @@ def close_rows(highest: tl.tensor, total: tl.tensor) -> tl.tensor:
 
 
 @kernel
+def value_place(position: tl.tensor, inner: tl.tensor, D: tl.constexpr) -> tl.tensor:
+    """Where a lane's and head's value at a position has its number `inner`."""
+    return (position // PIECE).to(tl.int64) * (D * PIECE) + inner * PIECE + position % PIECE
+
+
+@kernel
 def add_values(
     weighted: tl.tensor,
     inverse: tl.tensor,
@@ -87,8 +97,8 @@ def add_values(
 ) -> tl.tensor:
     """Add P·V over some keys to both sums (rows, BLOCK_D), P being the 16-bit weighted values."""
     inner = tl.arange(0, BLOCK_D)[None, :]
-    mask = (key < n_keys)[:, None] & (inner < D)
-    v = tl.load(values + key[:, None].to(tl.int64) * D + inner, mask=mask, other=0)
+    is_begun = (key // PIECE * PIECE < n_keys)[:, None]  # whole pieces: what is stale has weight 0
+    v = tl.load(values + value_place(key[:, None], inner, D), mask=is_begun & (inner < D), other=0)
     p = round_small(weighted * inverse[:, None])
     high_sums = tl.dot(high_half(p).to(tl.int8), v, acc=high_sums, out_dtype=tl.int32)
     low_sums = tl.dot(low_half(p).to(tl.int8), v, acc=low_sums, out_dtype=tl.int32)

@@ -4,22 +4,44 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from llmzip.exact.cache import Zeros
+from llmzip.exact.cuda.attention import PIECE
 from llmzip.exact.cuda.distributions import CudaDistributions
 from llmzip.exact.cuda.graphs import Graphs
+from llmzip.exact.model import ModelShape
 from llmzip.exact.tensors import TensorCache
 
 
 @dataclass(frozen=True, eq=False)
 class CudaCache(TensorCache):
-    """See `KVCache`. prefills, steps: by their sizes."""
+    """See `KVCache`; n_positions is a multiple of PIECE. prefills, steps: by their sizes.
+
+    values: (n_layers, n_lanes, n_kv_heads, n_positions / PIECE, d_head, PIECE).
+    """
 
     prefills: Graphs[None] = field(default_factory=Graphs)
     steps: Graphs[CudaDistributions] = field(default_factory=Graphs)
     _scores: dict[int, Tensor] = field(default_factory=dict)
     _sums: dict[int, Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def allocate(
+        cls, shape: ModelShape, n_lanes: int, n_positions: int, zeros: Zeros[Tensor]
+    ) -> CudaCache:
+        """Make an empty cache."""
+        n_pieces = -(-n_positions // PIECE)
+        size = (shape.n_layers, n_lanes, shape.n_kv_heads)
+        scales = (*size, n_pieces * PIECE)
+        return cls(
+            keys=zeros((*scales, shape.d_head), np.int8),
+            values=zeros((*size, n_pieces, shape.d_head, PIECE), np.int8),
+            key_scales=zeros(scales, np.float32),
+            value_scales=zeros(scales, np.float32),
+        )
 
     def scores(self, n_rows: int, n_heads: int) -> Tensor:
         """Room for the scores of a step of `n_rows` rows, float32; it keeps its place."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import triton.language as tl
 
+from llmzip.exact.cuda.attention import value_place
 from llmzip.exact.cuda.gemm import one_product, products_of_halves, products_with_two
 from llmzip.exact.cuda.scalars import (
     I8_LIMIT,
@@ -141,9 +142,8 @@ def project_heads(
     """One head of the linear of rows a (M, K), rotated and quantised; keys, values to the cache.
 
     Program (head, block): of HEADS queries, KV keys, KV values. q: int8 (KV, M, G, D), q_scale:
-    float32 (KV, M, G), times SCORE_SCALE. keys, values: one layer of the cache, (n_lanes, KV,
-    n_positions, D); their scales alike without D. A row without a lane (-1) fills up a batch: it
-    stores nothing in the cache.
+    float32 (KV, M, G), times SCORE_SCALE. keys, values and their scales: one layer of a CudaCache.
+    A row without a lane (-1) fills up a batch: it stores nothing in the cache.
     """
     head = tl.program_id(0)
     row = tl.program_id(1) * BLOCK_M + tl.arange(0, BLOCK_M)
@@ -179,12 +179,13 @@ def project_heads(
         tl.store(q_scale + spot, unit * SCORE_SCALE, mask=is_row)
     else:
         lane = tl.load(lanes + row, mask=is_row, other=-1)
-        spot = (lane * KV + (head - HEADS) % KV) * n_positions + position
-        place, is_lane = spot[:, None] * D + inner[None, :], lane >= 0
+        begin = (lane * KV + (head - HEADS) % KV) * n_positions
+        spot, is_lane = begin + position, lane >= 0
         mask = is_lane[:, None] & real[None, :]
         if head < HEADS + KV:
-            tl.store(keys + place, numbers, mask=mask)
+            tl.store(keys + spot[:, None] * D + inner[None, :], numbers, mask=mask)
             tl.store(key_scales + spot, unit, mask=is_lane)
         else:
+            place = begin[:, None] * D + value_place(position[:, None], inner[None, :], D)
             tl.store(values + place, numbers, mask=mask)
             tl.store(value_scales + spot, unit, mask=is_lane)
