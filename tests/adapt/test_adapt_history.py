@@ -50,6 +50,11 @@ def ask(history: History, begin: int, first: int, last: int) -> Candidates:
     return history.candidates(np.full_like(at, begin), at)
 
 
+def learn(history: History, begin: int, first: int, last: int) -> None:
+    at = begin + np.arange(first, last)
+    history.learn(np.full_like(at, begin), at)
+
+
 class Both:
     """A history and the document's, side by side."""
 
@@ -70,7 +75,7 @@ class Both:
                 n_candidates += sum(len(row.candidates) for row in found)
             for i, (start, stop) in enumerate(spans):
                 if start < stop:
-                    self.fast.learn(begins[i], begins[i] + start, begins[i] + stop)
+                    learn(self.fast, begins[i], start, stop)
                 for at in range(start, stop):
                     self.slow.learn((offset + i, at))
         return n_candidates
@@ -115,7 +120,7 @@ def test_counts_are_those_of_a_dictionary() -> None:
     chunk = phrases(1000, 400, 3, n_phrases=40)
     history = History()
     (begin,) = add_wave(history, [chunk]).tolist()
-    history.learn(begin, begin, begin + len(chunk))
+    learn(history, begin, 0, len(chunk))
     followers: dict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
     for at in range(len(chunk)):
         for order in ORDERS:
@@ -137,9 +142,9 @@ def test_what_is_written_but_not_learnt_changes_nothing() -> None:
     for company in ([chunk], [chunk, other], [chunk[:64]]):
         history = History()
         (begin,) = add_wave(history, [old]).tolist()
-        history.learn(begin, begin, begin + len(old))
+        learn(history, begin, 0, len(old))
         begins = add_wave(history, company).tolist()
-        history.learn(begins[0], begins[0], begins[0] + 32)
+        learn(history, begins[0], 0, 32)
         answers.append(rows_of(ask(history, begins[0], 32, 64)))
     assert answers[0] == answers[1] == answers[2]
     assert any(row.candidates for row in answers[0])
@@ -157,7 +162,7 @@ def test_tokens_written_one_by_one_propose_the_same() -> None:
         stepwise.write(np.array([begin + at]), np.array([token]))
         if at % SLICE == SLICE - 1:
             for history in (whole, stepwise):
-                history.learn(begin, begin + at - SLICE + 1, begin + at + 1)
+                learn(history, begin, at - SLICE + 1, at + 1)
 
 
 def test_contexts_and_matches_end_where_the_chunk_begins() -> None:
@@ -166,7 +171,7 @@ def test_contexts_and_matches_end_where_the_chunk_begins() -> None:
     second = np.array([9, 1, 2, 3, 4, 5, 6, 7, 8, 9], dtype=np.int32)
     history = History()
     begins = add_wave(history, [first, first, second]).tolist()
-    history.learn(begins[0], begins[0], begins[0] + len(first))
+    learn(history, begins[0], 0, len(first))
     found = rows_of(ask(history, begins[1], 0, 9))
     assert found[0] == Proposal([], [0] * len(ORDERS))
     assert found[1].met == [1, 0, 0, 0, 0]
@@ -180,7 +185,7 @@ def test_matches_are_counted_to_their_limit() -> None:
     tokens = np.arange(100, dtype=np.int32)
     history = History()
     begins = add_wave(history, [tokens, tokens]).tolist()
-    history.learn(begins[0], begins[0], begins[0] + 100)
+    learn(history, begins[0], 0, 100)
     found = rows_of(ask(history, begins[1], 0, 100))
     assert [row.candidates[0].match for row in found[4:]] == [
         min(at, MAX_MATCH) for at in range(4, 100)
@@ -192,7 +197,7 @@ def test_no_more_candidates_than_there_is_room_for() -> None:
     chunk = np.ravel([[0, i] for i in range(1, 41)]).astype(np.int32)
     history = History()
     begins = add_wave(history, [chunk, np.array([0, 1], dtype=np.int32)]).tolist()
-    history.learn(begins[0], begins[0], begins[0] + len(chunk))
+    learn(history, begins[0], 0, len(chunk))
     row = rows_of(ask(history, begins[1], 1, 2))[0]
     assert [c.token for c in row.candidates] == [40, 39, 38, 37, 36, 35]
     assert len(row.candidates) == N_CANDIDATES

@@ -5,5 +5,6 @@ docs/ADAPT.md states the arithmetic.
 """
 
 from llmzip.adapt.learner import SLICE_TOKENS, Learner, Mixed, Rows
+from llmzip.adapt.seats import Seats, Step
 
-__all__ = ["SLICE_TOKENS", "Learner", "Mixed", "Rows"]
+__all__ = ["SLICE_TOKENS", "Learner", "Mixed", "Rows", "Seats", "Step"]

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.adapt.memory import sparse_zeros
-from llmzip.compiled import called, inlined, kernel
+from llmzip.compiled import array_at, called, inlined, kernel
 
 ORDERS = (1, 2, 3, 4, 6)
 """Lengths of the contexts, in tokens."""
@@ -66,12 +66,6 @@ class Candidates:
             np.zeros((n_rows, N_ORDERS), dtype=np.uint8),
         )
 
-    def part(self, rows: slice) -> Candidates:
-        """Return those of some of the rows, in the same memory."""
-        return Candidates(
-            self.n[rows], self.ids[rows], self.counts[rows], self.matches[rows], self.totals[rows]
-        )
-
 
 class History:
     """All tokens of a group; chunks are added in waves."""
@@ -105,32 +99,41 @@ class History:
         """Put down tokens, not yet learnt."""
         self._tokens[positions] = tokens
 
-    def learn(self, begin: int, first: int, last: int) -> None:
-        """Add positions first … last - 1 of the chunk that begins at `begin` to the chains."""
+    def learn(self, begins: Ids, positions: Ids) -> None:
+        """Add positions, in order, each in the chunk at its begin, to the chains."""
         assert self._latest is not None, "chunks are added before they are learnt"
-        _learn(self._tokens, begin, first, last, self._latest, self._earlier)
+        _learn(self._tokens, begins, positions, self._latest, self._earlier)
 
     def candidates(self, begins: Ids, positions: Ids) -> Candidates:
         """Return what has followed the contexts of positions, each in the chunk at its begin."""
-        found = Candidates.empty(len(positions))
-        self.propose(begins, positions, found)
-        return found
+        of = np.zeros(len(positions), dtype=np.int64)
+        return propose(self.addresses()[None], of, begins, positions)
 
-    def propose(self, begins: Ids, positions: Ids, found: Candidates) -> None:
-        """Fill `found` with what `candidates` returns."""
+    def addresses(self) -> Ids:
+        """Where its arrays are, and how many tokens they hold, until chunks are added."""
         assert self._latest is not None, "chunks are added before anything is proposed for them"
-        _propose(
-            self._tokens,
-            begins,
-            positions,
-            self._latest,
-            self._earlier,
-            found.n,
-            found.ids,
-            found.counts,
-            found.matches,
-            found.totals,
-        )
+        arrays = self._tokens, self._latest, self._earlier
+        return np.array([*(a.ctypes.data for a in arrays), len(self._tokens)], dtype=np.int64)
+
+
+def propose(histories: Ids, of: Ids, begins: Ids, positions: Ids) -> Candidates:
+    """Return what has followed the contexts of positions, each in the chunk at its begin.
+
+    histories: the addresses of some, which are alive; of: whose each position is.
+    """
+    found = Candidates.empty(len(positions))
+    _propose(
+        histories,
+        of,
+        begins,
+        positions,
+        found.n,
+        found.ids,
+        found.counts,
+        found.matches,
+        found.totals,
+    )
+    return found
 
 
 def _empty_table(n_tokens: int) -> NDArray[np.int32]:
@@ -153,10 +156,11 @@ def _slot(tokens: Any, position: int, order: int) -> Any:
 
 
 @kernel
-def _learn(tokens: Any, begin: int, first: int, last: int, latest: Any, earlier: Any) -> None:
-    for position in range(first, last):
+def _learn(tokens: Any, begins: Any, positions: Any, latest: Any, earlier: Any) -> None:
+    for row in range(positions.size):
+        position = positions[row]
         for o in range(N_ORDERS):
-            if position - begin >= ORDERS[o]:
+            if position - begins[row] >= ORDERS[o]:
                 slot = _slot(tokens, position, ORDERS[o])
                 earlier[o, position] = latest[o, slot]
                 latest[o, slot] = position + 1
@@ -233,13 +237,30 @@ def _score(counts: Any, totals: Any) -> Any:
     return score
 
 
+@inlined
+def _arrays(addresses: Any) -> Any:
+    """Tokens, latest, and earlier; see `History.addresses`."""
+    size = addresses[3]
+    return (
+        array_at(addresses[0], (size,), np.int32),
+        array_at(addresses[1], (N_ORDERS, 1 << _HEAD_BITS), np.int32),
+        array_at(addresses[2], (N_ORDERS, size), np.int32),
+    )
+
+
+@kernel
+def write(histories: Any, of: Any, positions: Any, tokens: Any) -> None:
+    """Put down tokens, not yet learnt; the rest as for `propose`."""
+    for row in range(positions.size):
+        _arrays(histories[of[row]])[0][positions[row]] = tokens[row]
+
+
 @kernel
 def _propose(
-    tokens: Any,
+    histories: Any,
+    of: Any,
     begins: Any,
     positions: Any,
-    latest: Any,
-    earlier: Any,
     n_out: Any,
     ids_out: Any,
     counts_out: Any,
@@ -251,6 +272,7 @@ def _propose(
     matches, scores = np.zeros(_MOST_FOUND, dtype=np.uint8), np.zeros(_MOST_FOUND)
     for row in range(positions.size):
         totals = totals_out[row]
+        tokens, latest, earlier = _arrays(histories[of[row]])
         n = _walk(
             tokens, begins[row], positions[row], latest, earlier, ids, counts, matches, totals
         )

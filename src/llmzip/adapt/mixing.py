@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.adapt.history import N_CANDIDATES, N_ORDERS
-from llmzip.compiled import inlined, kernel
+from llmzip.compiled import array_at, inlined, kernel
 from llmzip.exact.constants import EXP2_COEFFICIENTS
 
 MAX_TOTAL = 1 << 48
@@ -79,6 +79,10 @@ class Mixer(NamedTuple):
     def copy(self) -> Mixer:
         """Return the same, to go on with independently."""
         return Mixer(*(part.copy() for part in self))
+
+    def addresses(self) -> NDArray[np.int64]:
+        """Where its arrays are."""
+        return np.array([part.ctypes.data for part in self], dtype=np.int64)
 
 
 @inlined
@@ -206,9 +210,27 @@ def _drop(left: Any, counts: Any) -> None:
         left[o] -= np.int64(counts[o])
 
 
+@inlined
+def _mixer_at(addresses: Any) -> Any:
+    """The mixer of these addresses."""
+    estimates = N_ORDERS, MOST_COUNTED + 1, MOST_COUNTED + 1
+    matches = N_RANKS, N_MATCH_LENGTHS
+    corrections = N_RANKS, N_SITUATIONS, N_STEPS + 1
+    return Mixer(
+        array_at(addresses[0], (N_RANKS, N_SITUATIONS, N_INPUTS), np.float64),
+        array_at(addresses[1], estimates, np.float64),
+        array_at(addresses[2], estimates, np.float64),
+        array_at(addresses[3], matches, np.float64),
+        array_at(addresses[4], matches, np.float64),
+        array_at(addresses[5], corrections, np.float64),
+        array_at(addresses[6], corrections, np.float64),
+    )
+
+
 @kernel
 def mix(
-    mixer: Any,
+    mixers: Any,
+    of: Any,
     n: Any,
     counts: Any,
     matches: Any,
@@ -220,12 +242,14 @@ def mix(
 ) -> None:
     """Mixed frequencies of the candidates (rows, N_CANDIDATES) and totals (rows,), both int64.
 
-    n, counts, matches, met: fields of Candidates (met: its totals). freq, totals: the model's.
+    mixers: the addresses of some, which are alive; of: whose each row is. n, counts, matches, met:
+    fields of Candidates (met: its totals). freq, totals: the model's.
     All other tokens keep the model's frequencies.
     """
     inputs, left = np.zeros(N_INPUTS), np.zeros(N_ORDERS, dtype=np.int64)
     odds = np.zeros(N_CANDIDATES)
     for row in range(n.size):
+        mixer = _mixer_at(mixers[of[row]])
         rest = np.int64(totals[row])
         for o in range(N_ORDERS):
             left[o] = met[row, o]

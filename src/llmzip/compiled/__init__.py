@@ -6,5 +6,6 @@ inlined into it.
 """
 
 from llmzip.compiled.kernels import called, inlined, kernel
+from llmzip.compiled.memory import array_at
 
-__all__ = ["called", "inlined", "kernel"]
+__all__ = ["array_at", "called", "inlined", "kernel"]

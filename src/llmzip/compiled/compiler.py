@@ -62,7 +62,7 @@ def _no_folder_asked() -> Iterator[None]:
 
 with _no_folder_asked():
     from llvmlite import binding, ir
-    from numba import njit
+    from numba import carray, njit
     from numba.core import cgutils, config, types
     from numba.core.caching import NullCache
     from numba.core.codegen import JITCodeLibrary
@@ -87,6 +87,7 @@ __all__ = [
     "NullCache",
     "_rebuild_env",
     "binding",
+    "carray",
     "cgutils",
     "config",
     "dumps",

@@ -6,19 +6,17 @@ stands for the rows of a step here is ordered by wave, so that each finds its ow
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.adapt import SLICE_TOKENS, Mixed, Rows
-from llmzip.adapt.history import Candidates
+from llmzip.adapt import Mixed, Seats, Step
 from llmzip.exact.bias import HeadBias, RowBias
 from llmzip.exact.distribution import Ids
 from llmzip.predict.adaptive import Adaptive, learnt_by
-from llmzip.predict.gradients import Gradients, runs
+from llmzip.predict.gradients import Gradients
 
 if TYPE_CHECKING:
     from llmzip.predict.exact import ExactLanes
@@ -28,47 +26,29 @@ U64 = NDArray[np.uint64]
 T = TypeVar("T", bound=np.generic)
 
 
-@dataclass(eq=False)
-class _Wave:
-    """A wave that is being decoded. sizes, done: tokens of each of its chunks."""
-
-    adaptive: Adaptive
-    sizes: Ids
-    done: Ids
-    slice: list[tuple[Rows, Ids]] = field(default_factory=list)
-
-    def is_over(self) -> bool:
-        """Whether all its tokens are decoded."""
-        return int(self.done.max()) == int(self.sizes.max())
-
-    def is_slice_over(self) -> bool:
-        """Whether it is time to learn."""
-        return int(self.done.max()) % SLICE_TOKENS == 0 or self.is_over()
-
-
 class AdaptiveLanes:
     """Lanes of waves; see `SharedLanes`."""
 
     def __init__(self, plain: ExactLanes, n_lanes: int, vocab_size: int) -> None:
         self._plain = plain
-        self._waves: dict[int, _Wave] = {}  # those that go on, by number
+        self._waves: dict[int, Adaptive] = {}  # what those that go on belong to, by number
+        self._seats = Seats(n_lanes)
+        self._seat_of = np.zeros(n_lanes, dtype=np.int64)
         self._wave_of = np.zeros(n_lanes, dtype=np.int64)
-        self._chunk_of = np.zeros(n_lanes, dtype=np.int64)  # which of its wave's a lane holds
         self._gradients = Gradients(vocab_size)
         self._biases = _Biases(n_lanes, vocab_size)
         self._order: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
-        self._mixed: Mixed | None = None
+        self._step: tuple[Step, Mixed] | None = None
         self._low: U64 = np.zeros((0, 0), dtype=np.uint64)
 
     def begin(self, group: LearningGroup, lanes: Sequence[int], n_tokens: Sequence[int]) -> None:
         """Let `lanes` hold the chunks, of so many tokens, of the next wave of `group`."""
-        adaptive = learnt_by(group)
-        own, sizes = np.array(lanes), np.array(n_tokens, dtype=np.int64)
+        adaptive, own = learnt_by(group), np.array(lanes)
         number = next(i for i in range(len(self._wave_of)) if i not in self._waves)
-        self._wave_of[own], self._chunk_of[own] = number, np.arange(len(own))
-        self._waves[number] = _Wave(adaptive, sizes, np.zeros_like(sizes))
+        self._waves[number] = adaptive
+        self._wave_of[own] = number
+        self._seat_of[own] = self._seats.begin(number, adaptive.learner, n_tokens)
         self._biases.put(number, adaptive.bias)
-        adaptive.learner.begin_wave(n_tokens)
 
     def open(self, lane: int) -> None:
         """Start the chunk of `lane`."""
@@ -78,42 +58,25 @@ class AdaptiveLanes:
         """Predict the next token of each of `lanes`; return the totals, in order."""
         self._order = np.argsort(self._wave_of[lanes], kind="stable")
         lanes = lanes[self._order]
-        waves, chunks = self._wave_of[lanes], self._chunk_of[lanes]
-        totals = self._plain.totals(lanes, self._biases.of(waves))
-        at, candidates = np.zeros(len(lanes), dtype=np.int64), Candidates.empty(len(lanes))
-        for wave, own in self._parts(waves):
-            at[own] = wave.done[chunks[own]]
-            wave.adaptive.learner.propose(chunks[own], at[own], candidates.part(own))
-        self._low, freq = self._plain.look_up(lanes, candidates.ids.astype(np.int64))
-        rows = Rows(chunks, at, candidates, freq.astype(np.int64), totals.astype(np.int64))
-        self._mixed = Mixed.of(rows)
-        for wave, own in self._parts(waves):
-            wave.adaptive.learner.fill(self._mixed.part(own))
-        return self._as_asked(self._mixed.totals.astype(np.uint64))
+        step = self._seats.propose(self._seat_of[lanes])
+        totals = self._plain.totals(lanes, self._biases.of(step.waves))
+        self._low, freq = self._plain.look_up(lanes, step.candidates.ids.astype(np.int64))
+        mixed = self._seats.mix(step, freq, totals)
+        self._step = step, mixed
+        return self._as_asked(mixed.totals.astype(np.uint64))
 
     def find(self, lanes: Ids, targets: U64) -> tuple[NDArray[np.int32], U64, U64]:
         """Take the token whose interval holds each target and append it to its lane."""
-        assert self._mixed is not None, "find must follow totals"
-        mixed, self._mixed = self._mixed, None
+        assert self._step is not None, "find must follow totals"
+        (step, mixed), self._step = self._step, None
         lanes, targets = lanes[self._order], targets[self._order]
         ids, low, freq = self._plain.find(lanes, mixed.model_targets(targets, self._low))
         tokens = ids.astype(np.int64)
         low, freq = mixed.interval(tokens, low, freq)
-        waves = self._wave_of[lanes]
-        self._plain.add_gradient(lanes, tokens, waves, self._gradients)
-        for wave, own in self._parts(waves):
-            rows = mixed.rows.part(own)
-            wave.adaptive.learner.write(rows.lanes, rows.at, tokens[own])
-            wave.slice.append((rows, tokens[own]))
-            wave.done[rows.lanes] += 1
-            if wave.is_slice_over():
-                self._learn(int(waves[own.start]), wave)
+        self._plain.add_gradient(lanes, tokens, step.waves, self._gradients)
+        for wave in self._seats.write(step, mixed.rows, tokens):
+            self._learn(wave)
         return self._as_asked(ids), self._as_asked(low), self._as_asked(freq)
-
-    def _parts(self, waves: Ids) -> Iterator[tuple[_Wave, slice]]:
-        """Yield each wave with its rows."""
-        for number, own in runs(waves):
-            yield self._waves[number], own
 
     def _as_asked(self, rows: NDArray[T]) -> NDArray[T]:
         """Return rows in the order in which their lanes were named."""
@@ -121,13 +84,14 @@ class AdaptiveLanes:
         result[self._order] = rows
         return result
 
-    def _learn(self, number: int, wave: _Wave) -> None:
-        rows, tokens = Rows.in_order(wave.slice)
-        wave.adaptive.learn(rows, tokens, self._gradients.take(number))
-        wave.slice = []
-        self._biases.put(number, wave.adaptive.bias)
-        if wave.is_over():
-            del self._waves[number]
+    def _learn(self, wave: int) -> None:
+        adaptive = self._waves[wave]
+        rows, tokens = self._seats.slice(wave)
+        adaptive.learn(rows, tokens, self._gradients.take(wave))
+        self._biases.put(wave, adaptive.bias)
+        if self._seats.is_over(wave):
+            self._seats.end(wave)
+            del self._waves[wave]
 
 
 class _Biases:
