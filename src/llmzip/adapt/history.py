@@ -32,6 +32,9 @@ MAX_MATCH = 32
 _MOST_FOUND = 32  # distinct tokens among which the candidates are chosen
 _MATCH_ORDERS = 2  # of the highest orders, matches are measured
 _MATCH_WALK = 4
+_LONGEST_WALK = max(WALKS)
+_ROWS_TOGETHER = 16
+"""Rows whose chains are followed at once: more than that, and memory has no more to give."""
 _HEAD_BITS = 20
 _SENTINEL = -1
 _FEW_TOKENS = 1 << 11  # that touch few of the table's pages
@@ -183,42 +186,74 @@ def _place_of(token: Any, ids: Any, n: int) -> Any:
     return place
 
 
+@inlined
+def _find_links(histories: Any, of: Any, begins: Any, positions: Any, links: Any) -> None:
+    """Where the chains of the contexts of positions start, 0 for those that the chunk lacks."""
+    for row in range(of.size):
+        tokens, latest, _ = _arrays(histories[of[row]])
+        for o in range(N_ORDERS):
+            links[row, o, 0] = 0
+            if positions[row] - begins[row] >= ORDERS[o]:
+                links[row, o, 0] = latest[o, _slot(tokens, positions[row], ORDERS[o])]
+
+
+@inlined
+def _follow(histories: Any, of: Any, links: Any, followers: Any) -> None:
+    """Follow the chains of some rows, all at once, from their starts to their ends.
+
+    The next link of one is far away in memory: the processor waits for those of all together.
+    links, followers: (rows, N_ORDERS, longest walk + 1), positions + 1, and the tokens there.
+    """
+    for k in range(_LONGEST_WALK):
+        any_link = np.int32(0)
+        for row in range(of.size):
+            tokens, _, earlier = _arrays(histories[of[row]])
+            for o in range(N_ORDERS):
+                if k < WALKS[o]:
+                    link = links[row, o, k]
+                    any_link |= link
+                    there = max(link - 1, 0)  # at 0 is the first sentinel, which no chain has
+                    followers[row, o, k] = tokens[there]
+                    links[row, o, k + 1] = earlier[o, there]
+        if any_link == 0:
+            break
+
+
 @called
 def _walk(
     tokens: Any,
     begin: int,
     position: int,
-    latest: Any,
-    earlier: Any,
+    links: Any,
+    followers: Any,
     ids: Any,
     counts: Any,
     matches: Any,
     totals: Any,
 ) -> Any:
-    """Collect what followed the contexts of a position, all orders; return how many tokens."""
+    """Collect what followed the contexts of a position, all orders; return how many tokens.
+
+    links, followers: as `_follow` has found them.
+    """
     n, longest, best = 0, 0, -1
     totals[:] = 0
     for o in range(N_ORDERS - 1, -1, -1):
-        order = ORDERS[o]
-        if position - begin < order:
-            continue
-        link, n_links = latest[o, _slot(tokens, position, order)], 0
-        while link > 0 and n_links < WALKS[o]:
-            there = link - 1
-            link = earlier[o, there]
-            n_links += 1
-            if _n_equal(tokens, there, position, order) < order:
+        for k in range(WALKS[o]):
+            there = links[o, k] - 1
+            if there < 0:
+                break
+            if _n_equal(tokens, there, position, ORDERS[o]) < ORDERS[o]:
                 continue  # the hash alone was the same
             totals[o] += 1
-            place = _place_of(tokens[there], ids, n)
+            place = _place_of(followers[o, k], ids, n)
             if place == _MOST_FOUND:
                 continue
             if place == n:
-                ids[place], matches[place] = tokens[there], 0
+                ids[place], matches[place] = followers[o, k], 0
                 counts[place, :] = 0
                 n += 1
             counts[place, o] += 1
-            if o >= N_ORDERS - _MATCH_ORDERS and n_links <= _MATCH_WALK:
+            if o >= N_ORDERS - _MATCH_ORDERS and k < _MATCH_WALK:
                 length = _n_equal(tokens, there, position, min(MAX_MATCH, position - begin))
                 if length > longest:
                     longest, best = length, place
@@ -270,11 +305,25 @@ def _propose(
     ids = np.zeros(_MOST_FOUND, dtype=np.int32)
     counts = np.zeros((_MOST_FOUND, N_ORDERS), dtype=np.uint8)
     matches, scores = np.zeros(_MOST_FOUND, dtype=np.uint8), np.zeros(_MOST_FOUND)
+    links = np.zeros((_ROWS_TOGETHER, N_ORDERS, _LONGEST_WALK + 1), dtype=np.int32)
+    followers = np.zeros_like(links)
     for row in range(positions.size):
+        place = row % _ROWS_TOGETHER
+        if place == 0:
+            some = slice(row, row + _ROWS_TOGETHER)
+            _find_links(histories, of[some], begins[some], positions[some], links)
+            _follow(histories, of[some], links, followers)
         totals = totals_out[row]
-        tokens, latest, earlier = _arrays(histories[of[row]])
         n = _walk(
-            tokens, begins[row], positions[row], latest, earlier, ids, counts, matches, totals
+            _arrays(histories[of[row]])[0],
+            begins[row],
+            positions[row],
+            links[place],
+            followers[place],
+            ids,
+            counts,
+            matches,
+            totals,
         )
         for i in range(n):
             scores[i] = _score(counts[i], totals)
