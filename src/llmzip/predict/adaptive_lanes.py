@@ -58,8 +58,9 @@ class AdaptiveLanes:
         """Predict the next token of each of `lanes`; return the totals, in order."""
         self._order = np.argsort(self._wave_of[lanes], kind="stable")
         lanes = lanes[self._order]
-        step = self._seats.propose(self._seat_of[lanes])
-        totals = self._plain.totals(lanes, self._biases.of(step.waves))
+        self._plain.step(lanes, self._biases.of(self._wave_of[lanes]))
+        step = self._seats.propose(self._seat_of[lanes])  # while the engine is at work
+        totals = self._plain.step_totals(lanes)
         self._low, freq = self._plain.look_up(lanes, step.candidates.ids.astype(np.int64))
         mixed = self._seats.mix(step, freq, totals)
         self._step = step, mixed

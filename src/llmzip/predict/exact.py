@@ -206,22 +206,31 @@ class ExactLanes:
         place, group = divmod(lane, len(self._groups))
         self._groups[group].open(place)
 
-    def totals(self, lanes: Lanes, bias: RowBias | None = None) -> Totals:
-        """Predict the next token of each of the distinct `lanes`; return the totals, in order.
+    def totals(self, lanes: Lanes) -> Totals:
+        """Predict the next token of each of the distinct `lanes`; return the totals, in order."""
+        self.step(lanes)
+        return self.step_totals(lanes)
+
+    def step(self, lanes: Lanes, bias: RowBias | None = None) -> None:
+        """Begin with what `totals` does: an engine on a device of its own is not waited for.
 
         bias: each lane's, instead of the head's own; see `HeadBias`.
         """
-        totals = np.zeros(len(lanes), dtype=np.uint64)
 
         def run(group: LaneGroup, own: NDArray[np.bool_], places: Lanes) -> None:
-            theirs = None if bias is None else bias.part(own)
-            totals[own] = group.totals(places, theirs)
+            group.step(places, None if bias is None else bias.part(own))
 
         self._each(lanes, run)
+
+    def step_totals(self, lanes: Lanes) -> Totals:
+        """Return the totals of the `lanes` of the last `step`."""
+        totals = np.zeros(len(lanes), dtype=np.uint64)
+        for group, own, _ in self._parts(lanes):
+            totals[own] = group.distributions().totals()
         return totals
 
     def look_up(self, lanes: Lanes, ids: Ids) -> tuple[Totals, Totals]:
-        """Where tokens (lanes, C) lie in the distributions of the last `totals`: (low, freq)."""
+        """Where tokens (lanes, C) lie in the distributions of the last `step`: (low, freq)."""
         low, freq = np.zeros((2, *ids.shape), dtype=np.uint64)
 
         def run(group: LaneGroup, own: NDArray[np.bool_], _places: Lanes) -> None:
@@ -231,7 +240,7 @@ class ExactLanes:
         return low, freq
 
     def add_gradient(self, lanes: Lanes, tokens: Ids, of: Ids, gradients: Gradients) -> None:
-        """Add up what came less what was predicted by the last `totals`; see `Distributions`.
+        """Add up what came less what was predicted by the last `step`; see `Distributions`.
 
         of: (lanes,), whose gradient it is; where the same number stands again, it follows itself.
         """
@@ -263,10 +272,12 @@ class ExactLanes:
         self, lanes: Lanes, run: Callable[[LaneGroup, NDArray[np.bool_], Lanes], None]
     ) -> None:
         """Let every group that has some of the lanes run, all at once."""
+        self._workers.all([partial(run, *part) for part in self._parts(lanes)])
+
+    def _parts(self, lanes: Lanes) -> Iterator[tuple[LaneGroup, NDArray[np.bool_], Lanes]]:
+        """Yield each group that has some of the lanes, with which of them, and their places."""
         places, groups = np.divmod(lanes, len(self._groups))
-        jobs = []
         for index, group in enumerate(self._groups):
             own = groups == index
             if own.any():
-                jobs.append(partial(run, group, own, places[own]))
-        self._workers.all(jobs)
+                yield group, own, places[own]

@@ -47,17 +47,16 @@ class LaneGroup:
         if self._prefix.cache is not None:
             self._cache.begin_lane(lane, self._prefix.cache, len(self._prefix.ids))
 
-    def totals(self, lanes: Lanes, bias: RowBias | None = None) -> Totals:
+    def step(self, lanes: Lanes, bias: RowBias | None = None) -> None:
         """Feed each lane its last token (or a new window) and predict the next."""
         n_seen = self._seen.sizes[lanes]
         self._begin_windows(lanes[self._window.begin(n_seen) & (n_seen > 0)])
         at = n_seen - self._window.starts_of(n_seen)
         ids = np.where(at > 0, self._seen.last(lanes), self._window.bos_id)
         self._found = self.engine.step(ids, lanes, at, self._cache, bias)
-        return self._found.totals()
 
     def distributions(self) -> Distributions:
-        """What the last `totals` predicted."""
+        """What the last `step` predicted."""
         assert self._found is not None, "predictions come before what is asked of them"
         return self._found
 
@@ -80,7 +79,7 @@ class LaneGroup:
             pass
 
     def find(self, lanes: Lanes, targets: Totals) -> TokenIntervals:
-        """Search the distributions of the last `totals`, append the tokens found."""
+        """Search the distributions of the last `step`, append the tokens found."""
         found = self.distributions().find(targets)
         self._seen.append(lanes, found.tokens)
         return found
