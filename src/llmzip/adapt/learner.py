@@ -56,8 +56,8 @@ class Rows:
         for mine, theirs in zip(self._arrays(), rows._arrays(), strict=True):
             mine[places] = theirs
 
-    def picked(self, places: Ids) -> Rows:
-        """Return the rows at `places`."""
+    def picked(self, places: Ids | slice) -> Rows:
+        """Return the rows at `places`; those of a slice in the same memory."""
         return _rows(array[places] for array in self._arrays())
 
     def _arrays(self) -> tuple[NDArray[Any], ...]:

@@ -91,14 +91,17 @@ class Seats:
         return np.unique(step.waves[ends]).tolist() if ends.any() else []
 
     def slice(self, wave: int) -> tuple[Rows, Ids]:
-        """Return what a wave learns at the end of its slice: rows and tokens, chunk after chunk."""
+        """Return what a wave learns at the end of its slice: rows and tokens, chunk after chunk.
+
+        They are valid until the next step.
+        """
         _, own = self._learners[wave]
         done = self._done[own]
         first = (int(done.max()) - 1) // SLICE_TOKENS * SLICE_TOKENS
         steps = np.arange(SLICE_TOKENS)
         places = own[:, None] * SLICE_TOKENS + steps
-        places = places[first + steps < done[:, None]]
-        return self._rows.picked(places), self._tokens[places]
+        taken = _as_slice(places[first + steps < done[:, None]])
+        return self._rows.picked(taken), self._tokens[taken]
 
     def _taken(self, n: int) -> Ids:
         """Take free seats, of which there may have to be more."""
@@ -109,5 +112,11 @@ class Seats:
             self._set_seats(np.pad(self._of, ((0, 0), (0, missing))))
             self._rows = self._rows.extended(missing * SLICE_TOKENS)
             self._tokens = np.pad(self._tokens, (0, missing * SLICE_TOKENS))
-        own, self._free = self._free[:n], self._free[n:]
+        own, self._free = np.sort(self._free[:n]), self._free[n:]
         return own
+
+
+def _as_slice(places: Ids) -> Ids | slice:
+    """Return distinct places, in order, as a slice where they are one."""
+    first, last = int(places[0]), int(places[-1])
+    return slice(first, last + 1) if last - first < len(places) else places

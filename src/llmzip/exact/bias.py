@@ -71,9 +71,12 @@ class HeadBias:
 
     def step(self, gradient: NDArray[np.int64]) -> None:
         """Go along a gradient (V,) as `Distributions.add_gradient` sums it up."""
-        moved = gradient.astype(np.float32) * RATE
-        self._learnt = self._learnt + np.clip(moved, -LONGEST_STEP, LONGEST_STEP)
+        moved = gradient.astype(np.float32)
+        moved *= RATE
+        np.clip(moved, -LONGEST_STEP, LONGEST_STEP, out=moved)
+        moved += self._learnt
+        self._learnt = moved
         self.values = self._sum()
 
     def _sum(self) -> NDArray[np.float32]:
-        return self._learnt.copy() if self._own is None else self._own + self._learnt
+        return self._learnt if self._own is None else self._own + self._learnt
