@@ -99,7 +99,7 @@ def step(seats: Seats, going: dict[int, One]) -> list[int]:
     for one, lane, told in zip(own, lanes.tolist(), told_of(mixed), strict=True):
         one.told[-1][lane, one.done] = told
     tokens = [int(one.chunks[lane][one.done]) for one, lane in zip(own, lanes, strict=True)]
-    due = seats.write(taken, mixed.rows, np.array(tokens))
+    due = seats.take(taken, mixed.rows, np.array(tokens))
     for one in going.values():
         one.done += 1
     for wave in due:

@@ -37,6 +37,7 @@ class Seats:
         self._histories, self._mixers = (np.zeros((n_waves, n), np.int64) for n in _N_ADDRESSES)
         self._free: Ids = np.zeros(0, dtype=np.int64)
         self._rows, self._tokens = Rows.empty(0), np.zeros(0, dtype=np.int64)  # slices, by seat
+        self._taken: tuple[Step, Rows, Ids] | None = None  # and not yet written down
         self._set_seats(np.zeros((5, 0), dtype=np.int64))
 
     def _set_seats(self, of: Ids) -> None:
@@ -52,7 +53,7 @@ class Seats:
         """Begin the next wave of a learner, of chunks of so many tokens; return their seats."""
         learner.begin_wave(n_tokens)
         self._histories[wave], self._mixers[wave] = learner.addresses()
-        own, chunks = self._taken(len(n_tokens)), np.arange(len(n_tokens))
+        own, chunks = self._reserved(len(n_tokens)), np.arange(len(n_tokens))
         self._of[:, own] = np.broadcast_arrays(wave, chunks, learner.begins, 0, max(n_tokens))
         self._learners[wave] = learner, own
         return own
@@ -68,7 +69,8 @@ class Seats:
         return int(self._done[own].max()) == int(self._longest[own[0]])
 
     def propose(self, seats: Ids) -> Step:
-        """Return what may come next in seats; their last tokens are written."""
+        """Return what may come next in seats."""
+        self._put_down()
         waves, begins = self._wave[seats], self._begin[seats]
         candidates = propose(self._histories, waves, begins, begins + self._done[seats])
         return Step(seats, waves, candidates)
@@ -79,22 +81,29 @@ class Seats:
         rows = Rows(chunks, at, step.candidates, freq.astype(np.int64), totals.astype(np.int64))
         return Mixed.by(self._mixers, step.waves, rows)
 
-    def write(self, step: Step, rows: Rows, tokens: Ids) -> list[int]:
+    def take(self, step: Step, rows: Rows, tokens: Ids) -> list[int]:
         """Take the tokens that came; return the waves that have come to the end of a slice."""
-        seats, at = step.seats, rows.at
-        write(self._histories, step.waves, self._begin[seats] + at, tokens)
-        places = seats * SLICE_TOKENS + at % SLICE_TOKENS
+        self._taken = step, rows, tokens
+        self._done[step.seats] = done = rows.at + 1
+        ends = (done % SLICE_TOKENS == 0) | (done == self._longest[step.seats])
+        return np.unique(step.waves[ends]).tolist() if ends.any() else []
+
+    def _put_down(self) -> None:
+        """Write down what was taken last, as late as can be: an engine may be at work by then."""
+        if self._taken is None:
+            return
+        (step, rows, tokens), self._taken = self._taken, None
+        write(self._histories, step.waves, self._begin[step.seats] + rows.at, tokens)
+        places = step.seats * SLICE_TOKENS + rows.at % SLICE_TOKENS
         self._rows.put(places, rows)
         self._tokens[places] = tokens
-        self._done[seats] = done = at + 1
-        ends = (done % SLICE_TOKENS == 0) | (done == self._longest[seats])
-        return np.unique(step.waves[ends]).tolist() if ends.any() else []
 
     def slice(self, wave: int) -> tuple[Rows, Ids]:
         """Return what a wave learns at the end of its slice: rows and tokens, chunk after chunk.
 
         They are valid until the next step.
         """
+        self._put_down()
         _, own = self._learners[wave]
         done = self._done[own]
         first = (int(done.max()) - 1) // SLICE_TOKENS * SLICE_TOKENS
@@ -103,7 +112,7 @@ class Seats:
         taken = _as_slice(places[first + steps < done[:, None]])
         return self._rows.picked(taken), self._tokens[taken]
 
-    def _taken(self, n: int) -> Ids:
+    def _reserved(self, n: int) -> Ids:
         """Take free seats, of which there may have to be more."""
         missing = n - len(self._free)
         if missing > 0:

@@ -75,7 +75,7 @@ class AdaptiveLanes:
         tokens = ids.astype(np.int64)
         low, freq = mixed.interval(tokens, low, freq)
         self._plain.add_gradient(lanes, tokens, step.waves, self._gradients)
-        for wave in self._seats.write(step, mixed.rows, tokens):
+        for wave in self._seats.take(step, mixed.rows, tokens):
             self._learn(wave)
         return self._as_asked(ids), self._as_asked(low), self._as_asked(freq)
 
