@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from llmzip.compiled import called, inlined, kernel
+from llmzip.compiled import array_at, called, inlined, kernel
 
 
 @inlined
@@ -28,6 +28,21 @@ def _sum(values: Any, least: Any) -> Any:
 @kernel
 def _sums(values: Any, least: Any) -> Any:
     return _sum(values, least), _sum(values[1:], least)
+
+
+@kernel
+def _mark(addresses: Any, n_rows: Any) -> None:
+    for i in range(addresses.size):
+        array_at(addresses[i], (n_rows[i], 2), np.int32)[n_rows[i] - 1, 1] += i + 1
+
+
+def test_arrays_are_found_by_their_addresses() -> None:
+    arrays = [np.arange(2 * n, dtype=np.int32).reshape(n, 2) for n in (1, 3, 2)]
+    expected = [array.tolist() for array in arrays]
+    _mark(np.array([array.ctypes.data for array in arrays]), np.array([1, 3, 2]))
+    for i, rows in enumerate(expected):
+        rows[-1][1] += i + 1
+    assert [array.tolist() for array in arrays] == expected
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.float64])
