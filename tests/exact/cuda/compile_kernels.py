@@ -42,9 +42,10 @@ seen: set[str] = set()
 
 def compile_instead(kernel: Any, grid: object, *arguments: Any, **constants: Any) -> None:
     """Stand in for `launch`."""
-    options = {
-        name: constants.pop(name) for name in ("num_warps", "num_stages") if name in constants
-    }
+    options: dict[str, Any] = {"enable_fp_fusion": False}
+    for name in ("num_warps", "num_stages"):
+        if name in constants:
+            options[name] = constants.pop(name)
     signature, attributes = {}, {}
     given = iter(arguments)
     for index, parameter in enumerate(kernel.params):
