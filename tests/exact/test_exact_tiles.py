@@ -66,9 +66,8 @@ def product_in_tiles(configuration: Any, a: Any, n_rows: int, linear: Any, out: 
 def packed(weight: NDArray[np.int8]) -> StepLinear:
     tiled = np.empty((1, *weight.shape), dtype=np.int8)
     tiles.pack_rows(weight.view(np.int32), tiled.reshape(-1).view(np.int32))
-    none = np.empty((1, 0), dtype=np.int32)
     scale = np.ones((1, len(weight)), dtype=np.float32)
-    return StepLinear(tiled, none, scale, scale[:, :0].copy())
+    return StepLinear(tiled, scale, scale[:, :0].copy())
 
 
 @pytest.mark.skipif(not tiles.AVAILABLE, reason="the processor has no AMX tiles")

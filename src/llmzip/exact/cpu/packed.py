@@ -17,8 +17,7 @@ from llmzip.exact.constants import score_scale
 from llmzip.exact.cpu import pairs, simd, tiles
 from llmzip.exact.cpu.buffers import LinearView, ModelView
 from llmzip.exact.cpu.product import StepLinear
-from llmzip.exact.cpu.rows import row_sums
-from llmzip.exact.cpu.scalars import f32, i32
+from llmzip.exact.cpu.scalars import f32
 from llmzip.exact.cpu.step import StepModel
 from llmzip.exact.cpu.ways import Way
 from llmzip.exact.model import LINEARS, ExactModel
@@ -72,21 +71,15 @@ def _step_linear(way: Way, linears: Sequence[LinearView]) -> StepLinear:
     rows = [linear.weight.T for linear in linears]
     scale, bias = (np.stack([getattr(linear, n) for linear in linears]) for n in ("scale", "bias"))
     if way is Way.VNNI:
-        corrections = [row_sums(weight) * i32(simd.SIGN_BITS) for weight in rows]
-        return StepLinear(_aligned(rows), np.stack(corrections), scale, bias)
-    none = np.empty((len(rows), 0), dtype=np.int32)
+        weights = _packed(rows, simd.OUTPUTS, np.int32)
+        weights ^= np.int8(-simd.SIGN_BITS)
+        return StepLinear(weights, scale, bias)
     if way is Way.AMX:
-        return StepLinear(_packed(rows, tiles.OUTPUTS, np.int32), none, scale, bias)
+        return StepLinear(_packed(rows, tiles.OUTPUTS, np.int32), scale, bias)
     weights = _packed(rows, pairs.OUTPUTS, np.int16)
     n_layers, n_out, n_in = weights.shape
     blocks = n_layers, n_out // pairs.OUTPUTS, n_in // pairs.TOGETHER, pairs.OUTPUTS, pairs.TOGETHER
-    return StepLinear(weights.reshape(blocks), none, scale, bias)
-
-
-def _aligned(rows: Sequence[NDArray[np.int8]]) -> NDArray[np.int8]:
-    weights = aligned_zeros((len(rows), *rows[0].shape), np.int8)
-    np.stack(rows, out=weights)
-    return weights
+    return StepLinear(weights.reshape(blocks), scale, bias)
 
 
 def _packed(rows: Sequence[NDArray[np.int8]], n_outputs: int, together: type) -> NDArray[np.int8]:

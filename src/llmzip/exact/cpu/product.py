@@ -9,10 +9,8 @@ from numpy.typing import NDArray
 
 from llmzip.compiled import called, inlined, kernel
 from llmzip.exact.cpu import pairs, simd, tiles
-from llmzip.exact.cpu.scalars import address_of
+from llmzip.exact.cpu.scalars import address_of, i32
 
-COLUMNS = 4
-"""Activation rows that a block takes without tiles."""
 PADDED_ROWS = 2 * tiles.ROWS
 """Buffers have a multiple of so many rows, for either way."""
 OUTPUTS = 2 * tiles.ROWS
@@ -22,24 +20,11 @@ OUTPUTS = 2 * tiles.ROWS
 class StepLinear(NamedTuple):
     """The same linear of all layers (the first axis); the head has one."""
 
-    weight: NDArray[np.int8]  # (layers, n_out, n_in), or as many in tiles, n_out rounded up;
-    # for pairs (layers, n_out / 16, n_in / 2, 16, 2), see `pairs`
-    correction: NDArray[np.int32]  # (layers, n_out); only rows need any
+    weight: NDArray[np.int8]  # (layers, n_out, n_in), n_out rounded up, in blocks of 16 outputs:
+    # for tiles (n_out / 16, n_in / 4, 16, 4); so too, with simd.SIGN_BITS added, for fours; for
+    # pairs in that many axes, see `pairs`
     scale: NDArray[np.float32]  # (layers, n_out)
     bias: NDArray[np.float32]  # (layers, n_out) or (layers, 0)
-
-
-@inlined
-def _product_rest(
-    n_rest: int, w_at: Any, n_inner: Any, x_at: Any, c_at: Any, y_at: Any, stride: Any
-) -> None:
-    """The one or two rows of activations that blocks of COLUMNS leave; addresses all."""
-    if n_rest == 1:
-        simd.weights_16x1(w_at, n_inner, x_at, n_inner, n_inner, c_at, y_at, stride, w_at)
-        return
-    for i in range(0, simd.LANES, 8):
-        rows_at, undo_at, out_at = w_at + i * n_inner, c_at + i * 4, y_at + i * 4
-        simd.weights_8x2(rows_at, n_inner, x_at, n_inner, n_inner, undo_at, out_at, stride, w_at)
 
 
 @kernel
@@ -59,7 +44,7 @@ def product(
     The rows are int8; those for pairs have been widened to int16.
 
     Output n goes to out[:, n - shift]. a and out have rows for a multiple of PADDED_ROWS, and out
-    has outputs for a multiple of OUTPUTS. With tiles or pairs, `first` is one.
+    has outputs for a multiple of OUTPUTS, of which `first` is one.
     """
     _product(linear.weight, tiled, a, n_rows, linear, layer, first, last, shift, out)
 
@@ -82,7 +67,7 @@ def _product(
     elif tiled:
         _product_tiled(a, n_rows, linear, layer, first, last, shift, out)
     else:
-        _product_rows(a, n_rows, linear, layer, first, last, shift, out)
+        _product_fours(a, n_rows, linear, layer, first, last, shift, out)
 
 
 @called
@@ -139,70 +124,41 @@ def _block(
 
 
 @called
-def _product_rows(
+def _product_fours(
     a: Any, n_rows: int, linear: Any, layer: int, first: int, last: int, shift: int, out: Any
 ) -> None:
-    weight, undo_at = address_of(linear.weight[layer]), address_of(linear.correction[layer])
+    """All rows go through a block of weights before the next."""
     n_inner, stride = np.int64(a.shape[1]), np.int64(out.shape[1] * 4)
-    a_at, out_at = address_of(a), address_of(out) - shift * 4
-    full = first + (last - first) // simd.LANES * simd.LANES
-    for n in range(first, full, simd.LANES):
-        w_at, c_at, o_at = weight + n * n_inner, undo_at + n * 4, out_at + n * 4
-        next_at = w_at + simd.LANES * n_inner
+    weight, undo = address_of(linear.weight[layer]), _corrections(a, n_rows)
+    fours, a_at, undo_at = n_inner // np.int64(4), address_of(a), address_of(undo)
+    for n in range(first, last, simd.OUTPUTS):
+        w_at, o_at = weight + n * n_inner, address_of(out) + (n - shift) * 4
         row = 0
-        while n_rows - row >= 3:
-            x_at, y_at = a_at + row * n_inner, o_at + row * stride
-            for i in range(0, simd.LANES, 4):
-                rows_at, undo_rows_at, out_rows_at = w_at + i * n_inner, c_at + i * 4, y_at + i * 4
-                if n_rows > 2 * COLUMNS:
-                    ahead = next_at + min(row + i // 4, simd.LANES - 1) * n_inner
-                    simd.weights_4x4_busy(
-                        rows_at,
-                        n_inner,
-                        x_at,
-                        n_inner,
-                        n_inner,
-                        undo_rows_at,
-                        out_rows_at,
-                        stride,
-                        ahead,
-                    )
-                else:
-                    simd.weights_4x4(
-                        rows_at,
-                        n_inner,
-                        x_at,
-                        n_inner,
-                        n_inner,
-                        undo_rows_at,
-                        out_rows_at,
-                        stride,
-                        next_at + i * n_inner,
-                    )
-            row += COLUMNS
-        if row < n_rows:
-            x_at, y_at = a_at + row * n_inner, o_at + row * stride
-            _product_rest(n_rows - row, w_at, n_inner, x_at, c_at, y_at, stride)
-    if full < last:
-        _product_tail(a, n_rows, linear, layer, full, last, shift, out)
+        while n_rows - row >= simd.ROWS:
+            x_at, c_at, y_at = a_at + row * n_inner, undo_at + row * 4, o_at + row * stride
+            simd.products_8(x_at, n_inner, w_at, fours, c_at, y_at, stride)
+            row += simd.ROWS
+        if n_rows - row >= 4:
+            x_at, c_at, y_at = a_at + row * n_inner, undo_at + row * 4, o_at + row * stride
+            simd.products_4(x_at, n_inner, w_at, fours, c_at, y_at, stride)
+            row += 4
+        x_at, c_at, y_at = a_at + row * n_inner, undo_at + row * 4, o_at + row * stride
+        if n_rows - row == 3:
+            simd.products_3(x_at, n_inner, w_at, fours, c_at, y_at, stride)
+        elif n_rows - row == 2:
+            simd.products_2(x_at, n_inner, w_at, fours, c_at, y_at, stride)
+        elif n_rows - row == 1:
+            simd.products_1(x_at, n_inner, w_at, fours, c_at, y_at, stride)
+    undo[0] = 0  # used until here, so that its memory is not given back before
 
 
-@called
-def _product_tail(
-    a: Any, n_rows: int, linear: Any, layer: int, first: int, last: int, shift: int, out: Any
-) -> None:
-    """As `product`, for fewer outputs than a vector has: their weights are copied and padded."""
-    n_inner, n_outputs = np.int64(a.shape[1]), last - first
-    weights = np.empty((simd.LANES, n_inner), dtype=np.int8)
-    undo, sums = np.zeros(simd.LANES, dtype=np.int32), np.empty(simd.LANES, dtype=np.int32)
-    source = address_of(linear.weight[layer]) + first * n_inner
-    simd.copy_bytes(address_of(weights), source, n_outputs * n_inner)
-    for i in range(n_outputs):
-        undo[i] = linear.correction[layer, first + i]
-    zero = np.int64(0)
+@inlined
+def _corrections(a: Any, n_rows: int) -> Any:
+    """What products with weights that have simd.SIGN_BITS added are too large by, row by row."""
+    undo = np.empty(max(n_rows, 1), dtype=np.int32)
     for row in range(n_rows):
-        x_at = address_of(a) + row * n_inner
-        w_at, undo_at, sums_at = address_of(weights), address_of(undo), address_of(sums)
-        simd.weights_16x1(w_at, n_inner, x_at, n_inner, n_inner, undo_at, sums_at, zero, w_at)
-        for i in range(n_outputs):
-            out[row, first - shift + i] = sums[i]
+        line, total = a[row], i32(0)
+        for k in range(line.size):
+            total += i32(line[k])
+        undo[row] = total * i32(simd.SIGN_BITS)
+    return undo

@@ -109,80 +109,99 @@ def _totals(builder: ir.IRBuilder, vectors: list[ir.Value]) -> ir.Value:
     return vectors[0]
 
 
-def _make_dots(n_rows: int, n_columns: int, n_ahead: int, flip_rows: bool = False) -> Any:
-    """Make a function for n_rows × n_columns = 16 dot products.
+KEYS_AHEAD = 8
+"""Rows that `keys_16x1` asks for."""
 
-    On its way it asks memory for n_ahead rows that begin at address `ahead`: asking for all
-    that comes next at once would hold up the products.
+
+@intrinsic
+def keys_16x1(typing, rows, row_stride, column, n_inner, correction, out, ahead):  # type: ignore[no-untyped-def]
+    """out[r] = Σ_k rows[r, k] · column[k] - correction, int32, for LANES rows.
+
+    rows, column: int8; n_inner: a multiple of BYTES; correction: address of SIGN_BITS times the
+    column's sum, LANES times. On its way it asks memory for KEYS_AHEAD rows that begin at address
+    `ahead`: asking for all that comes next at once would hold up the products.
     """
-    assert n_rows * n_columns == LANES
+    signature = types.void(*[types.int64] * 7)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        rows, row_stride, column, n_inner, correction, out, ahead = arguments
+        multiply = _instruction(builder, "llvm.x86.avx512.vpdpbusd.512")
+        flip = ir.Constant(_BYTES_TYPE, [SIGN_BITS] * BYTES)
+        zero = ir.Constant(_SUMS_TYPE, [0] * LANES)
+        sums = [cgutils.alloca_once_value(builder, zero) for _ in range(LANES)]
+        begin, step = ir.Constant(_i64, 0), ir.Constant(_i64, BYTES)
+        with cgutils.for_range_slice(builder, begin, n_inner, step, _i64) as (k, _):
+            base = builder.add(rows, k)
+            for r in range(KEYS_AHEAD):
+                _prefetch(builder, _at(builder, builder.add(ahead, k), row_stride, r))
+            signed = builder.bitcast(
+                _load(builder, builder.add(column, k), _BYTES_TYPE), _SUMS_TYPE
+            )
+            for r, place in enumerate(sums):
+                row = builder.xor(
+                    _load(builder, _at(builder, base, row_stride, r), _BYTES_TYPE), flip
+                )
+                terms = [builder.load(place), builder.bitcast(row, _SUMS_TYPE), signed]
+                builder.store(builder.call(multiply, terms), place)
+        totals = _totals(builder, [builder.load(place) for place in sums])
+        undo = _load(builder, correction, _SUMS_TYPE)
+        _store(builder, builder.sub(totals, undo), out)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+ROWS = 8
+"""Rows whose sums with OUTPUTS outputs fit the registers."""
+OUTPUTS = 2 * LANES
+"""Outputs that `products_1` … `products_8` compute."""
+
+
+def _make_products(n_rows: int) -> Any:
+    """Make a function for the sums of n_rows rows with OUTPUTS outputs."""
 
     @intrinsic
-    def dots(  # type: ignore[no-untyped-def]
-        typing,
-        rows,
-        row_stride,
-        columns,
-        column_stride,
-        n_inner,
-        correction,
-        out,
-        out_stride,
-        ahead,
-    ):
-        """out[c, r] = Σ_k rows[r, k] · columns[c, k] - correction[r], int32.
+    def products(typing, rows, row_stride, columns, n_fours, correction, out, out_stride):  # type: ignore[no-untyped-def]
+        """out[r, c] = Σ_k rows[r, k] · columns[c, k] - correction[r] in int32.
 
-        rows, columns: int8, one of the two taken with SIGN_BITS added; n_inner: a multiple
-        of BYTES; correction: SIGN_BITS times the sum of the other operand.
+        rows: int8. columns: two blocks of LANES outputs, int8 with SIGN_BITS added (n_fours, LANES,
+        4) each. correction: int32, SIGN_BITS times the sum of each row.
         """
-        signature = types.void(*[types.int64] * 9)
+        signature = types.void(*[types.int64] * 7)
 
         def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            rows, row_stride, columns, column_stride, n_inner = arguments[:5]
-            correction, out, out_stride, ahead = arguments[5:]
+            rows, row_stride, columns, n_fours, correction, out, out_stride = arguments
             multiply = _instruction(builder, "llvm.x86.avx512.vpdpbusd.512")
-            flip = ir.Constant(_BYTES_TYPE, [SIGN_BITS] * BYTES)
-            zero = ir.Constant(_SUMS_TYPE, [0] * LANES)
-            sums = [cgutils.alloca_once_value(builder, zero) for _ in range(LANES)]
-
-            def operand(address: ir.Value, flipped: bool) -> ir.Value:
-                value = _load(builder, address, _BYTES_TYPE)
-                return builder.bitcast(builder.xor(value, flip) if flipped else value, _SUMS_TYPE)
-
-            begin, step = ir.Constant(_i64, 0), ir.Constant(_i64, BYTES)
-            with cgutils.for_range_slice(builder, begin, n_inner, step, _i64) as (k, _):
-                row_base, column_base = builder.add(rows, k), builder.add(columns, k)
-                for r in range(n_ahead):
-                    _prefetch(builder, _at(builder, builder.add(ahead, k), row_stride, r))
-                a = [
-                    operand(_at(builder, row_base, row_stride, r), flip_rows) for r in range(n_rows)
-                ]
-                for c in range(n_columns):
-                    b = operand(_at(builder, column_base, column_stride, c), not flip_rows)
-                    for r in range(n_rows):
-                        place = sums[c * n_rows + r]
-                        pair = (a[r], b) if flip_rows else (b, a[r])
-                        builder.store(builder.call(multiply, [builder.load(place), *pair]), place)
-            totals = _totals(builder, [builder.load(place) for place in sums])
-            undo = _load(builder, correction, ir.VectorType(_i32, n_rows))
-            for c in range(n_columns):
-                part = _shuffle(builder, totals, totals, [c * n_rows + r for r in range(n_rows)])
-                _store(builder, builder.sub(part, undo), _at(builder, out, out_stride, c))
+            far = builder.mul(n_fours, ir.Constant(_i64, BYTES))
+            step = ir.Constant(_i64, 4)
+            sums = []
+            for r in range(n_rows):
+                undo = _load(builder, _at(builder, correction, step, r), _i32)
+                begin = _broadcast(builder, builder.neg(undo))
+                sums.append([cgutils.alloca_once_value(builder, begin) for _ in range(2)])
+            with cgutils.for_range(builder, n_fours, intp=_i64) as loop:
+                place = builder.add(columns, builder.mul(loop.index, ir.Constant(_i64, BYTES)))
+                terms = [_load(builder, at, _SUMS_TYPE) for at in (place, builder.add(place, far))]
+                row = builder.add(rows, builder.mul(loop.index, step))
+                for r in range(n_rows):
+                    four = _load(builder, _at(builder, row, row_stride, r), _i32)
+                    signed = _broadcast(builder, four)
+                    for term, total in zip(terms, sums[r], strict=True):
+                        added = builder.call(multiply, [builder.load(total), term, signed])
+                        builder.store(added, total)
+            for r in range(n_rows):
+                target = _at(builder, out, out_stride, r)
+                for half, total in enumerate(sums[r]):
+                    address = builder.add(target, ir.Constant(_i64, half * BYTES))
+                    _store(builder, builder.load(total), address)
             return context.get_dummy_value()
 
         return signature, generate
 
-    return dots
+    return products
 
 
-KEYS_AHEAD = 8
-"""Rows that `keys_16x1` asks for."""
-
-weights_16x1 = _make_dots(16, 1, n_ahead=0)  # the processor foresees long rows by itself
-weights_8x2 = _make_dots(8, 2, n_ahead=0)
-weights_4x4 = _make_dots(4, 4, n_ahead=4)
-weights_4x4_busy = _make_dots(4, 4, n_ahead=1)
-keys_16x1 = _make_dots(16, 1, n_ahead=KEYS_AHEAD, flip_rows=True)
+products_1, products_2, products_3, products_4, products_8 = map(_make_products, (1, 2, 3, 4, ROWS))
 
 
 _PARTS = range(0, BYTES, LANES)  # where the 128-bit parts of 64 bytes begin

@@ -118,7 +118,7 @@ def _fill_scores(queries: Any, undo: Any, keys: Any, values: Any, n_keys: int, s
 
     Meanwhile memory is asked for the next block, after the last one for the values.
     """
-    stride, zero, values_at = np.int64(keys.shape[1]), np.int64(0), address_of(values)
+    stride, values_at = np.int64(keys.shape[1]), address_of(values)
     for first in range(0, n_keys, NEAR_KEYS):
         last = first + NEAR_KEYS
         ahead = address_of(keys) + last * stride if last < n_keys else values_at
@@ -130,11 +130,9 @@ def _fill_scores(queries: Any, undo: Any, keys: Any, values: Any, n_keys: int, s
                     keys_at + j * stride,
                     stride,
                     query_at,
-                    zero,
                     stride,
                     undo_at,
                     scores_at + j * 4,
-                    zero,
                     ahead,
                 )
                 ahead += simd.KEYS_AHEAD * stride
