@@ -104,19 +104,6 @@ def embed_normalise(
 
 
 @kernel
-def row_sums(weight: Any) -> Any:
-    """Sums of int8 rows (N, K), as int32 (N,)."""
-    wide_vectors()
-    sums = np.zeros(weight.shape[0], dtype=np.int32)
-    for row in range(weight.shape[0]):
-        line, total = weight[row], i32(0)
-        for i in range(line.size):
-            total = i32(total + i32(line[i]))
-        sums[row] = total
-    return sums
-
-
-@kernel
 def quantise_rows(x: Any, q: Any, s: Any) -> None:
     """Quantise float32 x (M, D) to int8 q with scales s (M,)."""
     wide_vectors()
