@@ -1,9 +1,11 @@
-"""How many processors and threads there are for this process."""
+"""Which processor this is, and how many of them and of threads there are for this process."""
 
 from __future__ import annotations
 
 import os
+import platform
 from contextlib import suppress
+from pathlib import Path
 
 
 def usable_threads() -> int:
@@ -16,3 +18,13 @@ def usable_threads() -> int:
 def usable_processors() -> int:
     """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def processor_name() -> str:
+    """Return the processor's name, as far as the system tells."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()

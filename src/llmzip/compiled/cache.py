@@ -30,11 +30,10 @@ from llmzip.compiled.compiler import (
     lookup_environment,
     rtsys,
 )
-from llmzip.compiled.folders import kernel_folders, sources_digest
+from llmzip.compiled.folders import KERNEL_SUFFIX, kernel_folders, sources_digest
 from llmzip.errors import UntrustedError
 from llmzip.ownership import is_trusted_file, make_private
 
-_SUFFIX = ".kernel"
 _DIGEST_BYTES = 32
 _MODE = 0o644
 """Others may read what they can't change, where the folder lets them."""
@@ -67,7 +66,7 @@ class KernelCache(NullCache):  # type: ignore[misc]  # numba has no types
     def signatures(self, target_context: Any) -> Iterator[Any]:
         """Yield the signatures for which a kernel is kept."""
         for folder in self._folders():
-            for path in folder.glob(f"{self._name}-*{_SUFFIX}"):
+            for path in folder.glob(f"{self._name}-*{KERNEL_SUFFIX}"):
                 body = _body(path)
                 key = None if body is None else _Unpickler(io.BytesIO(body)).load()[0]
                 if key is not None and key == self._key(key[2], target_context.codegen()):
@@ -99,7 +98,7 @@ class KernelCache(NullCache):  # type: ignore[misc]  # numba has no types
         return kernel_folders() if _file_digest(self._code.co_filename) else []
 
     def _file_name(self, key: tuple[Any, ...]) -> str:
-        return f"{self._name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}{_SUFFIX}"
+        return f"{self._name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}{KERNEL_SUFFIX}"
 
 
 @lru_cache

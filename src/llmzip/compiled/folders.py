@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import stat
 import sys
 from functools import lru_cache
@@ -27,6 +28,11 @@ PACKAGE = Path(__file__).parents[1]
 ROOMS = ("adapt", "compiled", "exact", "layout", "mixing")
 """Where kernels are, and all that they inline or take constants from."""
 FOLDER_VARIABLE = "NUMBA_CACHE_DIR"
+KERNEL_SUFFIX = ".kernel"
+"""Of a file with a kernel; one that is being written has another after it."""
+
+_STATE_DIGITS = 16
+_STATE = re.compile(f"[0-9a-f]{{{_STATE_DIGITS}}}")
 
 
 def kernel_folders() -> list[Path]:
@@ -40,12 +46,39 @@ def kernel_folders() -> list[Path]:
     state = sources_digest()
     if state is None:
         return []
+    if os.environ.get(FOLDER_VARIABLE):
+        return [_chosen_folder(chosen, state) for chosen in kernel_homes()]
+    folders = [home / state for home in kernel_homes()]
+    return [folder for folder in folders if is_trusted(folder)]
+
+
+def kernel_homes() -> list[Path]:
+    """The folders, trusted or not, in which each state of the sources has one of its own."""
     if chosen := os.environ.get(FOLDER_VARIABLE):
-        return [_chosen_folder(Path(chosen), state)]
-    beside = Path(__file__).parent / "__pycache__" / state
-    own = user_cache_path("llmzip") / "kernels" / state
+        return [Path(chosen)]
+    beside = Path(__file__).parent / "__pycache__"
+    own = user_cache_path("llmzip") / "kernels"
     # without a home, the user's cache would be in the current folder
-    return [folder for folder in (beside, own) if folder.is_absolute() and is_trusted(folder)]
+    return [folder for folder in (beside, own) if folder.is_absolute()]
+
+
+def stale_folders(home: Path) -> list[Path]:
+    """What `home`, one of `kernel_homes`, holds for other states of the sources, by name.
+
+    Folders that hold nothing but kernels: NUMBA_CACHE_DIR may be somebody else's, too.
+    """
+    try:
+        found = sorted(path for path in home.iterdir() if _STATE.fullmatch(path.name))
+        return [path for path in found if path.name != sources_digest() and _is_of_kernels(path)]
+    except OSError:
+        return []
+
+
+def _is_of_kernels(folder: Path) -> bool:
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    files = list(folder.iterdir())
+    return bool(files) and all(KERNEL_SUFFIX in path.suffixes for path in files)
 
 
 def _chosen_folder(chosen: Path, state: str) -> Path:
@@ -85,4 +118,4 @@ def sources_digest() -> str | None:
     for path in paths:
         state.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0")
         state.update(hashlib.sha256(path.read_bytes()).digest())
-    return state.hexdigest()[:16] if paths else None
+    return state.hexdigest()[:_STATE_DIGITS] if paths else None

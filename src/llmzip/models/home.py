@@ -72,7 +72,7 @@ def staging(name: str, on_wait: Callable[[], None], what: str = "a model") -> It
     folder = home_folder() / "staging" / name
     with contextlib.ExitStack() as held:
         with _explained(what):
-            held.enter_context(locked(home_folder() / "locks" / f"{name}.lock", on_wait))
+            held.enter_context(locked(lock_path(name), on_wait))
             _make(folder.parent)
             shutil.rmtree(folder, ignore_errors=True)
             _make(folder)
@@ -94,6 +94,33 @@ def locked(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
             on_wait()
             _wait_lock(file)
         yield
+
+
+def is_held(path: Path) -> bool:
+    """Whether another process holds the lock file `path`; also where that cannot be found out."""
+    try:
+        with path.open("ab") as file:
+            return not _try_lock(file)
+    except FileNotFoundError:  # nor its folder
+        return False
+    except OSError:
+        return True
+
+
+@contextlib.contextmanager
+def held_if_free(path: Path) -> Iterator[bool]:
+    """Hold the lock file `path` unless another process does; give whether it is held. Waits never.
+
+    Raises: UntrustedError, OSError.
+    """
+    _make(path.parent)
+    with path.open("ab") as file:
+        yield _try_lock(file)
+
+
+def lock_path(name: str) -> Path:
+    """The lock file of what is made under that name: see `staging`."""
+    return home_folder() / "locks" / f"{name}.lock"
 
 
 def publish(source: Path, target: Path) -> None:

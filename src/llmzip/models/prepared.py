@@ -94,7 +94,7 @@ def open_recorded(
     folder = find_prepared(fingerprint)
     if folder is not None:
         with contextlib.suppress(*_NOT_READY):  # prepare it anew, if it can be had
-            return _load(folder)
+            return load_prepared(folder)
     files = locate_recorded(name, source, allow_hub=allow_hub, quiet=quiet)
     opened = open_files(files, quiet=quiet)
     check_fingerprint(opened, fingerprint)
@@ -121,15 +121,15 @@ def open_files(files: ModelFiles, *, quiet: bool = False) -> OpenedExact:
     """
     folder = prepared_path(files)
     with contextlib.suppress(*_NOT_READY):
-        return _named(_load(folder), files)
+        return _named(load_prepared(folder), files)
     waiting = f"waiting for another llmzip that prepares {files.name}"
     what = f"the prepared form of model {files.name!r}"
     with home.staging(folder.name, lambda: notice.say(waiting, quiet), what) as tmp:
         with contextlib.suppress(*_NOT_READY):
-            return _named(_load(folder), files)
+            return _named(load_prepared(folder), files)
         _prepare(files, tmp, quiet)
         home.publish(tmp, folder)
-    return _load(folder)
+    return load_prepared(folder)
 
 
 def prepared_path(files: ModelFiles) -> Path:
@@ -156,14 +156,21 @@ def list_prepared() -> Iterator[tuple[Path, PreparedInfo]]:
 
     Raises: UntrustedError if others can have put one there.
     """
-    paths: list[Path] = []
-    with contextlib.suppress(PermissionError):
-        paths += home.trusted(_prepared_home()).glob(f"*/{_INFO}")
     found = []
-    for path in paths:
+    for folder in prepared_folders():
         with contextlib.suppress(*_NOT_READY):
-            found.append((path.parent, _read_info(path.parent)))
+            found.append((folder, read_info(folder)))
     yield from sorted(found, key=lambda item: (item[1].name, item[0]))
+
+
+def prepared_folders() -> list[Path]:
+    """The folders of prepared models in the cache, whole or not, by name.
+
+    Raises: UntrustedError if others can have put one there.
+    """
+    with contextlib.suppress(PermissionError):
+        return sorted(home.trusted(_prepared_home()).glob("*/"))
+    return []
 
 
 def _prepared_home() -> Path:
@@ -207,12 +214,12 @@ def _describe(
     )
 
 
-def _load(folder: Path) -> OpenedExact:
-    """Load a prepared model after checking that it is as it was written.
+def load_prepared(folder: Path) -> OpenedExact:
+    """Load the prepared model in a folder, after checking that it is as it was written.
 
     Raises: ModelDamagedError, UntrustedError, OSError.
     """
-    info = _read_info(folder)
+    info = read_info(folder)
     for name, check in info.checks.items():
         if _xxh3(home.trusted(folder / name)) != check:
             raise ModelDamagedError(f"{folder / name} is damaged: remove {folder}")
@@ -244,7 +251,7 @@ def _write_info(folder: Path, info: PreparedInfo) -> None:
     (folder / _INFO).write_text(text + "\n", encoding="utf-8")
 
 
-def _read_info(folder: Path) -> PreparedInfo:
+def read_info(folder: Path) -> PreparedInfo:
     """Read what a prepared model is. Raises: ModelDamagedError, UntrustedError, OSError."""
     try:
         with home.trusted(folder / _INFO).open("rb") as file:

@@ -9,6 +9,9 @@ from llmzip.models import home, wheel
 from llmzip.models.catalog import CATALOG, WheelSource
 from llmzip.models.prepared import list_prepared
 
+REMOVED = "removed-"
+"""What the name of a folder begins with that is on its way out."""
+
 
 def own_files(name: str) -> list[Path]:
     """Return the folders that llmzip keeps for a model: fetched weights and prepared forms."""
@@ -26,12 +29,26 @@ def remove(name: str) -> int:
     """
     freed = 0
     for folder in own_files(name):
-        freed += folder_n_bytes(folder)
-        trash = home.trusted(home.home_folder() / "staging" / f"removed-{folder.name}")
-        shutil.rmtree(trash, ignore_errors=True)
-        home.publish(folder, trash)  # gone in one step, whoever is looking
-        shutil.rmtree(trash)
+        freed += discard(folder)
     return freed
+
+
+def discard(folder: Path) -> int:
+    """Delete a folder of the cache and return how many bytes that frees.
+
+    Raises: UntrustedError, OSError.
+    """
+    trash = home.trusted(home.home_folder() / "staging" / f"{REMOVED}{folder.name}")
+    shutil.rmtree(trash, ignore_errors=True)
+    home.publish(folder, trash)  # gone in one step, whoever is looking
+    return delete(trash)
+
+
+def delete(folder: Path) -> int:
+    """Delete a folder in which nobody looks for anything; return how many bytes that frees."""
+    n_bytes = folder_n_bytes(folder)
+    shutil.rmtree(folder)
+    return n_bytes
 
 
 def folder_n_bytes(folder: Path) -> int:

@@ -21,9 +21,17 @@ from llmzip.room import require_room
 
 if TYPE_CHECKING:
     from llmzip.models.files import ModelFiles
+    from llmzip.models.prepared import OpenedExact
     from llmzip.tokens import ByteTokenizer
 
-__all__ = ["Intervals", "LaneDecoder", "OpenedPredictor", "Predictor", "open_predictor"]
+__all__ = [
+    "Intervals",
+    "LaneDecoder",
+    "OpenedPredictor",
+    "Predictor",
+    "exact_predictor",
+    "open_predictor",
+]
 
 STAGES = logging.getLogger("llmzip.stage")
 """What is at work before there is any progress, for whoever shows it."""
@@ -85,11 +93,7 @@ def _open_exact(
     dictionary: bytes | None,
     allow_hub: bool,
 ) -> OpenedPredictor:
-    from llmzip.exact.engines import make_engine
     from llmzip.models.prepared import open_files, open_recorded
-    from llmzip.predict.exact import ExactPredictor
-    from llmzip.predict.windows import Window
-    from llmzip.processors import usable_threads
 
     if isinstance(model, ModelRef):
         opened = open_recorded(
@@ -97,12 +101,31 @@ def _open_exact(
         )
     else:
         opened = open_files(model, quiet=quiet)
+    return exact_predictor(opened, device, threads, batch, options, dictionary)
+
+
+def exact_predictor(
+    opened: OpenedExact,
+    device: str,
+    threads: int | None,
+    batch: int | None,
+    options: Options,
+    dictionary: bytes | None = None,
+) -> OpenedPredictor:
+    """Return the predictor of a model that is open. device: "cpu" or "cuda"; else as above.
+
+    Raises DeviceError.
+    """
+    from llmzip.exact.engines import make_engine
+    from llmzip.predict.exact import ExactPredictor
+    from llmzip.predict.windows import Window
+    from llmzip.processors import usable_threads
+
     shape = opened.model.shape
     window = Window.fit(
         options.window_tokens, options.carry_tokens, shape.n_positions, opened.bos_id
     )
     n_workers = (threads or usable_threads()) if device == "cpu" else 1
-
     make = partial(make_engine, opened.model, device, window.size)
     known = None if dictionary is None else opened.tokenizer.encode(dictionary)
     predictor = ExactPredictor(make, window, n_workers, batch, known)

@@ -26,12 +26,29 @@ def choose_device(name: str) -> str:
     raise DeviceError("no CUDA device here that torch can use; use --device cpu")
 
 
+def why_no_cuda() -> str | None:
+    """What keeps torch from CUDA here, in a few words; None where nothing does."""
+    if not _may_have_cuda():
+        return f"no driver ({_DRIVER} is not found)"
+    import torch
+
+    if torch.cuda.is_available():
+        return None
+    if torch.version.cuda is None and torch.version.hip is None:
+        return f"a driver is there, but torch {torch.__version__} is built without CUDA"
+    return f"torch {torch.__version__} finds no device, or needs a newer driver"
+
+
 def _has_cuda() -> bool:
-    if not (_ROCM.exists() or _has_driver()):
+    if not _may_have_cuda():
         return False
     import torch
 
     return torch.cuda.is_available()
+
+
+def _may_have_cuda() -> bool:
+    return _ROCM.exists() or _has_driver()
 
 
 def _has_driver() -> bool:

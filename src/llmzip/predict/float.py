@@ -17,7 +17,6 @@ import math
 import os
 import platform
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from numpy.typing import NDArray
 from llmzip.errors import DeviceError, ModelUnsupportedError
 from llmzip.predict.protocol import Intervals, LearningGroup
 from llmzip.predict.windows import Window
+from llmzip.processors import processor_name
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -234,20 +234,14 @@ def _machine_tag(device: torch.device, dtype: torch.dtype, attention: str | None
 
     facts = {
         "libraries": [torch.__version__, transformers.__version__, np.__version__],
-        "processor": [platform.machine(), _processor(), torch.backends.cpu.get_cpu_capability()],
+        "processor": [
+            platform.machine(),
+            processor_name(),
+            torch.backends.cpu.get_cpu_capability(),
+        ],
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "model": [str(dtype), str(attention)],
         "settings": [torch.get_float32_matmul_precision(), *map(os.environ.get, _SETTINGS)],
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).digest()[:8]
-
-
-def _processor() -> str:
-    """Return the processor's name, as far as the system tells."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text(errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor()

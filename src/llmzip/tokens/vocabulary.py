@@ -93,7 +93,7 @@ def _all_parts(spec: Spec) -> Iterator[Spec]:
         yield from _parts(spec.get(name))
 
 
-def _byte_alphabet() -> dict[str, int]:
+def byte_alphabet() -> dict[str, int]:
     """Return which byte each character of a byte-level vocabulary stands for."""
     # Bytes that print in Latin-1 stand for themselves; the others are written, in order,
     # with the characters from 256 on.
@@ -105,7 +105,7 @@ def _byte_alphabet() -> dict[str, int]:
 
 _IN_LATIN_1 = str.maketrans(
     {chr(byte): "\uffff" for byte in range(256)}  # what is no letter of the alphabet has no byte
-    | {letter: chr(byte) for letter, byte in _byte_alphabet().items()}
+    | {letter: chr(byte) for letter, byte in byte_alphabet().items()}
 )
 
 

@@ -34,6 +34,9 @@ WIDE_TERMS = 512
 NEAR_BYTES = 224 << 10
 """Rows that go through all weights together: they stay in the second cache."""
 
+FEATURES = ("avx2",)
+"""What the processor must have, by LLVM's names."""
+
 _LANES = 8
 _i8, _i16, _i32, _i64 = (ir.IntType(n) for n in (8, 16, 32, 64))
 _BYTES, _WORDS, _SUMS = (
@@ -47,7 +50,8 @@ def _has_avx2() -> bool:
     """Does the processor that numba compiles for have AVX2, and this system what threads need?"""
     if os.name != "posix" or config.CPU_NAME or config.CPU_FEATURES:
         return False  # as for `simd.AVAILABLE`
-    return bool(binding.get_host_cpu_features().get("avx2", False))
+    features = binding.get_host_cpu_features()
+    return all(features.get(name, False) for name in FEATURES)
 
 
 AVAILABLE = _has_avx2()

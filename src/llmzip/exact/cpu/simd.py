@@ -28,7 +28,8 @@ _BYTES_TYPE, _PAIRS_TYPE, _SUMS_TYPE = (
     ir.VectorType(_i16, 32),
     ir.VectorType(_i32, 16),
 )
-_FEATURES = ("avx512f", "avx512bw", "avx512vnni")
+FEATURES = ("avx512f", "avx512bw", "avx512vnni")
+"""What the processor must have, by LLVM's names."""
 
 
 def _has_vnni() -> bool:
@@ -36,7 +37,7 @@ def _has_vnni() -> bool:
     if os.name != "posix" or config.CPU_NAME or config.CPU_FEATURES:
         return False  # no sched_yield for the barrier, or compiling for some other processor
     features = binding.get_host_cpu_features()
-    return all(features.get(name, False) for name in _FEATURES)
+    return all(features.get(name, False) for name in FEATURES)
 
 
 AVAILABLE = _has_vnni()

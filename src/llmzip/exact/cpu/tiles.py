@@ -40,7 +40,8 @@ ASKED = 32
 """Lines of memory that are asked for ahead in the course of a tile's terms."""
 
 _ARCH_PRCTL, _ARCH_REQ_XCOMP_PERM, _XTILEDATA = 158, 0x1023, 18
-_FEATURES = ("amx-int8", "amx-tile")
+FEATURES = ("amx-int8", "amx-tile")
+"""What the processor must have beside those of `simd`, by LLVM's names."""
 
 _i8, _i32, _i64 = (ir.IntType(n) for n in (8, 32, 64))
 
@@ -48,7 +49,7 @@ _i8, _i32, _i64 = (ir.IntType(n) for n in (8, 32, 64))
 def _has_tiles() -> bool:
     """Does the processor that numba compiles for have tiles for int8?"""
     features = binding.get_host_cpu_features()
-    return simd.AVAILABLE and all(features.get(name, False) for name in _FEATURES)
+    return simd.AVAILABLE and all(features.get(name, False) for name in FEATURES)
 
 
 def _may_use_tiles() -> bool:

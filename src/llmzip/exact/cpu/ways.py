@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 
+from llmzip.compiled.compiler import binding
 from llmzip.errors import DeviceError
 from llmzip.exact.cpu import pairs, simd, tiles
 from llmzip.exact.model import ModelShape
@@ -26,6 +27,21 @@ class Way(StrEnum):
     AVX2 = "avx2"  # pairs of int16, for prefill and steps
     VNNI = "vnni"  # AVX512-VNNI for steps, torch's products for prefill
     AMX = "amx"  # tiles, for prefill and steps
+
+
+FEATURES: dict[Way, tuple[str, ...]] = {
+    Way.PLAIN: (),
+    Way.AVX2: pairs.FEATURES,
+    Way.VNNI: simd.FEATURES,
+    Way.AMX: (*simd.FEATURES, *tiles.FEATURES),
+}
+"""The instruction sets that a way asks for, by LLVM's names."""
+
+
+def lacking(way: Way) -> list[str]:
+    """The instruction sets of a way that this processor lacks, or that are kept from it."""
+    features = binding.get_host_cpu_features()
+    return [name for name in FEATURES[way] if not features.get(name, False)]
 
 
 def runnable_ways() -> list[Way]:
