@@ -12,7 +12,7 @@ from llmzip.cli.main import llmzip
 from llmzip.cli.options import OPTIONS
 
 SUFFIX = ".llmz"
-READING = [verb for verb in llmzip.commands if verb not in ("compress", "models")]
+READING = [verb for verb in llmzip.commands if verb not in ("compress", "models", "doctor")]
 LEVELS = {flag: level for flag, level in LEVEL_FLAGS.items() if level != "0"}
 PAGES = ["--help", "--long-help", "--version"]
 VERBS = list(dict.fromkeys(VERB_FLAGS.values()))

@@ -19,6 +19,7 @@ from llmzip import descriptors
 from llmzip.cli.cat import cat
 from llmzip.cli.compress import compress
 from llmzip.cli.decompress import decompress
+from llmzip.cli.doctor import doctor
 from llmzip.cli.files import ReaderGoneError
 from llmzip.cli.grammar import VARIABLE, read
 from llmzip.cli.list import list_files
@@ -55,7 +56,7 @@ def llmzip() -> None:
     """Compress text losslessly with a language model that computes exactly."""
 
 
-for _command in (compress, decompress, test, list_files, cat, models):
+for _command in (compress, decompress, test, list_files, cat, models, doctor):
     llmzip.add_command(_command)
 
 

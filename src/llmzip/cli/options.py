@@ -20,6 +20,7 @@ from llmzip.models.catalog import DEFAULT_MODEL
 from llmzip.processors import usable_processors
 
 _COMPRESS, _DECOMPRESS, _LIST = ("compress",), ("decompress",), ("list",)
+_DOCTOR = ("doctor",)
 _WRITING = ("compress", "decompress")
 _TELLING = ("compress", "decompress", "test")
 _CAT = ("cat",)
@@ -268,11 +269,26 @@ OPTIONS = (
     Option(
         _LIST, "--json", "wants_json", is_flag=True, help="As JSON: an array, an object a file."
     ),
+    Option(
+        _DOCTOR, "--json", "wants_json", is_flag=True,
+        help="As JSON: an object, an array a section.",
+    ),
+    Option(
+        _DOCTOR, "--clean", is_flag=True,
+        help="Remove from the caches what is of no more use: models prepared by another engine, "
+        "kernels of other sources, what was left behind.",
+    ),
+    Option(
+        _DOCTOR, "--speed", "measure_speed", is_flag=True,
+        help="Measure the default model, if it is prepared; that takes some seconds.",
+    ),
 )  # fmt: skip
 """All of them, in the order in which help shows them."""
 
 
-def verb(name: str) -> Callable[[Callable[[Messages, Settings], None]], click.Command]:
+def verb(
+    name: str, *, takes_files: bool = True
+) -> Callable[[Callable[[Messages, Settings], None]], click.Command]:
     """Make a function a command of that name: FILE..., and what options the table gives it."""
 
     def make(function: Callable[[Messages, Settings], None]) -> click.Command:
@@ -283,7 +299,9 @@ def verb(name: str) -> Callable[[Callable[[Messages, Settings], None]], click.Co
             function(messages, settings)
 
         own: list[click.Parameter] = [option for option in OPTIONS if name in option.verbs]
-        files = click.Argument(["files"], nargs=-1, type=FileName(), metavar="[FILE]...")
-        return click.Command(name, callback=run, params=[files, *own], help=function.__doc__)
+        if takes_files:
+            files = click.Argument(["files"], nargs=-1, type=FileName(), metavar="[FILE]...")
+            own.insert(0, files)
+        return click.Command(name, callback=run, params=own, help=function.__doc__)
 
     return make

@@ -60,6 +60,8 @@ class Settings:
     byte_range: ByteRange | None = None
     line_range: LineRange | None = None
     wants_json: bool = False
+    clean: bool = False
+    measure_speed: bool = False
     quiet: bool = False
     verbose: int = 0
 

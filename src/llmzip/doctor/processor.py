@@ -1,0 +1,69 @@
+"""Which processor this is, which way of computing it takes, and why not a faster one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from llmzip.doctor.findings import Finding, State
+from llmzip.processors import processor_name, usable_processors, usable_threads
+
+if TYPE_CHECKING:
+    from llmzip.exact.cpu.ways import Way
+
+ONEDNN_VARIABLE = "ONEDNN_MAX_CPU_ISA"
+_COMPILED_FOR = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")
+
+
+def look() -> Iterator[Finding]:
+    """Yield which processor it is, and how much of it this process may use."""
+    yield Finding("processor", processor_name() or "of no known name")
+    n_cores, n_threads = usable_processors(), usable_threads()
+    cores = Finding("cores", f"{n_cores}", figures={"cores": n_cores, "threads": n_threads})
+    if n_threads == n_cores:
+        yield cores
+        return
+    value = f"{n_cores}, of which OMP_NUM_THREADS lets {n_threads} be used"
+    advice = "unset OMP_NUM_THREADS" if n_threads < n_cores else ""
+    yield Finding("cores", value, State.NOTE, advice, cores.figures)
+
+
+def look_at_ways() -> Iterator[Finding]:
+    """Yield which instruction sets are there, and which way is taken. Imports the kernels."""
+    from llmzip.doctor.tiny import tiny_shape
+    from llmzip.exact.cpu.ways import FEATURES, Way, lacking, way_of
+
+    known = dict.fromkeys(name for way in Way for name in FEATURES[way])
+    lacked = {name for way in Way for name in lacking(way)}
+    there = [name for name in known if name not in lacked]
+    yield Finding("instruction sets", " ".join(there) or "none that would be of use")
+    yield _taken(way_of(tiny_shape()))
+
+
+def _taken(way: Way) -> Finding:
+    """Return which way is taken, and what would have to be for a faster one."""
+    from llmzip.exact.cpu.ways import WAY_VARIABLE, Way, runnable_ways
+
+    faster = [one for one in Way if list(Way).index(one) > list(Way).index(way)]
+    runnable = [one for one in faster if one in runnable_ways()]
+    if runnable:
+        variable = WAY_VARIABLE if os.environ.get(WAY_VARIABLE) else ONEDNN_VARIABLE
+        value = f"{way}, because of {variable}; {runnable[-1]} is faster here"
+        return Finding("way", value, State.NOTE, f"unset {variable}")
+    held_back = [name for name in _COMPILED_FOR if os.environ.get(name)]
+    if faster and held_back:
+        value = f"{way}, because of {' and '.join(held_back)}"
+        return Finding("way", value, State.NOTE, f"unset {' '.join(held_back)}")
+    reasons = "; ".join(_reason(one) for one in faster)
+    return Finding("way", f"{way} ({reasons})" if reasons else f"{way}, the fastest")
+
+
+def _reason(way: Way) -> str:
+    """Return why a way is not to be had, as far as that is known."""
+    from llmzip.exact.cpu.ways import lacking
+
+    lacked = lacking(way)
+    if lacked:
+        return f"{way} needs {' '.join(lacked)}"
+    return f"{way} is not to be had on this system, though the processor has it"
