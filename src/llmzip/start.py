@@ -20,9 +20,20 @@ def program() -> NoReturn:
     from llmzip import descriptors
 
     descriptors.open_closed()
-    from llmzip.cli import program as command_line
+    try:
+        from llmzip.cli import program as command_line
+    except ImportError as exc:
+        _say_broken(exc)
 
     command_line()
+
+
+def _say_broken(exc: ImportError) -> NoReturn:
+    """End the process: something is missing or broken that not even `doctor` can do without."""
+    import sys
+
+    again = "install llmzip again, with all that it requires (pip install --force-reinstall)"
+    sys.exit(f"llmzip: this installation is broken: {exc}: {again}")
 
 
 def _die_of_interrupts() -> None:

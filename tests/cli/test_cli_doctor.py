@@ -52,7 +52,7 @@ def test_a_broken_library_is_a_line_and_the_rest_goes_on(tmp_path: Path, damage:
     text = result.stdout.decode()
     assert result.returncode == 1
     assert result.stderr.decode() == (
-        "llmzip: something is wrong here: way, kernels, round trip, kernel folders\n"
+        "llmzip: something is wrong here: way, kernels, round trip, kernel folder\n"
     )
     assert [line.lower() for line in text.splitlines() if line[:1].strip()] == TITLES
     for name in ("way", "kernels", "round trip"):
@@ -60,6 +60,13 @@ def test_a_broken_library_is_a_line_and_the_rest_goes_on(tmp_path: Path, damage:
         assert "no such symbol" in line or "ended by signal 9" in line
     assert f"{left.parent}, 5 kB: left behind by a run that was killed" in text
     assert not left.parent.exists()
+
+
+def test_what_nothing_goes_without_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "xxhash.py").write_text("raise ImportError('no such symbol')\n")
+    path = os.pathsep.join(map(str, (tmp_path, SOURCE_ROOT)))
+    result = llmzip("doctor", env={"PYTHONPATH": path}, fresh=True)
+    fails(result, "this installation is broken: no such symbol")
 
 
 def test_it_takes_no_files() -> None:

@@ -103,8 +103,9 @@ def test_what_others_own_is_told_and_stays(top: Path) -> None:
     with pytest.raises(Exception, match="belongs to user 65534"):
         found("removed", clean=True)
     os.chown(top, 65534, 65534)
-    assert caches._folder("cache", top).state is State.WRONG
-    assert "belongs to user 65534" in caches._folder("cache", top).value
+    (cache,) = caches.look_at_models(clean=True)
+    assert cache.state is State.WRONG
+    assert "belongs to user 65534" in cache.value
     assert left.exists()
 
 

@@ -29,6 +29,15 @@ def test_what_was_found_before_a_failure_is_kept() -> None:
     assert second.advice == "pip install --force-reinstall numba"
 
 
+def test_a_library_that_does_not_say_its_name_is_known_by_its_code() -> None:
+    def look() -> Iterator[Finding]:
+        exec("raise ImportError('no such symbol')", {"__name__": "torch.cuda"})
+        yield Finding("never", "")
+
+    (found,) = looked_at("a", look)
+    assert found.advice == "pip install --force-reinstall torch"
+
+
 def test_a_package_that_is_missing_or_half_there(monkeypatch: pytest.MonkeyPatch) -> None:
     real = metadata.version
 

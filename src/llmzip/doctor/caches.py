@@ -48,9 +48,11 @@ class Stale:
 def look_at_models(*, clean: bool) -> Iterator[Finding]:
     """Yield the folder of models and what lies in it; remove what is stale if that is wanted."""
     top = home.home_folder()
-    yield _folder("cache", top)
-    for name in ("models", "prepared"):
-        yield _folder(name, top / name)
+    for name, path in (("cache", top), ("models", top / "models"), ("prepared", top / "prepared")):
+        folder = _folder(name, path, f"set {home.HOME_VARIABLE} to a folder of your own")
+        yield folder
+        if folder.state is State.WRONG:
+            return
     for stale in (*_stale_prepared(), *_stale_staging()):
         yield stale.removed() if clean else stale.finding()
 
@@ -60,27 +62,31 @@ def look_at_kernels(*, clean: bool) -> Iterator[Finding]:
     from llmzip.compiled.folders import kernel_homes, sources_digest, stale_folders
 
     for folder in kernel_homes():
-        yield _folder("kernels", folder / (sources_digest() or ""))
+        yield _folder("kernel folder", folder / (sources_digest() or ""))
         for path in stale_folders(folder):
             stale = Stale(path, "kernels of other sources", partial(_discard_kernels, path))
             yield stale.removed() if clean else stale.finding()
 
 
-def _folder(name: str, path: Path) -> Finding:
-    """Return where a folder is, how large, and what keeps llmzip from using it."""
+def _folder(name: str, path: Path, advice: str = "") -> Finding:
+    """Return where a folder is, how large, and what keeps llmzip from using it.
+
+    advice: what to do where nothing can be written there.
+    """
     try:
         require_trusted(path)
     except UntrustedError as exc:
         return Finding(name, str(exc), State.WRONG)
     if not path.exists():
-        is_writable = os.access(_nearest(path), os.W_OK)
-        return Finding(name, f"{path}, {'not there yet' if is_writable else 'cannot be made'}")
+        if os.access(_nearest(path), os.W_OK):
+            return Finding(name, f"{path}, not there yet")
+        return Finding(name, f"{path}, not there, and cannot be made", State.NOTE, advice)
     n_bytes = removal.folder_n_bytes(path)
     value = f"{path}, {megabytes(n_bytes)}"
     if os.access(path, os.W_OK):
         return Finding(name, value, figures={"bytes": n_bytes})
     value += ", which this user may read but not write to"
-    return Finding(name, value, State.NOTE, figures={"bytes": n_bytes})
+    return Finding(name, value, State.NOTE, advice, {"bytes": n_bytes})
 
 
 def _nearest(path: Path) -> Path:

@@ -23,7 +23,7 @@ def examine(*, clean: bool, measure_speed: bool) -> Iterator[Section]:
         yield Section("devices", probe.ask("CUDA"))
         yield Section("self-tests", probe.ask("kernels") + probe.ask("round trip"))
         found = looked_at("cache", partial(caches.look_at_models, clean=clean))
-        found += probe.ask("kernel folders, cleaned" if clean else "kernel folders")
+        found += probe.ask("kernel folder, cleaned" if clean else "kernel folder")
         yield Section("caches", found)
         yield Section("models", looked_at("models", models.look))
         if measure_speed:

@@ -61,11 +61,19 @@ def _remedy(exc: Exception) -> str:
     if isinstance(exc, LlmzipError):
         return ""  # it is in the message
     if isinstance(exc, ImportError):
-        name = (exc.name or "").partition(".")[0]
-        return install_again(name) if name else "install llmzip in a new environment"
+        return install_again((exc.name or _raised_in(exc)).partition(".")[0])
     if isinstance(exc, OSError):
         return "see to it that this user may read it"
     return "report it, with this output"
+
+
+def _raised_in(exc: Exception) -> str:
+    """Return the module whose code has raised it."""
+    name, traceback = "llmzip", exc.__traceback__
+    while traceback is not None:
+        name = str(traceback.tb_frame.f_globals.get("__name__", name))
+        traceback = traceback.tb_next
+    return name
 
 
 def install_again(package: str) -> str:

@@ -18,9 +18,7 @@ def look() -> Iterator[Finding]:
     for folder, info in list_prepared():
         if info.engine_version == ENGINE_VERSION and folder != ready_folder():
             yield Finding(info.name, f"prepared, fingerprint {info.fingerprint}, {info.source}")
-    for name in CATALOG:
-        if name != DEFAULT_MODEL:
-            yield from looked_at(name, lambda name=name: _fetched(name))  # type: ignore[misc]
+    yield from looked_at("models of the hub", _of_the_hub)
 
 
 def _default() -> Finding:
@@ -35,6 +33,7 @@ def _default() -> Finding:
     return Finding(DEFAULT_MODEL, value, State.NOTE, "llmzip models pull")
 
 
-def _fetched(name: str) -> Iterator[Finding]:
-    if is_here(name):
-        yield Finding(name, "fetched")
+def _of_the_hub() -> Iterator[Finding]:
+    for name in CATALOG:
+        if name != DEFAULT_MODEL and is_here(name):
+            yield Finding(name, "fetched")

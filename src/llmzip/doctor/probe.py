@@ -70,8 +70,8 @@ LOOKS: dict[str, Callable[[], Iterable[Finding]]] = {
     "CUDA": _devices,
     "kernels": _kernels,
     "round trip": _round_trip,
-    "kernel folders": partial(_kernel_folders, clean=False),
-    "kernel folders, cleaned": partial(_kernel_folders, clean=True),
+    "kernel folder": partial(_kernel_folders, clean=False),
+    "kernel folder, cleaned": partial(_kernel_folders, clean=True),
     "speed": _speed,
 }
 """What the process can look at; each imports what it needs."""
