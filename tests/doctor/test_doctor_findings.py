@@ -87,6 +87,12 @@ def test_threads_that_are_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cores.figures == {"cores": 8, "threads": 1}
 
 
+def test_a_machine_that_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processor, "usable_processors", lambda: 8)
+    assert processor._load(5.9).state is State.OK
+    assert processor._load(6.1).state is State.NOTE
+
+
 def test_cuda_is_missed_only_where_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "why_no_cuda", lambda: "no driver")
     monkeypatch.delenv("LLMZIP_DEVICE", raising=False)

@@ -148,4 +148,6 @@ def _report_bug(exc: Exception, messages: Messages) -> None:
     if messages.verbosity >= 2:
         messages.report(traceback.format_exc())
     what = "; ".join([f"{type(exc).__name__}: {exc}", *getattr(exc, "__notes__", ())])
-    messages.error(f"internal error, please report it (with the output of -vv): {what}")
+    messages.error(
+        f"internal error, please report it (with the output of -vv and of llmzip doctor): {what}"
+    )

@@ -13,20 +13,36 @@ if TYPE_CHECKING:
     from llmzip.exact.cpu.ways import Way
 
 ONEDNN_VARIABLE = "ONEDNN_MAX_CPU_ISA"
+_BUSY = 0.75
+"""Of the cores: threads of a step wait for each other, and so for whoever else is at work."""
 _COMPILED_FOR = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")
 
 
 def look() -> Iterator[Finding]:
-    """Yield which processor it is, and how much of it this process may use."""
+    """Yield which processor it is, how much of it this process may use, and who else does."""
     yield Finding("processor", processor_name() or "of no known name")
+    yield _cores()
+    if hasattr(os, "getloadavg"):
+        yield _load(os.getloadavg()[0])
+
+
+def _cores() -> Finding:
     n_cores, n_threads = usable_processors(), usable_threads()
     cores = Finding("cores", f"{n_cores}", figures={"cores": n_cores, "threads": n_threads})
     if n_threads == n_cores:
-        yield cores
-        return
+        return cores
     value = f"{n_cores}, of which OMP_NUM_THREADS lets {n_threads} be used"
     advice = "unset OMP_NUM_THREADS" if n_threads < n_cores else ""
-    yield Finding("cores", value, State.NOTE, advice, cores.figures)
+    return Finding("cores", value, State.NOTE, advice, cores.figures)
+
+
+def _load(load: float) -> Finding:
+    """Return what is at work on the machine, as it was when this process began."""
+    value, figures = f"{load:.1f} in the last minute", {"load": round(load, 2)}
+    if load <= _BUSY * usable_processors():
+        return Finding("load", value, figures=figures)
+    value += ": other programs want the cores, too, so that llmzip is slow"
+    return Finding("load", value, State.NOTE, "wait for them", figures)
 
 
 def look_at_ways() -> Iterator[Finding]:
