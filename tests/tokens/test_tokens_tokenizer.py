@@ -105,6 +105,11 @@ def test_piece_too_small_for_an_escape_is_refused() -> None:
         _GAPPY.split(_GAPPY.encode(b"\xff"), 1)
 
 
+def test_what_fits_is_one_piece_though_no_escape_would() -> None:
+    (piece,) = _GAPPY.split(_GAPPY.encode(b"a"), 1)
+    assert _GAPPY.decode(piece) == b"a"
+
+
 def test_fingerprint_is_of_what_decoding_depends_on() -> None:
     full = json.loads(tokenizer_json("full_byte_level"))
     prints = ByteTokenizer(json.dumps(full)).fingerprint_bytes()

@@ -97,8 +97,10 @@ class ByteTokenizer:
         No cut falls inside an escape, so each piece can be decoded by itself.
 
         Raises:
-            ValueError: `n_tokens` does not hold a single escape.
+            ValueError: there is something to cut, and `n_tokens` does not hold a single escape.
         """
+        if 0 < ids.size <= n_tokens:
+            return [ids]
         longest_escape = self._escapes.n_ids
         if n_tokens < longest_escape:
             raise ValueError(f"a piece must hold {longest_escape} tokens, not {n_tokens}")
