@@ -33,7 +33,8 @@ from llmzip.version import __version__
 
 TYPE_CHECKING = False  # that of typing, whose import would be the longest part of this one
 if TYPE_CHECKING:
-    from llmzip.api import compress, decompress
+    from llmzip.api import compress, decompress, score
+    from llmzip.codec.score import Score
     from llmzip.compressor import Compressor
     from llmzip.decompressor import Decompressor
     from llmzip.file import LlmzFile, open
@@ -59,6 +60,7 @@ __all__ = [
     "ModelUnsupportedError",
     "NotLlmzError",
     "ResumeError",
+    "Score",
     "TrailingError",
     "TruncatedError",
     "UnsupportedError",
@@ -70,10 +72,12 @@ __all__ = [
     "inspect",
     "is_llmz",
     "open",
+    "score",
 ]
 
 _HOMES = {
-    "api": ("compress", "decompress"),
+    "api": ("compress", "decompress", "score"),
+    "codec.score": ("Score",),
     "compressor": ("Compressor",),
     "decompressor": ("Decompressor",),
     "file": ("LlmzFile", "open"),

@@ -1,4 +1,4 @@
-"""The library in two calls: compress and decompress bytes.
+"""The library in three calls: compress and decompress bytes, and score a text.
 
 Importing this imports neither numpy nor torch; the first call does.
 """
@@ -16,6 +16,8 @@ from llmzip.models.catalog import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+
+    from llmzip.codec.score import Score
 
 
 def compress(
@@ -92,3 +94,31 @@ def decompress(
     decompressor.decoded_size(source)
     decompressor.decompress(source, sink)
     return sink.getvalue()
+
+
+def score(
+    text: str | ReadableBuffer,
+    level: int = DEFAULT_LEVEL,
+    *,
+    model: str = DEFAULT_MODEL,
+    device: str = "auto",
+    threads: int | None = None,
+    batch: int | None = None,
+    dictionary: ReadableBuffer | None = None,
+) -> Score:
+    """Return how many bits the model takes for each token of `text`, a str or bytes.
+
+    A str counts as its UTF-8. The arguments are those of Compressor, whose score() keeps the model
+    open. Raises ModelError, DeviceError, UsageError; TypeError if `text` is neither;
+    UnicodeEncodeError for half a surrogate pair.
+    """
+    source = as_stream(text.encode() if isinstance(text, str) else text)
+    compressor = Compressor(
+        model=model,
+        device=device,
+        threads=threads,
+        batch=batch,
+        level=level,
+        dictionary=dictionary,
+    )
+    return compressor.score(source)

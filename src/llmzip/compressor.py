@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from llmzip.codec.many import Encoded
     from llmzip.codec.parts import EncodedPart
     from llmzip.codec.push import PushEncoder
+    from llmzip.codec.score import Score
     from llmzip.layout.planned import Repeat
     from llmzip.predict import OpenedPredictor
 
@@ -172,6 +173,26 @@ class Compressor(ModelKeeper):
                 new_finder=self._finding_copies,
                 reference=self._record(),
             )
+
+        return self._kept.call(work)
+
+    def score(self, source: BinaryIO, progress: Progress | None = None) -> Score:
+        """Return how many bits the model takes for each token of all of `source`; writes nothing.
+
+        The numbers are those of the integers that compress() would code the text by, of all that
+        is text, even where it would take another codec, which makes less of it. progress: as for
+        compress. Raises as compress does, and UsageError for floating point.
+        """
+        from llmzip.codec import unseen
+        from llmzip.codec.scoring import score_stream
+
+        require_source(source)
+        if not self._exact:
+            raise UsageError("a score is one of exact integers: leave out exact=False")
+
+        def work() -> Score:
+            level, copies = self._marked_level(), self._finding_copies(source)
+            return score_stream(source, self._open, level, progress or unseen, copies)
 
         return self._kept.call(work)
 

@@ -110,6 +110,17 @@ def test_what_fits_is_one_piece_though_no_escape_would() -> None:
     assert _GAPPY.decode(piece) == b"a"
 
 
+@pytest.mark.parametrize("text", [b"", b"text", b"\x04", b"a\xff\xffb\x04", "naïve\n".encode()])
+def test_lengths_come_to_the_text(text: bytes) -> None:
+    ids = _GAPPY.encode(text)
+    lengths = _GAPPY.lengths(ids)
+    assert lengths.shape == ids.shape
+    assert lengths.sum() == len(text)
+    for stop in range(len(ids) + 1):
+        if stop == len(ids) or lengths[stop - 1 : stop].all():
+            assert len(_GAPPY.decode(ids[:stop])) == lengths[:stop].sum()
+
+
 def test_fingerprint_is_of_what_decoding_depends_on() -> None:
     full = json.loads(tokenizer_json("full_byte_level"))
     prints = ByteTokenizer(json.dumps(full)).fingerprint_bytes()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from llmzip.codec.levels import Level
 from llmzip.codec.pieces import Piece
@@ -62,12 +61,11 @@ def _waves(chunks: Sequence[Chunk], most_models: int) -> Iterator[Sequence[Chunk
         yield wave
 
 
-def coded_pieces(pieces: Sequence[Piece], intervals: Iterator[Intervals]) -> Coded:
-    """Return pieces as chunks; their intervals come next."""
-    found = list(islice(intervals, len(pieces)))
-    payloads = [p for lanes in _batches(found) for p in encode_lanes(lanes)]
+def coded_pieces(pieces: Sequence[Piece], intervals: Sequence[Intervals]) -> Coded:
+    """Return pieces as chunks. intervals: of each."""
+    payloads = [p for lanes in _batches(intervals) for p in encode_lanes(lanes)]
     chunks = [piece.chunk(payload) for piece, payload in zip(pieces, payloads, strict=True)]
-    return Coded(chunks, sum(one.bits for one in found))
+    return Coded(chunks, sum(one.bits for one in intervals))
 
 
 def _batches(intervals: Sequence[Intervals]) -> Iterator[Sequence[Intervals]]:

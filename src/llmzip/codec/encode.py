@@ -10,6 +10,7 @@ import io
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from itertools import islice
 from typing import BinaryIO
 
@@ -23,6 +24,7 @@ from llmzip.codec.groups import (
     PreparedRun,
     no_copies,
 )
+from llmzip.codec.learning import learn_group
 from llmzip.codec.levels import Level, plain
 from llmzip.codec.model import OpenedModel, OpenToEncode, Progress, Tokenizer, unseen
 from llmzip.codec.stats import Stats, way_noted
@@ -202,26 +204,10 @@ class GroupEncoder:
         self, group: PreparedGroup, runs: Sequence[PreparedRun]
     ) -> Generator[LearningWave, None, dict[PreparedRun, Coded]]:
         """Return the runs as chunks of one group, in waves."""
-        n_tokens = self._level.chunk_tokens(sum(run.n_tokens() for run in runs))
-        n_spare = max(run.n_spare() for run in runs)
-        n_tokens = min(n_tokens + n_spare, self._options.chunk_tokens)
-        pieces = [piece for run in runs for piece in run.pieces(n_tokens)]
-        learning = self._opened().predictor.group()
-        found: list[Intervals] = []
-        n_done = 0
-        for start in range(0, len(pieces), self._level.n_lanes):
-            wave = pieces[start : start + self._level.n_lanes]
-            n_bytes = sum(len(piece.data) for piece in wave)
-
-            def report(done: float, n_done: int = n_done, n_bytes: int = n_bytes) -> None:
-                self._report(group, n_done + int(n_bytes * done))
-
-            wanted = LearningWave(learning, [piece.ids for piece in wave], report)
-            yield wanted
-            found += wanted.found
-            n_done += n_bytes
-        ready = iter(found)
-        return {run: coded_pieces(run.pieces(n_tokens), ready) for run in runs}
+        predictor = self._opened().predictor
+        report = partial(self._report, group)
+        predicted = yield from learn_group(runs, predictor, self._level, report)
+        return {run: coded_pieces(one.pieces, one.intervals) for run, one in predicted.items()}
 
     def _report(self, group: PreparedGroup, n_bytes: int) -> None:
         """Tell how far a group is that is not written yet, and others beside it."""
@@ -271,7 +257,7 @@ class GroupEncoder:
             found.append(one)
             n_done += len(piece.data)
             self._progress(n_done)
-        coded = coded_pieces(pieces, iter(found))
+        coded = coded_pieces(pieces, found)
         if not self._is_model_best(run, coded.chunks):
             return Coded([run.unaided.result()], 0.0)
         return coded

@@ -150,7 +150,8 @@ class Groups:
     """Deals out the groups of `source` in order: the first is at hand until it is dropped.
 
     open_tokenizer: called at the first text. n_bytes: the size of a group. threads: that go on
-    when this is closed; its own if None. find_copies: is given each group, in order.
+    when this is closed; its own if None. find_copies: is given each group, in order. any_text: let
+    the model have text, too, that is too short to be worth it.
     """
 
     def __init__(
@@ -160,7 +161,10 @@ class Groups:
         n_bytes: int,
         threads: Preparation | None = None,
         find_copies: FindCopies = no_copies,
+        *,
+        any_text: bool = False,
     ) -> None:
+        self._any_text = any_text
         self._source = source
         self._reader = GroupReader(source, n_bytes)
         self._find_copies = find_copies
@@ -230,7 +234,7 @@ class Groups:
     def _prepared(self, data: bytes) -> PreparedGroup:
         from llmzip.codec.plan import plan_group  # brings numba, which not all decoding needs
 
-        planned = plan_group(data, self._find_copies(data))
+        planned = plan_group(data, self._find_copies(data), any_text=self._any_text)
         runs = [self._run(stream) for stream in planned.streams]
         layout, found = None, Supplied()
         if planned.layout is not None:

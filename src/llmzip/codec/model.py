@@ -21,6 +21,9 @@ class Tokenizer(Protocol):
     def decode(self, ids: NDArray[np.int32]) -> bytes:
         """Return the bytes of `ids`. Raises CorruptError if no text encodes to them."""
 
+    def lengths(self, ids: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Return how many bytes each of `ids` spells: of an escape, its last spells the byte."""
+
     @property
     def is_text(self) -> NDArray[np.bool_]:
         """Of each id whether it may stand in a chunk: all that spell something, and escapes."""

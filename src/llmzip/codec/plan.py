@@ -30,22 +30,26 @@ Part = Archive | Run | Repeat
 """What a group consists of, in order; of an archive, the framing of what comes next."""
 
 
-def plan_group(data: bytes, copies: Sequence[Repeat] = ()) -> Planned:
-    """Return how to code a group, of which `copies` (in order, disjoint) are there already."""
+def plan_group(data: bytes, copies: Sequence[Repeat] = (), *, any_text: bool = False) -> Planned:
+    """Return how to code a group, of which `copies` (in order, disjoint) are there already.
+
+    any_text: let the model have text, too, that is too short to be worth it.
+    """
     period = period_of(data) if len(data) >= MIN_FILL_BYTES else 0
     if period == 1:
         return Planned(Layout((), (Fill(data[0], len(data)),)), ())
     if period:
-        return _woven(data, _between(data, 0, len(data), [Repeat(period, len(data), period)]))
+        repeat = Repeat(period, len(data), period)
+        return _woven(data, _between(data, 0, len(data), [repeat]), any_text)
     archives = find_archives(data, [(copy.start, copy.stop) for copy in copies])
-    planned = _woven(data, _parts(data, archives, copies))
+    planned = _woven(data, _parts(data, archives, copies), any_text)
     if planned.layout is not None and len(planned.layout.ops) > MAX_OPS:
-        return _woven(data, plan_runs(data))
+        return _woven(data, plan_runs(data), any_text)
     return planned
 
 
-def _woven(data: bytes, parts: Iterable[Part]) -> Planned:
-    weaving = Weaving()
+def _woven(data: bytes, parts: Iterable[Part], any_text: bool) -> Planned:
+    weaving = Weaving(any_text)
     for part in _aligned(list(parts)):
         match part:
             case Archive():

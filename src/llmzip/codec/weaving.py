@@ -19,7 +19,9 @@ _HEADERS: _Key = (Fate.HEADERS, None, False)
 class Weaving:
     """Streams, in the order in which something was first put into them, and steps."""
 
-    def __init__(self) -> None:
+    def __init__(self, any_text: bool = False) -> None:
+        """any_text: let the model have text, too, that is too short to be worth it."""
+        self._least_model_bytes = 1 if any_text else MIN_MODEL_BYTES
         self._streams: dict[_Key, list[bytes]] = {}
         self._found: dict[_Key, Found | None] = {}
         self._ops: list[Op] = []
@@ -65,7 +67,7 @@ class Weaving:
         return list(self._streams).index(key)
 
     def _stream(self, key: _Key, data: bytes) -> Stream:
-        for_model = key[0] is Fate.MODEL and len(data) >= MIN_MODEL_BYTES
+        for_model = key[0] is Fate.MODEL and len(data) >= self._least_model_bytes
         return Stream(data, for_model, self._found.get(key), key == _HEADERS)
 
 

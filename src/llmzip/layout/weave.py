@@ -62,6 +62,25 @@ def loans(layout: Layout, content: Text, n_bytes: int, start: int) -> tuple[list
     return survey.loans, survey.woven()
 
 
+@dataclass(frozen=True)
+class Placing:
+    """From byte `at` of a group on stand `n_bytes` of its content, those from `start` on."""
+
+    at: int
+    start: int
+    n_bytes: int
+
+
+def placings(layout: Layout, content: Text, n_bytes: int, start: int) -> list[Placing]:
+    """Return where in the text of a group its content stands, in the order of the text.
+
+    The arguments, and what is raised, are those of `weave`.
+    """
+    survey = _Survey(layout, content, n_bytes, start)
+    survey.woven()
+    return survey.placings
+
+
 class _LostHeaderError(Exception):
     """A header of a tar is lost, and with it where anything after it stands."""
 
@@ -238,11 +257,16 @@ class _Loom:
 
 
 class _Survey(_Loom):
-    """A loom that notes what would come from before the group."""
+    """A loom that notes what would come from before the group, and where its content goes."""
 
     def __init__(self, layout: Layout, content: Text, n_bytes: int, start: int) -> None:
         super().__init__(layout, content, n_bytes, start, None)
         self.loans: list[Loan] = []
+        self.placings: list[Placing] = []
+
+    def _next_of(self, stream: int, n_bytes: int) -> Text:
+        self.placings.append(Placing(len(self._text), self._cursors[stream], n_bytes))
+        return super()._next_of(stream, n_bytes)
 
     def _before(self, start: int, stop: int) -> Text:
         self.loans.append(Loan(len(self._text), start, stop))

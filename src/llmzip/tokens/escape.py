@@ -76,6 +76,15 @@ class Escapes:
         out[begin] = self._first_virtual + self._missing[rank]
         return out[~self.inside(ids)]
 
+    def lengths(self, ids: Ids, own: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many bytes tokens spell, whose `own` are that many, whole escapes given.
+
+        The last token of an escape spells its byte, the others none.
+        """
+        lengths = np.where(self.inside(ids), 0, own)
+        lengths[self.begins(ids) + self._n_digits] = 1
+        return lengths
+
     def begins(self, ids: Ids) -> NDArray[np.int64]:
         """Return the positions at which escapes begin."""
         if self.escape_id < 0:

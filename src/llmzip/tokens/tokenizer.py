@@ -91,6 +91,13 @@ class ByteTokenizer:
             raise CorruptError("a special token stands in the text; the file is damaged")
         return self._virtual_table.join(whole)
 
+    def lengths(self, ids: Ids) -> NDArray[np.int64]:
+        """Return how many bytes each of `ids` spells, int64, shape (n_tokens,).
+
+        ids: as `encode` gives them, no escape cut. The last token of one spells its byte.
+        """
+        return self._escapes.lengths(ids, self.table.lengths[ids])
+
     def split(self, ids: Ids, n_tokens: int) -> list[Ids]:
         """Cut `ids` into pieces of about equal size, each of 1 to `n_tokens` tokens.
 
