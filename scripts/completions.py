@@ -12,7 +12,9 @@ from llmzip.cli.main import llmzip
 from llmzip.cli.options import OPTIONS
 
 SUFFIX = ".llmz"
-READING = [verb for verb in llmzip.commands if verb not in ("compress", "models", "doctor")]
+READING = [
+    verb for verb in llmzip.commands if verb not in ("compress", "score", "models", "doctor")
+]
 LEVELS = {flag: level for flag, level in LEVEL_FLAGS.items() if level != "0"}
 PAGES = ["--help", "--long-help", "--version"]
 VERBS = list(dict.fromkeys(VERB_FLAGS.values()))

@@ -153,10 +153,11 @@ def row(listing: Listing, name: str) -> tuple[str, ...]:
     )
 
 
-def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the rows with numbers to the right and names to the left."""
+def columns(rows: Sequence[Sequence[str]], n_names: int = 2) -> list[str]:
+    """Return the rows with numbers to the right and names, the last of them, to the left."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    n_numbers = len(HEADINGS) - 2
+    widths[-1] = 0
+    n_numbers = len(widths) - n_names
     return [
         "  ".join(
             f"{cell:>{width}}" if i < n_numbers else f"{cell:<{width}}"

@@ -27,6 +27,7 @@ from llmzip.cli.memory import is_out_of_memory
 from llmzip.cli.messages import EXIT_ERROR, Messages, describe
 from llmzip.cli.models import models
 from llmzip.cli.pages import Program
+from llmzip.cli.score import score
 from llmzip.cli.signals import InterruptedBySignal, clean_up_on_signals, die_by
 from llmzip.cli.test import test
 from llmzip.errors import LlmzipError, UsageError
@@ -56,7 +57,7 @@ def llmzip() -> None:
     """Compress text losslessly with a language model that computes exactly."""
 
 
-for _command in (compress, decompress, test, list_files, cat, models, doctor):
+for _command in (compress, decompress, test, list_files, cat, score, models, doctor):
     llmzip.add_command(_command)
 
 

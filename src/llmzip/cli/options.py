@@ -23,10 +23,11 @@ _COMPRESS, _DECOMPRESS, _LIST = ("compress",), ("decompress",), ("list",)
 _DOCTOR = ("doctor",)
 _WRITING = ("compress", "decompress")
 _TELLING = ("compress", "decompress", "test")
-_CAT = ("cat",)
+_CAT, _SCORE, _PREDICTING = ("cat",), ("score",), ("compress", "score")
 _DECODING = ("decompress", "test", "cat")
-_SEARCHING = ("compress", "decompress", "test", "list")
+_SEARCHING = ("compress", "decompress", "test", "list", "score")
 _ALL = ("compress", "decompress", "test", "cat")
+_RUNNING = (*_ALL, "score")
 
 
 class Option(click.Option):
@@ -92,7 +93,7 @@ def _threads(_context: click.Context, _option: click.Parameter, number: int | No
 
 OPTIONS = (
     Option(
-        _COMPRESS, "--level", type=_level, metavar="1-9", default=DEFAULT_LEVEL, harmless=True,
+        _PREDICTING, "--level", type=_level, metavar="1-9", default=DEFAULT_LEVEL, harmless=True,
         envvar="LLMZIP_LEVEL", show_envvar=True, show_default=True,
         help="1 is fast, 9 small whatever it takes; -1 to -9, --fast and --best say the same.",
     ),
@@ -100,7 +101,7 @@ OPTIONS = (
         _SEARCHING, "-r", "--recursive", is_flag=True,
         common=True,
         help="Take the files in folders. Links are not followed; of compressed files only those "
-        "with the suffix are decompressed or listed, and none is compressed.",
+        "with the suffix are decompressed or listed, and none is compressed or scored.",
     ),
     Option(
         _SEARCHING, "--exclude", multiple=True, metavar="GLOB",
@@ -177,7 +178,11 @@ OPTIONS = (
         help="Where the model is, if not where the file says. Its fingerprint must fit.",
     ),
     Option(
-        _ALL, "--dict", "dictionary", metavar="FILE",
+        _SCORE, "-m", "--model", "models", multiple=True, metavar="MODEL",
+        help="The model, as for compressing; several times for several of them, side by side.",
+    ),
+    Option(
+        _RUNNING, "--dict", "dictionary", metavar="FILE",
         type=click.Path(path_type=Path, readable=False),
         common=True,
         help="A text like the input, for small files. Decompressing needs it too.",
@@ -219,18 +224,18 @@ OPTIONS = (
         help="Memory to decode with, beside the model's own.",
     ),
     Option(
-        _ALL, "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto",
+        _RUNNING, "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto",
         envvar="LLMZIP_DEVICE", show_envvar=True, show_default=True, harmless=True,
         help="Where to run the model. Never changes the bytes.",
     ),
     Option(
-        _ALL, "-T", "--threads", type=click.IntRange(0), metavar="N", callback=_threads,
+        _RUNNING, "-T", "--threads", type=click.IntRange(0), metavar="N", callback=_threads,
         harmless=True,
         common=True,
         help="CPU threads; 0 is one a core. Never changes the bytes.",
     ),
     Option(
-        _ALL, "--batch", type=click.IntRange(1), metavar="N", harmless=True,
+        _RUNNING, "--batch", type=click.IntRange(1), metavar="N", harmless=True,
         help="Chunks to work on side by side. Never changes the bytes.",
     ),
     Option(
@@ -248,12 +253,12 @@ OPTIONS = (
         help="Show sizes, model and speed.",
     ),
     Option(
-        (*_ALL, "list"), "-q", "--quiet", is_flag=True, harmless=True,
+        (*_RUNNING, "list"), "-q", "--quiet", is_flag=True, harmless=True,
         common=True,
         help="No progress and no warnings.",
     ),
     Option(
-        _ALL, "-v", "--verbose", count=True, harmless=True,
+        _RUNNING, "-v", "--verbose", count=True, harmless=True,
         common=True,
         help="Say what was done; -vv for debugging.",
     ),
@@ -267,7 +272,8 @@ OPTIONS = (
     ),
     Option(_LIST, "-v", "--verbose", count=True, help="All that the files say of themselves."),
     Option(
-        _LIST, "--json", "wants_json", is_flag=True, help="As JSON: an array, an object a file."
+        _SCORE, "--per-line", is_flag=True,
+        help="Each line of the text, with the bits of the tokens that begin in it.",
     ),
     Option(
         _DOCTOR, "--json", "wants_json", is_flag=True,
@@ -282,6 +288,10 @@ OPTIONS = (
         _DOCTOR, "--speed", "measure_speed", is_flag=True,
         help="Measure the default model, if it is prepared; that takes some seconds.",
     ),
+        ("list", "score"), "--json", "wants_json", is_flag=True,
+        help="As JSON: an array, an object a file.",
+    ),
+    Option(_SCORE, "--csv", "wants_csv", is_flag=True, help="As CSV, with the names of columns."),
 )  # fmt: skip
 """All of them, in the order in which help shows them."""
 

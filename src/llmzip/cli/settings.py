@@ -42,6 +42,7 @@ class Settings:
     recover: bool = False
     level: int = DEFAULT_LEVEL
     model: str | None = None
+    models: tuple[str, ...] = ()
     chunk_tokens: int | None = None
     dictionary: Path | None = None
     patch_from: Path | None = None
@@ -59,9 +60,11 @@ class Settings:
     show_stats: bool = False
     byte_range: ByteRange | None = None
     line_range: LineRange | None = None
+    per_line: bool = False
     wants_json: bool = False
     clean: bool = False
     measure_speed: bool = False
+    wants_csv: bool = False
     quiet: bool = False
     verbose: int = 0
 
@@ -117,6 +120,11 @@ class Settings:
             exact=not self.use_float,
             quiet=self.quiet,
         )
+
+    def scorers(self) -> dict[str, Compressor]:
+        """Return what scores by each model, by their names. Raises UsageError, OSError."""
+        names = self.models or (os.environ.get("LLMZIP_MODEL") or DEFAULT_MODEL,)
+        return {name: replace(self, model=name).compressor() for name in names}
 
     def decompressor(self) -> Decompressor:
         """Return what decompresses so. Raises UsageError, OSError."""
