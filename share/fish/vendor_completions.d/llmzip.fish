@@ -9,6 +9,7 @@ complete -c llmzip -n __fish_use_subcommand -a list -d 'Show sizes and model of 
 complete -c llmzip -n __fish_use_subcommand -a cat -d 'Write the text of each FILE.llmz, or a part of it'
 complete -c llmzip -n __fish_use_subcommand -a score -d 'Show how much each FILE surprises a model, in bits'
 complete -c llmzip -n __fish_use_subcommand -a models -d 'List, fetch, find, keep and remove language models'
+complete -c llmzip -n __fish_use_subcommand -a doctor -d 'Say what is slow or broken here, and what to do about it'
 complete -c llmzip -l level -d '1 is fast, 9 small whatever it takes' -x -a '1 2 3 4 5 6 7 8 9'
 complete -c llmzip -s r -l recursive -d 'Take the files in folders'
 complete -c llmzip -l exclude -d 'Leave out what is so called, by its name or its path below a folder' -x
@@ -47,6 +48,8 @@ complete -c llmzip -l lines -d 'Lines A to B, counted from 1, B included, as sed
 complete -c llmzip -l per-line -d 'Each line of the text, with the bits of the tokens that begin in it'
 complete -c llmzip -l json -d 'As JSON'
 complete -c llmzip -l csv -d 'As CSV, with the names of columns'
+complete -c llmzip -l clean -d 'Remove from the caches what is of no more use'
+complete -c llmzip -l speed -d 'Measure the default model, if it is prepared'
 complete -c llmzip -s z -l compress -d 'compress'
 complete -c llmzip -s d -l decompress -l uncompress -d 'decompress'
 complete -c llmzip -s t -l test -d 'test'

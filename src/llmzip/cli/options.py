@@ -276,6 +276,11 @@ OPTIONS = (
         help="Each line of the text, with the bits of the tokens that begin in it.",
     ),
     Option(
+        ("list", "score"), "--json", "wants_json", is_flag=True,
+        help="As JSON: an array, an object a file.",
+    ),
+    Option(_SCORE, "--csv", "wants_csv", is_flag=True, help="As CSV, with the names of columns."),
+    Option(
         _DOCTOR, "--json", "wants_json", is_flag=True,
         help="As JSON: an object, an array a section.",
     ),
@@ -288,10 +293,6 @@ OPTIONS = (
         _DOCTOR, "--speed", "measure_speed", is_flag=True,
         help="Measure the default model, if it is prepared; that takes some seconds.",
     ),
-        ("list", "score"), "--json", "wants_json", is_flag=True,
-        help="As JSON: an array, an object a file.",
-    ),
-    Option(_SCORE, "--csv", "wants_csv", is_flag=True, help="As CSV, with the names of columns."),
 )  # fmt: skip
 """All of them, in the order in which help shows them."""
 
