@@ -189,7 +189,6 @@ OPTIONS = (
     ),
     Option(
         _ALL, "--patch-from", metavar="FILE", type=click.Path(path_type=Path, readable=False),
-        common=True,
         help="A file like the input, an older version for one: what they share costs nearly "
         "nothing. Decompressing needs it too.",
     ),
