@@ -34,8 +34,8 @@ def ideal_bytes(symbols: list[Symbol]) -> float:
     return math.fsum(math.log2(total / freq) for _, freq, total in symbols) / 8
 
 
-def reference_encode(symbols: list[Symbol]) -> bytes:
-    """Confine a number of ever more digits to ever smaller intervals; write the shortest."""
+def confined(symbols: list[Symbol]) -> tuple[int, int, int]:
+    """Confine a number of ever more digits to ever smaller intervals: (low, width, n_digits)."""
     low, width, n_digits = 0, 2**64 - 256, 8
     for first, freq, total in symbols:
         unit, spare = divmod(width, total)
@@ -44,6 +44,12 @@ def reference_encode(symbols: list[Symbol]) -> bytes:
         low, width = low + begin, end - begin
         while width < 2**56:
             low, width, n_digits = low * 256, width * 256, n_digits + 1
+    return low, width, n_digits
+
+
+def reference_encode(symbols: list[Symbol]) -> bytes:
+    """Write the shortest number in the last interval."""
+    low, width, n_digits = confined(symbols)
     for n in range(n_digits + 1):
         rest: int = 256 ** (n_digits - n)
         number = -(-low // rest)

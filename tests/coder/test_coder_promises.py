@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from coder_samples import (
     Symbol,
+    confined,
     decode,
     documented_decode,
     ideal_bytes,
@@ -212,6 +213,32 @@ def test_garbage_gives_symbols_not_crashes(payload: bytes, totals: list[int]) ->
             assert 0 <= target[0] < total
             decoder.consume(lanes, target, one, total[None])
         decoder.close(0)
+
+
+def settled(symbols: list[Symbol]) -> int:
+    """Of how many first bytes a decoder of `symbols` says that they are settled."""
+    (payload,) = encode_lanes([lane(symbols)])
+    decoder = RangeDecoder(1)
+    assert decode(decoder, 0, payload, symbols)
+    return decoder.settled(0)
+
+
+@given(st.one_of(sequences, st.lists(st.sampled_from([(0, 1, 256), (255, 1, 256), (1, 1, 3)]))))
+def test_bytes_are_settled_when_no_other_number_is_left(symbols: list[Symbol]) -> None:
+    low, width, n_digits = confined(symbols)
+    shared = [
+        n
+        for n in range(n_digits - 7)
+        if len({x >> 8 * (n_digits - n) for x in (low, low + width - 1)}) == 1
+    ]
+    assert settled(symbols) == shared[-1]
+
+
+def test_a_carry_that_may_come_unsettles_all_that_it_would_change() -> None:
+    third = (1, 1, 3)  # 0x5555... to 0xAAAA...
+    half = (127, 2, 256)  # across the middle: what follows decides between 0x7F... and 0x80...
+    assert settled([third]) == 0
+    assert settled([(7, 1, 256), half] + [(1, 2, 4)] * 20) == 1
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,20 @@ class RangeDecoder:
         self._window[lanes] = (self._window[lanes] << DIGIT_BITS) | digits
         self._width[lanes] <<= DIGIT_BITS
 
+    def settled(self, lane: int) -> int:
+        """Return how many of the payload's first bytes the symbols of `lane` leave no doubt of.
+
+        Every payload that is decoded to these symbols, whatever comes after them, begins with
+        those bytes; zeros that a payload is padded with count.
+        """
+        n = int(self._n_read[lane]) - _WINDOW_BYTES
+        low = int(self._window[lane]) - int(self._offset[lane])
+        if 0 <= low <= (1 << 64) - int(self._width[lane]):
+            return n
+        # The interval reaches beyond the last digits' own: a borrow from above, or a carry into it.
+        digits = self._payloads[lane, :n].tobytes().ljust(n, b"\0")
+        return max(0, len(digits.rstrip(b"\0" if low < 0 else b"\xff")) - 1)
+
     def close(self, lane: int) -> None:
         """End `lane` after its last symbol, and verify that its payload ends there too.
 
