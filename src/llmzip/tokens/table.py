@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ids = NDArray[np.int32]
+
+CONTROLS = frozenset(
+    chr(code) for code in (*range(0x20), *range(0x7F, 0xA0), 0xFEFF) if chr(code) not in "\t\n"
+)
+"""Characters that files and terminals do not keep, or obey: C0 and C1, and the byte order mark."""
 
 
 class TokenTable:
@@ -48,6 +54,11 @@ class TokenTable:
     def __getitem__(self, token: int) -> bytes:
         return self.blob[self.offsets[token] : self.offsets[token + 1]].tobytes()
 
+    @cached_property
+    def is_plain(self) -> NDArray[np.bool_]:
+        """Of each token whether it is text by itself: whole characters, and no controls."""
+        return np.array([_is_plain(self[token]) for token in range(len(self))], dtype=np.bool_)
+
     def join(self, ids: Ids) -> bytes:
         """Return the bytes of all `ids` one after the other; 0 <= ids < len(self)."""
         lengths = self.lengths[ids]
@@ -66,3 +77,11 @@ class TokenTable:
         alone = np.flatnonzero(self.lengths == 1).astype(np.int32)
         ids[self.blob[self.offsets[alone]]] = alone
         return ids
+
+
+def _is_plain(spelled: bytes) -> bool:
+    try:
+        text = spelled.decode()
+    except UnicodeDecodeError:
+        return False
+    return bool(text) and CONTROLS.isdisjoint(text)
