@@ -23,6 +23,7 @@ from llmzip.errors import (
     ModelUnsupportedError,
     NotLlmzError,
     ResumeError,
+    SamplingError,
     TrailingError,
     TruncatedError,
     UnsupportedError,
@@ -33,13 +34,14 @@ from llmzip.version import __version__
 
 TYPE_CHECKING = False  # that of typing, whose import would be the longest part of this one
 if TYPE_CHECKING:
-    from llmzip.api import compress, decompress, score
+    from llmzip.api import compress, decompress, sample, score, unsample
     from llmzip.codec.score import Score
     from llmzip.compressor import Compressor
     from llmzip.decompressor import Decompressor
     from llmzip.file import LlmzFile, open
     from llmzip.incremental import LlmzCompressor, LlmzDecompressor
     from llmzip.looking import inspect, is_llmz
+    from llmzip.sampler import Sampler
 
 __all__ = [
     "Compressor",
@@ -60,6 +62,8 @@ __all__ = [
     "ModelUnsupportedError",
     "NotLlmzError",
     "ResumeError",
+    "Sampler",
+    "SamplingError",
     "Score",
     "TrailingError",
     "TruncatedError",
@@ -72,17 +76,20 @@ __all__ = [
     "inspect",
     "is_llmz",
     "open",
+    "sample",
     "score",
+    "unsample",
 ]
 
 _HOMES = {
-    "api": ("compress", "decompress", "score"),
+    "api": ("compress", "decompress", "sample", "score", "unsample"),
     "codec.score": ("Score",),
     "compressor": ("Compressor",),
     "decompressor": ("Decompressor",),
     "file": ("LlmzFile", "open"),
     "incremental": ("LlmzCompressor", "LlmzDecompressor"),
     "looking": ("inspect", "is_llmz"),
+    "sampler": ("Sampler",),
 }
 """Where what is imported on first use lies."""
 

@@ -1,4 +1,4 @@
-"""The library in three calls: compress and decompress bytes, and score a text.
+"""The library in single calls: bytes compressed and back, text scored, sampled, its bits had back.
 
 Importing this imports neither numpy nor torch; the first call does.
 """
@@ -13,8 +13,11 @@ from llmzip.buffers import as_stream
 from llmzip.compressor import DEFAULT_LEVEL, Compressor
 from llmzip.decompressor import Decompressor
 from llmzip.models.catalog import DEFAULT_MODEL
+from llmzip.sampler import DEFAULT_TOP_K, Sampler
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from _typeshed import ReadableBuffer
 
     from llmzip.codec.score import Score
@@ -122,3 +125,63 @@ def score(
         dictionary=dictionary,
     )
     return compressor.score(source)
+
+
+def sample(
+    payload: ReadableBuffer | None = None,
+    *,
+    prompt: str = "",
+    seed: int = 0,
+    max_tokens: int | None = None,
+    temperature: float | str | Decimal = 1,
+    top_k: int = DEFAULT_TOP_K,
+    model: str = DEFAULT_MODEL,
+    device: str = "auto",
+    threads: int | None = None,
+) -> str:
+    """Return text that the model writes from `payload`, or from the bits of the seed without one.
+
+    The arguments are those of Sampler and its sample(). unsample() gets a payload back.
+    Raises SamplingError, LimitError, ModelError, DeviceError, UsageError; TypeError if `payload` is
+    no bytes.
+    """
+    sampler = Sampler(
+        prompt=prompt,
+        seed=seed,
+        temperature=temperature,
+        top_k=top_k,
+        model=model,
+        device=device,
+        threads=threads,
+    )
+    return sampler.sample(payload, max_tokens)
+
+
+def unsample(
+    text: str | ReadableBuffer,
+    *,
+    prompt: str = "",
+    seed: int = 0,
+    temperature: float | str | Decimal = 1,
+    top_k: int = DEFAULT_TOP_K,
+    raw: bool = False,
+    model: str = DEFAULT_MODEL,
+    device: str = "auto",
+    threads: int | None = None,
+) -> bytes:
+    """Return the payload that sample(), with the same arguments, has written `text` from.
+
+    raw: instead, all whole bytes that the text leaves no doubt of: of a seed's text the beginning
+        of the seed's stream.
+    Raises SamplingError, ModelError, DeviceError, UsageError; TypeError if `text` is no text.
+    """
+    sampler = Sampler(
+        prompt=prompt,
+        seed=seed,
+        temperature=temperature,
+        top_k=top_k,
+        model=model,
+        device=device,
+        threads=threads,
+    )
+    return sampler.bits(text) if raw else sampler.unsample(text)

@@ -15,6 +15,7 @@
     │   └── DictionaryError      no dictionary, or not the one (with its model) of the file
     ├── PatchError               no file that this one was made from, or another one
     ├── DeviceError              the device asked for is not there or cannot compute exactly
+    ├── SamplingError            a text that is no sample of this model, or bits that make none
     ├── LimitError               the input claims more output or memory than a limit allows
     ├── VerifyError              what was written does not decode to what was read
     ├── ResumeError              what an earlier run has left is no beginning of this output
@@ -90,6 +91,10 @@ class PatchError(LlmzipError):
 
 class DeviceError(LlmzipError):
     """The device asked for is not there or cannot compute exactly."""
+
+
+class SamplingError(LlmzipError):
+    """A text is no sample of this model, prompt and settings, or bits cannot be made one."""
 
 
 class LimitError(LlmzipError):
