@@ -13,7 +13,9 @@ from llmzip.cli.options import OPTIONS
 
 SUFFIX = ".llmz"
 READING = [
-    verb for verb in llmzip.commands if verb not in ("compress", "score", "models", "doctor")
+    verb
+    for verb in llmzip.commands
+    if verb not in ("compress", "score", "sample", "unsample", "models", "doctor")
 ]
 LEVELS = {flag: level for flag, level in LEVEL_FLAGS.items() if level != "0"}
 PAGES = ["--help", "--long-help", "--version"]

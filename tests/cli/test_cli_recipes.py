@@ -219,6 +219,7 @@ def test_a_command_of_a_page(command: str, folder: Path) -> None:
         "tuesday.sql": noise[:2000] + b"one line more\n" + noise[2000:3000],
         "app.log": noise[:60_000],
         "message.json": noise[:300],
+        "secret.bin": noise[:16],
         "novel.txt": noise[:1_600_000],
         "bad": noise,
     }.items():

@@ -8,6 +8,8 @@ complete -c llmzip -n __fish_use_subcommand -a test -d 'Decompress each FILE.llm
 complete -c llmzip -n __fish_use_subcommand -a list -d 'Show sizes and model of each FILE.llmz'
 complete -c llmzip -n __fish_use_subcommand -a cat -d 'Write the text of each FILE.llmz, or a part of it'
 complete -c llmzip -n __fish_use_subcommand -a score -d 'Show how much each FILE surprises a model, in bits'
+complete -c llmzip -n __fish_use_subcommand -a sample -d 'Write text as the model would, decoded from a seed\'s bits or those of any file (--from)'
+complete -c llmzip -n __fish_use_subcommand -a unsample -d 'Get the file back that `llmzip sample --from` has made a text of'
 complete -c llmzip -n __fish_use_subcommand -a models -d 'List, fetch, find, keep and remove language models'
 complete -c llmzip -n __fish_use_subcommand -a doctor -d 'Say what is slow or broken here, and what to do about it'
 complete -c llmzip -l level -d '1 is fast, 9 small whatever it takes' -x -a '1 2 3 4 5 6 7 8 9'
@@ -45,6 +47,13 @@ complete -c llmzip -s q -l quiet -d 'No progress and no warnings'
 complete -c llmzip -s v -l verbose -d 'Say what was done'
 complete -c llmzip -l range -d 'Bytes A up to B, counted from 0, B not included' -x
 complete -c llmzip -l lines -d 'Lines A to B, counted from 1, B included, as sed\'s A,Bp' -x
+complete -c llmzip -l prompt -d 'What the text goes on from' -x
+complete -c llmzip -l seed -d 'Another number, another text' -x
+complete -c llmzip -l temperature -d '0.1 to 10' -x
+complete -c llmzip -l top-k -d 'Choose each token from the N likeliest' -x
+complete -c llmzip -l max-tokens -d 'Tokens to write, 256 if not said' -x
+complete -c llmzip -l from -d 'Write what llmzip unsample gets this file back from' -r -F
+complete -c llmzip -l raw -d 'All bytes that the text leaves no doubt of, without looking for a file in them'
 complete -c llmzip -l per-line -d 'Each line of the text, with the bits of the tokens that begin in it'
 complete -c llmzip -l json -d 'As JSON'
 complete -c llmzip -l csv -d 'As CSV, with the names of columns'

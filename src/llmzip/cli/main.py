@@ -27,9 +27,11 @@ from llmzip.cli.memory import is_out_of_memory
 from llmzip.cli.messages import EXIT_ERROR, Messages, describe
 from llmzip.cli.models import models
 from llmzip.cli.pages import Program
+from llmzip.cli.sample import sample
 from llmzip.cli.score import score
 from llmzip.cli.signals import InterruptedBySignal, clean_up_on_signals, die_by
 from llmzip.cli.test import test
+from llmzip.cli.unsample import unsample
 from llmzip.errors import LlmzipError, UsageError
 from llmzip.version import __version__
 
@@ -57,7 +59,9 @@ def llmzip() -> None:
     """Compress text losslessly with a language model that computes exactly."""
 
 
-for _command in (compress, decompress, test, list_files, cat, score, models, doctor):
+_COMMANDS = (compress, decompress, test, list_files, cat, score, sample, unsample, models, doctor)
+
+for _command in _COMMANDS:
     llmzip.add_command(_command)
 
 

@@ -18,6 +18,7 @@ from llmzip.cli.suffixes import SUFFIX, suffix
 from llmzip.compressor import DEFAULT_LEVEL
 from llmzip.models.catalog import DEFAULT_MODEL
 from llmzip.processors import usable_processors
+from llmzip.sampler import DEFAULT_TOKENS, DEFAULT_TOP_K, MOST_SEED, MOST_TOP_K
 
 _COMPRESS, _DECOMPRESS, _LIST = ("compress",), ("decompress",), ("list",)
 _DOCTOR = ("doctor",)
@@ -27,7 +28,8 @@ _CAT, _SCORE, _PREDICTING = ("cat",), ("score",), ("compress", "score")
 _DECODING = ("decompress", "test", "cat")
 _SEARCHING = ("compress", "decompress", "test", "list", "score")
 _ALL = ("compress", "decompress", "test", "cat")
-_RUNNING = (*_ALL, "score")
+_SAMPLE, _SAMPLING = ("sample",), ("sample", "unsample")
+_RUNNING = (*_ALL, *_SAMPLING, "score")
 
 
 class Option(click.Option):
@@ -168,7 +170,7 @@ OPTIONS = (
         help="Bring back what is whole of a damaged file. What is lost is marked.",
     ),
     Option(
-        _COMPRESS, "-m", "--model", default=DEFAULT_MODEL, metavar="MODEL",
+        (*_COMPRESS, *_SAMPLING), "-m", "--model", default=DEFAULT_MODEL, metavar="MODEL",
         envvar="LLMZIP_MODEL", show_envvar=True, show_default=True,
         common=True,
         help="A name (see `llmzip models list`), a folder, a .gguf file or a hub id.",
@@ -268,6 +270,36 @@ OPTIONS = (
     Option(
         _CAT, "--lines", "line_range", type=line_range, metavar="A:B",
         help="Lines A to B, counted from 1, B included, as sed's A,Bp: 1:10, 500:.",
+    ),
+    Option(
+        _SAMPLING, "--prompt", metavar="TEXT", default="",
+        help="What the text goes on from. It is not repeated.",
+    ),
+    Option(
+        _SAMPLING, "--seed", type=click.IntRange(0, MOST_SEED), metavar="N", default=0,
+        show_default=True,
+        help="Another number, another text: the same one everywhere.",
+    ),
+    Option(
+        _SAMPLING, "--temperature", metavar="T", default="1", show_default=True,
+        help="0.1 to 10: below 1 what is likely becomes likelier, above less so.",
+    ),
+    Option(
+        _SAMPLING, "--top-k", type=click.IntRange(2, MOST_TOP_K), metavar="N",
+        default=DEFAULT_TOP_K, show_default=True,
+        help="Choose each token from the N likeliest.",
+    ),
+    Option(
+        _SAMPLE, "--max-tokens", type=click.IntRange(1), metavar="N",
+        help=f"Tokens to write, {DEFAULT_TOKENS} if not said. With --from, how many there may be.",
+    ),
+    Option(
+        _SAMPLE, "--from", "payload", type=FileName(), metavar="FILE",
+        help="Write what `llmzip unsample` gets this file back from; - is standard input.",
+    ),
+    Option(
+        ("unsample",), "--raw", "wants_raw", is_flag=True,
+        help="All bytes that the text leaves no doubt of, without looking for a file in them.",
     ),
     Option(_LIST, "-v", "--verbose", count=True, help="All that the files say of themselves."),
     Option(

@@ -15,6 +15,7 @@ from llmzip.decompressor import Decompressor
 from llmzip.errors import UsageError
 from llmzip.models.catalog import DEFAULT_MODEL
 from llmzip.processors import usable_processors
+from llmzip.sampler import DEFAULT_TOP_K, Sampler
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,13 @@ class Settings:
     line_range: LineRange | None = None
     per_line: bool = False
     wants_json: bool = False
+    prompt: str = ""
+    seed: int = 0
+    temperature: str = "1"
+    top_k: int = DEFAULT_TOP_K
+    max_tokens: int | None = None
+    payload: Path | None = None
+    wants_raw: bool = False
     clean: bool = False
     measure_speed: bool = False
     wants_csv: bool = False
@@ -140,6 +148,19 @@ class Settings:
             max_output=self.max_output,
             memlimit=self.memlimit,
             allow_hub=self.allow_hub,
+            quiet=self.quiet,
+        )
+
+    def sampler(self) -> Sampler:
+        """Return what samples so. Raises UsageError."""
+        return Sampler(
+            prompt=self.prompt,
+            seed=self.seed,
+            temperature=self.temperature,
+            top_k=self.top_k,
+            model=self.model or DEFAULT_MODEL,
+            device=self.device,
+            threads=self.threads,
             quiet=self.quiet,
         )
 
