@@ -59,9 +59,9 @@ def llmzip() -> None:
     """Compress text losslessly with a language model that computes exactly."""
 
 
-_COMMANDS = (compress, decompress, test, list_files, cat, score, sample, unsample, models, doctor)
-
-for _command in _COMMANDS:
+for _command in (compress, decompress, test, list_files, cat):
+    llmzip.add_command(_command)
+for _command in (score, sample, unsample, models, doctor):
     llmzip.add_command(_command)
 
 

@@ -33,8 +33,7 @@ _LEVELS = (
 _END = """\
 Exit status: 0 done; 1 an error; 2 done, but with a warning.
 
-`llmzip COMMAND --help` shows what a command takes, `llmzip --long-help` (-H)
-everything, the variables of the environment and all about exit statuses too.
+`llmzip COMMAND --help` shows what a command takes, `--long-help` (-H) all.
 """
 _LONG_END = """\
 Options stand anywhere, in bundles too (-dkf, -9c); -- ends them. Of flags that

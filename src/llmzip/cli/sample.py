@@ -13,7 +13,7 @@ from llmzip.errors import UsageError
 
 @verb("sample")
 def sample(messages: Messages, settings: Settings) -> None:
-    """Write text as the model would, decoded from a seed's bits or those of any file (--from).
+    """Write text that a seed's bits decode to; or, with --from, those of any file.
 
     `llmzip unsample` gets the file back from the text, given the same model and options. This hides
     nothing from anybody who has the model: encrypt first what is to be kept secret.

@@ -13,10 +13,11 @@ from llmzip.errors import UsageError
 
 @verb("unsample")
 def unsample(messages: Messages, settings: Settings) -> None:
-    """Get the file back that `llmzip sample --from` has made a text of; it goes to standard output.
+    """Get the bits of such a text back; they go to standard output.
 
-    Takes the text from FILE, or from standard input, and the model and options that it was written
-    with. The text must be what it was, byte for byte, up to its end; what follows does not matter.
+    Takes a text that `llmzip sample` has written, from FILE or from standard input, with the model
+    and options that it was written with, and writes the file that it was made of. The text must be
+    what it was, byte for byte, up to its end; what follows does not matter.
     """
     require_least()
     if len(settings.files) > 1:
