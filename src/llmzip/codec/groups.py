@@ -39,7 +39,7 @@ def no_copies(_group: bytes) -> Sequence[Repeat]:
     return ()
 
 
-N_THREADS = max(1, min(16, os.cpu_count() or 1))
+N_THREADS = max(1, min(8, os.cpu_count() or 1))
 N_AHEAD = N_THREADS // 2 or 1
 """How many groups are prepared beside those that the model has been given."""
 
