@@ -151,8 +151,9 @@ def test_the_hash_covers_all_rooms_with_kernels_and_all_that_they_import() -> No
     """What a kernel takes from elsewhere would be frozen into it, unnoticed."""
     for path in sources():
         names = imported(path)
-        if not any(name.startswith("llmzip.compiled") for name in names):
-            continue
+        compiling = {name for name in names if name.startswith("llmzip.compiled")}
+        if not compiling - {"llmzip.compiled.folders"}:
+            continue  # who asks where kernels are kept has none
         room = path.relative_to(PACKAGE).parts[0]
         rooms = {name.split(".")[1] for name in names if name.startswith("llmzip.")}
         assert room in ROOMS, path
