@@ -104,7 +104,7 @@ def texts_of(path: Path, sizes: Sequence[int] | None) -> list[tuple[str, bytes]]
 def no_classical_codecs() -> Iterator[None]:
     """Everything goes through the model, whatever else would make less of it."""
 
-    def one_stream(data: bytes, _copies: Sequence[Repeat] = ()) -> Planned:
+    def one_stream(data: bytes, _copies: Sequence[Repeat] = (), **_any_text: bool) -> Planned:
         return Planned(None, [Stream(data, for_model=True)])
 
     with (

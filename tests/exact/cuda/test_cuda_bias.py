@@ -70,11 +70,11 @@ def test_the_heads_answers_are_the_references(
     assert padded == reference
 
 
-@pytest.mark.parametrize("n_rows", [65, 300])
+@pytest.mark.parametrize("n_rows", [65, 130])
 def test_gradients_of_many_rows(n_rows: int) -> None:
     recipe = replace(LLAMA, vocab_size=20)
     model, hidden = exact_model(recipe), hidden_states(recipe, n_rows)
-    makers: list[Engine] = [TorchEngine(model, CPU), CudaEngine(model, DEVICE.type, 128, 512)]
+    makers: list[Engine] = [TorchEngine(model, CPU), CudaEngine(model, DEVICE.type, 128, 256)]
     reference, ours = (asked(e.distributions(hidden), recipe, n_rows, 1) for e in makers)
     assert ours == reference
 

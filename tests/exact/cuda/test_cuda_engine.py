@@ -20,15 +20,16 @@ from llmzip.exact.model import ExactModel
 from llmzip.exact.tensors import TensorHidden
 from llmzip.exact.torch_engine import TorchEngine
 
+ONE = replace(GPT2, n_layers=1)
 RECIPES = [
     GPT2,
     LLAMA,
     replace(LLAMA, biases=True, tied=False, n_layers=1),
-    replace(GPT2, d_model=60, n_heads=5, n_kv_heads=5, d_ff=77, vocab_size=513, tied=False),
-    replace(GPT2, d_model=100, n_heads=2, n_kv_heads=2, d_head=50, vocab_size=1, n_layers=1),
-    replace(LLAMA, d_model=100, n_heads=3, n_kv_heads=1, d_head=64, vocab_size=1500, gain=0.3),
+    replace(ONE, d_model=60, n_heads=5, n_kv_heads=5, d_ff=77, vocab_size=513, tied=False),
+    replace(ONE, d_model=100, n_heads=2, n_kv_heads=2, d_head=50, vocab_size=1),
+    replace(LLAMA, d_model=100, n_heads=3, n_kv_heads=1, d_head=64, vocab_size=1500, n_layers=1),
     replace(LLAMA, d_model=7, n_heads=1, n_kv_heads=1, d_head=2, d_ff=3, vocab_size=5, gain=8.0),
-    replace(GPT2, gain=0.0, n_layers=1),
+    replace(ONE, gain=0.0),
     replace(LLAMA, gain=1e-25, n_layers=1, tied=False),
     replace(LLAMA, gain=1000.0, n_layers=1, tied=False),
 ]
@@ -60,11 +61,11 @@ def assert_same(ours: TokenIntervals, expected: TokenIntervals) -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_prefill_and_steps_agree_with_the_reference(recipe: Recipe) -> None:
-    model, ids = exact_model(recipe), random_ids(recipe, 12)
-    expected = run(TorchEngine(model, CPU), ids, [11])
+    model, ids = exact_model(recipe), random_ids(recipe, 10)
+    expected = run(TorchEngine(model, CPU), ids, [9])
     engine = cuda(model)
-    assert_same(run(engine, ids, [11]), expected)
-    assert_same(run(engine, ids, [7, 2, 1, 1]), expected)
+    assert_same(run(engine, ids, [9]), expected)
+    assert_same(run(engine, ids, [5, 2, 1, 1]), expected)
 
 
 @pytest.mark.parametrize("recipe", [GPT2, LLAMA])
@@ -201,15 +202,15 @@ def said(engine: Engine, recipe: Recipe) -> list[list[int]]:
     cache, some = engine.cache(3, 40), numbers(7)
     values = some.normal(0, 2, (2, recipe.vocab_size)).astype(np.float32)
     answers = []
-    for step in range(15):
+    for step in range(10):
         lanes = np.arange(3)[: 3 - step % 2]
         at, ids = np.full(len(lanes), step), (lanes + step) % recipe.vocab_size
-        if step == 6:
+        if step == 4:
             values[1] += 1.0
-        if step == 10:
+        if step == 7:
             values = np.concatenate([values, values + np.float32(0.5)])
-        bias = RowBias(values, (lanes + step) % len(values), version=(step >= 6) + (step >= 10))
-        found = engine.step(ids, lanes, at, cache, None if step % 5 == 4 else bias)
+        bias = RowBias(values, (lanes + step) % len(values), version=(step >= 4) + (step >= 7))
+        found = engine.step(ids, lanes, at, cache, None if step % 4 == 3 else bias)
         totals = found.totals()
         answer = found.find(totals // np.uint64(2))
         answers += [totals.tolist(), answer.tokens.tolist(), answer.freq.tolist()]
