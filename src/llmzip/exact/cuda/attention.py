@@ -1,7 +1,7 @@
 """Attention kernels: scores, the integer softmax, P·V; for prefill and for a decoding step.
 
 Heads share keys in groups: G query heads read one KV head. q, its scales and the cache are laid
-out as `heads.split_heads` leaves them.
+out as `linears.project_heads` leaves them.
 
 The softmax is relative to the row's true maximum and its sum is one of integers, so the scores
 are needed three times: for the maximum; for the sum and the largest weighted value; for P·V.
