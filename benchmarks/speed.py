@@ -46,7 +46,7 @@ def _plan(options: argparse.Namespace) -> Plan:
     files = options.files or [DEFAULT_FILE]
     text = b"".join(file.read_bytes() for file in files)
     return Plan(
-        text=text[:4_000] if quick else text,
+        text=text[:1_500] if quick else text,
         name=" + ".join(file.name for file in files),
         model=options.model,
         device=options.device,
