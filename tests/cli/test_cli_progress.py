@@ -138,7 +138,7 @@ def test_many_files_have_one_line_and_a_total(tmp_path: Path, columns: int) -> N
     numbers = [int(re.findall(r"(\d+)/12", one)[0]) for one in lines]
     assert numbers == sorted(numbers)
     assert "12 files compressed : 100." in text.replace("\n", " ")
-    assert on_terminal(tmp_path, columns, "-qrf", ".", "--output-dir", "out") == ""
+    assert on_terminal(tmp_path, columns, "-qf", "file 0", "file 1", "--output-dir", "out") == ""
 
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
