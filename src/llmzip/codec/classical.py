@@ -26,7 +26,7 @@ MIN_SAMPLED_BYTES = 1 << 17
 _N_SAMPLES = 4
 _SAMPLE_BYTES = 1 << 14
 LEAST_OF_ESTIMATE = 0.7
-"""Of 32 texts of 128 and 512 kB, prose, code, lists, tables and logs, none was coded in less than
+"""Of 30 texts of 128 to 512 KiB, prose, code, lists, tables and logs, none was coded in less than
 0.76 of the estimate."""
 
 MIN_COUNTED_BYTES = 1 << 12
