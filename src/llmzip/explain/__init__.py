@@ -1,0 +1,1 @@
+"""What a model makes of a text, token by token, to be looked at."""
