@@ -67,6 +67,7 @@ class Asked:
     totals: list[int]
     low: list[list[int]]
     freq: list[list[int]]
+    every: list[list[int]]
     gradient: list[int]
     found: list[list[int]]
 
@@ -78,9 +79,10 @@ class Asked:
         totals = found.totals()
         answer = found.find(totals - totals // np.uint64(3) - np.uint64(1))
         low, freq = found.look_up(ids)
+        every = found.frequencies()
         found.add_gradient(ids[:, 2], gradient)
         columns = [x.tolist() for x in (answer.tokens, answer.low, answer.freq)]
-        return cls(totals.tolist(), low.tolist(), freq.tolist(), gradient.tolist(), columns)
+        return cls(totals.tolist(), low.tolist(), freq.tolist(), every.tolist(), gradient.tolist(), columns)
 
 
 def written_out(model: ExactModel, hidden: CpuHidden, bias: Bias | None) -> NDArray[np.int64]:
@@ -101,6 +103,7 @@ def test_engines_agree(recipe: Recipe, n_rows: int, biased: bool, way: Way) -> N
     assert fast == reference
     freq = written_out(model, hidden, bias)
     assert reference.totals == freq.sum(1).tolist()
+    assert reference.every == freq.tolist()
     ids = random_ids(recipe, n_rows * 7, n_rows).reshape(n_rows, 7)
     rows, token = np.arange(n_rows), ids[:, 3]
     assert [line[3] for line in reference.freq] == freq[rows, token].tolist()

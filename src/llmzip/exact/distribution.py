@@ -67,6 +67,9 @@ class Distributions(Protocol):
     def look_up(self, ids: Ids) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
         """Where tokens (rows, C) lie in the rows' distributions: (low, freq)."""
 
+    def frequencies(self) -> NDArray[np.int64]:
+        """The frequencies of all tokens in the rows' distributions, (rows, V)."""
+
     def add_gradient(self, tokens: Ids, gradient: NDArray[np.int64], first_row: int = 0) -> None:
         """Add to `gradient` (V,) what came, tokens (rows,), less what was predicted.
 

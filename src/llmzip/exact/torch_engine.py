@@ -115,6 +115,12 @@ class TorchDistributions:
         low = torch.where(tokens > 0, self._ends.gather(1, (tokens - 1).clamp_min(0)), 0)
         return _unsigned(low), _unsigned(end - low)
 
+    def frequencies(self) -> NDArray[np.int64]:
+        """The frequencies of all tokens, (rows, V)."""
+        none = self._ends.new_zeros(len(self._ends), 1)
+        freq: NDArray[np.int64] = self._ends.diff(prepend=none).cpu().numpy()
+        return freq
+
     def add_gradient(self, tokens: Ids, gradient: NDArray[np.int64], first_row: int = 0) -> None:
         """Add to `gradient` (V,) what came, tokens (rows,), less what was predicted."""
         rows = slice(first_row, first_row + len(tokens))

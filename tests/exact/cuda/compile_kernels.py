@@ -82,6 +82,7 @@ def main() -> None:
         found = runner.step(lane, lane, lane, cache)
         found.find(np.zeros(1, dtype=np.uint64))
         found.look_up(np.zeros((1, 6), dtype=np.int64))
+        found.frequencies()
         found.add_gradient(lane, np.zeros(recipe.vocab_size, dtype=np.int64))
     print(json.dumps(compiled))
 

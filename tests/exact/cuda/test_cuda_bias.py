@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def hidden_states(recipe: Recipe, count: int) -> TensorHidden:
     return TensorHidden(q, torch.from_numpy(some.uniform(0.0001, 2.0, count).astype("f")))
 
 
-def asked(found: Distributions, recipe: Recipe, n_rows: int, columns: int) -> list[list[int]]:
+def asked(found: Distributions, recipe: Recipe, n_rows: int, columns: int) -> list[Any]:
     """All that is asked of distributions, as lists."""
     ids = random_ids(recipe, n_rows * columns, 1).astype(np.int64).reshape(n_rows, columns)
     ids[0, 0], ids[-1, -1] = recipe.vocab_size - 1, 0
@@ -45,8 +46,9 @@ def asked(found: Distributions, recipe: Recipe, n_rows: int, columns: int) -> li
     totals = found.totals()
     answer = found.find(totals - totals // np.uint64(3) - np.uint64(1))
     low, freq = found.look_up(ids)
+    every = found.frequencies()
     found.add_gradient(ids[:, 0], gradient)
-    answers = totals, answer.tokens, answer.low, answer.freq, low.ravel(), freq.ravel(), gradient
+    answers = totals, answer.tokens, answer.low, answer.freq, low.ravel(), freq.ravel(), gradient, every
     return [answer.tolist() for answer in answers]
 
 

@@ -30,7 +30,14 @@ MULTIPLYING = {
     "attend_step",
     "multiply",
 }
-HEAD = {"token_intervals", "block_sums", "find_tokens", "look_up", "subtract_probabilities"}
+HEAD = {
+    "token_intervals",
+    "block_sums",
+    "find_tokens",
+    "look_up",
+    "store_frequencies",
+    "subtract_probabilities",
+}
 ALL = DIVIDING | MULTIPLYING | HEAD
 
 Counts = dict[str, list[dict[str, int]]]

@@ -192,6 +192,12 @@ class CpuDistributions:
         head.look_up(self._weights, self._blocks, ids, low, freq)
         return low, freq
 
+    def frequencies(self) -> NDArray[np.int64]:
+        """The frequencies of all tokens, (rows, V)."""
+        freq = np.empty(self._weights.shape, dtype=np.int64)
+        head.frequencies(self._weights, freq)
+        return freq
+
     def add_gradient(self, tokens: Ids, gradient: NDArray[np.int64], first_row: int = 0) -> None:
         """Add to `gradient` (V,) what came, tokens (rows,), less what was predicted."""
         rows = slice(first_row, first_row + len(tokens))

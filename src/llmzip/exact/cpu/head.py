@@ -149,6 +149,15 @@ def look_up(weights: Any, blocks: Any, ids: Any, low: Any, freq: Any) -> None:
 
 
 @kernel
+def frequencies(weights: Any, freq: Any) -> None:
+    """The frequencies of weights (M, V), into int64 freq (M, V)."""
+    wide_vectors()
+    for row in range(weights.shape[0]):
+        for v in range(weights.shape[1]):
+            freq[row, v] = np.int64(rounded_far(weights[row, v] * FREQ_SCALE)) + np.int64(1)
+
+
+@kernel
 def add_gradient(weights: Any, blocks: Any, tokens: Any, gradient: Any) -> None:
     """Add to int64 gradient (V,) what came less what was predicted; see `bias.HeadBias`."""
     wide_vectors()

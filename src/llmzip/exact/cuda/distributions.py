@@ -20,6 +20,7 @@ from llmzip.exact.cuda.head import (
     block_sums,
     find_tokens,
     look_up,
+    store_frequencies,
     subtract_probabilities,
 )
 from llmzip.exact.cuda.launch import block_of, launch
@@ -109,6 +110,17 @@ class CudaDistributions:
             low, freq = to_host(found).astype(np.uint64).reshape(2, *ids.shape)
         return low, freq
 
+    def frequencies(self) -> NDArray[np.int64]:
+        """The frequencies of all tokens, (rows, V)."""
+        n_rows, n_blocks = self._n_rows, self._blocks.shape[1]
+        with torch.inference_mode():
+            shape = n_rows, self._constants["V"]
+            freq = torch.empty(shape, dtype=torch.int64, device=self._totals.device)
+            arguments = *self._arguments, self._tops, freq
+            launch(store_frequencies, (n_rows, n_blocks), *arguments, **self._constants)
+            found: NDArray[np.int64] = to_host(freq)
+        return found
+
     def add_gradient(
         self, tokens: NDArray[np.int64], gradient: NDArray[np.int64], first_row: int = 0
     ) -> None:
@@ -175,6 +187,10 @@ class JoinedDistributions:
         found = [part.look_up(own) for part, own in zip(self._parts, self._cut(ids), strict=True)]
         low, freq = (np.concatenate(column) for column in zip(*found, strict=True))
         return low, freq
+
+    def frequencies(self) -> NDArray[np.int64]:
+        """The frequencies of all tokens, (rows, V)."""
+        return np.concatenate([part.frequencies() for part in self._parts])
 
     def add_gradient(
         self, tokens: NDArray[np.int64], gradient: NDArray[np.int64], first_row: int = 0

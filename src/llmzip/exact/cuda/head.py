@@ -220,6 +220,30 @@ def look_up(
 
 
 @kernel
+def store_frequencies(
+    sums: tl.tensor,
+    scale: tl.tensor,
+    bias: tl.tensor,
+    bias_of: tl.tensor,
+    s_in: tl.tensor,
+    tops: tl.tensor,
+    found: tl.tensor,
+    V: tl.constexpr,
+    SUMS: tl.constexpr,
+    BIASED: tl.constexpr,
+    N_BLOCKS: tl.constexpr,
+    BLOCK: tl.constexpr,
+) -> None:
+    """The frequencies of all tokens, int64 (M, V): a program for each row and block of tokens."""
+    row, block = tl.program_id(0).to(tl.int64), tl.program_id(1)
+    s, line, top = tl.load(s_in + row), sums + row * SUMS, tl.load(tops + row)
+    bias += tl.load(bias_of + row) * V
+    token = block * BLOCK + tl.arange(0, BLOCK)
+    freq = frequencies(line, scale, bias, s, top, token, V, BIASED)
+    tl.store(found + row * V + token, freq, mask=token < V)
+
+
+@kernel
 def subtract_probabilities(
     sums: tl.tensor,
     scale: tl.tensor,
