@@ -82,7 +82,9 @@ class Asked:
         every = found.frequencies()
         found.add_gradient(ids[:, 2], gradient)
         columns = [x.tolist() for x in (answer.tokens, answer.low, answer.freq)]
-        return cls(totals.tolist(), low.tolist(), freq.tolist(), every.tolist(), gradient.tolist(), columns)
+        return cls(
+            totals.tolist(), low.tolist(), freq.tolist(), every.tolist(), gradient.tolist(), columns
+        )
 
 
 def written_out(model: ExactModel, hidden: CpuHidden, bias: Bias | None) -> NDArray[np.int64]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-N_LIKELIEST = 5
-"""How many tokens that might have come are told of each that did."""
+from llmzip.predict.told import N_LIKELIEST
+
+__all__ = ["N_LIKELIEST", "Chunk", "Comparison", "Explanation", "Tokens", "Unscored"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +22,7 @@ class Tokens:
     bits: float64, -log2 of the probability by which it is coded. model_bits: by the model alone.
     biased_bits: by the model with what it has learnt from this text, before the history is mixed
     in; the same as model_bits at levels that learn nothing, and bits then too.
-    ranks: int32, how many tokens were at least as likely, itself included: 1 is the likeliest.
+    ranks: int32, one more than how many tokens were likelier: 1 is the likeliest.
     likeliest: int32 (n, N_LIKELIEST), the likeliest first; -1 where the vocabulary has no more.
     probabilities: float64 (n, N_LIKELIEST), theirs.
     chunks: int32, which of the explanation's chunks it is coded in.

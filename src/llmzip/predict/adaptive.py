@@ -8,7 +8,7 @@ by token (see `adaptive_lanes`). Both see the same integers in the same order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from llmzip.adapt import SLICE_TOKENS, Learner, Rows
 from llmzip.exact.bias import HeadBias
-from llmzip.exact.distribution import Ids
+from llmzip.exact.distribution import Ids, TokenIntervals
 from llmzip.predict.protocol import Intervals, LearningGroup
 
 U64 = NDArray[np.uint64]
@@ -94,6 +94,8 @@ class Slice:
     """The rows of a slice, all chunks of a wave, chunk after chunk.
 
     wanted: (rows, 1 + candidates), of which the model is asked; low, freq, totals: what it says.
+    tell: wants to hear of some rows, once that is there, what the model alone says of their tokens,
+        and the frequencies of all tokens, int64 (rows, V).
     """
 
     own: NDArray[np.intp]  # which of the wave's tokens
@@ -104,6 +106,7 @@ class Slice:
     low: U64
     freq: U64
     totals: U64
+    tell: Callable[[slice, TokenIntervals, NDArray[np.int64]], None] | None = None
 
     @classmethod
     def of(

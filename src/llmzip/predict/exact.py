@@ -62,6 +62,7 @@ class ExactPredictor:
         self._bias = HeadBias(self.vocab_size, engine.head_bias)
         self._dictionary = dictionary
         self._primed: Primed | None = None
+        self._group: type[ExactGroup] = ExactGroup
 
     def lane_bytes(self, n_tokens: int | None = None) -> int:
         """Return about what memory a lane takes, beside the model, for a chunk of `n_tokens`."""
@@ -92,7 +93,7 @@ class ExactPredictor:
         else:
             self._primed = self._primed or self._prime(self._dictionary.astype(np.int64))
             adaptive, prefix = self._primed.begin(), self._primed.prefix
-        return ExactGroup(self._workers, self._window, self._n_together, adaptive, prefix)
+        return self._group(self._workers, self._window, self._n_together, adaptive, prefix)
 
     def _fresh(self) -> Adaptive:
         return Adaptive(self._bias)
@@ -127,6 +128,8 @@ def lanes_to_prefill(engine: Engine, n_positions: int) -> int:
 class ExactGroup(AdaptiveGroup):
     """Waves of chunks that learn from each other, whichever workers run the model."""
 
+    _wave: type[EncodedWave] = EncodedWave
+
     def __init__(
         self,
         workers: Workers,
@@ -154,7 +157,7 @@ class ExactGroup(AdaptiveGroup):
         """Return the intervals of the next waves of this and other groups of its predictor."""
         chunks = [chunk for _, own in waves for chunk in own]
         rows = RowStream(self._workers, self._window, chunks, self._n_together, self._prefix)
-        encoded = [EncodedWave(learnt_by(group), own) for group, own in waves]
+        encoded = [self._wave(learnt_by(group), own) for group, own in waves]
         encode_together(encoded, rows, self._workers, progress)
         return [list(wave.intervals()) for wave in encoded]
 

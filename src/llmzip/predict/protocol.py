@@ -17,6 +17,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from llmzip.predict.told import Told
+
 MAX_TOTAL = 1 << 48
 """The largest total that a predictor may give and the coder must accept."""
 
@@ -28,12 +30,14 @@ class Intervals:
     low, freq, total: uint64, shape (n_tokens,); low + freq <= total <= MAX_TOTAL, freq >= 1.
     bits: the model's cross-entropy over the chunk in bits, taken before the
         distribution is rounded to integers: what a perfect coder would need.
+    told: what else there is to tell of the tokens, by predictors that were asked for it.
     """
 
     low: NDArray[np.uint64]
     freq: NDArray[np.uint64]
     total: NDArray[np.uint64]
     bits: float
+    told: Told | None = None
 
 
 class LaneDecoder(Protocol):

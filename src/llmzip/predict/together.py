@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from llmzip.adapt import SLICE_TOKENS
 from llmzip.exact.bias import RowBias
-from llmzip.exact.distribution import AnyHidden, Engine
+from llmzip.exact.distribution import AnyHidden, Distributions, Engine, TokenIntervals
 from llmzip.forks import Threads
 from llmzip.predict.adaptive import EncodedWave, Slice
 from llmzip.predict.rows import RowStream
@@ -99,6 +99,7 @@ def _ask(
 ) -> list[Gradient]:
     """Fill in what the model says of a batch; return the gradient of each part."""
     own, biases = hidden.part(rows), _row_bias(slices, parts)
+    alone = _alone(slices, parts, own, engine)
     found = engine.distributions(own, biases)
     wanted = np.concatenate([slices[index].wanted[theirs] for index, theirs, _ in parts])
     totals, (low, freq) = found.totals(), found.look_up(wanted)
@@ -112,7 +113,27 @@ def _ask(
         )
         found.add_gradient(part.tokens[theirs], gradient, ours.start)
         gradients.append(gradient)
+    if alone is not None:
+        _tell(slices, parts, alone, found)
     return gradients
+
+
+def _alone(
+    slices: Sequence[Slice], parts: Sequence[Part], hidden: AnyHidden, engine: Engine
+) -> TokenIntervals | None:
+    """Return what the model, without what was learnt, says of a batch whose slices want to know."""
+    if slices[parts[0][0]].tell is None:
+        return None
+    return engine.intervals(hidden, np.concatenate([slices[i].tokens[own] for i, own, _ in parts]))
+
+
+def _tell(
+    slices: Sequence[Slice], parts: Sequence[Part], alone: TokenIntervals, found: Distributions
+) -> None:
+    freq = found.frequencies()
+    for index, theirs, ours in parts:
+        if (tell := slices[index].tell) is not None:
+            tell(theirs, alone.part(ours.start, ours.stop), freq[ours])
 
 
 def _batches(sizes: Sequence[int], most: int = BATCH_ROWS) -> Iterator[tuple[list[Part], slice]]:

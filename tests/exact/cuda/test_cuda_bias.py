@@ -48,7 +48,16 @@ def asked(found: Distributions, recipe: Recipe, n_rows: int, columns: int) -> li
     low, freq = found.look_up(ids)
     every = found.frequencies()
     found.add_gradient(ids[:, 0], gradient)
-    answers = totals, answer.tokens, answer.low, answer.freq, low.ravel(), freq.ravel(), gradient, every
+    answers = (
+        totals,
+        answer.tokens,
+        answer.low,
+        answer.freq,
+        low.ravel(),
+        freq.ravel(),
+        gradient,
+        every,
+    )
     return [answer.tolist() for answer in answers]
 
 

@@ -113,11 +113,12 @@ class CudaDistributions:
     def frequencies(self) -> NDArray[np.int64]:
         """The frequencies of all tokens, (rows, V)."""
         n_rows, n_blocks = self._n_rows, self._blocks.shape[1]
+        constants = self._but_blocks()
         with torch.inference_mode():
             shape = n_rows, self._constants["V"]
             freq = torch.empty(shape, dtype=torch.int64, device=self._totals.device)
             arguments = *self._arguments, self._tops, freq
-            launch(store_frequencies, (n_rows, n_blocks), *arguments, **self._constants)
+            launch(store_frequencies, (n_rows, n_blocks), *arguments, **constants)
             found: NDArray[np.int64] = to_host(freq)
         return found
 
@@ -145,7 +146,7 @@ class CudaDistributions:
         ends = np.append(firsts, len(of))
         places = np.array([room.place(int(number)) for number in of[firsts]], dtype=np.int64)
         sums, scale, bias, bias_of, s = self._arguments
-        constants = {k: v for k, v in self._constants.items() if k != "N_BLOCKS"}
+        constants = self._but_blocks()
         with torch.inference_mode():
             totals = self._totals[rows].to(torch.float64)
             units = torch.full_like(totals, 2.0 ** (GRADIENT_BITS + FREQ_BITS)) / totals
@@ -165,6 +166,10 @@ class CudaDistributions:
                 **constants,
             )
             room.count(np.repeat(places, np.diff(ends)), tokens)
+
+    def _but_blocks(self) -> dict[str, int]:
+        """What kernels are told that do without the sums by blocks."""
+        return {name: value for name, value in self._constants.items() if name != "N_BLOCKS"}
 
 
 class JoinedDistributions:

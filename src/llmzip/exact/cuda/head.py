@@ -231,7 +231,6 @@ def store_frequencies(
     V: tl.constexpr,
     SUMS: tl.constexpr,
     BIASED: tl.constexpr,
-    N_BLOCKS: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
     """The frequencies of all tokens, int64 (M, V): a program for each row and block of tokens."""
