@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from llmzip.arguments import level_number, require_sink, require_source
+from llmzip.buffers import as_bytes
 from llmzip.errors import LlmzipError, UsageError
 from llmzip.keeper import HowToRun, ModelKeeper, dictionary_bytes, numbered, require_positive
 from llmzip.models.catalog import DEFAULT_MODEL
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from llmzip.codec.parts import EncodedPart
     from llmzip.codec.push import PushEncoder
     from llmzip.codec.score import Score
+    from llmzip.explain.explanation import Explanation
     from llmzip.layout.planned import Repeat
     from llmzip.predict import OpenedPredictor
 
@@ -72,6 +75,7 @@ class Compressor(ModelKeeper):
     ) -> None:
         super().__init__()
         require_positive(threads=threads, batch=batch)
+        self._level_number = level_number(level)
         self._level = _level(level, chunk_tokens, exact)
         if independent:
             self._level = self._level.independent()
@@ -193,6 +197,33 @@ class Compressor(ModelKeeper):
         def work() -> Score:
             level, copies = self._marked_level(), self._finding_copies(source)
             return score_stream(source, self._open, level, progress or unseen, copies)
+
+        return self._kept.call(work)
+
+    def explain(
+        self,
+        data: ReadableBuffer,
+        name: str = "",
+        progress: Progress | None = None,
+        sizes: Mapping[str, int] | None = None,
+    ) -> Explanation:
+        """Return what compress() makes of `data`, and what the model says of every token of it.
+
+        name, sizes (by other compressors): what the explanation is to say beside it. progress: as
+        for compress. Raises as compress does, and UsageError for floating point.
+        """
+        from llmzip.codec import unseen
+        from llmzip.explain.explaining import Explaining, Subject
+
+        if not self._exact:
+            raise UsageError("what is explained is exact: leave out exact=False")
+        text = bytes(as_bytes(data))
+        subject = Subject(name, text, self._level_number, sizes or {})
+
+        def work() -> Explanation:
+            copies = self._finding_copies(io.BytesIO(text))
+            explaining = Explaining(self._open, self._marked_level())
+            return explaining.explain(subject, progress or unseen, copies, self._record())
 
         return self._kept.call(work)
 

@@ -24,12 +24,13 @@ from llmzip.codec.groups import (
     PreparedRun,
     no_copies,
 )
-from llmzip.codec.learning import learn_group
+from llmzip.codec.learning import Predicted, learn_group
 from llmzip.codec.levels import Level, plain
 from llmzip.codec.model import OpenedModel, OpenToEncode, Progress, Tokenizer, unseen
 from llmzip.codec.stats import Stats, way_noted
 from llmzip.codec.unaided import Unaided
 from llmzip.codec.wanted import FrozenChunks, LearningWave, LearningWaves, ToCode, side_by_side
+from llmzip.codec.witness import Witness
 from llmzip.container import (
     DEFAULT_OPTIONS,
     Chunk,
@@ -93,10 +94,14 @@ class GroupEncoder:
         progress: Progress = unseen,
         threads: Preparation | None = None,
         find_copies: FindCopies = no_copies,
+        witness: Witness | None = None,
+        any_text: bool = False,
     ) -> None:
-        """`threads`: to prepare groups with, if not some of its own."""
+        """`threads`: to prepare groups with, if not some of its own. any_text: see Groups."""
         self._threads = threads
         self._find_copies = find_copies
+        self._witness = witness or Witness()
+        self._any_text = any_text
         self._writer = writer
         self._open_model = open_model
         self._level = level
@@ -133,7 +138,8 @@ class GroupEncoder:
 
     def _groups(self, source: Readable) -> Groups:
         n_bytes = self._level.group_bytes
-        return Groups(source, self._tokenizer, n_bytes, self._threads, self._find_copies)
+        how = self._threads, self._find_copies
+        return Groups(source, self._tokenizer, n_bytes, *how, any_text=self._any_text)
 
     def finish(self) -> Stats:
         """End the member; return what was counted, but for the time."""
@@ -153,7 +159,7 @@ class GroupEncoder:
             chunks: list[Chunk] = []
             n_done, bits = self._stats.n_bytes, 0.0
             for run in group.runs:
-                best = self._best_of_run(run, n_done, intervals)
+                best = self._best_of_run(group, run, n_done, intervals)
                 chunks += best.chunks
                 bits += best.bits
                 n_done += len(run.data)
@@ -207,6 +213,7 @@ class GroupEncoder:
         predictor = self._opened().predictor
         report = partial(self._report, group)
         predicted = yield from learn_group(runs, predictor, self._level, report)
+        self._witness.predicted(group, predicted)
         return {run: coded_pieces(one.pieces, one.intervals) for run, one in predicted.items()}
 
     def _report(self, group: PreparedGroup, n_bytes: int) -> None:
@@ -224,6 +231,7 @@ class GroupEncoder:
         if group.unaided is not None:
             coded = self._smaller(coded, group.data, group.unaided)
         coded.write(self._writer, self._level)
+        self._witness.written(group, coded)
         self._count(group, coded, bits)
         self._stats.n_bytes += len(group.data)
         self._under_way.pop(group, None)
@@ -247,7 +255,9 @@ class GroupEncoder:
         if coded.has_layout:
             self._stats.count_layout(group.supplied)
 
-    def _best_of_run(self, run: PreparedRun, n_done: int, intervals: Iterator[Intervals]) -> Coded:
+    def _best_of_run(
+        self, group: PreparedGroup, run: PreparedRun, n_done: int, intervals: Iterator[Intervals]
+    ) -> Coded:
         """Return the chunks of `run` by the model, or one classical chunk if that is smaller."""
         if run.tokens is None:
             return Coded([run.unaided.result()], 0.0)
@@ -257,6 +267,7 @@ class GroupEncoder:
             found.append(one)
             n_done += len(piece.data)
             self._progress(n_done)
+        self._witness.predicted(group, {run: Predicted(pieces, found)})
         coded = coded_pieces(pieces, found)
         if not self._is_model_best(run, coded.chunks):
             return Coded([run.unaided.result()], 0.0)

@@ -6,12 +6,9 @@ its text whether or not a classical codec would make less of it, and however sho
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
-from itertools import accumulate
 from typing import BinaryIO
 
 import numpy as np
@@ -19,17 +16,14 @@ import numpy as np
 from llmzip.codec.ahead import read_ahead
 from llmzip.codec.encode import N_AHEAD_GROUPS
 from llmzip.codec.groups import FindCopies, Groups, PreparedGroup, PreparedRun, no_copies
-from llmzip.codec.layouts import program_of
 from llmzip.codec.learning import Predicted, learn_group, next_predicted
 from llmzip.codec.levels import Level
 from llmzip.codec.model import OpenedModel, OpenToEncode, Progress, Tokenizer, unseen
-from llmzip.codec.places import n_characters, token_places
-from llmzip.codec.score import Offsets, Score
+from llmzip.codec.placed import PlacedGroup
+from llmzip.codec.places import n_characters
+from llmzip.codec.score import Score
 from llmzip.codec.wanted import FrozenChunks, LearningWave, LearningWaves, ToCode, side_by_side
 from llmzip.coder.cost import ideal_bits
-from llmzip.layout.program import unpack_layout
-from llmzip.layout.text import Text
-from llmzip.layout.weave import Placing, placings
 from llmzip.predict.protocol import Intervals
 
 
@@ -119,8 +113,7 @@ class GroupScorer:
 
     def _add(self, group: PreparedGroup, predicted: Mapping[PreparedRun, Predicted]) -> None:
         """Count a group of which the model has said all."""
-        scored = _ScoredGroup(group, predicted, self._n_bytes)
-        self.scores.append(scored.score(self._model))
+        self.scores.append(_score(PlacedGroup(group, predicted, self._n_bytes), self._model))
         self._n_bytes += len(group.data)
         self._under_way.pop(group, None)
         self._progress(self._n_bytes + sum(self._under_way.values()))
@@ -140,91 +133,36 @@ class GroupScorer:
         return self._opened().tokenizer
 
 
-@dataclass(frozen=True)
-class _ScoredGroup:
-    """A group of a text, what the model has said of its runs, and where it begins."""
-
-    group: PreparedGroup
-    predicted: Mapping[PreparedRun, Predicted]
-    start: int
-
-    def score(self, model: OpenedModel | None) -> Score:
-        """Return its score; `model` is what has said it, if anything had to."""
-        placed = self._placings()
-        unscored = self._unscored(placed)
-        n_other_bytes = sum(self._other_payloads())
-        if not self.predicted:
-            return Score(
-                unscored=unscored, n_bytes=len(self.group.data), n_other_bytes=n_other_bytes
-            )
-        assert model is not None
-        offsets = _moved(self._content_offsets(model.tokenizer), placed)
-        order = np.argsort(offsets, kind="stable")
-        pieces = [piece for one in self.predicted.values() for piece in one.pieces]
-        found = [own for one in self.predicted.values() for own in one.intervals]
-        bits = ideal_bits(
-            np.concatenate([own.freq for own in found]),
-            np.concatenate([own.total for own in found]),
-        )
-        return Score(
-            np.concatenate([piece.ids for piece in pieces])[order],
-            offsets[order],
-            bits[order],
-            unscored,
-            len(self.group.data),
-            sum(n_characters(model.tokenizer, one.pieces) for one in self.predicted.values()),
-            n_other_bytes,
-            model.ref,
-        )
-
-    def _run_starts(self) -> list[int]:
-        """Return where each run begins in the group's content."""
-        return list(accumulate((len(run.data) for run in self.group.runs[:-1]), initial=0))
-
-    def _placings(self) -> list[Placing]:
-        """Return where the runs stand in the group's text."""
-        group = self.group
-        if group.layout is not None:
-            layout = unpack_layout(program_of(group.layout.result()))
-            return placings(layout, Text(group.content), len(group.data), self.start)
-        runs = zip(self._run_starts(), group.runs, strict=True)
-        return [Placing(start, start, len(run.data)) for start, run in runs]
-
-    def _unscored(self, placed: list[Placing]) -> Offsets:
-        """Return the stretches of the text of which the model has said nothing."""
-        starts = self._run_starts()
-        is_unscored = np.ones(len(self.group.data) + 2, dtype=bool)
-        is_unscored[[0, -1]] = False
-        for one in placed:
-            run = self.group.runs[bisect_right(starts, one.start) - 1]
-            if run in self.predicted:
-                is_unscored[1 + one.at : 1 + one.at + one.n_bytes] = False
-        return np.flatnonzero(is_unscored[1:] != is_unscored[:-1]).reshape(-1, 2)
-
-    def _content_offsets(self, tokenizer: Tokenizer) -> Offsets:
-        """Return where in the content tokens begin, in the order in which they were predicted."""
-        offsets = []
-        for start, run in zip(self._run_starts(), self.group.runs, strict=True):
-            for piece in self.predicted[run].pieces if run in self.predicted else ():
-                offsets.append(start + token_places(tokenizer, piece))
-                start += len(piece.data)
-        return np.concatenate(offsets)
-
-    def _other_payloads(self) -> Iterator[int]:
-        """Yield how many bytes a file holds for each thing that is no token."""
-        if self.group.layout is not None:
-            yield len(self.group.layout.result().payload)
-        for run in self.group.runs:
-            if run in self.predicted:
-                yield from (len(piece.spelling.packed()) for piece in self.predicted[run].pieces)
-            else:
-                yield len(run.unaided.result().payload)
+def _score(placed: PlacedGroup, model: OpenedModel | None) -> Score:
+    """Return the score of a group; `model` is what has said it, if anything had to."""
+    n_bytes, n_other_bytes = len(placed.group.data), sum(_other_payloads(placed))
+    if not placed.predicted:
+        return Score(unscored=placed.unscored(), n_bytes=n_bytes, n_other_bytes=n_other_bytes)
+    assert model is not None
+    offsets, order = placed.offsets(model.tokenizer)
+    found = [own for one in placed.predicted.values() for own in one.intervals]
+    bits = ideal_bits(
+        np.concatenate([own.freq for own in found]), np.concatenate([own.total for own in found])
+    )
+    return Score(
+        placed.ids()[order],
+        offsets[order],
+        bits[order],
+        placed.unscored(),
+        n_bytes,
+        sum(n_characters(model.tokenizer, one.pieces) for one in placed.predicted.values()),
+        n_other_bytes,
+        model.ref,
+    )
 
 
-def _moved(offsets: Offsets, placed: list[Placing]) -> Offsets:
-    """Return where in the text stands what stands at `offsets` of the content."""
-    by_content = sorted(placed, key=lambda one: one.start)
-    starts = np.array([one.start for one in by_content], dtype=np.int64)
-    places = np.array([one.at for one in by_content], dtype=np.int64)
-    which = np.searchsorted(starts, offsets, side="right") - 1
-    return places[which] + offsets - starts[which]
+def _other_payloads(placed: PlacedGroup) -> Iterator[int]:
+    """Yield how many bytes a file holds for each thing that is no token."""
+    group, predicted = placed.group, placed.predicted
+    if group.layout is not None:
+        yield len(group.layout.result().payload)
+    for run in group.runs:
+        if run in predicted:
+            yield from (len(piece.spelling.packed()) for piece in predicted[run].pieces)
+        else:
+            yield len(run.unaided.result().payload)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,10 +39,23 @@ class Tokens:
     probabilities: NDArray[np.float64]
     chunks: NDArray[np.int32]
 
+    @classmethod
+    def joined(cls, parts: Sequence[Tokens]) -> Tokens:
+        """Return the tokens of all `parts` (at least one), one after the other."""
+        return cls(*(np.concatenate(column) for column in zip(*map(_columns, parts), strict=True)))
+
+    def picked(self, places: NDArray[np.intp]) -> Tokens:
+        """Return the tokens at `places`."""
+        return Tokens(*(column[places] for column in _columns(self)))
+
+
+def _columns(tokens: Tokens) -> list[NDArray[Any]]:
+    return [getattr(tokens, one.name) for one in fields(tokens)]
+
 
 @dataclass(frozen=True)
 class Chunk:
-    """A chunk of the file. codec: as `llmzip list -v` calls it. n_tokens: 0 without the model."""
+    """A chunk of the file. codec: in words. n_tokens: 0 where it is not coded by the model."""
 
     codec: str
     n_bytes: int
@@ -91,6 +105,12 @@ class Explanation:
     def total_bits(self) -> float:
         """The bits of all tokens."""
         return math.fsum(self.tokens.bits)
+
+    @property
+    def coded_bits(self) -> float:
+        """The bits of those that are coded so: what the payloads come to."""
+        is_coded = np.array([chunk.n_tokens > 0 for chunk in self.chunks], dtype=np.bool_)
+        return math.fsum(self.tokens.bits[is_coded[self.tokens.chunks]])
 
     @property
     def n_scored_bytes(self) -> int:
