@@ -34,10 +34,11 @@ from llmzip.version import __version__
 
 TYPE_CHECKING = False  # that of typing, whose import would be the longest part of this one
 if TYPE_CHECKING:
-    from llmzip.api import compress, decompress, sample, score, unsample
+    from llmzip.api import compress, decompress, explain, sample, score, unsample
     from llmzip.codec.score import Score
     from llmzip.compressor import Compressor
     from llmzip.decompressor import Decompressor
+    from llmzip.explain.explanation import Explanation
     from llmzip.file import LlmzFile, open
     from llmzip.incremental import LlmzCompressor, LlmzDecompressor
     from llmzip.looking import inspect, is_llmz
@@ -49,6 +50,7 @@ __all__ = [
     "Decompressor",
     "DeviceError",
     "DictionaryError",
+    "Explanation",
     "FingerprintError",
     "FormatError",
     "LimitError",
@@ -73,6 +75,7 @@ __all__ = [
     "__version__",
     "compress",
     "decompress",
+    "explain",
     "inspect",
     "is_llmz",
     "open",
@@ -82,10 +85,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "api": ("compress", "decompress", "sample", "score", "unsample"),
+    "api": ("compress", "decompress", "explain", "sample", "score", "unsample"),
     "codec.score": ("Score",),
     "compressor": ("Compressor",),
     "decompressor": ("Decompressor",),
+    "explain.explanation": ("Explanation",),
     "file": ("LlmzFile", "open"),
     "incremental": ("LlmzCompressor", "LlmzDecompressor"),
     "looking": ("inspect", "is_llmz"),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
     from llmzip.codec.score import Score
+    from llmzip.explain.explanation import Explanation
 
 
 def compress(
@@ -125,6 +126,33 @@ def score(
         dictionary=dictionary,
     )
     return compressor.score(source)
+
+
+def explain(
+    text: str | ReadableBuffer,
+    level: int = DEFAULT_LEVEL,
+    *,
+    model: str = DEFAULT_MODEL,
+    device: str = "auto",
+    threads: int | None = None,
+    batch: int | None = None,
+    dictionary: ReadableBuffer | None = None,
+) -> Explanation:
+    """Return what compress() makes of `text`, and what the model says of every token of it.
+
+    The arguments, and what is raised, are those of score(). Compressor.explain() keeps the model
+    open.
+    """
+    source = text.encode() if isinstance(text, str) else text
+    compressor = Compressor(
+        model=model,
+        device=device,
+        threads=threads,
+        batch=batch,
+        level=level,
+        dictionary=dictionary,
+    )
+    return compressor.explain(source)
 
 
 def sample(

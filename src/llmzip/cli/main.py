@@ -20,6 +20,7 @@ from llmzip.cli.cat import cat
 from llmzip.cli.compress import compress
 from llmzip.cli.decompress import decompress
 from llmzip.cli.doctor import doctor
+from llmzip.cli.explain import explain
 from llmzip.cli.files import ReaderGoneError
 from llmzip.cli.grammar import VARIABLE, read
 from llmzip.cli.list import list_files
@@ -61,7 +62,7 @@ def llmzip() -> None:
 
 for _command in (compress, decompress, test, list_files, cat):
     llmzip.add_command(_command)
-for _command in (score, sample, unsample, models, doctor):
+for _command in (score, explain, sample, unsample, models, doctor):
     llmzip.add_command(_command)
 
 

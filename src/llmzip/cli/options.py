@@ -24,12 +24,13 @@ _COMPRESS, _DECOMPRESS, _LIST = ("compress",), ("decompress",), ("list",)
 _DOCTOR = ("doctor",)
 _WRITING = ("compress", "decompress")
 _TELLING = ("compress", "decompress", "test")
-_CAT, _SCORE, _PREDICTING = ("cat",), ("score",), ("compress", "score")
+_CAT, _SCORE, _EXPLAIN = ("cat",), ("score",), ("explain",)
+_PREDICTING = ("compress", "score", "explain")
 _DECODING = ("decompress", "test", "cat")
 _SEARCHING = ("compress", "decompress", "test", "list", "score")
 _ALL = ("compress", "decompress", "test", "cat")
 _SAMPLE, _SAMPLING = ("sample",), ("sample", "unsample")
-_RUNNING = (*_ALL, *_SAMPLING, "score")
+_RUNNING = (*_ALL, *_SAMPLING, "score", "explain")
 
 
 class Option(click.Option):
@@ -119,7 +120,7 @@ OPTIONS = (
         help="The same, with names that end in a NUL (find -print0).",
     ),
     Option(
-        _WRITING, "-o", "--output", type=OutputName(), metavar="FILE",
+        (*_WRITING, *_EXPLAIN), "-o", "--output", type=OutputName(), metavar="FILE",
         common=True,
         help="Write here; - is standard output. A folder, or a name with a slash at its end, is "
         "written into as with --output-dir.",
@@ -130,7 +131,7 @@ OPTIONS = (
         help="Write into this folder. What lies in folders (-r) keeps its place below them.",
     ),
     Option(
-        _WRITING, "-c", "--stdout", "--to-stdout", "to_stdout", is_flag=True,
+        (*_WRITING, *_EXPLAIN), "-c", "--stdout", "--to-stdout", "to_stdout", is_flag=True,
         common=True,
         help="Write to standard output.",
     ),
@@ -140,7 +141,7 @@ OPTIONS = (
         help="What compressing adds to names, and decompressing takes off.",
     ),
     Option(
-        _WRITING, "-f", "--force", is_flag=True, harmless=True,
+        (*_WRITING, *_EXPLAIN), "-f", "--force", is_flag=True, harmless=True,
         common=True,
         help="Replace an output file that is there. Write compressed data to a terminal, too.",
     ),
@@ -180,7 +181,7 @@ OPTIONS = (
         help="Where the model is, if not where the file says. Its fingerprint must fit.",
     ),
     Option(
-        _SCORE, "-m", "--model", "models", multiple=True, metavar="MODEL",
+        (*_SCORE, *_EXPLAIN), "-m", "--model", "models", multiple=True, metavar="MODEL",
         help="The model, as for compressing; several times for several of them, side by side.",
     ),
     Option(
@@ -310,6 +311,17 @@ OPTIONS = (
         ("list", "score"), "--json", "wants_json", is_flag=True,
         help="As JSON: an array, an object a file.",
     ),
+    Option(
+        _EXPLAIN, "--json", "wants_json", is_flag=True, help="As JSON: an object, all figures."
+    ),
+    Option(
+        _EXPLAIN, "--term", "in_terminal", is_flag=True, help="In the terminal, with its colours."
+    ),
+    Option(
+        _EXPLAIN, "--svg", type=FileName(), metavar="FILE",
+        help="Draw how many bits bytes take along the file, as SVG; without --output no page.",
+    ),
+    Option(_EXPLAIN, "--png", type=FileName(), metavar="FILE", help="The same as PNG."),
     Option(_SCORE, "--csv", "wants_csv", is_flag=True, help="As CSV, with the names of columns."),
     Option(
         _DOCTOR, "--json", "wants_json", is_flag=True,

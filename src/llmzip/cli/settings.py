@@ -63,6 +63,9 @@ class Settings:
     line_range: LineRange | None = None
     per_line: bool = False
     wants_json: bool = False
+    in_terminal: bool = False
+    svg: Path | None = None
+    png: Path | None = None
     prompt: str = ""
     seed: int = 0
     temperature: str = "1"

@@ -102,6 +102,11 @@ class Explanation:
     sizes: Mapping[str, int]
 
     @property
+    def n_tokens(self) -> int:
+        """How many tokens the model has predicted."""
+        return len(self.spelt)
+
+    @property
     def total_bits(self) -> float:
         """The bits of all tokens."""
         return math.fsum(self.tokens.bits)
