@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from llmzip.codec.score import Score
     from llmzip.compressor import Compressor
     from llmzip.decompressor import Decompressor
-    from llmzip.explain.explanation import Explanation
+    from llmzip.explaining.explanation import Explanation
     from llmzip.file import LlmzFile, open
     from llmzip.incremental import LlmzCompressor, LlmzDecompressor
     from llmzip.looking import inspect, is_llmz
@@ -89,7 +89,7 @@ _HOMES = {
     "codec.score": ("Score",),
     "compressor": ("Compressor",),
     "decompressor": ("Decompressor",),
-    "explain.explanation": ("Explanation",),
+    "explaining.explanation": ("Explanation",),
     "file": ("LlmzFile", "open"),
     "incremental": ("LlmzCompressor", "LlmzDecompressor"),
     "looking": ("inspect", "is_llmz"),

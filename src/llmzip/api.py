@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
     from llmzip.codec.score import Score
-    from llmzip.explain.explanation import Explanation
+    from llmzip.explaining.explanation import Explanation
 
 
 def compress(

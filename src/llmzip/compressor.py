@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from llmzip.codec.parts import EncodedPart
     from llmzip.codec.push import PushEncoder
     from llmzip.codec.score import Score
-    from llmzip.explain.explanation import Explanation
+    from llmzip.explaining.explanation import Explanation
     from llmzip.layout.planned import Repeat
     from llmzip.predict import OpenedPredictor
 
@@ -213,7 +213,7 @@ class Compressor(ModelKeeper):
         for compress. Raises as compress does, and UsageError for floating point.
         """
         from llmzip.codec import unseen
-        from llmzip.explain.explaining import Explaining, Subject
+        from llmzip.explaining.explainer import Explainer, Subject
 
         if not self._exact:
             raise UsageError("what is explained is exact: leave out exact=False")
@@ -222,8 +222,8 @@ class Compressor(ModelKeeper):
 
         def work() -> Explanation:
             copies = self._finding_copies(io.BytesIO(text))
-            explaining = Explaining(self._open, self._marked_level())
-            return explaining.explain(subject, progress or unseen, copies, self._record())
+            explainer = Explainer(self._open, self._marked_level())
+            return explainer.explain(subject, progress or unseen, copies, self._record())
 
         return self._kept.call(work)
 

@@ -5,6 +5,7 @@ And pipes of which one end breaks.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -18,8 +19,10 @@ import pytest
 from cli_runner import environment, succeeds
 
 import llmzip
+from llmzip.cli.main import llmzip as program
 
 PAGE = Path(__file__).parents[2] / "docs" / "RECIPES.md"
+TUTORIAL = PAGE.with_name("TUTORIAL.md")
 RECIPES = dict(
     re.findall(
         r"^## (.*?)\n.*?^```sh\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE
@@ -187,6 +190,19 @@ def test_a_reader_that_goes_away_ends_it_quietly(folder: Path) -> None:
     script = "cat /dev/urandom | llmzip -1 | head -c 100000 | wc -c; echo done"
     result = shell(script, folder)
     assert (result.stdout.split(), result.stderr) == ([b"100000", b"done"], b"")
+
+
+def test_the_tutorial_goes_from_a_text_to_all_commands(folder: Path) -> None:
+    steps = re.findall(r"^```sh\n(.*?)^```", TUTORIAL.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    result = shell("".join(steps), folder)
+    assert (result.returncode, result.stderr) == (0, b"")
+    pages = [path.read_text("utf-8") for path in sorted(folder.glob("*.html"))]
+    assert len(pages) == 3
+    assert all(page.startswith("<!DOCTYPE html>") for page in pages)
+    (figures,) = json.loads((folder / "jabberwocky.json").read_text("utf-8"))
+    assert figures["bytes"] == (folder / "jabberwocky.txt").stat().st_size == 410
+    named = {word for step in steps for word in re.findall(r"llmzip ([a-z]+)", step)}
+    assert named >= program.commands.keys() - {"compress", "decompress", "test", "list", "models"}
 
 
 SHOWN = re.findall(

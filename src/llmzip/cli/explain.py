@@ -21,7 +21,7 @@ from llmzip.cli.subjects import Asked, Text, asked, text_of
 from llmzip.cli.views import views
 
 if TYPE_CHECKING:
-    from llmzip.explain.explanation import Comparison, Explanation
+    from llmzip.explaining.explanation import Comparison, Explanation
 
 
 @verb("explain")
@@ -63,7 +63,7 @@ def _explained(
 
 
 def _explain(one: Asked, text: Text, progress: Progress, messages: Messages) -> Explanation:
-    from llmzip.explain.sizes import sizes_of
+    from llmzip.explaining.sizes import sizes_of
 
     name, sizes = one_line(str(one.path)), sizes_of(text.data)
     with text.compressor(one.model) as compressor:
@@ -80,7 +80,7 @@ def _compared(explained: Sequence[Explanation]) -> Comparison | None:
     """Return what becomes of two explanations; None for a lone one."""
     if len(explained) == 1:
         return None
-    from llmzip.explain.comparing import compared
+    from llmzip.explaining.comparing import compared
 
     first, second = explained
     return compared(first, second)

@@ -14,7 +14,7 @@ from llmzip.cli.settings import Settings
 from llmzip.errors import UsageError
 
 if TYPE_CHECKING:
-    from llmzip.explain.explanation import Comparison, Explanation
+    from llmzip.explaining.explanation import Comparison, Explanation
 
 PAGE_SUFFIX = ".html"
 
@@ -68,30 +68,30 @@ def _page_output(settings: Settings) -> Output:
 
 
 def _page(explanation: Explanation, comparison: Comparison | None) -> bytes:
-    from llmzip.explain.page import page
+    from llmzip.explaining.page import page
 
     return page(explanation, comparison).encode()
 
 
 def _json(explanation: Explanation, comparison: Comparison | None) -> bytes:
-    from llmzip.explain.figures import figures
+    from llmzip.explaining.figures import figures
 
     return (json.dumps(figures(explanation, comparison), indent=1) + "\n").encode()
 
 
 def _terminal(explanation: Explanation, comparison: Comparison | None) -> bytes:
-    from llmzip.explain.terminal import rendered
+    from llmzip.explaining.terminal import rendered
 
     return "".join(rendered(explanation, comparison)).encode()
 
 
 def _svg(explanation: Explanation, comparison: Comparison | None) -> bytes:
-    from llmzip.explain.curve import curve_svg
+    from llmzip.explaining.curve import curve_svg
 
     return curve_svg(explanation, comparison).encode()
 
 
 def _png(explanation: Explanation, comparison: Comparison | None) -> bytes:
-    from llmzip.explain.curve import curve_png
+    from llmzip.explaining.curve import curve_png
 
     return curve_png(explanation, comparison)

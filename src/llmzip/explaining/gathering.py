@@ -17,8 +17,8 @@ from llmzip.codec.witness import Witness
 from llmzip.coder.cost import ideal_bits
 from llmzip.container import Chunk as CodedChunk
 from llmzip.container import Kind
-from llmzip.explain.explanation import Chunk, Tokens, Unscored
-from llmzip.explain.spelt import spelt
+from llmzip.explaining.explanation import Chunk, Tokens, Unscored
+from llmzip.explaining.spelt import spelt
 from llmzip.predict.told import Told
 
 _CODECS = {

@@ -12,9 +12,9 @@ from llmzip.codec.levels import Level
 from llmzip.codec.model import Progress
 from llmzip.codec.weaving import MIN_MODEL_BYTES
 from llmzip.container import Reference, Writer
-from llmzip.explain.explanation import Explanation, Tokens
-from llmzip.explain.gathering import GatheredGroup, Gatherer, no_tokens
-from llmzip.explain.spelt import vocabulary
+from llmzip.explaining.explanation import Explanation, Tokens
+from llmzip.explaining.gathering import GatheredGroup, Gatherer, no_tokens
+from llmzip.explaining.spelt import vocabulary
 from llmzip.predict import OpenedPredictor
 from llmzip.predict.exact import ExactPredictor
 from llmzip.predict.explained import ExplainingPredictor
@@ -33,7 +33,7 @@ class Subject:
     sizes: Mapping[str, int]
 
 
-class Explaining:
+class Explainer:
     """Explains texts with a model that is opened when the first of them is met."""
 
     def __init__(self, open_model: Callable[[], OpenedPredictor], level: Level) -> None:

@@ -12,7 +12,7 @@ import llmzip
 from llmzip.codec import groups
 from llmzip.codec.encode import GroupEncoder
 from llmzip.container import Chunk
-from llmzip.explain.explanation import Explanation
+from llmzip.explaining.explanation import Explanation
 from llmzip.predict.told import N_LIKELIEST
 from tiny_files import Tiny
 
