@@ -10,7 +10,7 @@ from llmzip.explaining.explanation import Chunk, Explanation, Tokens, Unscored
 from llmzip.predict.told import N_LIKELIEST
 
 HOSTILE = (
-    "</script><img src=x onerror=alert(1)> & \"quoted\"\n"
+    '</script><img src=x onerror=alert(1)> & "quoted"\n'
     "\x1b[31mred\x1b[0m \x00 \x07 \x7f \x9b lone\rreturn\u202eturned\u202c\ufeff\n"
     "\ttab\t\tand \U0001f600 e\u0301 \u4f60\u597d, \u4e16\u754c \u05e9\u05dc\u05d5\u05dd\n"
     + "no end " * 3
