@@ -9,8 +9,9 @@ does not make all others pale, nor does a text without surprises glare. A differ
 
     sign(d) * round(N_SIDES * min(1, log2(1 + |d|) / log2(1 + ceiling)))
 
-with the ceiling of the differences' sizes: -N_SIDES to N_SIDES. Both palettes rise or fall evenly
-in lightness (ColorBrewer's YlOrBr and PuOr), so those who confuse hues can read them.
+with the ceiling of the differences' sizes: -N_SIDES to N_SIDES. The palettes, after
+ColorBrewer's YlOrBr and PuOr, go steadily from light to dark or back, those of differences from
+their middle to either side, orange and purple: those who confuse hues can read them.
 """
 
 from __future__ import annotations
