@@ -28,6 +28,7 @@ from llmzip.models import DEFAULT_MODEL, HOME_VARIABLE, locate
 from llmzip.models.prepared import prepared_path
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
     from transformers import PretrainedConfig
 
     from tiny_files import Tiny
@@ -331,3 +332,25 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.line(f"way {way}: {ran[way]} tests ran")
     for way in sorted(skipped.keys() - ran.keys()):
         terminalreporter.line(f"way {way}: NOT tested, {skipped[way]}")
+
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+NOTHING_BY_ITSELF = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A real browser, without what browsers do by themselves."""
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium or Chrome")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=[*NOTHING_BY_ITSELF])
+        yield launched
+        launched.close()

@@ -8,6 +8,7 @@ complete -c llmzip -n __fish_use_subcommand -a test -d 'Decompress each FILE.llm
 complete -c llmzip -n __fish_use_subcommand -a list -d 'Show sizes and model of each FILE.llmz'
 complete -c llmzip -n __fish_use_subcommand -a cat -d 'Write the text of each FILE.llmz, or a part of it'
 complete -c llmzip -n __fish_use_subcommand -a score -d 'Show how much each FILE surprises a model, in bits'
+complete -c llmzip -n __fish_use_subcommand -a explain -d 'Show each token of FILE and how much it surprises a model: as FILE.html'
 complete -c llmzip -n __fish_use_subcommand -a sample -d 'Write text that a seed\'s bits decode to'
 complete -c llmzip -n __fish_use_subcommand -a unsample -d 'Get the bits of such a text back'
 complete -c llmzip -n __fish_use_subcommand -a models -d 'List, fetch, find, keep and remove language models'
@@ -56,6 +57,9 @@ complete -c llmzip -l from -d 'Write what llmzip unsample gets this file back fr
 complete -c llmzip -l raw -d 'All bytes that the text leaves no doubt of, without looking for a file in them'
 complete -c llmzip -l per-line -d 'Each line of the text, with the bits of the tokens that begin in it'
 complete -c llmzip -l json -d 'As JSON'
+complete -c llmzip -l term -d 'In the terminal, with its colours'
+complete -c llmzip -l svg -d 'Draw how many bits bytes take along the file, as SVG' -r -F
+complete -c llmzip -l png -d 'The same as PNG' -r -F
 complete -c llmzip -l csv -d 'As CSV, with the names of columns'
 complete -c llmzip -l clean -d 'Remove from the caches what is of no more use'
 complete -c llmzip -l speed -d 'Measure the default model, if it is prepared'

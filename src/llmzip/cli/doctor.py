@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llmzip.cli.messages import Messages, one_line
+from llmzip.cli.messages import Messages
 from llmzip.cli.options import verb
 from llmzip.cli.settings import Settings
+from llmzip.escaping import one_line
 
 if TYPE_CHECKING:
     from llmzip.doctor import Section

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmzip.cli.files import STDIO
-from llmzip.cli.inputs import opened
+from llmzip.cli.inputs import Input, opened
 from llmzip.cli.memory import require_least
-from llmzip.cli.messages import Messages, Progress, one_line, shown
+from llmzip.cli.messages import Messages, Progress, located, shown
 from llmzip.cli.options import verb
 from llmzip.cli.outputs import Output
 from llmzip.cli.plan import Job
@@ -19,6 +19,8 @@ from llmzip.cli.progress import watching
 from llmzip.cli.settings import Settings
 from llmzip.cli.subjects import Asked, Text, asked, text_of
 from llmzip.cli.views import views
+from llmzip.errors import LlmzipError
+from llmzip.escaping import one_line
 
 if TYPE_CHECKING:
     from llmzip.explaining.explanation import Comparison, Explanation
@@ -26,11 +28,11 @@ if TYPE_CHECKING:
 
 @verb("explain")
 def explain(messages: Messages, settings: Settings) -> None:
-    """Show each token of FILE and how much it surprises a model: as FILE.html.
+    """Show each token of FILE and how much it surprises a model.
 
-    FILE may be a .llmz, too. Two files are compared with each other, and one is with -m A -m B as
+    A page is written, FILE.html. FILE may be a .llmz, too. Two files are compared with each other, and one is with -m A -m B as
     two models see it. `llmzip explain -o page.html notes.txt` makes a page for a browser that needs
-    nothing else; `llmzip explain --term notes.txt | less -R` stays in the terminal.
+    nothing else; `llmzip explain --term notes.txt` stays in the terminal.
     """
     require_least()
     wanted, subjects = views(settings), asked(settings)
@@ -38,13 +40,28 @@ def explain(messages: Messages, settings: Settings) -> None:
         inputs = {one.path: stack.enter_context(opened(one.path)) for one in subjects}
         for view, reading in product(wanted, inputs.values()):
             view.output.check(reading.status)
-        texts = {path: text_of(path, reading, settings) for path, reading in inputs.items()}
+        texts = _texts(inputs, settings, messages)
+    if len(texts) < len(inputs):
+        return
     explained = _explained(subjects, texts, messages)
     comparison = _compared(explained)
     for view in wanted:
         with view.output.opened(None) as sink:
             sink.write(view.show(explained[0], comparison))
         messages.info(f"{shown(view.output.path)}: {view.name} of {explained[0].n_tokens:,} tokens")
+
+
+def _texts(
+    inputs: Mapping[Path, Input], settings: Settings, messages: Messages
+) -> dict[Path, Text]:
+    """Return what the files hold; without those that cannot be read, having said why."""
+    texts = {}
+    for path, reading in inputs.items():
+        try:
+            texts[path] = text_of(path, reading, settings)
+        except (LlmzipError, OSError) as exc:
+            messages.error(located(path, exc))
+    return texts
 
 
 def _explained(

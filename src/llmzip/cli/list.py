@@ -11,12 +11,13 @@ import click
 
 from llmzip.cli.inputs import opened, refuse_terminal
 from llmzip.cli.listing import HEADINGS, Listing, as_json, block, columns, row
-from llmzip.cli.messages import Messages, describe, located, one_line, shown
+from llmzip.cli.messages import Messages, describe, located, shown
 from llmzip.cli.options import verb
 from llmzip.cli.settings import Settings
 from llmzip.cli.sources import Search, named
 from llmzip.cli.suffixes import suffix_of
 from llmzip.errors import LlmzipError
+from llmzip.escaping import one_line
 
 Listings = list[tuple[Path, Listing]]
 

@@ -11,6 +11,7 @@ from llmzip.cli.files import STDIO
 from llmzip.cli.memory import is_out_of_memory
 from llmzip.descriptors import NAMES
 from llmzip.errors import LlmzipError
+from llmzip.escaping import one_line
 
 EXIT_OK, EXIT_ERROR, EXIT_WARNING = 0, 1, 2
 
@@ -64,18 +65,6 @@ class Messages:
             return  # print would go to standard output
         with suppress(OSError):  # that nobody can be told is no reason to fail
             print(text, file=sys.stderr, flush=True)
-
-
-def one_line(text: str) -> str:
-    """Return `text` on one line: what could not be seen there, and control characters, escaped."""
-    return "".join(c if c.isprintable() else _visible(c) for c in text)
-
-
-def _visible(character: str) -> str:
-    number = ord(character)
-    if 0xDC80 <= number <= 0xDCFF:  # a byte of a name that is no UTF-8
-        return f"\\x{number - 0xDC00:02x}"
-    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def describe(exc: Exception) -> str:

@@ -174,7 +174,7 @@ OPTIONS = (
         (*_COMPRESS, *_SAMPLING), "-m", "--model", default=DEFAULT_MODEL, metavar="MODEL",
         envvar="LLMZIP_MODEL", show_envvar=True, show_default=True,
         common=True,
-        help="A name (see `llmzip models list`), a folder, a .gguf file or a hub id.",
+        help="A name (`llmzip models list`), folder, .gguf file or hub id.",
     ),
     Option(
         _DECODING, "-m", "--model", metavar="MODEL",

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from llmzip.cli.messages import AheadProgress, Messages, Progress, one_line
+from llmzip.cli.messages import AheadProgress, Messages, Progress
 from llmzip.cli.tally import Tally, line
+from llmzip.escaping import one_line
 
 if TYPE_CHECKING:
     from rich.live import Live

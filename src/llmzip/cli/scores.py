@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmzip.cli.listing import columns
-from llmzip.cli.messages import one_line
+from llmzip.escaping import one_line
 
 if TYPE_CHECKING:
     from llmzip.codec.score import LineScore, Score

@@ -13,6 +13,7 @@ from llmzip import looking
 from llmzip.cli.files import STDIO
 from llmzip.cli.inputs import Input, refuse_terminal
 from llmzip.cli.settings import Settings
+from llmzip.compressor import DEFAULT_LEVEL
 from llmzip.errors import UsageError
 
 if TYPE_CHECKING:
@@ -83,8 +84,13 @@ def text_of(path: Path, reading: Input, settings: Settings) -> Text:
 
 
 def _level_of(member: Summary, wanted: int) -> int:
-    """Return a level that writes such a member: the one that is `wanted`, if that does."""
+    """Return a level that writes such a member: that is `wanted`, or else nearest to the default.
+
+    Of a small one it is not known which of several it was.
+    """
     from llmzip.codec.levels import levels_with
 
     levels = levels_with(member.options, member.n_waves == 1)
-    return wanted if wanted in levels or not levels else levels[-1]
+    if wanted in levels or not levels:
+        return wanted
+    return min(levels, key=lambda level: abs(level - DEFAULT_LEVEL))

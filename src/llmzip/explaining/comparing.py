@@ -8,9 +8,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.explain.explanation import Comparison, Explanation
-from llmzip.explain.matching import matched
-from llmzip.explain.places import token_ends
+from llmzip.explaining.explanation import Comparison, Explanation
+from llmzip.explaining.matching import matched
+from llmzip.explaining.places import token_ends
 
 Starts = NDArray[np.int64]
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.errors import UsageError
-from llmzip.explain.explanation import Comparison, Explanation
-from llmzip.explain.places import sums, token_ends
-from llmzip.explain.visible import in_line
+from llmzip.explaining.explanation import Comparison, Explanation
+from llmzip.explaining.places import sums, token_ends
+from llmzip.explaining.visible import in_line
 
 N_WINDOWS = 200
 LEAST_TOKENS = 8

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.explain.comparing import stretch_bits
-from llmzip.explain.explanation import Comparison, Explanation
+from llmzip.explaining.comparing import stretch_bits
+from llmzip.explaining.explanation import Comparison, Explanation
+from llmzip.explaining.totals import totals
 
 
 def figures(
@@ -22,7 +23,7 @@ def figures(
     With a comparison, of which `explanation` is the first, the second's own and the stretches
     that align are beside it.
     """
-    found = totals(explanation)
+    found = total_figures(explanation)
     found["chunks"] = [
         {
             "codec": chunk.codec,
@@ -43,28 +44,28 @@ def figures(
     return found
 
 
-def totals(explanation: Explanation) -> dict[str, Any]:
+def total_figures(explanation: Explanation) -> dict[str, Any]:
     """Return what all tokens come to; names that `llmzip score --json` has mean the same here."""
-    tokens = explanation.tokens
-    bits, n_tokens = explanation.total_bits, tokens.ids.size
+    own = totals(explanation)
     return {
         "file": explanation.name,
-        "model": explanation.model,
-        "fingerprint": explanation.fingerprint,
-        "level": explanation.level,
-        "bytes": len(explanation.data),
-        "scored_bytes": explanation.n_scored_bytes,
-        "characters": explanation.n_characters,
-        "tokens": n_tokens,
-        "bits": _known(bits),
-        "model_bits": _known(math.fsum(tokens.model_bits)),
-        "biased_bits": _known(math.fsum(tokens.biased_bits)),
-        "bits_per_byte": _share(bits, explanation.n_scored_bytes),
-        "bits_per_token": _share(bits, n_tokens),
-        "bits_per_character": _share(bits, explanation.n_characters),
-        "file_bytes": explanation.n_file_bytes,
-        "payload_bytes": explanation.n_payload_bytes,
-        "overhead_bytes": explanation.n_file_bytes - explanation.n_payload_bytes,
+        "model": own.model,
+        "fingerprint": own.fingerprint,
+        "level": own.level,
+        "bytes": own.n_bytes,
+        "scored_bytes": own.n_scored_bytes,
+        "characters": own.n_characters,
+        "tokens": own.n_tokens,
+        "bits": _known(own.bits),
+        "model_bits": _known(own.model_bits),
+        "biased_bits": _known(own.biased_bits),
+        "bits_per_byte": own.bits_per_byte,
+        "bits_per_token": own.bits_per_token,
+        "bits_per_character": own.bits_per_character,
+        "perplexity": own.perplexity,
+        "file_bytes": own.n_file_bytes,
+        "payload_bytes": own.n_payload_bytes,
+        "overhead_bytes": own.n_overhead_bytes,
         "sizes": dict(explanation.sizes),
     }
 
@@ -137,7 +138,3 @@ def _rows(values: NDArray[np.float64]) -> list[list[float | None]]:
 
 def _known(number: float) -> float | None:
     return number if math.isfinite(number) else None
-
-
-def _share(bits: float, n: int) -> float | None:
-    return _known(bits / n) if n else None

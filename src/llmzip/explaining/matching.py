@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.explain.lcs import longest_common
+from llmzip.explaining.lcs import longest_common
 
 Numbers = NDArray[np.int64]
 Block = tuple[int, int, int, int]

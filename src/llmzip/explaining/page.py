@@ -19,8 +19,9 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from llmzip.explaining.comparing import bits_of_both
+from llmzip.explaining.comparing import stretch_bits
 from llmzip.explaining.explanation import Comparison, Explanation
+from llmzip.explaining.scale import ceiling
 from llmzip.explaining.totals import totals
 
 SCRIPTS = (
@@ -59,11 +60,11 @@ def page(explanation: Explanation, comparison: Comparison | None = None) -> str:
 
 def _head(explanation: Explanation, comparison: Comparison | None) -> dict[str, Any]:
     """Return what scripts are told beside the columns."""
-    bits = explanation.tokens.bits
     return {
         "text": "".join(explanation.spelt),
         "nBytes": len(explanation.data),
-        "clamp": max(4.0, float(np.quantile(bits, 0.99, method="higher"))) if bits.size else 4.0,
+        "ceiling": ceiling(explanation.tokens.bits),
+        "differenceCeiling": None if comparison is None else _difference_ceiling(comparison),
         "vocabulary": {str(token): text for token, text in explanation.vocabulary.items()},
         "chunks": [
             [chunk.codec, chunk.n_bytes, chunk.n_payload_bytes, chunk.n_tokens]
@@ -75,6 +76,11 @@ def _head(explanation: Explanation, comparison: Comparison | None) -> dict[str, 
         "second": None if comparison is None else comparison.second.name,
         "names": None if comparison is None else _names(comparison),
     }
+
+
+def _difference_ceiling(comparison: Comparison) -> float:
+    mine, theirs = stretch_bits(comparison)
+    return ceiling(np.abs(mine - theirs)[comparison.aligned])
 
 
 def _names(comparison: Comparison) -> list[str]:
@@ -123,7 +129,7 @@ def _columns(explanation: Explanation) -> Columns:
 def _compared(comparison: Comparison) -> Columns:
     """Return of each token of the first to which stretch it belongs, and of each what it takes."""
     n = comparison.first.n_tokens
-    mine, theirs = bits_of_both(comparison)
+    mine, theirs = stretch_bits(comparison)
     aligned = comparison.aligned
     return {
         "stretches": np.searchsorted(comparison.first_starts, np.arange(n), side="right").astype(

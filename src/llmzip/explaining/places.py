@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.explain.explanation import Explanation
+from llmzip.explaining.explanation import Explanation
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from llmzip.explain.explanation import Comparison, Explanation
-from llmzip.explain.places import dearest
-from llmzip.explain.visible import in_line
+from llmzip.explaining.explanation import Comparison, Explanation
+from llmzip.explaining.places import dearest
+from llmzip.explaining.visible import in_line
 
 _MOST_ALTERNATIVES = 3
 

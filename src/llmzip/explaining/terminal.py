@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.explain import scale
-from llmzip.explain.comparing import stretch_bits
-from llmzip.explain.explanation import Comparison, Explanation, Unscored
-from llmzip.explain.places import shown_starts, sums
-from llmzip.explain.tables import comparison_lines, dearest_lines, total_lines
-from llmzip.explain.visible import visible
+from llmzip.explaining import scale
+from llmzip.explaining.comparing import stretch_bits
+from llmzip.explaining.explanation import Comparison, Explanation, Unscored
+from llmzip.explaining.places import shown_starts, sums
+from llmzip.explaining.tables import comparison_lines, dearest_lines, total_lines
+from llmzip.explaining.visible import visible
 
 if TYPE_CHECKING:
     from rich.console import Console

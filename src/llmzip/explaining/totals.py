@@ -77,4 +77,4 @@ def totals(explanation: Explanation) -> Totals:
 
 
 def _share(bits: float, n: int) -> float | None:
-    return bits / n if n else None
+    return bits / n if n and math.isfinite(bits) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from llmzip.cli.messages import one_line
+from llmzip.escaping import one_line
 
 _JOINERS = "\u200c\u200d"  # within words of some scripts, and within emoji
 

@@ -1,30 +1,33 @@
-// How dear a cell is, as a step of the palette: its logarithm, so that one outlier flattens nothing.
+// How dear a cell is, as a step of the palette, by the formulas of scale.py.
 
-const STEPS = 8;
+const N_LEVELS = 9, N_SIDES = 4;
 
 class Colours {
   constructor(explained) {
     this.explained = explained;
     this.by = "bits";
-    this.most = Math.log2(1 + explained.clamp);
   }
 
-  stepOfBits(bits) { return Math.min(STEPS, Math.round((STEPS * Math.log2(1 + bits)) / this.most)); }
+  stepOfBits(bits) {
+    const share = Math.log2(1 + bits) / Math.log2(1 + this.explained.ceiling);
+    return Math.min(N_LEVELS - 1, Math.floor(N_LEVELS * share));
+  }
 
   classOf(cell) {
     if (this.explained.cellToken[cell] < 0) return "unscored";
     if (this.by === "bits") return `s${this.stepOfBits(this.explained.bitsOfCell(cell))}`;
     const more = this.explained.differenceOf(cell);
     if (Number.isNaN(more)) return "apart";
-    const step = Math.min(4, Math.round((4 * Math.log2(1 + Math.abs(more))) / this.most));
+    const share = Math.log2(1 + Math.abs(more)) / Math.log2(1 + this.explained.differenceCeiling);
+    const step = Math.round(N_SIDES * Math.min(1, share));
     return step === 0 ? "d0" : more > 0 ? `more${step}` : `less${step}`;
   }
 
   // The classes of the legend from left to right, and what stands at its ends.
   legend() {
     if (this.by === "bits") {
-      const classes = Array.from({ length: STEPS + 1 }, (_, step) => `s${step}`);
-      return ["0", classes, `${this.explained.clamp.toFixed(0)} bits`];
+      const classes = Array.from({ length: N_LEVELS }, (_, step) => `s${step}`);
+      return ["0", classes, `${this.explained.ceiling.toFixed(0)} bits`];
     }
     const [first, second] = this.explained.names;
     const classes = ["less4", "less3", "less2", "less1", "d0", "more1", "more2", "more3", "more4"];

@@ -20,6 +20,7 @@ class TextView {
   }
 
   resize() {
+    if (!this.viewport.clientWidth) return; // on paper it is not there
     const probe = element("span", { class: "row" }, "0".repeat(100));
     this.rows.append(probe);
     const { width, height } = probe.getBoundingClientRect();

@@ -305,7 +305,7 @@ def frames_a_second(browser: Browser, shown: Page) -> float:
     shown.evaluate(SCROLL)
     events = json.loads(browser.stop_tracing())["traceEvents"]
     drawn = sorted(event["ts"] for event in events if event["name"] == "DrawFrame")
-    return (len(drawn) - 1) / ((drawn[-1] - drawn[0]) / 1e6)
+    return float((len(drawn) - 1) / ((drawn[-1] - drawn[0]) / 1e6))
 
 
 def test_the_same_explanation_makes_the_same_page(sample: Explanation) -> None:

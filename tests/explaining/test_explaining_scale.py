@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from view_samples import explained, single_bytes
 
-from llmzip.explain import scale
-from llmzip.explain.explanation import Unscored
-from llmzip.explain.places import Dear, dearest, shown_starts, token_ends
+from llmzip.explaining import scale
+from llmzip.explaining.explanation import Unscored
+from llmzip.explaining.places import Dear, dearest, shown_starts, token_ends
 
 
 def test_levels_are_as_documented() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from llmzip.explain.explanation import N_LIKELIEST, Chunk, Explanation, Tokens, Unscored
+from llmzip.explaining.explanation import N_LIKELIEST, Chunk, Explanation, Tokens, Unscored
 
 HOSTILE = (
     "plain words, \x1b[31mred\x1b]0;title\x07 and \x00\x07\x9b, a lone\rreturn,\r\n"

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from view_samples import HOSTILE, explained, single_bytes, words
 
-from llmzip.explain.comparing import compared
-from llmzip.explain.explanation import Explanation, Unscored
-from llmzip.explain.figures import figures
+from llmzip.explaining.comparing import compared
+from llmzip.explaining.explanation import Explanation, Unscored
+from llmzip.explaining.figures import figures
 
 SAMPLES = [
     explained(),

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from view_samples import HOSTILE, explained, single_bytes, words
 
-from llmzip.explain import matching
-from llmzip.explain.comparing import compared, stretch_bits
-from llmzip.explain.explanation import Comparison, Explanation, Unscored
-from llmzip.explain.lcs import longest_common
-from llmzip.explain.matching import matched
-from llmzip.explain.places import token_ends
+from llmzip.explaining import matching
+from llmzip.explaining.comparing import compared, stretch_bits
+from llmzip.explaining.explanation import Comparison, Explanation, Unscored
+from llmzip.explaining.lcs import longest_common
+from llmzip.explaining.matching import matched
+from llmzip.explaining.places import token_ends
 
 TEXTS = st.binary(max_size=40) | st.text("ab \n", max_size=60).map(str.encode)
 

@@ -12,9 +12,9 @@ import pytest
 from view_samples import HOSTILE, explained, single_bytes
 
 from llmzip.errors import UsageError
-from llmzip.explain.comparing import compared
-from llmzip.explain.curve import LEAST_TOKENS, N_WINDOWS, curve_png, curve_svg, windows
-from llmzip.explain.explanation import Unscored
+from llmzip.explaining.comparing import compared
+from llmzip.explaining.curve import LEAST_TOKENS, N_WINDOWS, curve_png, curve_svg, windows
+from llmzip.explaining.explanation import Unscored
 
 
 def test_windows_hold_all_bits() -> None:
@@ -61,7 +61,7 @@ def test_two_are_told_apart() -> None:
 def test_no_display_is_asked_for() -> None:
     pytest.importorskip("matplotlib")
     code = (
-        "import sys, view_samples, llmzip.explain.curve as curve;"
+        "import sys, view_samples, llmzip.explaining.curve as curve;"
         "assert 'matplotlib' not in sys.modules;"
         "curve.curve_svg(view_samples.explained(b'one'));"
         "assert 'matplotlib.pyplot' not in sys.modules"

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 from view_samples import HOSTILE, explained, single_bytes
 
-from llmzip.explain.comparing import compared
-from llmzip.explain.explanation import Comparison, Explanation, Unscored
-from llmzip.explain.terminal import show
+from llmzip.explaining.comparing import compared
+from llmzip.explaining.explanation import Comparison, Explanation, Unscored
+from llmzip.explaining.terminal import show
 
 _STYLES = re.compile(r"\x1b\[[0-9;]*m")
 
