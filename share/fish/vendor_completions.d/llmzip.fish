@@ -8,7 +8,7 @@ complete -c llmzip -n __fish_use_subcommand -a test -d 'Decompress each FILE.llm
 complete -c llmzip -n __fish_use_subcommand -a list -d 'Show sizes and model of each FILE.llmz'
 complete -c llmzip -n __fish_use_subcommand -a cat -d 'Write the text of each FILE.llmz, or a part of it'
 complete -c llmzip -n __fish_use_subcommand -a score -d 'Show how much each FILE surprises a model, in bits'
-complete -c llmzip -n __fish_use_subcommand -a explain -d 'Show each token of FILE and how much it surprises a model: as FILE.html'
+complete -c llmzip -n __fish_use_subcommand -a explain -d 'Show each token of FILE and how much it surprises a model'
 complete -c llmzip -n __fish_use_subcommand -a sample -d 'Write text that a seed\'s bits decode to'
 complete -c llmzip -n __fish_use_subcommand -a unsample -d 'Get the bits of such a text back'
 complete -c llmzip -n __fish_use_subcommand -a models -d 'List, fetch, find, keep and remove language models'
@@ -28,7 +28,7 @@ complete -c llmzip -l rm -d 'Remove each input once its output is safe'
 complete -c llmzip -l resume -d 'Go on where an earlier run of this command was stopped, and leave to a later one what this one gets done'
 complete -c llmzip -l verify -d 'Decode what was written and compare it'
 complete -c llmzip -l recover -d 'Bring back what is whole of a damaged file'
-complete -c llmzip -s m -l model -d 'A name (see llmzip models list), a folder, a .gguf file or a hub id' -x
+complete -c llmzip -s m -l model -d 'A name (llmzip models list), folder, .gguf or hub id' -x
 complete -c llmzip -l dict -d 'A text like the input, for small files' -r -F
 complete -c llmzip -l patch-from -d 'A file like the input, an older version for one' -r -F
 complete -c llmzip -l independent -d 'Let no group copy what another holds'

@@ -127,7 +127,6 @@ OPTIONS = (
     ),
     Option(
         _WRITING, "--output-dir", type=FileName(), metavar="DIR",
-        common=True,
         help="Write into this folder. What lies in folders (-r) keeps its place below them.",
     ),
     Option(
@@ -174,7 +173,7 @@ OPTIONS = (
         (*_COMPRESS, *_SAMPLING), "-m", "--model", default=DEFAULT_MODEL, metavar="MODEL",
         envvar="LLMZIP_MODEL", show_envvar=True, show_default=True,
         common=True,
-        help="A name (`llmzip models list`), folder, .gguf file or hub id.",
+        help="A name (`llmzip models list`), folder, .gguf or hub id.",
     ),
     Option(
         _DECODING, "-m", "--model", metavar="MODEL",
