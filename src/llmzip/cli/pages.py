@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from textwrap import wrap
 from typing import Any
 
 import click
@@ -92,7 +93,7 @@ def _page(commands: Mapping[str, click.Command], sections: Mapping[str, _Lines],
     formatter.write(_USAGE)
     commands_lines = [_command_line(*item) for item in commands.items()]
     for title, lines in {"Commands": commands_lines, **sections}.items():
-        with formatter.section(title):
+        with formatter.section("\n".join(wrap(title, _WIDTH - 1))):
             formatter.write_dl(lines)
     formatter.write_paragraph()
     formatter.write(end)
