@@ -221,7 +221,7 @@ BEFORE = {
     r"bad\.llmz": "llmzip -1 --rm bad; printf XX | dd of=bad.llmz bs=1 seek=1500000 conv=notrunc",
     r"decompress --dict": "llmzip --rm --dict earlier.jsonl message.json",
     r"decompress --patch": "llmzip --rm --patch-from monday.sql tuesday.sql",
-    r"(book\.txt|novel\.txt|app\.log)\.llmz": r"llmzip --rm \1",
+    r"(book\.txt|notes\.txt|novel\.txt|app\.log)\.llmz": r"llmzip --rm \1",
 }
 """What there has to be, by what a command names."""
 
@@ -235,6 +235,7 @@ def test_a_command_of_a_page(command: str, folder: Path) -> None:
         "tuesday.sql": noise[:2000] + b"one line more\n" + noise[2000:3000],
         "app.log": noise[:60_000],
         "message.json": noise[:300],
+        **dict.fromkeys(("old.txt", "new.txt"), b"just notes, more of them\n"),
         "secret.bin": noise[:16],
         "novel.txt": noise[:1_600_000],
         "bad": noise,

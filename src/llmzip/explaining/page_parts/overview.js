@@ -64,6 +64,7 @@ class Curve {
     const width = Math.max(2, (CURVE_WIDTH * (end - first)) / this.explained.nBytes);
     this.seen.setAttribute("x", (CURVE_WIDTH * first) / this.explained.nBytes);
     this.seen.setAttribute("width", width);
+    this.seen.setAttribute("visibility", width < 0.97 * CURVE_WIDTH ? "visible" : "hidden");
   }
 
   choose(offset) {

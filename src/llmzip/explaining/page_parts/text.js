@@ -35,6 +35,7 @@ class TextView {
       this.all = this.layout.nRows * this.rowHeight;
       this.height = Math.min(this.all, MOST_PIXELS);
       this.sizer.style.height = `${this.height}px`;
+      this.viewport.style.maxHeight = `${this.height + 2 * this.rowHeight}px`;
       if (top) this.scrollToRow(this.layout.rowOf(top));
     }
     this.refresh();
