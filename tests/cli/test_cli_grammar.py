@@ -17,6 +17,8 @@ from llmzip.cli.options import OPTIONS
 from llmzip.errors import UsageError
 
 COMMANDS = program.commands
+OF_MODELS = COMMANDS["models"]
+assert isinstance(OF_MODELS, click.Group)
 
 
 def typed(line: str, defaults: str = "") -> Call:
@@ -376,3 +378,9 @@ def test_help_fits_on_a_screen_and_says_all_of_it_where_asked() -> None:
 def test_tar_gives_its_filter_a_level_both_ways(noise: Path) -> None:
     packed = succeeds(llmzip("-9", input=NOISE))
     assert succeeds(llmzip("-9", "-d", input=packed)) == NOISE
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *(f"models {one}" for one in OF_MODELS.commands)])
+def test_help_of_each_command_has_an_example(command: str) -> None:
+    shown = " ".join(succeeds(llmzip(*command.split(), "--help")).decode().split())
+    assert f"For example `llmzip {command}" in shown

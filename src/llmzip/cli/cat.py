@@ -33,6 +33,8 @@ def cat(messages: Messages, settings: Settings) -> None:
     mebibyte of text, at most 8) that hold the bytes, or all from the first up to the last of the
     lines, which have to be counted; of a pipe, also what stands before. Each file is a text of
     its own. What is decoded is verified, the rest of the file is not.
+
+    For example `llmzip cat --lines 100:120 app.log.llmz`.
     """
     require_least()
     if settings.byte_range is not None and settings.line_range is not None:

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 @verb("compress")
 def compress(messages: Messages, settings: Settings) -> None:
-    """Compress each FILE to FILE.llmz; without FILE, standard input to standard output."""
+    """Compress each FILE to FILE.llmz; without FILE, standard input to standard output.
+
+    For example `llmzip compress -9 --rm *.txt`.
+    """
     require_least()
     compressor = settings.compressor()
 

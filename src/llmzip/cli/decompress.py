@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 @verb("decompress")
 def decompress(messages: Messages, settings: Settings) -> None:
-    """Decompress each FILE.llmz to FILE; without FILE, standard input to standard output."""
+    """Decompress each FILE.llmz to FILE; without FILE, standard input to standard output.
+
+    For example `llmzip decompress -o notes.txt notes.txt.llmz`.
+    """
     require_least()
     decompressor = settings.decompressor()
 

@@ -31,8 +31,9 @@ def explain(messages: Messages, settings: Settings) -> None:
     """Show each token of FILE and how much it surprises a model.
 
     A page is written, FILE.html. FILE may be a .llmz, too. Two files are compared with each other,
-    and one is with -m A -m B as two models see it. `llmzip explain -o page.html notes.txt` makes a
-    page for a browser, which needs nothing else; `llmzip explain --term notes.txt` none.
+    and one is with -m A -m B as two models see it. For example `llmzip explain -o page.html
+    notes.txt` makes a page for a browser, which needs nothing else, and `llmzip explain --term
+    notes.txt` none.
     """
     require_least()
     wanted, subjects = views(settings), asked(settings)

@@ -27,6 +27,8 @@ def list_files(messages: Messages, settings: Settings) -> None:
     """Show sizes and model of each FILE.llmz. Every byte of the file is checked.
 
     Neither the model nor any decompression is needed. Without FILE, standard input is read.
+
+    For example `llmzip list -v notes.txt.llmz`.
     """
     found = list(_all_looked_at(settings, messages))
     if settings.wants_json:

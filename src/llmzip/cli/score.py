@@ -30,8 +30,8 @@ def score(messages: Messages, settings: Settings) -> None:
 
     Bits per byte, token and character, and perplexity, of the integers by which the text would be
     coded, so they are the same on every machine. What is not for a model (binary data, copies of
-    what came before) is not scored but counted. For the strangest lines of a log: `llmzip score
-    --per-line app.log | sort -rn | head`.
+    what came before) is not scored but counted. For example `llmzip score --per-line app.log | sort
+    -rn | head` shows the strangest lines of a log.
     """
     require_least()
     if settings.wants_json and settings.wants_csv:

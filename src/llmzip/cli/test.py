@@ -17,6 +17,8 @@ def test(messages: Messages, settings: Settings) -> None:
     """Decompress each FILE.llmz and throw the text away; without FILE, standard input.
 
     Silent where all is well; -v says so. `llmzip list` checks the file only, in no time.
+
+    For example `llmzip test -v *.llmz`.
     """
     decompressor = settings.decompressor()
     check = partial(expected_bytes, decompressor, to_stdout=False)

@@ -18,6 +18,8 @@ def unsample(messages: Messages, settings: Settings) -> None:
     Takes a text that `llmzip sample` has written, from FILE or from standard input, with the model
     and options that it was written with, and writes the file that it was made of. The text must be
     what it was, byte for byte, up to its end; what follows does not matter.
+
+    For example `llmzip unsample prose.txt > secret.bin`.
     """
     require_least()
     if len(settings.files) > 1:
