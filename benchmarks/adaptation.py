@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
-import machine
+from llmzip.bench import machine
+from llmzip.bench.codec import LlmzipCodec, Settings
+from llmzip.bench.measure import Result, RoundTripError, measure
 from llmzip.codec.levels import FROZEN_LEVEL, LEVELS
 from llmzip.compressor import DEFAULT_LEVEL
 from llmzip.container import Chunk
@@ -23,8 +25,6 @@ from llmzip.errors import LlmzipError
 from llmzip.layout.planned import Planned, Repeat, Stream
 from llmzip.models import open_exact
 from llmzip.tokens import ByteTokenizer
-from measure import Result, RoundTripError, measure
-from neural import LlmzipCodec, Settings
 from script_options import numbers, script_parser
 from table import markdown_table
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from measure import RoundTripError
+from llmzip.bench.measure import RoundTripError
 
 _OPEN_TWICE = """
 import time

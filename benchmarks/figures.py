@@ -9,9 +9,10 @@ from pathlib import Path
 
 from commands import FileRun
 from limits import Limits
-from machine import Fact
+from llmzip.bench.machine import Fact
+from llmzip.bench.numbers import number
 from plots import Point, plot_roofline, plot_sizes
-from table import markdown_table, number
+from table import markdown_table
 
 
 @dataclass(frozen=True)

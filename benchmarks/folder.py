@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from commands import Commands
-from measure import RoundTripError
+from llmzip.bench.measure import RoundTripError
 from script_options import script_parser, texts_of
 from table import markdown_table
 

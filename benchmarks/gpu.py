@@ -21,12 +21,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import machine
 from gpu_budget import Budget
 from gpu_plan import CUDA, Plan, rehearsal
 from gpu_processes import Running, start
 from gpu_report import DONE, FAILED, LATE, SKIPPED, Outcome, Report
 from gpu_stages import STAGES, Stage
+from llmzip.bench import machine
 from script_options import names_among, numbers
 
 DEFAULT_MODEL = "smollm2-135m"

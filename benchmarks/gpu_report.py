@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from machine import Fact
-from table import markdown_table, number
+from llmzip.bench.machine import Fact
+from llmzip.bench.numbers import number
+from table import markdown_table
 
 DONE, FAILED, LATE, SKIPPED = "done", "failed", "out of time", "skipped"
 

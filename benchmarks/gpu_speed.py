@@ -16,11 +16,11 @@ from gpu_files import packed, unpacked
 from gpu_models import open_on, synchronised, written_by
 from gpu_plan import Plan
 from gpu_report import Found
+from llmzip.bench.measure import RoundTripError
 from llmzip.codec import Stats
 from llmzip.codec.levels import LEVELS, Level
 from llmzip.exact.model import ModelShape
 from llmzip.models import OpenedExact
-from measure import RoundTripError
 
 T = TypeVar("T")
 GROUP_LANES = 32

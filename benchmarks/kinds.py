@@ -23,11 +23,10 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-import classical
-import machine
+from llmzip.bench import classical, machine
+from llmzip.bench.codec import LlmzipCodec, Settings
+from llmzip.bench.measure import Codec, RoundTripError, timed
 from llmzip.errors import LlmzipError
-from measure import Codec, RoundTripError, timed
-from neural import LlmzipCodec, Settings
 from ours import ClassicalSide
 from script_options import numbers, script_parser
 from table import markdown_table

@@ -11,10 +11,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import machine
+from llmzip.bench import machine
+from llmzip.bench.codec import LlmzipCodec, Settings
+from llmzip.bench.measure import RoundTripError, measure
 from llmzip.errors import LlmzipError
-from measure import RoundTripError, measure
-from neural import LlmzipCodec, Settings
 from plots import plot_levels
 from script_options import script_parser, write_report
 from table import Report, Section, section_markdown

@@ -18,10 +18,11 @@ from pathlib import Path
 import zstandard
 
 import llmzip
+from llmzip.bench.numbers import number
 from llmzip.compressor import DEFAULT_LEVEL
 from llmzip.errors import LlmzipError
 from llmzip.models.catalog import DEFAULT_MODEL
-from table import markdown_table, number
+from table import markdown_table
 
 ZSTD_DICTIONARY_BYTES = tuple(1 << bits for bits in range(12, 18))
 """Sizes that a dictionary for zstd is trained with: the one that does best is taken."""

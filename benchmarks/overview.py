@@ -10,13 +10,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-import classical
-import machine
+from llmzip.bench import classical, machine
+from llmzip.bench.codec import LlmzipCodec, Settings
+from llmzip.bench.measure import Codec, Result, RoundTripError, measure
+from llmzip.bench.numbers import number
 from llmzip.errors import LlmzipError
-from measure import Codec, Result, RoundTripError, measure
-from neural import LlmzipCodec, Settings
 from script_options import script_parser
-from table import markdown_table, number
+from table import markdown_table
 
 HEADINGS = ("", "bytes", "zstd -19", "xz -9e", "llmzip", "of xz", "compress", "decompress")
 

@@ -23,8 +23,9 @@ from unittest import mock
 
 import torch
 
-import machine
 from engine_speed import EngineBench
+from llmzip.bench import machine
+from llmzip.bench.numbers import number
 from llmzip.exact.cpu import (
     attention,
     head,
@@ -44,7 +45,7 @@ from llmzip.exact.model import ExactModel
 from llmzip.models import DEFAULT_MODEL, OpenedExact, open_exact
 from llmzip.predict.batches import begin_chunks
 from llmzip.processors import usable_threads
-from table import markdown_table, number
+from table import markdown_table
 
 DEFAULT_FILE = Path(__file__).parent / "data" / "alice-1-3.txt"
 LANES = (1, 8, 32, 64)

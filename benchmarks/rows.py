@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-import classical
-import neural
-from measure import Codec
+from llmzip.bench.codec import LlmzipCodec, Settings
+from llmzip.bench.measure import Codec
+from llmzip.bench.rows import OTHERS
+from neural import ConstrictionCodec
 
-WHOLE_ROWS = ("gzip", "bzip2", "xz", "zstd", "zstd-long", "brotli", "ppmd", "llmzip")
+WHOLE_ROWS = (*OTHERS, "llmzip")
 """Rows over each file as it is."""
 
 PREFIX_ROWS = ("llmzip", "float", "constriction")
@@ -18,17 +19,11 @@ PREFIX_ROWS = ("llmzip", "float", "constriction")
 ALL_ROWS = tuple(dict.fromkeys(WHOLE_ROWS + PREFIX_ROWS))
 
 
-def openers(settings: neural.Settings) -> dict[str, Callable[[], Codec]]:
+def openers(settings: Settings) -> dict[str, Callable[[], Codec]]:
     """Return what opens each row; opening raises ImportError where a library is not there."""
     return {
-        "gzip": classical.gzip_row,
-        "bzip2": classical.bzip2_row,
-        "xz": classical.xz_row,
-        "zstd": classical.zstd_row,
-        "zstd-long": classical.zstd_long_row,
-        "brotli": classical.brotli_row,
-        "ppmd": classical.ppmd_row,
-        "llmzip": partial(neural.LlmzipCodec, settings),
-        "float": partial(neural.LlmzipCodec, settings, exact=False),
-        "constriction": partial(neural.ConstrictionCodec, settings),
+        **{name: row.opened for name, row in OTHERS.items()},
+        "llmzip": partial(LlmzipCodec, settings),
+        "float": partial(LlmzipCodec, settings, exact=False),
+        "constriction": partial(ConstrictionCodec, settings),
     }

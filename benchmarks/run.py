@@ -14,10 +14,10 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-import machine
+from llmzip.bench import machine
+from llmzip.bench.codec import Settings
+from llmzip.bench.measure import Codec, RoundTripError, measure
 from llmzip.errors import LlmzipError
-from measure import Codec, RoundTripError, measure
-from neural import Settings
 from rows import ALL_ROWS, PREFIX_ROWS, WHOLE_ROWS, openers
 from script_options import names_among, script_parser, write_report
 from table import Report, Section, section_markdown

@@ -11,18 +11,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-import machine
 from commands import Commands, FileRun
 from engine_speed import EngineBench, Speed, macs_per_token, traffic
 from figures import Figure, SpeedReport
 from limits import Limits, copy_speed, measure_limits
+from llmzip.bench import machine
+from llmzip.bench.codec import LlmzipCodec, Settings
+from llmzip.bench.machine import Fact
+from llmzip.bench.measure import measure
 from llmzip.exact.model import ModelShape
 from llmzip.models import OpenedExact, open_exact
 from llmzip.predict.devices import choose_device
 from llmzip.processors import usable_threads
-from machine import Fact
-from measure import measure
-from neural import LlmzipCodec, Settings
 from peer_speed import PeerSpeed, Task, llama_cpp_speed, transformers_speed
 from plots import Point
 from random_gpt2 import open_random_gpt2

@@ -15,8 +15,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from llmzip.bench.measure import RoundTripError
 from llmzip.errors import LlmzipError
-from measure import RoundTripError
 from script_options import names_among, numbers, script_parser, write_report
 from sections import SECTIONS, Plan, measure_sections
 

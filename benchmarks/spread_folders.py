@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from measure import RoundTripError
+from llmzip.bench.measure import RoundTripError
 
 LEAST_BYTES, MOST_BYTES = 500, 2_000_000
 

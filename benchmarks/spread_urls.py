@@ -9,7 +9,7 @@ from pathlib import Path
 import fsspec
 
 import llmzip.ray
-from measure import RoundTripError
+from llmzip.bench.measure import RoundTripError
 
 BUCKET = "llmzip"
 

@@ -6,8 +6,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
-from machine import Fact
-from measure import Result
+from llmzip.bench.machine import Fact
+from llmzip.bench.measure import Result
+from llmzip.bench.numbers import number
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,3 @@ def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> st
     """Return a Markdown table: the first column to the left, the others to the right."""
     lines = [headings, ["---", *(["---:"] * (len(headings) - 1))], *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-
-
-def number(value: float) -> str:
-    """Return `value` with three significant digits, or all before the point."""
-    if value >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 1 else f"{value:.3f}"

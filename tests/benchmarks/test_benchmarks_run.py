@@ -13,11 +13,12 @@ import pytest
 BENCHMARKS = Path(__file__).parent.parent.parent / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
-import classical  # noqa: E402
-from measure import Result, RoundTripError, measure  # noqa: E402
+from llmzip.bench import classical  # noqa: E402
+from llmzip.bench.measure import Result, RoundTripError, measure  # noqa: E402
+from llmzip.bench.numbers import number  # noqa: E402
 from pages import BEGIN, END, filled  # noqa: E402
 from run import main  # noqa: E402
-from table import markdown_table, number  # noqa: E402
+from table import markdown_table  # noqa: E402
 
 TEXT = b"Alice was beginning to get very tired of sitting by her sister on the bank. " * 20
 

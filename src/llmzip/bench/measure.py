@@ -70,15 +70,16 @@ class Result:
         return self.n_bytes / 1e3 / self.decompress_s
 
 
-def measure(codec: Codec, data: bytes, n_runs: int) -> Result:
+def measure(codec: Codec, data: bytes, n_runs: int, enough_s: float = ENOUGH_S) -> Result:
     """Compress and decompress `data` (not empty) `n_runs` times after a small warm-up.
 
+    enough_s: each direction is not repeated any more once it has taken so long in all.
     Raises RoundTripError if what comes back is not `data`, or differs from run to run.
     """
     check_round_trip(codec, WARM_UP[: len(data)])
-    packed, compress_s, n_done = timed(lambda: codec.compress(data), n_runs)
+    packed, compress_s, n_done = timed(lambda: codec.compress(data), n_runs, enough_s)
     model_bits = codec.model_bits
-    unpacked, decompress_s, _ = timed(lambda: codec.decompress(packed), n_runs)
+    unpacked, decompress_s, _ = timed(lambda: codec.decompress(packed), n_runs, enough_s)
     if unpacked != data:
         raise RoundTripError(f"{codec.name}: what came back is not what went in")
     return Result(
@@ -98,14 +99,16 @@ def check_round_trip(codec: Codec, data: bytes) -> None:
         raise RoundTripError(f"{codec.name}: what came back is not what went in")
 
 
-def timed(work: Callable[[], T], n_runs: int) -> tuple[T, float, int]:
+def timed(
+    work: Callable[[], T], n_runs: int, enough_s: float = ENOUGH_S
+) -> tuple[T, float, int]:
     """Run `work` up to `n_runs` times; return its result, the median of seconds, the runs done.
 
     Raises RoundTripError if two runs give different results.
     """
     result, seconds = _once(work)
     all_seconds = [seconds]
-    while len(all_seconds) < n_runs and sum(all_seconds) < ENOUGH_S:
+    while len(all_seconds) < n_runs and sum(all_seconds) < enough_s:
         again, seconds = _once(work)
         if again != result:
             raise RoundTripError("two runs on the same data gave different results")

@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 from llmzip import __version__
+from llmzip.processors import usable_processors
 
 Fact = str | int | float
 
@@ -19,7 +20,7 @@ def describe() -> dict[str, Fact]:
     """Return the facts about this machine, now; imports nothing heavy."""
     facts: dict[str, Fact] = {
         "processor": _cpuinfo("model name") or platform.processor() or platform.machine(),
-        "cpus": usable_cpus(),
+        "cpus": usable_processors(),
         "int8 instructions": " ".join(_int8_instructions()) or "none known",
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
@@ -42,13 +43,6 @@ def describe_device(device: str) -> dict[str, Fact]:
     if device == "cpu" or not torch.cuda.is_available():
         return {"device": "cpu"}
     return {"device": torch.cuda.get_device_name()}
-
-
-def usable_cpus() -> int:
-    """Return how many processors this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _int8_instructions() -> list[str]:

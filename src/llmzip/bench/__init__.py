@@ -1,0 +1,1 @@
+"""Compressors side by side: what each makes of a text, how fast, in how much memory."""
