@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from llmzip.errors import LlmzipError
+
 WARM_UP = b"The quick brown fox jumps over the lazy dog. " * 8
 ENOUGH_S = 60.0
 """Work that has taken this long is not repeated."""
@@ -33,7 +35,7 @@ class Codec(Protocol):
         """Return what `packed` was made from."""
 
 
-class RoundTripError(Exception):
+class RoundTripError(LlmzipError):
     """A codec did not give back what it was given."""
 
 
@@ -99,9 +101,7 @@ def check_round_trip(codec: Codec, data: bytes) -> None:
         raise RoundTripError(f"{codec.name}: what came back is not what went in")
 
 
-def timed(
-    work: Callable[[], T], n_runs: int, enough_s: float = ENOUGH_S
-) -> tuple[T, float, int]:
+def timed(work: Callable[[], T], n_runs: int, enough_s: float = ENOUGH_S) -> tuple[T, float, int]:
     """Run `work` up to `n_runs` times; return its result, the median of seconds, the runs done.
 
     Raises RoundTripError if two runs give different results.

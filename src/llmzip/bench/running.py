@@ -54,10 +54,11 @@ def run_rows(
         note(shown)
         try:
             result.rows.append(_run(task, shown, text))
-        except AbsentError:
-            result.absent[shown] = absence(OTHERS[task.row])
         except RowError as exc:
-            result.failed[shown] = str(exc)
+            if isinstance(exc, AbsentError) and task.level is None:
+                result.absent[shown] = absence(OTHERS[task.row])
+            else:
+                result.failed[shown] = str(exc).removeprefix(f"{shown}: ")
     return result
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -48,25 +47,19 @@ def done_apart(task: Task, text: bytes) -> dict[str, Any]:
     root = str(Path(llmzip.__file__).parents[1])
     with children.start_code(_CODE.format(root=root), {}) as process:
         try:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            with suppress(BrokenPipeError):  # its end is told by what it does not answer
-                process.stdin.write(json.dumps(asdict(task)).encode() + b"\n" + text)
-                process.stdin.close()
-            said = process.stdout.read()
+            said, _ = process.communicate(json.dumps(asdict(task)).encode() + b"\n" + text)
         finally:
             process.kill()  # does nothing to one that has ended
-    return _read(task.row, said, process.returncode)
+    return _read(said, process.returncode)
 
 
-def _read(row: str, said: bytes, status: int) -> dict[str, Any]:
+def _read(said: bytes, status: int) -> dict[str, Any]:
     if not said:
         why = f"by signal {-status}" if status < 0 else f"with status {status}"
-        raise RowError(f"{row}: its process ended {why}; perhaps it had too little memory")
+        raise RowError(f"its process ended {why}; perhaps it had too little memory")
     answer: dict[str, Any] = json.loads(said)
     if answer.get("is_absent"):
-        raise AbsentError(f"{row}: {answer['error']}")
+        raise AbsentError(answer["error"])
     if "error" in answer:
-        text = answer["error"]
-        raise RowError(text if text.startswith(row) else f"{row}: {text}")
+        raise RowError(answer["error"])
     return answer
