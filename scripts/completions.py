@@ -15,7 +15,8 @@ SUFFIX = ".llmz"
 READING = [
     verb
     for verb in llmzip.commands
-    if verb not in ("compress", "score", "explain", "sample", "unsample", "models", "doctor")
+    if verb
+    not in ("compress", "score", "explain", "bench", "sample", "unsample", "models", "doctor")
 ]
 LEVELS = {flag: level for flag, level in LEVEL_FLAGS.items() if level != "0"}
 PAGES = ["--help", "--long-help", "--version"]

@@ -9,6 +9,7 @@ complete -c llmzip -n __fish_use_subcommand -a list -d 'Show sizes and model of 
 complete -c llmzip -n __fish_use_subcommand -a cat -d 'Write the text of each FILE.llmz, or a part of it'
 complete -c llmzip -n __fish_use_subcommand -a score -d 'Show how much each FILE surprises a model, in bits'
 complete -c llmzip -n __fish_use_subcommand -a explain -d 'Show each token of FILE and how much it surprises a model'
+complete -c llmzip -n __fish_use_subcommand -a bench -d 'Measure llmzip on each FILE, beside gzip, xz and others'
 complete -c llmzip -n __fish_use_subcommand -a sample -d 'Write text that a seed\'s bits decode to'
 complete -c llmzip -n __fish_use_subcommand -a unsample -d 'Get the bits of such a text back'
 complete -c llmzip -n __fish_use_subcommand -a models -d 'List, fetch, find, keep and remove language models'
@@ -61,6 +62,8 @@ complete -c llmzip -l term -d 'In the terminal, with its colours'
 complete -c llmzip -l svg -d 'Draw how many bits bytes take along the file, as SVG' -r -F
 complete -c llmzip -l png -d 'The same as PNG' -r -F
 complete -c llmzip -l csv -d 'As CSV, with the names of columns'
+complete -c llmzip -l levels -d 'Levels of llmzip, a row each, as in 1,5,9' -x
+complete -c llmzip -l html -d 'Write a page as well' -r -F
 complete -c llmzip -l clean -d 'Remove from the caches what is of no more use'
 complete -c llmzip -l speed -d 'Measure the default model, if it is prepared'
 complete -c llmzip -s z -l compress -d 'compress'

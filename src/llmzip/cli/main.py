@@ -16,6 +16,7 @@ from typing import NoReturn
 import click
 
 from llmzip import descriptors
+from llmzip.cli.bench import bench
 from llmzip.cli.cat import cat
 from llmzip.cli.compress import compress
 from llmzip.cli.decompress import decompress
@@ -62,7 +63,7 @@ def llmzip() -> None:
 
 for _command in (compress, decompress, test, list_files, cat):
     llmzip.add_command(_command)
-for _command in (score, explain, sample, unsample, models, doctor):
+for _command in (score, explain, bench, sample, unsample, models, doctor):
     llmzip.add_command(_command)
 
 

@@ -21,16 +21,17 @@ from llmzip.processors import usable_processors
 from llmzip.sampler import DEFAULT_TOKENS, DEFAULT_TOP_K, MOST_SEED, MOST_TOP_K
 
 _COMPRESS, _DECOMPRESS, _LIST = ("compress",), ("decompress",), ("list",)
-_DOCTOR = ("doctor",)
+_DOCTOR, _BENCH = ("doctor",), ("bench",)
 _WRITING = ("compress", "decompress")
 _TELLING = ("compress", "decompress", "test")
 _CAT, _SCORE, _EXPLAIN = ("cat",), ("score",), ("explain",)
-_PREDICTING = ("compress", "score", "explain")
+_PREDICTING = ("compress", "score", "explain", *_BENCH)
 _DECODING = ("decompress", "test", "cat")
 _SEARCHING = ("compress", "decompress", "test", "list", "score")
 _ALL = ("compress", "decompress", "test", "cat")
 _SAMPLE, _SAMPLING = ("sample",), ("sample", "unsample")
 _RUNNING = (*_ALL, *_SAMPLING, "score", "explain")
+_COMPUTING = (*_RUNNING, *_BENCH)
 
 
 class Option(click.Option):
@@ -87,6 +88,11 @@ def _level(text: str | int) -> int:
     return int(text)
 
 
+def _levels(text: str) -> tuple[int, ...]:
+    """Return the levels that stand between commas, each once. Raises click.BadParameter."""
+    return tuple(dict.fromkeys(_level(part) for part in text.split(",")))
+
+
 def _threads(_context: click.Context, _option: click.Parameter, number: int | None) -> int | None:
     """Return how many threads to use; 0 stands for one on each core that this process may use."""
     if number != 0:
@@ -140,7 +146,7 @@ OPTIONS = (
         help="What compressing adds to names, and decompressing takes off.",
     ),
     Option(
-        (*_WRITING, *_EXPLAIN), "-f", "--force", is_flag=True, harmless=True,
+        (*_WRITING, *_EXPLAIN, *_BENCH), "-f", "--force", is_flag=True, harmless=True,
         common=True,
         help="Replace an output file that is there. Write compressed data to a terminal, too.",
     ),
@@ -170,7 +176,7 @@ OPTIONS = (
         help="Bring back what is whole of a damaged file. What is lost is marked.",
     ),
     Option(
-        (*_COMPRESS, *_SAMPLING), "-m", "--model", default=DEFAULT_MODEL, metavar="MODEL",
+        (*_COMPRESS, *_SAMPLING, *_BENCH), "-m", "--model", default=DEFAULT_MODEL, metavar="MODEL",
         envvar="LLMZIP_MODEL", show_envvar=True, show_default=True,
         common=True,
         help="A name (`llmzip models list`), folder, .gguf or hub id.",
@@ -225,12 +231,12 @@ OPTIONS = (
         help="Memory to decode with, beside the model's own.",
     ),
     Option(
-        _RUNNING, "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto",
+        _COMPUTING, "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto",
         envvar="LLMZIP_DEVICE", show_envvar=True, show_default=True, harmless=True,
         help="Where to run the model. Never changes the bytes.",
     ),
     Option(
-        _RUNNING, "-T", "--threads", type=click.IntRange(0), metavar="N", callback=_threads,
+        _COMPUTING, "-T", "--threads", type=click.IntRange(0), metavar="N", callback=_threads,
         harmless=True,
         common=True,
         help="CPU threads; 0 is one a core. Never changes the bytes.",
@@ -254,12 +260,12 @@ OPTIONS = (
         help="Show sizes, model and speed.",
     ),
     Option(
-        (*_RUNNING, "list"), "-q", "--quiet", is_flag=True, harmless=True,
+        (*_COMPUTING, "list"), "-q", "--quiet", is_flag=True, harmless=True,
         common=True,
         help="No progress and no warnings.",
     ),
     Option(
-        _RUNNING, "-v", "--verbose", count=True, harmless=True,
+        _COMPUTING, "-v", "--verbose", count=True, harmless=True,
         common=True,
         help="Say what was done; -vv for debugging.",
     ),
@@ -307,7 +313,7 @@ OPTIONS = (
         help="Each line of the text, with the bits of the tokens that begin in it.",
     ),
     Option(
-        ("list", "score"), "--json", "wants_json", is_flag=True,
+        ("list", "score", *_BENCH), "--json", "wants_json", is_flag=True,
         help="As JSON: an array, an object a file.",
     ),
     Option(
@@ -322,6 +328,14 @@ OPTIONS = (
     ),
     Option(_EXPLAIN, "--png", type=FileName(), metavar="FILE", help="The same as PNG."),
     Option(_SCORE, "--csv", "wants_csv", is_flag=True, help="As CSV, with the names of columns."),
+    Option(
+        _BENCH, "--levels", type=_levels, metavar="N,...",
+        help="Levels of llmzip, a row each, as in 1,5,9; else the one that --level says.",
+    ),
+    Option(
+        _BENCH, "--html", "page", type=FileName(), metavar="FILE",
+        help="Write a page as well: tables, and charts of size against speed; it needs no network.",
+    ),
     Option(
         _DOCTOR, "--json", "wants_json", is_flag=True,
         help="As JSON: an object, an array a section.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from textwrap import wrap
+from textwrap import fill
 from typing import Any
 
 import click
@@ -84,7 +84,8 @@ class Program(click.Group):
         for option in OPTIONS:
             record = option.get_help_record(ctx)
             assert record is not None, "no option of the table is hidden"
-            sections.setdefault(f"Options of {', '.join(option.verbs)}", []).append(record)
+            title = fill(f"Options of {', '.join(option.verbs)}", _WIDTH - 1)
+            sections.setdefault(title, []).append(record)
         return _page(self.commands, sections, _LONG_END)
 
 
@@ -93,7 +94,7 @@ def _page(commands: Mapping[str, click.Command], sections: Mapping[str, _Lines],
     formatter.write(_USAGE)
     commands_lines = [_command_line(*item) for item in commands.items()]
     for title, lines in {"Commands": commands_lines, **sections}.items():
-        with formatter.section("\n".join(wrap(title, _WIDTH - 1))):
+        with formatter.section(title):
             formatter.write_dl(lines)
     formatter.write_paragraph()
     formatter.write(end)

@@ -76,6 +76,8 @@ class Settings:
     clean: bool = False
     measure_speed: bool = False
     wants_csv: bool = False
+    levels: tuple[int, ...] = ()
+    page: Path | None = None
     quiet: bool = False
     verbose: int = 0
 
