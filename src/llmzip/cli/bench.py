@@ -33,8 +33,8 @@ def bench(messages: Messages, settings: Settings) -> None:
 
     Size, speed both ways and memory of gzip, bzip2, xz, zstd, brotli, ppmd and llmzip, of what is
     installed; every row is decompressed and compared. And from how much of such text on the
-    model's own size is paid back. `llmzip bench --levels 1,5,9 --html page.html book.txt` also
-    draws size against speed.
+    model's own size is paid back. For example `llmzip bench --levels 1,5,9 --html page.html
+    book.txt`, which draws size against speed as well.
     """
     from llmzip.bench import machine
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from llmzip.cli.listing import columns
-from llmzip.cli.messages import one_line
+from llmzip.escaping import one_line
 
 if TYPE_CHECKING:
     from llmzip.bench.machine import Fact
