@@ -96,7 +96,7 @@ def test_names_are_text_and_what_is_not_there_is_said(whole: str) -> None:
     assert "processor &lt;fast&gt;." in whole
     assert "zoo: odd &amp; wrong" in whole
     assert re.search("Left out.*: arj; pip install", whole)
-    assert whole.count("are paid back against ppmd -o12") == 9
+    assert whole.count("are paid back against ppmd\u00a0\u2011o12") == 9
     assert page([TextResult("none", 1, [], {}, {"xz": "odd"})], 1, {}).count("<figure>") == 0
 
 

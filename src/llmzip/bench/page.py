@@ -45,5 +45,10 @@ def _section(text: TextResult, model_bytes: int) -> dict[str, Any]:
         "rows": rows,
         "failed": [f"{row}: {why}" for row, why in text.failed.items()],
         "charts": [chart_of(text.rows, *size) for size in (_WIDE, _NARROW)] if rows else [],
-        "break_evens": [break_even_text(one) for one in break_evens(text, model_bytes)],
+        "break_evens": [_unbroken(break_even_text(one)) for one in break_evens(text, model_bytes)],
     }
+
+
+def _unbroken(text: str) -> str:
+    """Return it so that no line ends within the name of a row, as `ppmd -o12`."""
+    return text.replace(" -", "\u00a0\u2011")
