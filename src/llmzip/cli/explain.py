@@ -81,7 +81,7 @@ def _explained(
 
 
 def _explain(one: Asked, text: Text, progress: Progress, messages: Messages) -> Explanation:
-    from llmzip.explaining.sizes import sizes_of
+    from llmzip.bench.sizes import sizes_of
 
     name, sizes = one_line(str(one.path)), sizes_of(text.data)
     with text.compressor(one.model) as compressor:
