@@ -187,8 +187,7 @@ def test_the_bits_of_all_tokens_are_the_total(
     assert f"{sample.n_payload_bytes:,}" in page_text
 
 
-@pytest.mark.parametrize("width", [WIDE, NARROW])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "scheme"), [(WIDE, "light"), (NARROW, "dark")])
 def test_it_can_be_read_by_everybody(
     browser: Browser, folder: Path, sample: Explanation, width: int, scheme: str
 ) -> None:

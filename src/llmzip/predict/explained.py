@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.adapt import Learner, Mixed, Rows
 from llmzip.adapt.history import Candidates
-from llmzip.compiled import kernel
+from llmzip.adapt.ranking import rank
 from llmzip.exact.bias import HeadBias
 from llmzip.exact.distribution import Ids, TokenIntervals
 from llmzip.predict.adaptive import Adaptive, EncodedWave, Slice
@@ -26,7 +25,7 @@ from llmzip.predict.prefix import NO_PREFIX
 from llmzip.predict.protocol import Intervals
 from llmzip.predict.rows import RowStream
 from llmzip.predict.together import encode_together
-from llmzip.predict.told import N_LIKELIEST, Told
+from llmzip.predict.told import Told
 
 FROZEN_TOGETHER = 32
 """Chunks that learn nothing, and are explained side by side."""
@@ -76,39 +75,11 @@ def told_of(tokens: Ids, mixed: Mixed, alone: TokenIntervals, freq: NDArray[np.i
     told, c = Told.empty(len(tokens)), mixed.rows.candidates
     told.model[:] = alone.freq, alone.total
     told.biased[:] = freq[np.arange(len(freq)), tokens], mixed.rows.totals
-    _rank(
+    rank(
         freq, tokens, c.n, c.ids, mixed.freq,
         told.ranks, told.likeliest, told.likeliest_freq,
     )  # fmt: skip
     return told
-
-
-@kernel
-def _rank(
-    freq: Any, tokens: Any, n: Any, ids: Any, mixed: Any, ranks: Any, likeliest: Any, best: Any
-) -> None:
-    """Fill in ranks of `tokens`, and the likeliest with their frequencies, of rows after mixing.
-
-    freq: before mixing; candidates `ids` get what is `mixed`, as far as n says. Of tokens that are
-    equally likely the one with the lowest id comes first.
-    """
-    last = N_LIKELIEST - 1
-    for row in range(tokens.size):
-        line = freq[row]
-        for c in range(n[row]):
-            line[ids[row, c]] = mixed[row, c]
-        own, n_likelier = line[tokens[row]], 0
-        for v in range(line.size):
-            if line[v] > own:
-                n_likelier += 1
-            if line[v] > best[row, last]:
-                place = last
-                while place > 0 and line[v] > best[row, place - 1]:
-                    best[row, place] = best[row, place - 1]
-                    likeliest[row, place] = likeliest[row, place - 1]
-                    place -= 1
-                best[row, place], likeliest[row, place] = line[v], v
-        ranks[row] = n_likelier + 1
 
 
 class ExplainedGroup(ExactGroup):
