@@ -84,6 +84,8 @@ def _answered(
     Yields the number of each slice, and its gradient, as soon as it is complete.
     """
     most = max(BATCH_ROWS, getattr(workers.engines[0], "head_rows", 0))
+    if slices[0].tell is not None:
+        most = BATCH_ROWS  # all frequencies of a row are some hundred kilobytes
     batches = list(_batches([len(part.tokens) for part in slices], most))
     tasks = [partial(_ask, slices, hidden, parts, rows) for parts, rows in batches]
     gradients: dict[int, Gradient] = {}
