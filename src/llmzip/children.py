@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
@@ -66,3 +68,18 @@ def start_code(code: str, variables: Mapping[str, str]) -> Process:
         stdout=subprocess.PIPE,
         env={**os.environ, **variables, **_SAFE_PATH},
     )
+
+
+def become_child() -> IO[bytes]:
+    """Be a process that was started so; return what takes its answers.
+
+    An interrupt is for whoever has started it, who ends it; what libraries print is no answer.
+    """
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    sink = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return sink

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
-import warnings
 from dataclasses import asdict
 from typing import Any
 
@@ -18,6 +16,7 @@ from llmzip.bench.measure import Codec, measure
 from llmzip.bench.memory import peak_bytes
 from llmzip.bench.rows import OTHERS
 from llmzip.bench.task import Task
+from llmzip.children import become_child
 from llmzip.errors import LlmzipError
 
 MOST_RUNS = 25
@@ -27,13 +26,7 @@ ENOUGH_S = 1.0
 
 def main() -> None:
     """Be the process."""
-    for name in ("SIGINT", "SIGHUP"):  # who started it hears of these, and ends it
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")
-    sink = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what libraries print is no answer
+    sink = become_child()
     task = Task(**json.loads(sys.stdin.buffer.readline()))
     answer = answered(task, sys.stdin.buffer.read())
     sink.write(json.dumps(answer).encode())

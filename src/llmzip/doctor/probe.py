@@ -6,17 +6,17 @@ last. Whoever has started it holds the other ends.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import llmzip
 from llmzip import children
@@ -79,13 +79,7 @@ LOOKS: dict[str, Callable[[], Iterable[Finding]]] = {
 
 def main() -> None:
     """Be the process."""
-    for name in ("SIGINT", "SIGHUP"):  # who started it hears of these, and ends it
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")
-    out = os.fdopen(os.dup(1), "w", encoding="ascii")
-    os.dup2(2, 1)  # what libraries print is no finding
+    out = io.TextIOWrapper(cast(BinaryIO, children.become_child()), encoding="ascii")
     for line in sys.stdin:
         name = line.rstrip("\n")
         for finding in looked_at(_subject(name), LOOKS[name]):

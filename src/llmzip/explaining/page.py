@@ -73,7 +73,6 @@ def _head(explanation: Explanation, comparison: Comparison | None) -> dict[str, 
         "unscored": list(_unscored(explanation)),
         "lineStarts": _line_starts(explanation.data),
         "unit": BITS_UNIT,
-        "second": None if comparison is None else comparison.second.name,
         "names": None if comparison is None else _names(comparison),
     }
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 import os
 import pickle
 import queue
-import signal
 import sys
 import threading
 import time
-import warnings
 from typing import IO, cast
 
+from llmzip.children import become_child
 from llmzip.spread.units import Unit
 from llmzip.spread.worker import Tools, Worker
 
@@ -25,13 +24,7 @@ REPORTED_S = 0.25
 
 def main() -> None:
     """Be the process."""
-    for name in ("SIGINT", "SIGHUP"):  # who started it hears of these, and ends it
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")
-    sink = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what libraries print is no message
+    sink = become_child()
     source = sys.stdin.buffer
     worker = Worker(cast(Tools, pickle.load(source)))
     units: queue.SimpleQueue[tuple[int, Unit]] = queue.SimpleQueue()
