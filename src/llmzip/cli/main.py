@@ -33,6 +33,7 @@ from llmzip.cli.sample import sample
 from llmzip.cli.score import score
 from llmzip.cli.signals import InterruptedBySignal, clean_up_on_signals, die_by
 from llmzip.cli.test import test
+from llmzip.cli.train import train
 from llmzip.cli.unsample import unsample
 from llmzip.errors import LlmzipError, UsageError
 from llmzip.version import __version__
@@ -63,7 +64,7 @@ def llmzip() -> None:
 
 for _command in (compress, decompress, test, list_files, cat):
     llmzip.add_command(_command)
-for _command in (score, explain, bench, sample, unsample, models, doctor):
+for _command in (score, explain, bench, train, sample, unsample, models, doctor):
     llmzip.add_command(_command)
 
 

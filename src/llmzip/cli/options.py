@@ -19,19 +19,21 @@ from llmzip.compressor import DEFAULT_LEVEL
 from llmzip.models.catalog import DEFAULT_MODEL
 from llmzip.processors import usable_processors
 from llmzip.sampler import DEFAULT_TOKENS, DEFAULT_TOP_K, MOST_SEED, MOST_TOP_K
+from llmzip.training.limits import DEFAULT_MINUTES, DEFAULT_RANK, MOST_RANK
 
 _COMPRESS, _DECOMPRESS, _LIST = ("compress",), ("decompress",), ("list",)
-_DOCTOR, _BENCH = ("doctor",), ("bench",)
+_DOCTOR, _BENCH, _TRAIN = ("doctor",), ("bench",), ("train",)
 _WRITING = ("compress", "decompress")
 _TELLING = ("compress", "decompress", "test")
 _CAT, _SCORE, _EXPLAIN = ("cat",), ("score",), ("explain",)
 _PREDICTING = ("compress", "score", "explain", *_BENCH)
 _DECODING = ("decompress", "test", "cat")
 _SEARCHING = ("compress", "decompress", "test", "list", "score")
+_SIFTING = (*_SEARCHING, "train")
 _ALL = ("compress", "decompress", "test", "cat")
 _SAMPLE, _SAMPLING = ("sample",), ("sample", "unsample")
 _RUNNING = (*_ALL, *_SAMPLING, "score", "explain")
-_COMPUTING = (*_RUNNING, *_BENCH)
+_COMPUTING = (*_RUNNING, *_BENCH, *_TRAIN)
 
 
 class Option(click.Option):
@@ -113,16 +115,16 @@ OPTIONS = (
         "with the suffix are decompressed or listed, and none is compressed or scored.",
     ),
     Option(
-        _SEARCHING, "--exclude", multiple=True, metavar="GLOB",
+        _SIFTING, "--exclude", multiple=True, metavar="GLOB",
         help="Leave out what is so called, by its name or its path below a folder; several times, "
         "too.",
     ),
     Option(
-        _SEARCHING, "--files-from", type=FileName(), metavar="FILE",
+        _SIFTING, "--files-from", type=FileName(), metavar="FILE",
         help="Take these files too, a name on each line; - is standard input.",
     ),
     Option(
-        _SEARCHING, "--files-from0", type=FileName(), metavar="FILE",
+        _SIFTING, "--files-from0", type=FileName(), metavar="FILE",
         help="The same, with names that end in a NUL (find -print0).",
     ),
     Option(
@@ -146,7 +148,7 @@ OPTIONS = (
         help="What compressing adds to names, and decompressing takes off.",
     ),
     Option(
-        (*_WRITING, *_EXPLAIN, *_BENCH), "-f", "--force", is_flag=True, harmless=True,
+        (*_WRITING, *_EXPLAIN, *_BENCH, *_TRAIN), "-f", "--force", is_flag=True, harmless=True,
         common=True,
         help="Replace an output file that is there. Write compressed data to a terminal, too.",
     ),
@@ -172,11 +174,11 @@ OPTIONS = (
     ),
     Option(
         _DECOMPRESS, "--recover", is_flag=True,
-        common=True,
         help="Bring back what is whole of a damaged file. What is lost is marked.",
     ),
     Option(
-        (*_COMPRESS, *_SAMPLING, *_BENCH), "-m", "--model", default=DEFAULT_MODEL, metavar="MODEL",
+        (*_COMPRESS, *_SAMPLING, *_BENCH, *_TRAIN), "-m", "--model",
+        default=DEFAULT_MODEL, metavar="MODEL",
         envvar="LLMZIP_MODEL", show_envvar=True, show_default=True,
         common=True,
         help="A name (`llmzip models list`), folder, .gguf or hub id.",
@@ -335,6 +337,29 @@ OPTIONS = (
     Option(
         _BENCH, "--html", "page", type=FileName(), metavar="FILE",
         help="Write a page as well: tables, and charts of size against speed; it needs no network.",
+    ),
+    Option(
+        _TRAIN, "-o", "--output", type=OutputName(), metavar="NAME",
+        help="What to call the model; ./FOLDER, with a slash in it, to keep it there.",
+    ),
+    Option(
+        _TRAIN, "--minutes", type=click.FloatRange(0, min_open=True), metavar="N",
+        default=DEFAULT_MINUTES, show_default=True,
+        help="How long to train; it ends before if held-out text gains no more.",
+    ),
+    Option(
+        _TRAIN, "--rank", type=click.IntRange(1, MOST_RANK), metavar="N",
+        default=DEFAULT_RANK, show_default=True,
+        help="How much can be learnt: the rank of what is added to each layer, and its size.",
+    ),
+    Option(
+        _TRAIN, "--seed", type=click.IntRange(0, MOST_SEED), metavar="N", default=0,
+        show_default=True,
+        help="What chance begins with.",
+    ),
+    Option(
+        _TRAIN, "--resume", is_flag=True,
+        help="Go on where the same command was stopped.",
     ),
     Option(
         _DOCTOR, "--json", "wants_json", is_flag=True,

@@ -16,6 +16,7 @@ from llmzip.errors import UsageError
 from llmzip.models.catalog import DEFAULT_MODEL
 from llmzip.processors import usable_processors
 from llmzip.sampler import DEFAULT_TOP_K, Sampler
+from llmzip.training.limits import DEFAULT_MINUTES, DEFAULT_RANK
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,8 @@ class Settings:
     wants_csv: bool = False
     levels: tuple[int, ...] = ()
     page: Path | None = None
+    minutes: float = DEFAULT_MINUTES
+    rank: int = DEFAULT_RANK
     quiet: bool = False
     verbose: int = 0
 

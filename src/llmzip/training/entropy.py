@@ -1,0 +1,49 @@
+"""The cross-entropy of a large vocabulary without ever holding all of its logits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+_ROWS = 256
+"""Tokens whose logits are held at once."""
+
+
+class _CrossEntropy(torch.autograd.Function):
+    """The sum over rows of -log softmax(h Wᵀ)[target], in nats; W stands still.
+
+    The gradient of h, (softmax - one-hot) W, is made on the way, so that no logits are kept.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
+        total = torch.zeros((), device=hidden.device)
+        gradient = torch.empty_like(hidden)
+        for first in range(0, len(hidden), _ROWS):
+            part = slice(first, first + _ROWS)
+            wanted = targets[part, None]
+            logits = functional.linear(hidden[part], head).float()
+            scale = torch.logsumexp(logits, 1, keepdim=True)
+            total += (scale - logits.gather(1, wanted)).sum()
+            logits.sub_(scale).exp_()
+            logits.scatter_add_(1, wanted, torch.full_like(scale, -1.0))
+            gradient[part] = logits.to(head.dtype) @ head
+        ctx.save_for_backward(gradient)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * grads[0], None, None
+
+
+def cross_entropy(hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
+    """Return the sum of the targets' cross-entropies in nats, float32.
+
+    hidden: (rows, width); head: (vocabulary, width), no gradient is made for it; targets: (rows,).
+    """
+    total: Tensor = _CrossEntropy.apply(hidden, head, targets)  # type: ignore[no-untyped-call]
+    return total

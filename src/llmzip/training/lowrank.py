@@ -1,0 +1,146 @@
+"""A model with matrices of low rank beside its linear layers, and free norms: what is trained.
+
+LoRA (arXiv:2106.09685): y = W x + B (A x), W frozen, A and B trained (alpha is the rank). The gains
+(and biases) of norms are trained as what is added to them. All that is trained is float32, what
+stands still has whatever type computes fastest.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
+
+from llmzip.models.adapter import Adapter, AdapterConfig
+
+
+class LowRank(nn.Module):
+    """A linear layer with a product of two thin matrices beside it.
+
+    a: (rank, inputs); b: (outputs, rank), zeros at first, so that nothing has changed.
+    """
+
+    def __init__(self, base: nn.Linear | Conv1D, rank: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.base = base
+        n_out, n_in = base.weight.shape if isinstance(base, nn.Linear) else base.weight.shape[::-1]
+        drawn = torch.empty(rank, n_in).uniform_(-1, 1, generator=generator)
+        self.a = nn.Parameter(drawn / math.sqrt(n_in))
+        self.b = nn.Parameter(torch.zeros(n_out, rank))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (..., outputs) for (..., inputs)."""
+        thin = functional.linear(x, self.a.to(x.dtype))
+        wide: Tensor = self.base(x)
+        return wide + functional.linear(thin, self.b.to(x.dtype))
+
+
+class FreeNorm(nn.Module):
+    """A norm whose gain, and bias where it has one, is trained: as a difference, kept exactly."""
+
+    def __init__(self, base: nn.Module) -> None:
+        super().__init__()
+        self.base = base
+        self._own = dict(base.named_parameters(recurse=False))
+        self.gain = nn.Parameter(torch.zeros(self._own["weight"].shape))
+        has_bias = "bias" in self._own
+        self.bias = nn.Parameter(torch.zeros_like(self.gain)) if has_bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x, normalised."""
+        y: Tensor = self.base(x)
+        y = y + y * self.gain.to(y.dtype)
+        return y if self.bias is None else y + self.bias.to(y.dtype)
+
+    def merged(self) -> dict[str, Tensor]:
+        """Return the parameters that the norm alone would need to do the same."""
+        grown = self.gain.detach() + 1
+        made = {"weight": self._own["weight"].float() * grown}
+        if self.bias is not None:
+            made["bias"] = self._own["bias"].float() * grown + self.bias.detach()
+        return made
+
+
+class TrainedModel:
+    """A transformers model whose linear layers and norms can learn; all else stands still.
+
+    dtype: of what stands still, and of what flows between the layers.
+    seed: what the thin matrices that are not zeros are drawn by.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        rank: int,
+        device: torch.device,
+        dtype: torch.dtype,
+        seed: int = 0,
+    ) -> None:
+        self.model, self._rank = model, rank
+        self._head = model.get_output_embeddings()
+        model.requires_grad_(False)
+        model.to(dtype=dtype)
+        self._generator = torch.Generator().manual_seed(seed)
+        self._low_ranks: dict[str, LowRank] = {}
+        self._norms: dict[str, FreeNorm] = {}
+        self._wrap(model, "")
+        model.to(device)
+        model.train()
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Return all that is trained, in an order that depends on the model alone."""
+        return [p for p in self.model.parameters() if p.requires_grad]
+
+    def hidden(self, ids: Tensor) -> Tensor:
+        """Return what the head takes (rows, length, width) of token ids (rows, length)."""
+        hidden: Tensor = self.model.base_model(input_ids=ids, use_cache=False).last_hidden_state
+        return hidden
+
+    @property
+    def head(self) -> Tensor:
+        """The head's weights (vocabulary, width)."""
+        weight: Tensor = self._head.weight
+        return weight
+
+    def adapter(self, base: str) -> Adapter:
+        """Return what has been learnt, on the CPU.
+
+        base: what the model is called that it was learnt for.
+        """
+        tensors: dict[str, Tensor] = {}
+        for name, low in self._low_ranks.items():
+            tensors[f"{name}.lora_A"] = low.a.detach()
+            tensors[f"{name}.lora_B"] = low.b.detach()
+        for name, norm in self._norms.items():
+            tensors |= {f"{name}.{part}": value for part, value in norm.merged().items()}
+        config = AdapterConfig(
+            base=base,
+            rank=self._rank,
+            alpha=float(self._rank),
+            layers=tuple(sorted({name.rpartition(".")[2] for name in self._low_ranks})),
+            norms=tuple(sorted({name.rpartition(".")[2] for name in self._norms})),
+            is_transposed=any(isinstance(low.base, Conv1D) for low in self._low_ranks.values()),
+        )
+        return Adapter(config, {name: t.float().cpu().numpy() for name, t in tensors.items()})
+
+    def _wrap(self, module: nn.Module, prefix: str) -> None:
+        for name, child in list(module.named_children()):
+            if child is self._head:
+                continue
+            where = f"{prefix}{name}"
+            if isinstance(child, nn.Linear | Conv1D):
+                self._low_ranks[where] = wrapped = LowRank(child, self._rank, self._generator)
+                setattr(module, name, wrapped)
+            elif _is_norm(child):
+                self._norms[where] = free = FreeNorm(child)
+                setattr(module, name, free)
+            else:
+                self._wrap(child, f"{where}.")
+
+
+def _is_norm(module: nn.Module) -> bool:
+    return "norm" in type(module).__name__.lower() and hasattr(module, "weight")
