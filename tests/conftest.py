@@ -24,7 +24,7 @@ from hypothesis import settings
 from platformdirs import user_cache_path
 
 import llmzip
-from llmzip.models import DEFAULT_MODEL, HOME_VARIABLE, locate
+from llmzip.models import CATALOG, DEFAULT_MODEL, HOME_VARIABLE, locate
 from llmzip.models.prepared import prepared_path
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def default_model(llmzip_home: Path) -> str:
         else:
             patch.setenv(HOME_VARIABLE, _HOME_OUTSIDE)
         weights = locate(DEFAULT_MODEL).path
-    _link(llmzip_home / "models" / DEFAULT_MODEL / weights.name, weights)
+    _link(llmzip_home / "models" / _kept_as(DEFAULT_MODEL) / weights.name, weights)
     return DEFAULT_MODEL
 
 
@@ -93,7 +93,7 @@ def prepared_default_model(default_model: str, llmzip_home: Path) -> str:
     """
     weights = locate(default_model)
     home = _kept_home()
-    _link(home / "models" / default_model / weights.path.name, weights.path.resolve())
+    _link(home / "models" / _kept_as(default_model) / weights.path.name, weights.path.resolve())
     script = "import sys; from llmzip.models.prepared import open_exact; open_exact(sys.argv[1])"
     key = prepared_path(weights).name
     if not (home / "prepared" / key).exists():
@@ -105,6 +105,11 @@ def prepared_default_model(default_model: str, llmzip_home: Path) -> str:
         )
     _link(llmzip_home / "prepared" / key, home / "prepared" / key)
     return default_model
+
+
+def _kept_as(name: str) -> str:
+    """Return the name under which a model's fetched weights are kept."""
+    return CATALOG[name].weights_name
 
 
 @pytest.fixture(scope="session")

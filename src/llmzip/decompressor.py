@@ -18,7 +18,7 @@ from llmzip.errors import (
 )
 from llmzip.keeper import HowToRun, ModelKeeper, dictionary_bytes, numbered, require_positive
 from llmzip.looking import decoded_size
-from llmzip.models.catalog import DEFAULT_MODEL
+from llmzip.models.catalog import DEFAULT_MODEL, OLDER_DEFAULTS
 from llmzip.reference import Reference
 
 if TYPE_CHECKING:
@@ -382,18 +382,26 @@ class Decompressor(ModelKeeper):
             raise DictionaryError(
                 "the file needs the dictionary that it was made with; give it with --dict"
             )
-        model = self._name or ref or self._default_model
         exact = ref is None or ref.portable
         machine = None if ref is None or self._force_foreign else ref.machine
-        opened = self._how.open(model, options, exact, dictionary, machine)
-        if ref is not None:
-            _check_same(opened.ref, ref)
-        if opened.dictionary != options.dictionary:
-            raise DictionaryError(
-                "the file needs the dictionary and the model that it was made with, and these are "
-                f"not both the same here (the model is {opened.ref.name}); --dict and -m say which"
-            )
-        return opened
+        for model in self._candidates(ref):
+            opened = self._how.open(model, options, exact, dictionary, machine)
+            if ref is not None:
+                _check_same(opened.ref, ref)
+            if opened.dictionary == options.dictionary:
+                return opened
+        raise DictionaryError(
+            "the file needs the dictionary and the model that it was made with, and these are "
+            f"not both the same here (the model is {opened.ref.name}); --dict and -m say which"
+        )
+
+    def _candidates(self, ref: ModelRef | None) -> Sequence[str | ModelRef]:
+        """Return which models to try, there being at least one."""
+        asked = self._name or ref
+        if asked is not None:
+            return [asked]
+        is_ours = self._default_model == DEFAULT_MODEL
+        return [self._default_model, *(OLDER_DEFAULTS if is_ours else ())]
 
 
 def _but_padding(error: TrailingError) -> None:

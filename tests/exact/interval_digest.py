@@ -10,6 +10,7 @@ Needs the package installed, or its src folder on PYTHONPATH.
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from dataclasses import replace
 from functools import partial
@@ -26,6 +27,7 @@ from exact_models import CPU, GPT2, LLAMA, WIDE, exact_model, is_taken, random_i
 from llmzip.exact import ENGINE_VERSION
 from llmzip.exact.engines import make_engine
 from llmzip.exact.gemm import exact_gemm
+from llmzip.exact.merging import merged
 from llmzip.exact.model import ExactModel
 from llmzip.predict.exact import ExactPredictor
 from llmzip.predict.windows import Window
@@ -55,6 +57,14 @@ def interval_digest(model: ExactModel, device: str = CPU, way: str | None = None
     return intervals_digest(predictor.intervals(chunks()))
 
 
+def merged_digest() -> str:
+    """SHA-256 over a linear layer's weights, an adapter merged with them."""
+    draw = np.random.RandomState(7)  # whose stream stays as it is, whatever the numpy
+    weight, a, b = (draw.uniform(-1, 1, shape) for shape in ((1152, 576), (16, 576), (1152, 16)))
+    made = merged(weight.astype(np.float32), a / 24, b / 50, 2.0 / 3.0)
+    return hashlib.sha256(made.astype("<f4").tobytes()).hexdigest()
+
+
 def digests() -> dict[str, object]:
     """What golden.json pins, of the recipes that the way in LLMZIP_WAY takes."""
     models = {name: exact_model(recipe) for name, recipe in RECIPES.items() if is_taken(recipe)}
@@ -62,6 +72,7 @@ def digests() -> dict[str, object]:
         "engine": ENGINE_VERSION,
         "prepared": {name: model.digest().hex() for name, model in models.items()},
         "intervals": {name: interval_digest(model) for name, model in models.items()},
+        "merged": merged_digest(),
     }
 
 

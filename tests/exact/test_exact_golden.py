@@ -6,7 +6,7 @@ import json
 
 import pytest
 import torch
-from interval_digest import GOLDEN, RECIPES, WINDOW, chunks, interval_digest
+from interval_digest import GOLDEN, RECIPES, WINDOW, chunks, interval_digest, merged_digest
 
 from digests import intervals_digest
 from exact_models import CPU, WIDE, exact_model
@@ -32,6 +32,10 @@ def test_preparing_gives_the_pinned_integers(name: str) -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_predicting_gives_the_pinned_integers(name: str) -> None:
     assert interval_digest(exact_model(RECIPES[name])) == PINNED["intervals"][name]
+
+
+def test_merging_gives_the_pinned_weights() -> None:
+    assert merged_digest() == PINNED["merged"]
 
 
 @every_way

@@ -76,7 +76,6 @@ def test_an_actor_killed_and_the_driver_too(
 ) -> None:
     files[0].write_bytes(noise(320_000))  # the first turn lasts until one is lost
     with closing(Actors(Tools(COMPRESSOR), 2)) as pool:
-
         killed: list[int] = []
 
         def meddle() -> None:

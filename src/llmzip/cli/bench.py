@@ -20,7 +20,6 @@ from llmzip.cli.progress import watching
 from llmzip.cli.settings import Settings
 from llmzip.cli.sources import named
 from llmzip.errors import LlmzipError, UsageError
-from llmzip.models.catalog import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from llmzip.bench.results import TextResult
@@ -84,7 +83,7 @@ def _plan(settings: Settings) -> Plan:
 
     return Plan(
         settings.levels or (settings.level,),
-        settings.model or DEFAULT_MODEL,
+        settings.model_name,
         settings.device,
         settings.threads,
         settings.quiet,

@@ -7,13 +7,16 @@ from pathlib import Path
 import click
 
 from llmzip.errors import ModelNotFoundError
-from llmzip.models.catalog import CATALOG, DEFAULT_MODEL, CatalogEntry
-from llmzip.models.export import export
+from llmzip.escaping import one_line
+from llmzip.models import trained
+from llmzip.models.adapter_file import SUFFIX
+from llmzip.models.catalog import CATALOG, DEFAULT_MODEL, LOCAL_SOURCE, CatalogEntry
+from llmzip.models.export import export, export_adapter, import_adapter
 from llmzip.models.files import is_here, locate
 from llmzip.models.files import pull as pull_model
 from llmzip.models.notice import megabytes
 from llmzip.models.prepared import list_prepared
-from llmzip.models.removal import own_files, remove
+from llmzip.models.removal import folder_n_bytes, own_files, remove
 
 _Row = tuple[str, ...]
 
@@ -39,9 +42,14 @@ def list_models() -> None:
     rows: list[_Row] = [("NAME", "PARAMETERS", "DOWNLOAD", "HERE", "LICENSE", "SOURCE")]
     rows += [_catalog_row(entry, prepared) for entry in CATALOG.values()]
     named = {(entry.name, str(entry.source)) for entry in CATALOG.values()}
+    named |= {(name, LOCAL_SOURCE) for name in trained.names()}
     rows += [(name, "", "", "prepared", "", source) for name, source in sorted(prepared - named)]
     for line in _columns(rows):
         click.echo(line)
+    if trained.names():
+        click.echo()
+        for line in _columns([("TRAINED HERE", "BASE", "SIZE", "HELD-OUT TEXT"), *_trained_rows()]):
+            click.echo(line)
 
 
 @models.command()
@@ -75,31 +83,64 @@ def path(name: str) -> None:
 
 @models.command(name="export")
 @click.argument("name")
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-def export_model(name: str, folder: Path) -> None:
-    """Copy a model into FOLDER, to be kept beside the files that need it; -m takes it from there.
+@click.argument("target", type=click.Path(path_type=Path))
+def export_model(name: str, target: Path) -> None:
+    """Copy a model, to be kept beside the files that need it, or given to others.
 
-    Prints what to give to -m.
+    Of a model that was trained here TARGET becomes a file of a few megabytes, for `llmzip models
+    import` or -m; it names the model below and does not contain it. Any other is copied into the
+    folder TARGET. Prints what to give to -m.
 
     For example `llmzip models export smollm2-135m kept`.
     """
-    click.echo(str(export(locate(name, fetch=False), folder)))
+    if trained.is_trained(name):
+        if target.is_dir():
+            target = target / f"{name}{SUFFIX}"
+        click.echo(str(export_adapter(locate(name, fetch=False), target)))
+    else:
+        click.echo(export(locate(name, fetch=False), target))
+
+
+@models.command(name="import")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--name", metavar="NAME", help="What to call it, if not as the file is called.")
+@click.option("-f", "--force", is_flag=True, help="Replace a model of that name.")
+def import_model(file: Path, name: str | None, force: bool) -> None:
+    """Keep a model that somebody has trained and exported, under its name.
+
+    For example `llmzip models import logs.adapter`.
+    """
+    click.echo(str(import_adapter(file, name or file.stem, replace=force)))
 
 
 @models.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 def rm(names: tuple[str, ...]) -> None:
-    """Remove models from llmzip's cache.
+    """Remove models from llmzip's cache, and those that were trained here, for good.
 
     Folders of your own and the hub's cache, which other programs share, stay.
 
     For example `llmzip models rm smollm2-135m`.
     """
     for name in names:
-        if not own_files(name):
+        if not (own_files(name) or trained.is_trained(name)):
             raise ModelNotFoundError(f"nothing of model {name!r} is in llmzip's cache")
     for name in names:
         click.echo(f"removed {name}: {megabytes(remove(name))}")
+
+
+def _trained_rows() -> list[_Row]:
+    """Return what was trained here, or imported: base, size on disk, bits per byte won."""
+    rows: list[_Row] = []
+    for name in trained.names():
+        told = trained.training_of(name)
+        known = [told.get(key) for key in ("held_out_before", "held_out_after")]
+        gain = ""
+        if all(isinstance(value, float) for value in known):
+            gain = f"{known[0]:.3f} -> {known[1]:.3f} bits/byte"
+        n_bytes = folder_n_bytes(trained.folder_of(name))
+        rows.append((name, one_line(str(told.get("base", ""))), megabytes(n_bytes), gain))
+    return rows
 
 
 def _catalog_row(entry: CatalogEntry, prepared: set[tuple[str, str]]) -> _Row:

@@ -192,6 +192,12 @@ OPTIONS = (
         help="The model, as for compressing; several times for several of them, side by side.",
     ),
     Option(
+        (*_RUNNING, *_BENCH), "--adapter", metavar="PATH",
+        type=click.Path(path_type=Path, readable=False),
+        help="Change the model by this adapter (LoRA): a folder as PEFT writes it, or a file of "
+        "`llmzip models export`. Decompressing needs it too.",
+    ),
+    Option(
         _RUNNING, "--dict", "dictionary", metavar="FILE",
         type=click.Path(path_type=Path, readable=False),
         common=True,

@@ -13,6 +13,7 @@ from llmzip.compressor import DEFAULT_LEVEL, Compressor
 from llmzip.container.limits import MAX_DICTIONARY_BYTES
 from llmzip.decompressor import Decompressor
 from llmzip.errors import UsageError
+from llmzip.models.adapters import is_adapter
 from llmzip.models.catalog import DEFAULT_MODEL
 from llmzip.processors import usable_processors
 from llmzip.sampler import DEFAULT_TOP_K, Sampler
@@ -45,6 +46,7 @@ class Settings:
     level: int = DEFAULT_LEVEL
     model: str | None = None
     models: tuple[str, ...] = ()
+    adapter: Path | None = None
     chunk_tokens: int | None = None
     dictionary: Path | None = None
     patch_from: Path | None = None
@@ -124,7 +126,7 @@ class Settings:
     def compressor(self) -> Compressor:
         """Return what compresses so. Raises UsageError, OSError."""
         return Compressor(
-            model=self.model or DEFAULT_MODEL,
+            model=self.model_name,
             device=self.device,
             threads=self.threads,
             batch=self.batch,
@@ -142,10 +144,23 @@ class Settings:
         names = self.models or (os.environ.get("LLMZIP_MODEL") or DEFAULT_MODEL,)
         return {name: replace(self, model=name).compressor() for name in names}
 
+    @property
+    def model_name(self) -> str:
+        """The model that was asked for, with its adapter; else the default. Raises UsageError."""
+        return self._with_adapter(self.model or DEFAULT_MODEL)
+
+    def _with_adapter(self, model: str) -> str:
+        """Return how a model is called with the adapter that was given, if one was."""
+        if self.adapter is None:
+            return model
+        if not is_adapter(self.adapter):
+            raise UsageError(f"{self.adapter} holds no adapter (adapter_config.json, or .adapter)")
+        return f"{model}+{self.adapter}"
+
     def decompressor(self) -> Decompressor:
         """Return what decompresses so. Raises UsageError, OSError."""
         return Decompressor(
-            model=self.model,
+            model=self.model_name if self.adapter is not None else self.model,
             device=self.device,
             threads=self.threads,
             batch=self.batch,
@@ -166,7 +181,7 @@ class Settings:
             seed=self.seed,
             temperature=self.temperature,
             top_k=self.top_k,
-            model=self.model or DEFAULT_MODEL,
+            model=self.model_name,
             device=self.device,
             threads=self.threads,
             quiet=self.quiet,

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +21,7 @@ from llmzip.cli.training_line import TrainingLine
 from llmzip.errors import UsageError
 from llmzip.models import trained
 from llmzip.models.catalog import DEFAULT_MODEL
+from llmzip.models.export import keep
 from llmzip.models.files import locate
 from llmzip.version import __version__
 
@@ -151,32 +149,19 @@ def _checkpoints(target: Path, samples: list[Sample], request: Request) -> Check
 
 def _keep(trainer: Trainer, request: Request, target: Path) -> None:
     """Put the best so far where it is looked for, whole or not at all."""
-    from llmzip.models.adapter import write_folder
-
     progress = trainer.progress
     if trainer.best is None:
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-    try:
-        write_folder(trainer.best, folder)
-        told = {
-            "base": request.base,
-            "held_out_before": progress.held_out[0],
-            "held_out_after": progress.best,
-            "tokens": progress.n_tokens,
-            "minutes": round(progress.elapsed_s / 60, 1),
-            "seed": request.plan.seed,
-            "llmzip": __version__,
-        }
-        text = json.dumps(told, indent=1) + "\n"
-        (folder / trained.TRAINING).write_text(text, encoding="utf-8")
-        folder.chmod(0o755)
-        if target.exists():
-            shutil.rmtree(target)
-        folder.rename(target)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    told = {
+        "base": request.base,
+        "held_out_before": progress.held_out[0],
+        "held_out_after": progress.best,
+        "tokens": progress.n_tokens,
+        "minutes": round(progress.elapsed_s / 60, 1),
+        "seed": request.plan.seed,
+        "llmzip": __version__,
+    }
+    keep(trainer.best, told, target)
 
 
 def _verdict(

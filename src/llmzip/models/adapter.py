@@ -150,6 +150,7 @@ def write_folder(adapter: Adapter, folder: Path) -> None:
         narrow = wide.to(torch.bfloat16)
         tensors[_stored_name(name)] = narrow if torch.equal(narrow.float(), wide) else wide
     save_file(tensors, folder / TENSORS, {"format": "pt"})
+    (folder / TENSORS).chmod(0o644)  # the library lets only their owner read them
     text = json.dumps(as_peft(adapter.config), indent=2, sort_keys=True)
     (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
 

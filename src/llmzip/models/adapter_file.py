@@ -65,6 +65,7 @@ def write_file(adapter: Adapter, path: Path, training: str = "") -> None:
         "training": training,
     }
     save_file(stored, path, words | {"sha256": _digest(words, stored)})
+    path.chmod(0o644)  # the library lets only its owner read it
 
 
 def read_file(path: Path) -> Adapter:
@@ -110,7 +111,8 @@ def _values(stored: _Tensors) -> dict[str, NDArray[np.float32]]:
 def _split(tensor: NDArray[np.float32], axis: int) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
     """Return integers and, along an axis, the exponents of what one of them stands for."""
     top = np.abs(tensor).max(axis=1 - axis)
-    _, exponents = np.frexp(np.maximum(top, 2.0**-100) / MOST_Q)
+    share, exponents = np.frexp(np.maximum(top, 2.0**-100) / MOST_Q)
+    exponents -= share == 0.5  # a power of two itself: what was rounded stays as it is
     unit = _along(np.ldexp(1.0, exponents), axis)
     return np.rint(tensor / unit).astype(np.int8), exponents.astype(np.int8)
 

@@ -18,8 +18,8 @@ from llmzip.errors import ModelNotFoundError
 DEFAULT_MODEL = "smollm2-135m"
 """The model that is used where none is asked for."""
 
-DEFAULT_MODELS = ("smollm2-135m-text", "smollm2-135m")
-"""What has been the default, newest first: files made with a dictionary do not name their model."""
+OLDER_DEFAULTS: tuple[str, ...] = ()
+"""What was the default before, newest first: small files with a dictionary name no model."""
 
 LOCAL_SOURCE = "local"
 """What a file records for a model that was given as a folder or file."""

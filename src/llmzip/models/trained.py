@@ -18,6 +18,7 @@ import platformdirs
 from llmzip.errors import UsageError
 from llmzip.models import adapters, claims, home
 from llmzip.models.catalog import CATALOG
+from llmzip.ownership import require_trusted
 
 TRAINING = "training.json"
 """The file that says how a model was trained, and what it gained."""
@@ -52,8 +53,10 @@ def training_of(name: str) -> dict[str, Any]:
 
     base: what its adapter is for, as -m takes it; held_out_before, held_out_after: bits per byte.
 
-    Raises: ModelDamagedError, OSError.
+    Raises: ModelDamagedError; UntrustedError if others can have put it there; OSError.
     """
+    for folder in (trained_home(), folder_of(name)):
+        require_trusted(folder)
     return claims.read_json(folder_of(name) / TRAINING)
 
 

@@ -89,7 +89,7 @@ class TrainedModel:
         self._norms: dict[str, FreeNorm] = {}
         self._wrap(model, "")
         model.to(device)
-        model.train()
+        model.eval()  # no dropout: what is learnt is little beside what stands still
 
     def parameters(self) -> list[nn.Parameter]:
         """Return all that is trained, in an order that depends on the model alone."""

@@ -89,7 +89,7 @@ class Trainer:
         self._model, self._plan, self._base = model, plan, base
         self._on_progress, self._on_judged = on_progress, on_judged
         n_judged = min(max(int(plan.minutes), LEAST_JUDGED), MOST_JUDGED)
-        self._judged: Windows = material.judged(n_judged)
+        self.judged: Windows = material.judged(n_judged)
         self._material = material
         self.parameters = model.parameters()
         self.optimizer = torch.optim.AdamW(
@@ -152,9 +152,9 @@ class Trainer:
         begun = time.monotonic()
         nats = 0.0
         with torch.no_grad():
-            for row in self._judged.ids:
+            for row in self.judged.ids:
                 nats += float(self._entropy(row[None]))
-        self.progress.held_out.append(nats / math.log(2) / self._judged.n_bytes)
+        self.progress.held_out.append(nats / math.log(2) / self.judged.n_bytes)
         if self.progress.since_best == 0:
             self.best = rounded(self._model.adapter(self._base))
         if self.progress.n_steps:

@@ -1,0 +1,125 @@
+"""What is learnt: held-out text gets cheaper, the best is kept, and another run can go on."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+from training_samples import log_lines
+
+from llmzip.errors import ResumeError
+from llmzip.models import locate
+from llmzip.models.adapter_file import rank_axis, rounded
+from llmzip.models.merge import merge
+from llmzip.training.checkpoint import Checkpoints
+from llmzip.training.entropy import cross_entropy
+from llmzip.training.session import Request, open_trainer
+from llmzip.training.texts import split
+from llmzip.training.trainer import PATIENCE, Plan, Trainer
+
+SAMPLES = [split("log", log_lines(1_200))]
+
+
+def trainer(folder: Path, **how: Any) -> Trainer:
+    """Return one that is to train for a moment, on one window at once."""
+    plan = Plan(**{"minutes": 0.04, "n_rows": 2, **how})
+    request = Request(str(folder), plan, 4, "cpu")
+    return open_trainer(request, locate(str(folder)), SAMPLES, lambda _: None, lambda _: None)
+
+
+def bits(model: Any, made: Trainer) -> float:
+    """Return what a model makes of the held-out windows, in bits per byte."""
+    ids = torch.from_numpy(made.judged.ids)
+    with torch.no_grad():
+        logits = model(ids).logits[:, :-1]
+    nats = functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="sum")
+    return float(nats) / math.log(2) / made.judged.n_bytes
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
+def test_merged_with_the_model_it_does_what_was_judged(
+    family: str, request: pytest.FixtureRequest
+) -> None:
+    from llmzip.models.load import load_transformers
+
+    folder = request.getfixturevalue(f"tiny_{family}_folder")
+    made = trainer(folder)
+    made.run()
+    before, after = made.progress.held_out[0], made.progress.best
+    assert after < 0.98 * before
+    plain = load_transformers(locate(str(folder))).model
+    assert bits(plain, made) == pytest.approx(before, rel=0.02)
+    assert made.best is not None
+    merge(plain, made.best, folder)
+    assert bits(plain, made) == pytest.approx(after, rel=0.02)
+
+
+def test_what_is_kept_fits_into_eight_bits(tiny_llama_folder: Path) -> None:
+    made = trainer(tiny_llama_folder, minutes=0.01)
+    made.run()
+    assert made.best is not None
+    thin = {name: array for name, array in made.best.tensors.items() if rank_axis(name) is not None}
+    assert len(thin) == 2 * 7 * 2
+    again = rounded(made.best)
+    assert all(np.array_equal(again.tensors[name], array) for name, array in thin.items())
+
+
+def test_it_ends_where_nothing_is_gained(
+    tiny_gpt2_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = trainer(tiny_gpt2_folder, minutes=0.05, learning_rate=0.0)
+    made.run()
+    assert len(made.progress.held_out) == PATIENCE + 1
+    assert made.progress.elapsed_s < 0.05 * 60
+
+
+def test_another_run_goes_on(tiny_gpt2_folder: Path, tmp_path: Path) -> None:
+    first = trainer(tiny_gpt2_folder)
+    kept = Checkpoints(tmp_path / "kept", {"seed": 0})
+
+    def stop(_: Any) -> None:
+        if len(first.progress.held_out) == 4:
+            kept.save(first)
+            raise KeyboardInterrupt
+
+    first._on_judged = stop
+    with pytest.raises(KeyboardInterrupt):
+        first.run()
+    second = trainer(tiny_gpt2_folder)
+    kept.restore(second)
+    assert second.progress == first.progress
+    pairs = zip(first.parameters, second.parameters, strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
+    second.run()
+    assert second.progress.n_steps > first.progress.n_steps
+    assert second.progress.best < first.progress.best
+    kept.remove()
+    assert not (tmp_path / "kept").exists()
+
+
+def test_it_goes_on_with_nothing_else(tiny_gpt2_folder: Path, tmp_path: Path) -> None:
+    made = trainer(tiny_gpt2_folder)
+    with pytest.raises(ResumeError, match="nothing to go on with"):
+        Checkpoints(tmp_path / "none", {}).restore(made)
+    Checkpoints(tmp_path / "kept", {"seed": 0}).save(made)
+    with pytest.raises(ResumeError, match="other texts"):
+        Checkpoints(tmp_path / "kept", {"seed": 1}).restore(made)
+    (tmp_path / "kept" / "state.safetensors").write_bytes(b"no")
+    with pytest.raises(ResumeError, match="damaged"):
+        Checkpoints(tmp_path / "kept", {"seed": 0}).restore(made)
+
+
+def test_the_cross_entropy_and_its_gradient_are_torchs_own() -> None:
+    draw = torch.Generator().manual_seed(3)
+    hidden = torch.randn(600, 16, generator=draw, requires_grad=True)
+    head, targets = torch.randn(90, 16, generator=draw), torch.randint(90, (600,), generator=draw)
+    wanted = functional.cross_entropy(hidden @ head.T, targets, reduction="sum")
+    (gradient,) = torch.autograd.grad(2 * wanted, hidden)
+    found = cross_entropy(hidden, head, targets)
+    assert float(found.detach()) == pytest.approx(float(wanted.detach()), rel=1e-5)
+    torch.testing.assert_close(torch.autograd.grad(2 * found, hidden)[0], gradient)
