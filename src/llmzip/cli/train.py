@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from llmzip.training.session import Request
     from llmzip.training.texts import Sample
     from llmzip.training.trainer import Trainer
-    from llmzip.training.verdict import Verdict
+    from llmzip.training.verdict import Row, Verdict
 
 
 @verb("train")
@@ -184,18 +184,21 @@ def _verdict(
 
 def _table(result: Verdict, target: Path) -> str:
     """Return what goes to standard output."""
-    lines = [f"held-out text: {result.n_bytes:,} bytes"]
-    rows = [("", "bytes", "bits/byte", "of plain")]
-    for row in result.rows:
-        if row.n_bytes is None:
-            rows.append((row.name, "not installed", "", ""))
-            continue
-        bits = 8 * row.n_bytes / max(result.n_bytes, 1)
-        share = f"{row.n_bytes / result.plain:.1%}"
-        rows.append((row.name, f"{row.n_bytes:,}", f"{bits:.4f}", share))
-    lines += columns(rows, 1)
+    from llmzip.training.verdict import MESSAGE_BYTES
+
+    heading = ("", "bytes", "bits/byte", "of plain", f"{MESSAGE_BYTES}-byte messages")
+    lines = [f"held-out text: {result.n_bytes:,} bytes; {result.n_message_bytes:,} as messages"]
+    lines += columns([heading, *(_cells(row, result) for row in result.rows)], 1)
     n_bytes = sum(path.stat().st_size for path in target.iterdir())
     lines.append(f"{target}: {n_bytes / 1e6:.1f} MB")
     if not result.is_worth_it:
         lines.append("Not worth it: the model as it was is as good, or nearly, on such text.")
     return "\n".join(lines) + "\n"
+
+
+def _cells(row: Row, result: Verdict) -> tuple[str, ...]:
+    if row.whole is None:
+        return row.name, "not installed", "", "", ""
+    bits = 8 * row.whole / max(result.n_bytes, 1)
+    share = f"{row.whole / max(result.plain, 1):.1%}"
+    return row.name, f"{row.whole:,}", f"{bits:.4f}", share, f"{row.messages:,}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from llmzip.compressor import Compressor
 from llmzip.training.texts import Sample
@@ -12,6 +13,8 @@ MOST_BYTES = 200_000
 """Of held-out text that is compressed, all texts together."""
 DICTIONARY_BYTES = 4_000
 """Of training text that --dict is given."""
+MESSAGE_BYTES, MOST_MESSAGE_BYTES = 200, 20_000
+"""Of the same text in messages: how long each is, and all together."""
 WORTH = 0.97
 """A trained model whose files are larger than so many times the plain one's is not worth it."""
 _ZSTD_DICTIONARY_BYTES = 110_000  # what `zstd --train` makes
@@ -19,25 +22,34 @@ _ZSTD_DICTIONARY_BYTES = 110_000  # what `zstd --train` makes
 
 @dataclass(frozen=True)
 class Row:
-    """What held-out text takes in one way; n_bytes: None where the way is not installed."""
+    """What held-out text takes in one way, whole and in messages of MESSAGE_BYTES, in bytes.
+
+    None where the way is not installed.
+    """
 
     name: str
-    n_bytes: int | None
+    whole: int | None
+    messages: int | None
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The table. n_bytes: of the held-out text; names: of the rows for both models."""
+    """The table. n_bytes, n_message_bytes: of the held-out text, and of what messages were cut."""
 
     n_bytes: int
+    n_message_bytes: int
     rows: tuple[Row, ...]
-    plain: int
-    trained: int
+
+    @property
+    def plain(self) -> int:
+        """What the model as it was makes of it, in bytes."""
+        return self.rows[0].whole or 0
 
     @property
     def is_worth_it(self) -> bool:
         """Whether the trained model is better by enough to be kept and passed on."""
-        return self.trained <= WORTH * self.plain
+        trained = next(row.whole for row in self.rows if row.name == "trained")
+        return trained is not None and trained <= WORTH * self.plain
 
 
 def verdict(
@@ -53,19 +65,17 @@ def verdict(
     on_row: told what is measured next.
     """
     texts = list(_held_out(samples))
+    messages = _messages(texts)
     dictionary = _dictionary(samples)
     rows = []
     for model, name in ((base, "plain"), (trained, "trained")):
         for words, known in (("", None), (" with --dict", dictionary)):
             on_row(f"{name}{words}")
             made = compressor(model, known)
-            size = sum(map(len, made.compress_many(texts)))
-            rows.append(Row(f"{name}{words}", size))
-    rows += [Row(name, size) for name, size in _classical(texts, samples)]
-    plain, with_model = rows[0].n_bytes, rows[2].n_bytes
-    assert plain is not None, "ours is always installed"
-    assert with_model is not None, "likewise"
-    return Verdict(sum(map(len, texts)), tuple(rows), plain, with_model)
+            sizes = (sum(map(len, made.compress_many(these))) for these in (texts, messages))
+            rows.append(Row(f"{name}{words}", *sizes))
+    rows += _classical(texts, messages, samples)
+    return Verdict(sum(map(len, texts)), sum(map(len, messages)), tuple(rows))
 
 
 def _held_out(samples: Sequence[Sample]) -> Iterator[bytes]:
@@ -84,22 +94,40 @@ def _dictionary(samples: Sequence[Sample]) -> bytes:
     return b"".join(end[end.find(b"\n") + 1 :] or end for end in ends)
 
 
+def _messages(texts: Sequence[bytes]) -> list[bytes]:
+    """Return the beginning of texts in messages."""
+    text = b"".join(texts)[:MOST_MESSAGE_BYTES]
+    return [text[at : at + MESSAGE_BYTES] for at in range(0, len(text), MESSAGE_BYTES)]
+
+
 def _classical(
-    texts: Sequence[bytes], samples: Sequence[Sample]
-) -> Iterator[tuple[str, int | None]]:
+    texts: Sequence[bytes], messages: Sequence[bytes], samples: Sequence[Sample]
+) -> Iterator[Row]:
     import lzma
 
-    yield "xz -9e", sum(len(lzma.compress(text, preset=9 | lzma.PRESET_EXTREME)) for text in texts)
+    yield _row("xz -9e", partial(lzma.compress, preset=9 | lzma.PRESET_EXTREME), texts, messages)
     name = "zstd -19 with a trained dictionary"
     try:
         import zstandard
     except ImportError:
-        yield name, None
+        yield Row(name, None, None)
         return
     known = _zstd_dictionary(samples)
-    how = {"level": 19, "dict_data": known} if known is not None else {"level": 19}
-    packer = zstandard.ZstdCompressor(**how)
-    yield name if known else "zstd -19", sum(len(packer.compress(text)) for text in texts)
+    if known is None:
+        yield _row("zstd -19", zstandard.ZstdCompressor(level=19).compress, texts, messages)
+    else:
+        packer = zstandard.ZstdCompressor(level=19, dict_data=known)
+        yield _row(name, packer.compress, texts, messages)
+
+
+def _row(
+    name: str,
+    compress: Callable[[bytes], bytes],
+    texts: Sequence[bytes],
+    messages: Sequence[bytes],
+) -> Row:
+    whole, small = (sum(len(compress(one)) for one in these) for these in (texts, messages))
+    return Row(name, whole, small)
 
 
 def _zstd_dictionary(samples: Sequence[Sample]):  # type: ignore[no-untyped-def]
