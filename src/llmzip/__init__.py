@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from llmzip.file import LlmzFile, open
     from llmzip.incremental import LlmzCompressor, LlmzDecompressor
     from llmzip.looking import inspect, is_llmz
+    from llmzip.message_codec import MessageCodec, make_profile
+    from llmzip.messages.profile import Profile
     from llmzip.sampler import Sampler
 
 __all__ = [
@@ -58,11 +60,13 @@ __all__ = [
     "LlmzDecompressor",
     "LlmzFile",
     "LlmzipError",
+    "MessageCodec",
     "ModelDamagedError",
     "ModelError",
     "ModelNotFoundError",
     "ModelUnsupportedError",
     "NotLlmzError",
+    "Profile",
     "ResumeError",
     "Sampler",
     "SamplingError",
@@ -78,6 +82,7 @@ __all__ = [
     "explain",
     "inspect",
     "is_llmz",
+    "make_profile",
     "open",
     "sample",
     "score",
@@ -93,6 +98,8 @@ _HOMES = {
     "file": ("LlmzFile", "open"),
     "incremental": ("LlmzCompressor", "LlmzDecompressor"),
     "looking": ("inspect", "is_llmz"),
+    "message_codec": ("MessageCodec", "make_profile"),
+    "messages.profile": ("Profile",),
     "sampler": ("Sampler",),
 }
 """Where what is imported on first use lies."""

@@ -26,9 +26,11 @@ from llmzip.cli.files import ReaderGoneError
 from llmzip.cli.grammar import VARIABLE, read
 from llmzip.cli.list import list_files
 from llmzip.cli.memory import is_out_of_memory
+from llmzip.cli.message import message
 from llmzip.cli.messages import EXIT_ERROR, Messages, describe
 from llmzip.cli.models import models
 from llmzip.cli.pages import Program
+from llmzip.cli.profile import profile
 from llmzip.cli.sample import sample
 from llmzip.cli.score import score
 from llmzip.cli.signals import InterruptedBySignal, clean_up_on_signals, die_by
@@ -64,7 +66,7 @@ def llmzip() -> None:
 
 for _command in (compress, decompress, test, list_files, cat):
     llmzip.add_command(_command)
-for _command in (score, explain, bench, train, sample, unsample, models, doctor):
+for _command in (message, profile, score, explain, bench, train, sample, unsample, models, doctor):
     llmzip.add_command(_command)
 
 

@@ -158,7 +158,6 @@ OPTIONS = (
     ),
     Option(
         _WRITING, "--rm", "remove", is_flag=True,
-        common=True,
         help="Remove each input once its output is safe.",
     ),
     Option(
@@ -168,7 +167,6 @@ OPTIONS = (
     ),
     Option(
         _COMPRESS, "--verify", is_flag=True,
-        common=True,
         help="Decode what was written and compare it. It counts as done only then: what goes to "
         "standard output is held back, in a temporary file.",
     ),
@@ -274,7 +272,6 @@ OPTIONS = (
     ),
     Option(
         _COMPUTING, "-v", "--verbose", count=True, harmless=True,
-        common=True,
         help="Say what was done; -vv for debugging.",
     ),
     Option(

@@ -1,0 +1,183 @@
+"""`llmzip message`: short texts to a few bytes and back, for two sides that share a profile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+from llmzip.cli.files import stdin_stream, stdout_stream
+from llmzip.cli.memory import require_least
+from llmzip.errors import CorruptError, UsageError
+from llmzip.message_codec import MessageCodec, make_profile
+from llmzip.messages.armor import ARMORS, armored, disarmed
+from llmzip.messages.profile import MOST_FILE_BYTES, Profile
+
+_FIRST = "base64url"  # where a line has to be text and nobody says how
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What was asked for. words: the message, or the code, if it was typed."""
+
+    words: tuple[str, ...]
+    profile: Path | None
+    armor: str | None
+    lines: bool
+    nul: bool
+    device: str
+    threads: int | None
+    quiet: bool
+
+    @property
+    def end(self) -> bytes | None:
+        """What ends each of several messages; None: there is one, all of the input."""
+        return b"\0" if self.nul else b"\n" if self.lines else None
+
+    @property
+    def armor_name(self) -> str | None:
+        """How codes are written as text; None: they are bytes."""
+        return self.armor or (_FIRST if self.end is not None else None)
+
+    def codec(self) -> MessageCodec:
+        """Return what encodes and decodes. Raises DictionaryError, ModelError, OSError."""
+        require_least()
+        profile = _profile(self.profile, self.quiet)
+        return MessageCodec(profile, device=self.device, threads=self.threads, quiet=self.quiet)
+
+
+@click.group()
+def message() -> None:
+    """Encode short messages in a few bytes, and decode them.
+
+    Both sides need the same profile (`llmzip profile create`), or none and the same release of
+    llmzip. Nothing stands around the code: no name, no length, and no check that was not asked for.
+
+    For example `llmzip message encode --armor base64url 'See you at nine.'`.
+    """
+
+
+def _options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that encoding and decoding have in common."""
+    for option in (
+        click.option("-q", "--quiet", is_flag=True, help="Say nothing while a model is fetched."),
+        click.option("-T", "--threads", type=click.IntRange(1), metavar="N", help="CPU threads."),
+        click.option(
+            "--device",
+            type=click.Choice(["auto", "cpu", "cuda"]),
+            default="auto",
+            envvar="LLMZIP_DEVICE",
+            help="Where to run the model.",
+        ),
+        click.option(
+            "-0", "--nul", is_flag=True, help="Many messages, each ended by a NUL, as by --lines."
+        ),
+        click.option(
+            "--lines",
+            is_flag=True,
+            help="A message on each line, answered at once, until the input ends. Codes are text: "
+            f"{_FIRST}, if --armor says nothing else.",
+        ),
+        click.option(
+            "--armor",
+            type=click.Choice(list(ARMORS)),
+            help="The code is text, not bytes. qr: base45, drawn; what a scanner reads is decoded.",
+        ),
+        click.option(
+            "--profile",
+            type=click.Path(path_type=Path, dir_okay=False),
+            envvar="LLMZIP_PROFILE",
+            show_envvar=True,
+            metavar="FILE",
+            help="What both sides share; without, the default model alone.",
+        ),
+        click.argument("words", nargs=-1, metavar="[TEXT]..."),
+    ):
+        function = option(function)
+    return function
+
+
+@message.command()
+@_options
+def encode(**given: Any) -> None:
+    """Encode TEXT, its words joined by spaces, or what standard input holds.
+
+    For example `llmzip message encode --armor base64url 'See you at nine.'`.
+    """
+    asked = _Asked(**given)
+    with stdout_stream() as sink:
+        if asked.armor_name is None and sink.isatty():
+            raise UsageError("a code is bytes, not for a terminal: use --armor, a pipe or a file")
+        with asked.codec() as codec:
+            for text in _messages(asked):
+                _write(sink, _as_asked(codec.encode(text), asked), asked)
+
+
+@message.command()
+@_options
+def decode(**given: Any) -> None:
+    """Decode a code: TEXT with --armor, or what standard input holds.
+
+    For example `llmzip message decode --armor base64url U2Vl`.
+    """
+    asked = _Asked(**given)
+    if asked.words and asked.armor_name is None:
+        raise UsageError("say how the code is written, with --armor, or give its bytes by a pipe")
+    with stdout_stream() as sink, asked.codec() as codec:
+        for code in _messages(asked):
+            text = codec.decode(_disarmed(code, asked))
+            ends_line = asked.end is None and sink.isatty()
+            _write(sink, text + (b"\n" if ends_line else b""), asked, is_text=True)
+
+
+def _profile(path: Path | None, quiet: bool) -> Profile:
+    """Return the profile in a file; without one, that of the default model."""
+    if path is None:
+        return make_profile(quiet=quiet)
+    with path.open("rb") as file:
+        return Profile.from_json(file.read(MOST_FILE_BYTES))
+
+
+def _messages(asked: _Asked) -> Iterator[bytes]:
+    """Yield what is to be encoded or decoded, each as soon as it is there."""
+    if asked.words:
+        yield " ".join(asked.words).encode("utf-8", "surrogateescape")
+        return
+    source = stdin_stream()
+    if asked.end is None:
+        yield source.read()
+    else:
+        yield from _ended(source, asked.end)
+
+
+def _ended(source: BinaryIO, end: bytes) -> Iterator[bytes]:
+    """Yield what stands before each `end`, and what is left after the last."""
+    waiting = b""
+    while piece := getattr(source, "read1", source.read)(1 << 16):
+        *whole, waiting = (waiting + piece).split(end)
+        yield from whole
+    if waiting:
+        yield waiting
+
+
+def _as_asked(code: bytes, asked: _Asked) -> bytes:
+    return code if asked.armor_name is None else armored(code, asked.armor_name).encode()
+
+
+def _disarmed(code: bytes, asked: _Asked) -> bytes:
+    if asked.armor_name is None:
+        return code
+    try:
+        return disarmed(code.decode("ascii"), asked.armor_name)
+    except UnicodeDecodeError as exc:
+        raise CorruptError(f"byte {exc.start + 1} is none of {asked.armor_name}'s") from exc
+
+
+def _write(sink: BinaryIO, data: bytes, asked: _Asked, *, is_text: bool = False) -> None:
+    """Write a message's code, or a message (is_text), and what ends it, at once."""
+    ends_line = not is_text and asked.armor_name is not None
+    sink.write(data + (asked.end or (b"\n" if ends_line else b"")))
+    sink.flush()

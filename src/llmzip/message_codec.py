@@ -1,0 +1,122 @@
+"""Small messages between two sides that share a profile: nothing but what they have of surprise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from llmzip.errors import FingerprintError, UsageError
+from llmzip.keeper import HowToRun, ModelKeeper, dictionary_bytes, require_positive
+from llmzip.messages.exchange import Exchange
+from llmzip.messages.profile import MOST_CHECK_BYTES, Profile
+from llmzip.models.catalog import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from llmzip.predict import OpenedPredictor
+
+_TOGETHER = 32
+"""Messages that are coded side by side."""
+
+
+class MessageCodec(ModelKeeper):
+    """Encodes and decodes messages with the model of a profile, which stays open.
+
+    device: "cpu", "cuda" or "auto". threads: None chooses. These choose speed alone.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        quiet: bool = True,
+    ) -> None:
+        super().__init__()
+        require_positive(threads=threads)
+        self.profile = profile
+        self._how = HowToRun(device, threads, None, quiet)
+        self._exchange = Exchange(profile, self._open)
+
+    def encode(self, message: str | bytes) -> bytes:
+        """Return the code of a message, at most a byte (and the check) longer than it is.
+
+        A str is taken as UTF-8. Raises ModelError, DeviceError, OSError.
+        """
+        return next(self.encode_many([message]))
+
+    def decode(self, code: bytes) -> bytes:
+        """Return the message. Raises CorruptError for what is none, as far as that can be told."""
+        return next(self.decode_many([code]))
+
+    def encode_many(self, messages: Iterable[str | bytes]) -> Iterator[bytes]:
+        """Yield the codes of messages, in order; see `encode`. Many are coded side by side."""
+        for texts in _batches(map(_as_bytes, messages)):
+            yield from self.in_turn(partial(self._exchange.encoded, texts))
+
+    def decode_many(self, codes: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the messages of codes, in order; see `decode`. Many are decoded side by side."""
+        for some in _batches(codes):
+            yield from self.in_turn(partial(self._exchange.decoded, some))
+
+    def bits(self, message: str | bytes) -> float:
+        """Return how many bits a message has of surprise: what no code could do without."""
+        from llmzip.messages.surprise import bits_of
+
+        text = _as_bytes(message)
+        return self.in_turn(lambda: bits_of(self._exchange.intervals([text])[0]))
+
+    def _open(self) -> OpenedPredictor:
+        """Within a call: the model, opened if it is not. Raises FingerprintError."""
+        from llmzip.container import ModelRef
+        from llmzip.messages.options import MESSAGE_OPTIONS
+
+        profile = self.profile
+        ref = ModelRef(profile.model, profile.source, profile.fingerprint)
+        dictionary = profile.dictionary or None
+
+        def open_model() -> OpenedPredictor:
+            return self._how.open(ref, MESSAGE_OPTIONS, exact=True, dictionary=dictionary)
+
+        opened = self._kept.model(None, open_model)
+        if opened.ref.fingerprint != ref.fingerprint:
+            raise FingerprintError(
+                f"the profile is of model {ref.name} with fingerprint {ref.fingerprint.hex()}, but "
+                f"{opened.ref.name} here has {opened.ref.fingerprint.hex()}"
+            )
+        return opened
+
+
+def make_profile(
+    model: str = DEFAULT_MODEL,
+    *,
+    dictionary: bytes = b"",
+    n_check_bytes: int = 0,
+    quiet: bool = True,
+) -> Profile:
+    """Return a profile, for both sides; the model is fetched and prepared where it is not here.
+
+    Raises UsageError, ModelError, OSError.
+    """
+    from llmzip.container.limits import FINGERPRINT_BYTES
+    from llmzip.models.prepared import open_exact
+
+    if dictionary:
+        dictionary = dictionary_bytes(dictionary)
+    if not 0 <= n_check_bytes <= MOST_CHECK_BYTES:
+        raise UsageError(f"a check cannot have {n_check_bytes} bytes: 0 to {MOST_CHECK_BYTES}")
+    opened = open_exact(model, quiet=quiet)
+    fingerprint = opened.fingerprint[:FINGERPRINT_BYTES]
+    return Profile(opened.name, opened.source, fingerprint, dictionary, n_check_bytes)
+
+
+def _batches(items: Iterable[bytes]) -> Iterator[list[bytes]]:
+    left = iter(items)
+    while some := list(islice(left, _TOGETHER)):
+        yield some
+
+
+def _as_bytes(message: str | bytes) -> bytes:
+    return message.encode("utf-8", "surrogatepass") if isinstance(message, str) else bytes(message)
