@@ -1,8 +1,10 @@
-"""Small messages with a dictionary: python benchmarks/messages.py FILE
+"""Small messages, one by one: python benchmarks/messages.py FILE
 
 Each line of FILE is a message. The first ones are the dictionary, as they are for llmzip, and
 as what zstd makes of them for zstd; those after them are compressed one by one, decompressed
-and compared.
+and compared: as files (`llmzip --dict`) and as bare messages (`llmzip message`), beside zstd,
+brotli and what else is installed (unishox2). What bare messages take beyond the model's
+cross-entropy is said, and their bits a character where they are in ASCII.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import io
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,12 +69,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         for row in rows
     ]))  # fmt: skip
-    plain, with_dictionary, _, zstd = rows
+    plain, with_dictionary, _, zstd = rows[:4]
     print(
         f"\nllmzip --dict: {with_dictionary.n_bytes / plain.n_bytes:.1%} of llmzip without, "
         f"{with_dictionary.n_bytes / zstd.n_bytes:.1%} of zstd with a dictionary"
     )
+    print(beyond_surprise(messages, options.model))
     return 0
+
+
+def beyond_surprise(messages: Sequence[bytes], model: str) -> str:
+    """Say what bare messages take beyond the model's cross-entropy, and each character in ASCII."""
+    with llmzip.MessageCodec(llmzip.make_profile(model)) as codec:
+        sizes = [len(code) for code in codec.encode_many(messages)]
+        bits = [codec.bits(message) for message in messages]
+    beyond = sum(sizes) - sum(bits) / 8
+    english = [i for i, message in enumerate(messages) if message.isascii()]
+    n_bits = 8 * sum(sizes[i] for i in english)
+    n_characters = sum(len(messages[i]) for i in english)
+    return (
+        f"bare messages: {beyond / len(messages):.2f} bytes each beyond the cross-entropy; "
+        f"{n_bits / max(n_characters, 1):.3f} bits a character of the {len(english)} in ASCII"
+    )
 
 
 def all_rows(
@@ -87,6 +106,29 @@ def all_rows(
         for trained in trained_dictionaries(training)
     ]
     yield min(with_dictionaries, key=lambda row: row.n_bytes)
+    for name, known in (("message", b""), ("message, dictionary", dictionary)):
+        codec = llmzip.MessageCodec(llmzip.make_profile(model, dictionary=known))
+        yield measured(f"llmzip {name}", codec.encode, codec.decode, messages)
+    yield from others(messages)
+
+
+def others(messages: Sequence[bytes]) -> Iterator[Row]:
+    """Yield what else is installed."""
+    with suppress(ImportError):
+        import brotli
+
+        yield measured("brotli -11", brotli.compress, brotli.decompress, messages)
+    with suppress(ImportError):
+        import unishox2  # type: ignore[import-not-found,unused-ignore]
+
+        def compress(data: bytes) -> bytes:
+            packed, n_bytes = unishox2.compress(data.decode())
+            return bytes(packed) + int(n_bytes).to_bytes(2)  # which it wants to be told again
+
+        def decompress(packed: bytes) -> bytes:
+            return str(unishox2.decompress(packed[:-2], int.from_bytes(packed[-2:]))).encode()
+
+        yield measured("unishox2, 2 bytes of length", compress, decompress, messages)
 
 
 def llmzip_codecs(model: str, level: int, dictionary: bytes | None) -> tuple[Codec, Codec]:
