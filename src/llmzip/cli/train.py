@@ -161,7 +161,7 @@ def _keep(trainer: Trainer, request: Request, target: Path) -> None:
         "seed": request.plan.seed,
         "llmzip": __version__,
     }
-    keep(trainer.best, told, target)
+    keep(trainer.best.write, told, target)
 
 
 def _verdict(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from llmzip.errors import ModelDamagedError, UsageError
 from llmzip.models import adapter_file, adapters, folder, trained
-from llmzip.models.adapter import Adapter, write_folder
+from llmzip.models.adapter import write_folder
 from llmzip.models.files import ModelFiles
 
 
@@ -70,12 +71,14 @@ def import_adapter(path: Path, name: str, *, replace: bool = False) -> Path:
     target = trained.folder_of(trained.require_name(name))
     if target.exists() and not replace:
         raise UsageError(f"there is a model {name} already: -f replaces it, --name takes another")
-    keep(adapter, training, target)
+    keep(partial(write_folder, adapter), training, target)
     return target
 
 
-def keep(adapter: Adapter, training: dict[str, object], target: Path) -> None:
-    """Put an adapter where it is looked for, whole or not at all, over what is there.
+def keep(write: Callable[[Path], None], training: dict[str, object], target: Path) -> None:
+    """Put what was learnt where it is looked for, whole or not at all, over what is there.
+
+    write: writes it into a folder, which is empty.
 
     Raises OSError.
     """
@@ -83,7 +86,7 @@ def keep(adapter: Adapter, training: dict[str, object], target: Path) -> None:
     with _made_in(target.parent) as made:
         folder = made / target.name
         folder.mkdir()
-        write_folder(adapter, folder)
+        write(folder)
         text = json.dumps(training, indent=1) + "\n"
         (folder / trained.TRAINING).write_text(text, encoding="utf-8")
         if target.exists():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from llmzip.errors import ResumeError
-from llmzip.models.adapter_file import read_file, write_file
+from llmzip.errors import ModelError, ResumeError
 from llmzip.training.trainer import Progress, Trainer
 
-_STATE, _PROGRESS, _BEST = "state.safetensors", "progress.json", "best.adapter"
+_STATE, _PROGRESS, _BEST = "state.safetensors", "progress.json", "best"
 
 
 class Checkpoints:
@@ -31,14 +31,18 @@ class Checkpoints:
     def save(self, trainer: Trainer) -> None:
         """Keep all that training has come to."""
         new = self._folder.with_name(self._folder.name + ".new")
-        new.mkdir(parents=True, exist_ok=True)
-        save_file(_tensors(trainer), new / _STATE)
-        if trainer.best is not None:
-            write_file(trainer.best, new / _BEST)
-        told = {"plan": self._plan, "progress": asdict(trainer.progress)}
-        (new / _PROGRESS).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-        self.remove()
-        new.rename(self._folder)
+        shutil.rmtree(new, ignore_errors=True)  # what a run that was killed has left
+        try:
+            (new / _BEST).mkdir(parents=True)
+            save_file(_tensors(trainer), new / _STATE)
+            if trainer.best is not None:
+                trainer.best.write(new / _BEST)
+            told = {"plan": self._plan, "progress": asdict(trainer.progress)}
+            (new / _PROGRESS).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+            self.remove()
+            new.rename(self._folder)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
 
     def restore(self, trainer: Trainer) -> None:
         """Bring a trainer to where an earlier run was.
@@ -52,17 +56,18 @@ class Checkpoints:
                     f"{self._folder} is of other texts, another model or other options: "
                     "give the same again, or leave --resume out"
                 )
+            trainer.best = trainer.learner.read(self._folder / _BEST)
             _restore(trainer, load_file(self._folder / _STATE))
-            trainer.best = read_file(self._folder / _BEST)
             trainer.progress = Progress(**told["progress"])
         except FileNotFoundError as exc:
             raise ResumeError(f"there is nothing to go on with: {exc.filename} is missing") from exc
-        except (ValueError, KeyError, TypeError, SafetensorError) as exc:
+        except (ModelError, ValueError, KeyError, TypeError, SafetensorError) as exc:
             raise ResumeError(f"{self._folder} is damaged ({exc}): leave --resume out") from exc
 
     def remove(self) -> None:
         """Remove what is kept, if anything is."""
-        for name in (_STATE, _PROGRESS, _BEST):
+        shutil.rmtree(self._folder / _BEST, ignore_errors=True)
+        for name in (_STATE, _PROGRESS):
             (self._folder / name).unlink(missing_ok=True)
         if self._folder.is_dir():
             self._folder.rmdir()

@@ -8,6 +8,8 @@ stands still has whatever type computes fastest.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +17,10 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from llmzip.models.adapter import Adapter, AdapterConfig
+from llmzip.models.adapter import Adapter, AdapterConfig, read_folder, write_folder
+from llmzip.models.adapter_file import rounded
+from llmzip.training.entropy import cross_entropy
+from llmzip.training.texts import Ids
 
 
 class LowRank(nn.Module):
@@ -65,11 +70,23 @@ class FreeNorm(nn.Module):
         return made
 
 
+@dataclass(frozen=True)
+class LearntAdapter:
+    """An adapter as training has it at one time."""
+
+    adapter: Adapter
+
+    def write(self, folder: Path) -> None:
+        """Write it into a folder that is there. Raises OSError."""
+        write_folder(self.adapter, folder)
+
+
 class TrainedModel:
     """A transformers model whose linear layers and norms can learn; all else stands still.
 
     dtype: of what stands still, and of what flows between the layers.
     seed: what the thin matrices that are not zeros are drawn by.
+    base: what the model is called, for the adapter.
     """
 
     def __init__(
@@ -79,8 +96,9 @@ class TrainedModel:
         device: torch.device,
         dtype: torch.dtype,
         seed: int = 0,
+        base: str = "",
     ) -> None:
-        self.model, self._rank = model, rank
+        self.model, self._rank, self._base = model, rank, base
         self._head = model.get_output_embeddings()
         model.requires_grad_(False)
         model.to(dtype=dtype)
@@ -94,6 +112,25 @@ class TrainedModel:
     def parameters(self) -> list[nn.Parameter]:
         """Return all that is trained, in an order that depends on the model alone."""
         return [p for p in self.model.parameters() if p.requires_grad]
+
+    def entropy(self, ids: Ids) -> Tensor:
+        """Return the cross-entropy of all tokens in windows but the first of each, in nats.
+
+        ids: (rows, length).
+        """
+        tokens = torch.from_numpy(ids).to(self.head.device)
+        hidden = self.hidden(tokens)[:, :-1]
+        return cross_entropy(
+            hidden.reshape(-1, hidden.shape[-1]), self.head, tokens[:, 1:].reshape(-1)
+        )
+
+    def learnt(self) -> LearntAdapter:
+        """Return what has been learnt, as a file of 8 bits a weight holds it."""
+        return LearntAdapter(rounded(self.adapter(self._base)))
+
+    def read(self, folder: Path) -> LearntAdapter:
+        """Return what was written into a folder. Raises: ModelError, OSError."""
+        return LearntAdapter(read_folder(folder))
 
     def hidden(self, ids: Tensor) -> Tensor:
         """Return what the head takes (rows, length, width) of token ids (rows, length)."""

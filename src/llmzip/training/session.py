@@ -73,9 +73,9 @@ def open_trainer(
     material = Material(samples, ByteTokenizer(loaded.tokenizer_json), loaded.bos_id, n_window)
     device = torch.device(request.device)
     model = TrainedModel(
-        loaded.model, request.rank, device, fastest_type(device), request.plan.seed
+        *(loaded.model, request.rank, device, fastest_type(device)), request.plan.seed, files.name
     )
-    return Trainer(model, material, request.plan, files.name, on_progress, on_judged)
+    return Trainer(model, material, request.plan, on_progress, on_judged)
 
 
 def fastest_type(device: torch.device) -> torch.dtype:

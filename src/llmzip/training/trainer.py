@@ -1,4 +1,4 @@
-"""Training: batches to gradients to an adapter, for so many minutes or until nothing is gained.
+"""Training: batches to gradients to weights, for so many minutes or until nothing is gained.
 
 AdamW (arXiv:1711.05101), a short rise of the learning rate, then a cosine down to a tenth at the
 end of the time. Held-out text is judged at intervals, and what judged best is what is kept.
@@ -10,15 +10,12 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from llmzip.models.adapter import Adapter
-from llmzip.models.adapter_file import rounded
-from llmzip.training.entropy import cross_entropy
-from llmzip.training.lowrank import TrainedModel
+from llmzip.training.learner import Learner, Learnt
 from llmzip.training.texts import Ids, Material, Windows
 
 LEARNING_RATE = 1e-3
@@ -35,12 +32,13 @@ _LEAST_RATE = 0.1
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train. n_rows: windows in a batch."""
+    """How to train. n_rows: windows in a batch; weight_decay: of matrices."""
 
     minutes: float
     n_rows: int = 6
     seed: int = 0
     learning_rate: float = LEARNING_RATE
+    weight_decay: float = 0.01
 
 
 @dataclass
@@ -70,33 +68,36 @@ class Progress:
 
 
 class Trainer:
-    """Trains one model on one material.
+    """Trains one learner on one material.
 
-    base: what the model is called, for the adapter.
     on_progress: called after every step; on_judged: after every judgement. An exception from
         there ends training.
     """
 
     def __init__(
         self,
-        model: TrainedModel,
+        learner: Learner,
         material: Material,
         plan: Plan,
-        base: str,
         on_progress: Callable[[Progress], None] | None = None,
         on_judged: Callable[[Trainer], None] | None = None,
     ) -> None:
-        self._model, self._plan, self._base = model, plan, base
+        self.learner, self._plan = learner, plan
         self._on_progress, self._on_judged = on_progress, on_judged
         n_judged = min(max(int(plan.minutes), LEAST_JUDGED), MOST_JUDGED)
         self.judged: Windows = material.judged(n_judged)
         self._material = material
-        self.parameters = model.parameters()
+        self.parameters = learner.parameters()
+        matrices: dict[str, Any] = {"params": [p for p in self.parameters if p.ndim > 1]}
+        others = {"params": [p for p in self.parameters if p.ndim == 1], "weight_decay": 0.0}
         self.optimizer = torch.optim.AdamW(
-            self.parameters, lr=plan.learning_rate, betas=(0.9, 0.98), weight_decay=0.01
+            [matrices, others],
+            lr=plan.learning_rate,
+            betas=(0.9, 0.98),
+            weight_decay=plan.weight_decay,
         )
         self.progress = Progress()
-        self.best: Adapter | None = None
+        self.best: Learnt | None = None
 
     def run(self) -> None:
         """Train until the time is over or nothing is gained; `best` is the result.
@@ -129,7 +130,7 @@ class Trainer:
         begun = time.monotonic()
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate()
-        loss = self._entropy(ids) / ids[:, 1:].size
+        loss = self.learner.entropy(ids) / ids[:, 1:].size
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.parameters, _CLIP)
@@ -153,19 +154,12 @@ class Trainer:
         nats = 0.0
         with torch.no_grad():
             for row in self.judged.ids:
-                nats += float(self._entropy(row[None]))
-        self.progress.held_out.append(nats / math.log(2) / self.judged.n_bytes)
-        if self.progress.since_best == 0:
-            self.best = rounded(self._model.adapter(self._base))
+                nats += float(self.learner.entropy(row[None]))
+        bits = nats / math.log(2) / self.judged.n_bytes
+        if not self.progress.held_out or bits < self.progress.best:
+            self.best = self.learner.learnt()
+        self.progress.held_out.append(bits)
         if self.progress.n_steps:
             self.progress.elapsed_s += time.monotonic() - begun
         if self._on_judged is not None:
             self._on_judged(self)
-
-    def _entropy(self, ids: Ids) -> Tensor:
-        """Return the cross-entropy of all tokens in windows but the first of each, in nats."""
-        tokens = torch.from_numpy(ids).to(self._model.head.device)
-        hidden = self._model.hidden(tokens)[:, :-1]
-        return cross_entropy(
-            hidden.reshape(-1, hidden.shape[-1]), self._model.head, tokens[:, 1:].reshape(-1)
-        )
