@@ -87,13 +87,13 @@ def path(name: str) -> None:
 def export_model(name: str, target: Path) -> None:
     """Copy a model, to be kept beside the files that need it, or given to others.
 
-    Of a model that was trained here TARGET becomes a file of a few megabytes, for `llmzip models
+    Of an adapter that was trained here TARGET becomes a file of a few megabytes, for `llmzip models
     import` or -m; it names the model below and does not contain it. Any other is copied into the
     folder TARGET. Prints what to give to -m.
 
     For example `llmzip models export smollm2-135m kept`.
     """
-    if trained.is_trained(name):
+    if trained.is_trained(name) and not trained.is_whole(trained.folder_of(name)):
         if target.is_dir():
             target = target / f"{name}{SUFFIX}"
         click.echo(str(export_adapter(locate(name, fetch=False), target)))
@@ -138,8 +138,11 @@ def _trained_rows() -> list[_Row]:
         gain = ""
         if all(isinstance(value, float) for value in known):
             gain = f"{known[0]:.3f} -> {known[1]:.3f} bits/byte"
+        elif isinstance(known[1], float):
+            gain = f"{known[1]:.3f} bits/byte"
         n_bytes = folder_n_bytes(trained.folder_of(name))
-        rows.append((name, one_line(str(told.get("base", ""))), megabytes(n_bytes), gain))
+        base = str(told.get("base") or f"none ({told.get('scratch', 'unknown')})")
+        rows.append((name, one_line(base), megabytes(n_bytes), gain))
     return rows
 
 

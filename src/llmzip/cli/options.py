@@ -19,7 +19,7 @@ from llmzip.compressor import DEFAULT_LEVEL
 from llmzip.models.catalog import DEFAULT_MODEL
 from llmzip.processors import usable_processors
 from llmzip.sampler import DEFAULT_TOKENS, DEFAULT_TOP_K, MOST_SEED, MOST_TOP_K
-from llmzip.training.limits import DEFAULT_MINUTES, DEFAULT_RANK, MOST_RANK
+from llmzip.training.limits import AUTO, DEFAULT_MINUTES, DEFAULT_RANK, MOST_RANK, SIZES
 
 _COMPRESS, _DECOMPRESS, _LIST = ("compress",), ("decompress",), ("list",)
 _DOCTOR, _BENCH, _TRAIN = ("doctor",), ("bench",), ("train",)
@@ -354,6 +354,11 @@ OPTIONS = (
         _TRAIN, "--rank", type=click.IntRange(1, MOST_RANK), metavar="N",
         default=DEFAULT_RANK, show_default=True,
         help="How much can be learnt: the rank of what is added to each layer, and its size.",
+    ),
+    Option(
+        _TRAIN, "--from-scratch", type=click.Choice([*SIZES, AUTO]), metavar="SIZE",
+        help="Make a whole model, with a vocabulary of its own, instead of an adapter: small, "
+        "medium or large (some 2, 5 or 13 million weights), or auto, by text and time.",
     ),
     Option(
         _TRAIN, "--seed", type=click.IntRange(0, MOST_SEED), metavar="N", default=0,

@@ -83,6 +83,7 @@ class Settings:
     page: Path | None = None
     minutes: float = DEFAULT_MINUTES
     rank: int = DEFAULT_RANK
+    from_scratch: str | None = None
     quiet: bool = False
     verbose: int = 0
 

@@ -6,11 +6,13 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
 
 from llmzip.cli.files import STDIO, stdout_stream
 from llmzip.cli.inputs import opened
-from llmzip.cli.listing import columns
 from llmzip.cli.memory import require_least
 from llmzip.cli.messages import Messages, shown
 from llmzip.cli.options import verb
@@ -18,6 +20,8 @@ from llmzip.cli.settings import Settings
 from llmzip.cli.signals import InterruptedBySignal
 from llmzip.cli.sources import Search, Source, named
 from llmzip.cli.training_line import TrainingLine
+from llmzip.cli.training_table import table
+from llmzip.doctor.ready import ready_folder
 from llmzip.errors import UsageError
 from llmzip.models import trained
 from llmzip.models.catalog import DEFAULT_MODEL
@@ -30,7 +34,7 @@ if TYPE_CHECKING:
     from llmzip.training.session import Request
     from llmzip.training.texts import Sample
     from llmzip.training.trainer import Trainer
-    from llmzip.training.verdict import Row, Verdict
+    from llmzip.training.verdict import Verdict
 
 
 @verb("train")
@@ -40,16 +44,19 @@ def train(messages: Messages, settings: Settings) -> None:
     What it learns is kept under a name: a few megabytes beside the model, made in minutes. `-m
     NAME` compresses with it, and `llmzip models export NAME FILE` makes a file for whoever is to
     decompress. A FILE may be a folder, with all texts in it. The last tenth of each text is not
-    trained on but judges. For example `llmzip train logs/ -o logs --minutes 20`.
+    trained on but judges. With --from-scratch a small model of its own is made instead, which
+    knows nothing but such texts and is many times as fast. For example `llmzip train logs/ -o logs
+    --minutes 20`.
     """
     from llmzip.training.session import open_trainer, require_enough
 
     require_least()
+    _require_one_kind(settings)
     target = _target(settings)
     samples = list(_samples(settings, messages))
-    require_enough(samples)
-    request = _request(settings)
-    files = locate(request.base, quiet=settings.quiet)
+    require_enough(samples, settings.from_scratch is not None)
+    request = _request(settings, samples)
+    files = None if request.scratch else locate(request.base, quiet=settings.quiet)
     checkpoints = _checkpoints(target, samples, request)
     with TrainingLine(messages, settings.minutes) as line:
 
@@ -64,17 +71,31 @@ def train(messages: Messages, settings: Settings) -> None:
         try:
             trainer.run()
         except InterruptedBySignal:
-            _keep(trainer, request, target)
-            messages.say(
-                f"interrupted; the best so far is kept as {settings.output}, and the same command "
-                "with --resume goes on"
-            )
+            if len(trainer.progress.held_out) > 1:  # else nothing has been learnt
+                _keep(trainer, request, target)
+                messages.say(
+                    f"interrupted; the best so far is kept as {settings.output}, and the same "
+                    "command with --resume goes on"
+                )
             raise
     _keep(trainer, request, target)
     checkpoints.remove()
-    result = _verdict(samples, request.base, target, settings, messages)
+    result = _verdict(samples, request, target, settings, messages)
     with stdout_stream() as sink:
-        sink.write(_table(result, target).encode())
+        sink.write(table(result, target).encode())
+
+
+def _require_one_kind(settings: Settings) -> None:
+    """Raise UsageError where an adapter and a model from scratch are asked for at once."""
+    if settings.from_scratch is None:
+        return
+    given = click.get_current_context().get_parameter_source
+    for name, option in (("model", "-m"), ("rank", "--rank")):
+        if given(name) is ParameterSource.COMMANDLINE:
+            raise UsageError(
+                f"{option} is for an adapter, and --from-scratch makes a whole model: "
+                "leave one of them out"
+            )
 
 
 def _target(settings: Settings) -> Path:
@@ -91,18 +112,22 @@ def _target(settings: Settings) -> Path:
     return target
 
 
-def _request(settings: Settings) -> Request:
+def _request(settings: Settings, samples: list[Sample]) -> Request:
     from llmzip.predict.devices import choose_device
-    from llmzip.training.session import Request, base_name
+    from llmzip.training.session import Request, base_name, scratch_request
     from llmzip.training.trainer import Plan
 
     if settings.threads is not None:
         import torch
 
         torch.set_num_threads(settings.threads)
+    device = choose_device(settings.device)
+    if settings.from_scratch is not None:
+        return scratch_request(
+            settings.from_scratch, samples, settings.minutes, settings.seed, device
+        )
     plan = Plan(minutes=settings.minutes, seed=settings.seed)
-    base = base_name(settings.model or DEFAULT_MODEL)
-    return Request(base, plan, settings.rank, choose_device(settings.device))
+    return Request(base_name(settings.model or DEFAULT_MODEL), plan, settings.rank, device)
 
 
 def _samples(settings: Settings, messages: Messages) -> Iterator[Sample]:
@@ -141,6 +166,7 @@ def _checkpoints(target: Path, samples: list[Sample], request: Request) -> Check
         "texts": state.hexdigest(),
         "base": request.base,
         "rank": request.rank,
+        "scratch": request.scratch,
         "minutes": request.plan.minutes,
         "seed": request.plan.seed,
     }
@@ -152,9 +178,8 @@ def _keep(trainer: Trainer, request: Request, target: Path) -> None:
     progress = trainer.progress
     if trainer.best is None:
         return
-    told = {
-        "base": request.base,
-        "held_out_before": progress.held_out[0],
+    before = {"base": request.base, "held_out_before": progress.held_out[0]}
+    told = ({"base": "", "scratch": request.scratch} if request.scratch else before) | {
         "held_out_after": progress.best,
         "tokens": progress.n_tokens,
         "minutes": round(progress.elapsed_s / 60, 1),
@@ -165,40 +190,23 @@ def _keep(trainer: Trainer, request: Request, target: Path) -> None:
 
 
 def _verdict(
-    samples: list[Sample], base: str, target: Path, settings: Settings, messages: Messages
+    samples: list[Sample], request: Request, target: Path, settings: Settings, messages: Messages
 ) -> Verdict:
     from llmzip.compressor import Compressor
-    from llmzip.training.verdict import verdict
+    from llmzip.decompressor import Decompressor
+    from llmzip.training.verdict import Ways, scratch_verdict, verdict
 
-    def compressor(model: str, dictionary: bytes | None) -> Compressor:
-        return Compressor(
-            model=model,
-            device=settings.device,
-            threads=settings.threads,
-            dictionary=dictionary,
-            quiet=settings.quiet,
-        )
-
-    return verdict(samples, base, f"{base}+{target}", compressor, messages.info)
-
-
-def _table(result: Verdict, target: Path) -> str:
-    """Return what goes to standard output."""
-    from llmzip.training.verdict import MESSAGE_BYTES
-
-    heading = ("", "bytes", "bits/byte", "of plain", f"{MESSAGE_BYTES}-byte messages")
-    lines = [f"held-out text: {result.n_bytes:,} bytes; {result.n_message_bytes:,} as messages"]
-    lines += columns([heading, *(_cells(row, result) for row in result.rows)], 1)
-    n_bytes = sum(path.stat().st_size for path in target.iterdir())
-    lines.append(f"{target}: {n_bytes / 1e6:.1f} MB")
-    if not result.is_worth_it:
-        lines.append("Not worth it: the model as it was is as good, or nearly, on such text.")
-    return "\n".join(lines) + "\n"
-
-
-def _cells(row: Row, result: Verdict) -> tuple[str, ...]:
-    if row.whole is None:
-        return row.name, "not installed", "", "", ""
-    bits = 8 * row.whole / max(result.n_bytes, 1)
-    share = f"{row.whole / max(result.plain, 1):.1%}"
-    return row.name, f"{row.whole:,}", f"{bits:.4f}", share, f"{row.messages:,}"
+    how: dict[str, Any] = {
+        "device": settings.device,
+        "threads": settings.threads,
+        "quiet": settings.quiet,
+    }
+    ways = Ways(
+        lambda model, dictionary: Compressor(model=model, dictionary=dictionary, **how),
+        lambda model: Decompressor(model=model, **how),
+        messages.info,
+    )
+    if not request.scratch:
+        return verdict(samples, request.base, f"{request.base}+{target}", ways)
+    default = DEFAULT_MODEL if ready_folder() is not None else None
+    return scratch_verdict(samples, str(target.absolute()), default, ways)

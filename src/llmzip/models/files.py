@@ -87,8 +87,10 @@ def locate(name: str, *, fetch: bool = True, quiet: bool = False) -> ModelFiles:
     if (name and path.exists()) or _looks_like_path(name):
         return _local(path)
     if trained.is_trained(name):
-        base = str(trained.training_of(name).get("base", ""))
-        return replace(_adapted(trained.folder_of(name), base, fetch, quiet), name=name)
+        kept, told = trained.folder_of(name), trained.training_of(name)
+        if trained.is_whole(kept):
+            return _local(kept)
+        return replace(_adapted(kept, str(told.get("base", "")), fetch, quiet), name=name)
     return _from_source(name, _remote(name), fetch, quiet)
 
 

@@ -1,7 +1,8 @@
 """Models that were trained here: where they are kept, by name.
 
     LLMZIP_HOME, else the platform's folder for a program's data
-    └── trained/NAME/              an adapter (see adapter.py) and training.json
+    └── trained/NAME/              an adapter (see adapter.py) or a whole model, as save_pretrained
+                                   writes it; and training.json
 
 Unlike the cache, this cannot be had again: nothing but `llmzip models rm` deletes from it.
 """
@@ -22,6 +23,8 @@ from llmzip.ownership import require_trusted
 
 TRAINING = "training.json"
 """The file that says how a model was trained, and what it gained."""
+CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
+"""The files of a whole model that was trained here."""
 
 _NAME = re.compile(r"\w[\w.-]{0,63}")
 
@@ -40,18 +43,25 @@ def folder_of(name: str) -> Path:
 
 def is_trained(name: str) -> bool:
     """Say whether there is a trained model of that name."""
-    return bool(_NAME.fullmatch(name)) and adapters.is_adapter(folder_of(name))
+    found = folder_of(name)
+    return bool(_NAME.fullmatch(name)) and (adapters.is_adapter(found) or is_whole(found))
 
 
 def is_one(folder: Path) -> bool:
     """Say whether a folder holds what training makes, and may be replaced by the like."""
-    return adapters.is_adapter(folder) and (folder / TRAINING).is_file()
+    return is_whole(folder) or (adapters.is_adapter(folder) and (folder / TRAINING).is_file())
+
+
+def is_whole(folder: Path) -> bool:
+    """Say whether a folder holds a whole model that was trained from scratch."""
+    return all((folder / name).is_file() for name in (CONFIG, WEIGHTS, TOKENIZER, TRAINING))
 
 
 def training_of(name: str) -> dict[str, Any]:
     """Return what is known of how a model was trained.
 
-    base: what its adapter is for, as -m takes it; held_out_before, held_out_after: bits per byte.
+    base: what its adapter is for, as -m takes it; empty for a whole model, whose size scratch
+    says. held_out_before (not of a whole model), held_out_after: bits per byte.
 
     Raises: ModelDamagedError; UntrustedError if others can have put it there; OSError.
     """

@@ -6,3 +6,8 @@ N_WINDOW = 512
 """Tokens in a window that is trained on, at most."""
 LEAST_BYTES = 20_000
 """Of text, all told: from less nothing is learnt that would hold for other text."""
+LEAST_SCRATCH_BYTES = 100_000
+"""The same for a model that knows nothing yet."""
+AUTO = "auto"
+SIZES = ("small", "medium", "large")
+"""Of models from scratch: see `sizes`."""

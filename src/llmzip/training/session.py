@@ -1,4 +1,4 @@
-"""From a model's name and texts to a trainer that is ready to run."""
+"""From what is asked for and texts to a trainer that is ready to run."""
 
 from __future__ import annotations
 
@@ -10,23 +10,34 @@ from typing import TYPE_CHECKING
 from llmzip.errors import UsageError
 from llmzip.models import CATALOG
 from llmzip.models.files import ModelFiles
-from llmzip.training.limits import LEAST_BYTES, N_WINDOW
+from llmzip.training.limits import LEAST_BYTES, LEAST_SCRATCH_BYTES, N_WINDOW
 from llmzip.training.texts import Sample
 
 if TYPE_CHECKING:
     import torch
 
+    from llmzip.training.learner import Learner
+    from llmzip.training.scratch import ScratchModel
+    from llmzip.training.texts import Material
     from llmzip.training.trainer import Plan, Progress, Trainer
+
+SCRATCH_RATE, SCRATCH_DECAY = 2e-3, 0.1
+"""Learning rate and weight decay of a model from scratch."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for. base: as -m takes it, see `base_name`. device: "cpu" or "cuda"."""
+    """What is asked for.
+
+    base: as -m takes it, see `base_name`; empty for a model from scratch. scratch: its size, one
+    of SIZES; empty for an adapter of that rank. device: "cpu" or "cuda".
+    """
 
     base: str
     plan: Plan
     rank: int
     device: str
+    scratch: str = ""
 
 
 def base_name(name: str) -> str:
@@ -36,27 +47,71 @@ def base_name(name: str) -> str:
     return str(Path(name).expanduser().absolute()) if Path(name).expanduser().exists() else name
 
 
-def require_enough(samples: Sequence[Sample]) -> None:
+def require_enough(samples: Sequence[Sample], is_scratch: bool = False) -> None:
     """Raise UsageError where texts are too short to learn from."""
     n_bytes = sum(len(sample.trained) + len(sample.held_out) for sample in samples)
+    if is_scratch and n_bytes < LEAST_SCRATCH_BYTES:
+        raise UsageError(
+            f"{n_bytes:,} bytes of text are too few for a model from scratch: "
+            f"{LEAST_SCRATCH_BYTES:,} at least, and some million are better (without "
+            "--from-scratch fewer will do)"
+        )
     if n_bytes < LEAST_BYTES:
         raise UsageError(
             f"{n_bytes:,} bytes of text are too few to learn from: {LEAST_BYTES:,} at least, and "
             "some hundred thousand are better (--dict needs no training)"
         )
+    if not any(sample.held_out for sample in samples):
+        raise UsageError("no text is long enough for a tenth of it to be held out: join them")
+
+
+def scratch_request(
+    asked: str, samples: Sequence[Sample], minutes: float, seed: int, device: str
+) -> Request:
+    """Return what a model from scratch for these texts asks for.
+
+    asked: one of SIZES, or AUTO.
+    """
+    from llmzip.training.sizes import N_ROWS, size_for
+    from llmzip.training.trainer import Plan
+
+    size = size_for(asked, _n_trained(samples), minutes, device)
+    plan = Plan(
+        minutes=minutes,
+        n_rows=N_ROWS[device],
+        seed=seed,
+        learning_rate=SCRATCH_RATE,
+        weight_decay=SCRATCH_DECAY,
+    )
+    return Request("", plan, 0, device, size)
 
 
 def open_trainer(
     request: Request,
-    files: ModelFiles,
+    files: ModelFiles | None,
     samples: Sequence[Sample],
     on_progress: Callable[[Progress], None],
     on_judged: Callable[[Trainer], None],
 ) -> Trainer:
-    """Load a model and return what trains it.
+    """Load a model, or make one, and return what trains it.
+
+    files: of the base; None for a model from scratch.
 
     Raises: ModelError; UsageError where there is too little text; OSError.
     """
+    from llmzip.training.trainer import Trainer
+
+    require_enough(samples, files is None)
+    learner, material = (
+        _adapted(request, files, samples) if files is not None else _scratch(request, samples)
+    )
+    return Trainer(learner, material, request.plan, on_progress, on_judged)
+
+
+def _adapted(
+    request: Request, files: ModelFiles, samples: Sequence[Sample]
+) -> tuple[Learner, Material]:
+    """Return a model that is here with an adapter to be trained, and texts in its tokens."""
     import torch
 
     from llmzip.exact.families import require_family
@@ -64,9 +119,7 @@ def open_trainer(
     from llmzip.tokens import ByteTokenizer
     from llmzip.training.lowrank import TrainedModel
     from llmzip.training.texts import Material
-    from llmzip.training.trainer import Trainer
 
-    require_enough(samples)
     loaded = load_transformers(files)
     require_family(loaded.model.config)
     n_window = min(N_WINDOW, int(loaded.model.config.max_position_embeddings))
@@ -75,7 +128,35 @@ def open_trainer(
     model = TrainedModel(
         *(loaded.model, request.rank, device, fastest_type(device)), request.plan.seed, files.name
     )
-    return Trainer(model, material, request.plan, on_progress, on_judged)
+    return model, material
+
+
+def _scratch(request: Request, samples: Sequence[Sample]) -> tuple[ScratchModel, Material]:
+    """Return a model that knows nothing, and texts in a vocabulary learnt from them."""
+    import torch
+
+    from llmzip.tokens import ByteTokenizer
+    from llmzip.training.bpe import train_tokenizer
+    from llmzip.training.scratch import ScratchModel
+    from llmzip.training.sizes import SHAPES, vocab_size_for
+    from llmzip.training.texts import Material
+
+    shape = SHAPES[request.scratch]
+    tokenizer_json = train_tokenizer(samples, vocab_size_for(_n_trained(samples)))
+    tokenizer = ByteTokenizer(tokenizer_json)
+    # A window's last position predicts, too: one more token than there are positions.
+    material = Material(samples, tokenizer, 0, shape.n_positions + 1)
+    device = torch.device(request.device)
+    model = ScratchModel(
+        *(shape, tokenizer.vocab_size, tokenizer_json, device, fastest_type(device)),
+        request.plan.seed,
+    )
+    return model, material
+
+
+def _n_trained(samples: Sequence[Sample]) -> int:
+    """Return how many bytes are trained on."""
+    return sum(len(sample.trained) for sample in samples)
 
 
 def fastest_type(device: torch.device) -> torch.dtype:
