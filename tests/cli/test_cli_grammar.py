@@ -175,7 +175,7 @@ def test_options_of_the_environment_come_first_where_the_verb_has_them(
         ("-d --float a", ["--float", "compress"]),
         ("--recover a", ["--recover is for decompress, not for compress"]),
         ("test --rm a", ["--rm is for compress, decompress, not for test"]),
-        ("-to out a", ["-o is for compress, decompress, explain, not for test"]),
+        ("-to out a", ["-o is for compress, decompress, explain, train, not for test"]),
         ("a -o", ["-o asks for a value"]),
         ("a --output", ["--output asks for a value"]),
         ("--force=yes a", ["--force takes no value", "=yes"]),

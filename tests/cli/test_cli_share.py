@@ -79,7 +79,7 @@ def test_bash_completes_verbs_options_values_and_names(tmp_path: Path) -> None:
     assert completed_by_bash("llmzip -d te", tmp_path) == ["te xt.llmz", "tests"]
     assert completed_by_bash("llmzip list o", tmp_path) == ["other.llmz"]
     assert completed_by_bash("llmzip compress te", tmp_path) == ["te xt.llmz", "tests", "text.txt"]
-    assert completed_by_bash("llmzip --ran", tmp_path) == ["--range"]
+    assert completed_by_bash("llmzip --rang", tmp_path) == ["--range"]
     assert completed_by_bash("llmzip cat --device c", tmp_path) == ["cpu", "cuda"]
     assert completed_by_bash("llmzip --dict t", tmp_path) == ["te xt.llmz", "tests", "text.txt"]
     assert completed_by_bash("llmzip models p", tmp_path) == ["path", "pull"]
@@ -97,7 +97,7 @@ def test_fish_completes_verbs_options_and_values(tmp_path: Path) -> None:
         shown = run("fish", "-Nc", f"source '{FISH}'; complete -C '{line}'", cwd=tmp_path)
         return sorted(word.split("\t")[0] for word in shown.splitlines())
 
-    assert completed("llmzip --ran") == ["--range"]
+    assert completed("llmzip --rang") == ["--range"]
     assert completed("llmzip dec") == ["decompress"]
     assert completed("llmzip --device c") == ["cpu", "cuda"]
     assert completed("llmzip models p") == ["path", "pull"]
@@ -122,7 +122,7 @@ def test_zsh_completes_verbs_options_and_values(tmp_path: Path) -> None:
         )
         return run("zsh", "-fc", script, cwd=tmp_path)
 
-    assert "llmzip --range" in completed("llmzip --ran")
+    assert "llmzip --range" in completed("llmzip --rang")
     assert "llmzip decompress" in completed("llmzip dec")
     assert "llmzip list text.llmz" in completed("llmzip list te")
 

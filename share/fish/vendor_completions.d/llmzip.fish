@@ -1,15 +1,18 @@
 # Completion of llmzip for fish. Made by scripts/share.py from the declarations.
-set -l reading '__fish_contains_opt -s d -s t -s l; or __fish_seen_subcommand_from decompress test list cat -d --decompress --uncompress -t --test -l --list'
+set -l reading '__fish_contains_opt -s d -s t -s l; or __fish_seen_subcommand_from decompress test list cat message profile train -d --decompress --uncompress -t --test -l --list'
 complete -c llmzip -f -n "$reading" -a '(__fish_complete_suffix .llmz | string match -r "^[^\t]*(?:\.llmz|/)(?:\t.*)?\$")'
-complete -c llmzip -f -n '__fish_seen_subcommand_from models' -a 'list pull path export rm'
+complete -c llmzip -f -n '__fish_seen_subcommand_from models' -a 'list pull path export import rm'
 complete -c llmzip -n __fish_use_subcommand -a compress -d 'Compress each FILE to FILE.llmz'
 complete -c llmzip -n __fish_use_subcommand -a decompress -d 'Decompress each FILE.llmz to FILE'
 complete -c llmzip -n __fish_use_subcommand -a test -d 'Decompress each FILE.llmz and throw the text away'
 complete -c llmzip -n __fish_use_subcommand -a list -d 'Show sizes and model of each FILE.llmz'
 complete -c llmzip -n __fish_use_subcommand -a cat -d 'Write the text of each FILE.llmz, or a part of it'
+complete -c llmzip -n __fish_use_subcommand -a message -d 'Encode short messages in a few bytes, and decode them'
+complete -c llmzip -n __fish_use_subcommand -a profile -d 'Make and show what both sides of messages share'
 complete -c llmzip -n __fish_use_subcommand -a score -d 'Show how much each FILE surprises a model, in bits'
 complete -c llmzip -n __fish_use_subcommand -a explain -d 'Show each token of FILE and how much it surprises a model'
 complete -c llmzip -n __fish_use_subcommand -a bench -d 'Measure llmzip on each FILE, beside gzip, xz and others'
+complete -c llmzip -n __fish_use_subcommand -a train -d 'Teach a model texts like those it is to compress'
 complete -c llmzip -n __fish_use_subcommand -a sample -d 'Write text that a seed\'s bits decode to'
 complete -c llmzip -n __fish_use_subcommand -a unsample -d 'Get the bits of such a text back'
 complete -c llmzip -n __fish_use_subcommand -a models -d 'List, fetch, find, keep and remove language models'
@@ -30,6 +33,7 @@ complete -c llmzip -l resume -d 'Go on where an earlier run of this command was 
 complete -c llmzip -l verify -d 'Decode what was written and compare it'
 complete -c llmzip -l recover -d 'Bring back what is whole of a damaged file'
 complete -c llmzip -s m -l model -d 'A name (llmzip models list), folder, .gguf or hub id' -x
+complete -c llmzip -l adapter -d 'Change the model by this adapter (LoRA)' -x
 complete -c llmzip -l dict -d 'A text like the input, for small files' -r -F
 complete -c llmzip -l patch-from -d 'A file like the input, an older version for one' -r -F
 complete -c llmzip -l independent -d 'Let no group copy what another holds'
@@ -64,6 +68,9 @@ complete -c llmzip -l png -d 'The same as PNG' -r -F
 complete -c llmzip -l csv -d 'As CSV, with the names of columns'
 complete -c llmzip -l levels -d 'Levels of llmzip, a row each, as in 1,5,9' -x
 complete -c llmzip -l html -d 'Write a page as well' -r -F
+complete -c llmzip -l minutes -d 'How long to train' -x
+complete -c llmzip -l rank -d 'How much can be learnt' -x
+complete -c llmzip -l from-scratch -d 'Make a whole model, with a vocabulary of its own, instead of an adapter' -x -a 'small medium large auto'
 complete -c llmzip -l clean -d 'Remove from the caches what is of no more use'
 complete -c llmzip -l speed -d 'Measure the default model, if it is prepared'
 complete -c llmzip -s z -l compress -d 'compress'
