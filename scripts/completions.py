@@ -12,12 +12,13 @@ from llmzip.cli.main import llmzip
 from llmzip.cli.options import OPTIONS
 
 SUFFIX = ".llmz"
-READING = [
-    verb
-    for verb in llmzip.commands
-    if verb
-    not in ("compress", "score", "explain", "bench", "sample", "unsample", "models", "doctor")
-]
+GROUPS = {
+    name: list(command.commands)
+    for name, command in llmzip.commands.items()
+    if isinstance(command, click.Group)
+}
+"""What follows a command that has commands of its own."""
+READING = ("decompress", "test", "list", "cat")
 LEVELS = {flag: level for flag, level in LEVEL_FLAGS.items() if level != "0"}
 PAGES = ["--help", "--long-help", "--version"]
 VERBS = list(dict.fromkeys(VERB_FLAGS.values()))
@@ -35,6 +36,10 @@ def bash() -> str:
     )
     names_of_files = [name for names, option in options() if is_file(option) for name in names]
     others = [name for name in with_value if name not in names_of_files]
+    groups = "".join(
+        f"        {name}) {bash_words(' '.join(words))}; return ;;\n"
+        for name, words in GROUPS.items()
+    )
     all_options = sorted({*flags(), *(name for names, _ in options() for name in names)})
     return f"""\
 # Completion of llmzip for bash. Made by scripts/share.py from the declarations of the commands.
@@ -54,9 +59,9 @@ _llmzip() {{
             {"|".join(llmzip.commands)}) verb=${{verb:-$one}} ;;
         esac
     done
-    if [[ $verb == models ]]; then
-        {bash_words(" ".join(models_words()))}
-    elif [[ $word == -* ]]; then
+    case $verb in
+{groups}    esac
+    if [[ $word == -* ]]; then
         {bash_words(" ".join(all_options))}
     else
         local IFS=$'\\n'
@@ -86,7 +91,11 @@ def zsh() -> str:
     specs += [f"'{flag}[level {level}]'" for flag, level in LEVELS.items()]
     specs += [f"'{page}[show it]'" for page in PAGES]
     verbs = " ".join(f"'{name}:{short(command)}'" for name, command in llmzip.commands.items())
-    models = " ".join(models_words())
+    groups = "".join(
+        f"    {'el' if number else ''}if (( ${{words[(I){name}]}} )); then\n"
+        f"        compadd -- {' '.join(words)}\n"
+        for number, (name, words) in enumerate(GROUPS.items())
+    )
     lines = " \\\n        ".join(specs)
     return f"""\
 #compdef llmzip
@@ -94,9 +103,7 @@ def zsh() -> str:
 
 _llmzip_words() {{
     local -a verbs=({verbs})
-    if (( ${{words[(I)models]}} )); then
-        compadd -- {models}
-    elif (( ${{words[(I)({"|".join(reading_words())})]}} )); then
+{groups}    elif (( ${{words[(I)({"|".join(reading_words())})]}} )); then
         _files -g '*{SUFFIX}'
     else
         (( CURRENT == 2 )) && _describe command verbs
@@ -137,8 +144,10 @@ def fish() -> str:
         f"or __fish_seen_subcommand_from {reading}'",
         'complete -c llmzip -f -n "$reading" -a \'(__fish_complete_suffix .llmz'
         ' | string match -r "^[^\\t]*(?:\\.llmz|/)(?:\\t.*)?\\$")\'',
-        "complete -c llmzip -f -n '__fish_seen_subcommand_from models' "
-        f"-a '{' '.join(models_words())}'",
+    ]
+    lines += [
+        f"complete -c llmzip -f -n '__fish_seen_subcommand_from {name}' -a '{' '.join(words)}'"
+        for name, words in GROUPS.items()
     ]
     for name, command in llmzip.commands.items():
         lines.append(
@@ -187,13 +196,6 @@ def is_file(option: click.Option) -> bool:
 def reading_words() -> list[str]:
     """Return what says that .llmz files are read."""
     return [*READING, *(flag for flag, verb in VERB_FLAGS.items() if verb in READING)]
-
-
-def models_words() -> list[str]:
-    """Return the commands of the group."""
-    group = llmzip.commands["models"]
-    assert isinstance(group, click.Group)
-    return list(group.commands)
 
 
 def short(command: click.Command) -> str:

@@ -1,6 +1,8 @@
 # Completion of llmzip for fish. Made by scripts/share.py from the declarations.
-set -l reading '__fish_contains_opt -s d -s t -s l; or __fish_seen_subcommand_from decompress test list cat message profile train -d --decompress --uncompress -t --test -l --list'
+set -l reading '__fish_contains_opt -s d -s t -s l; or __fish_seen_subcommand_from decompress test list cat -d --decompress --uncompress -t --test -l --list'
 complete -c llmzip -f -n "$reading" -a '(__fish_complete_suffix .llmz | string match -r "^[^\t]*(?:\.llmz|/)(?:\t.*)?\$")'
+complete -c llmzip -f -n '__fish_seen_subcommand_from message' -a 'encode decode'
+complete -c llmzip -f -n '__fish_seen_subcommand_from profile' -a 'create show'
 complete -c llmzip -f -n '__fish_seen_subcommand_from models' -a 'list pull path export import rm'
 complete -c llmzip -n __fish_use_subcommand -a compress -d 'Compress each FILE to FILE.llmz'
 complete -c llmzip -n __fish_use_subcommand -a decompress -d 'Decompress each FILE.llmz to FILE'
