@@ -92,8 +92,8 @@ def test_the_default_model_is_loaded_without_a_word_and_loses_next_to_nothing(
     assert capfd.readouterr() == ("", "")
     assert_as_published(loaded)
     opened = open_exact(name, quiet=True)
-    ids = opened.tokenizer.encode(NOVEL.read_bytes())[:4096]
-    chunks = [ids[:2048], ids[2048:]]
-    window = Window(2048, 0, opened.bos_id)
+    ids = opened.tokenizer.encode(NOVEL.read_bytes())[:2048]
+    chunks = [ids[:1024], ids[1024:]]
+    window = Window(1024, 0, opened.bos_id)
     wanted = float_bits(loaded.model, window, chunks)
     assert exact_bits(opened.model, window, chunks) < wanted * MOST_LOST
