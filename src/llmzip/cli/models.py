@@ -10,6 +10,7 @@ from llmzip.errors import ModelNotFoundError
 from llmzip.escaping import one_line
 from llmzip.models import trained
 from llmzip.models.adapter_file import SUFFIX
+from llmzip.models.adapters import is_adapter
 from llmzip.models.catalog import CATALOG, DEFAULT_MODEL, LOCAL_SOURCE, CatalogEntry
 from llmzip.models.export import export, export_adapter, import_adapter
 from llmzip.models.files import is_here, locate
@@ -93,9 +94,10 @@ def export_model(name: str, target: Path) -> None:
 
     For example `llmzip models export smollm2-135m kept`.
     """
-    if trained.is_trained(name) and not trained.is_whole(trained.folder_of(name)):
+    is_kept = trained.is_trained(name) and not trained.is_whole(trained.folder_of(name))
+    if is_kept or is_adapter(Path(name)):
         if target.is_dir():
-            target = target / f"{name}{SUFFIX}"
+            target = target / f"{Path(name).stem}{SUFFIX}"
         click.echo(str(export_adapter(locate(name, fetch=False), target)))
     else:
         click.echo(export(locate(name, fetch=False), target))
