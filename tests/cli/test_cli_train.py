@@ -51,10 +51,14 @@ def test_it_says_how_it_goes_and_what_came_of_it(trained: tuple[str, str]) -> No
     assert [row for row in rows if row in table] == rows
 
 
-def test_files_of_the_model_open_again(trained: tuple[str, str], home: dict[str, str]) -> None:
+def test_files_of_the_model_open_again(
+    trained: tuple[str, str], home: dict[str, str], tmp_path: Path
+) -> None:
     assert trained
-    packed = succeeds(llmzip("-c", "-q", "-m", "logs", input=TEXT, env=home))
-    assert succeeds(llmzip("-dc", "-q", input=packed, env=home)) == TEXT
+    (tmp_path / "logs").mkdir()  # where the texts may have lain
+    where = {"cwd": tmp_path, "env": home}
+    packed = succeeds(llmzip("-c", "-q", "-m", "logs", input=TEXT, **where))
+    assert succeeds(llmzip("-dc", "-q", input=packed, **where)) == TEXT
 
 
 def test_another_home_imports_what_this_one_exports(

@@ -69,7 +69,7 @@ class ModelFiles:
 def locate(name: str, *, fetch: bool = True, quiet: bool = False) -> ModelFiles:
     """Find a model by the name that a person gave, fetching it if it is not on this machine.
 
-    A name is tried in this order: catalog, folder or file, a model that was trained here, hub
+    A name is tried in this order: catalog, a model that was trained here, folder or file, hub
     id. (Write `./gpt2` for a folder called gpt2.) A folder may hold an adapter, with the name of
     its model; BASE+FOLDER is an adapter for a model of another name. Nothing is asked of the
     network for what is here.
@@ -78,6 +78,8 @@ def locate(name: str, *, fetch: bool = True, quiet: bool = False) -> ModelFiles:
     """
     if name in CATALOG:
         return _from_catalog(CATALOG[name], fetch, quiet)
+    if trained.is_trained(name):
+        return _trained(name, fetch, quiet)
     path = Path(name).expanduser()
     if name and adapters.is_adapter(path):
         return _adapted(path.absolute(), None, fetch, quiet)
@@ -86,12 +88,15 @@ def locate(name: str, *, fetch: bool = True, quiet: bool = False) -> ModelFiles:
         return _adapted(with_adapter[1], with_adapter[0], fetch, quiet)
     if (name and path.exists()) or _looks_like_path(name):
         return _local(path)
-    if trained.is_trained(name):
-        kept, told = trained.folder_of(name), trained.training_of(name)
-        if trained.is_whole(kept):
-            return _local(kept)
-        return replace(_adapted(kept, str(told.get("base", "")), fetch, quiet), name=name)
     return _from_source(name, _remote(name), fetch, quiet)
+
+
+def _trained(name: str, fetch: bool, quiet: bool) -> ModelFiles:
+    """Find a model that was trained here."""
+    kept, told = trained.folder_of(name), trained.training_of(name)
+    if trained.is_whole(kept):
+        return _local(kept)
+    return replace(_adapted(kept, str(told.get("base", "")), fetch, quiet), name=name)
 
 
 def locate_recorded(
