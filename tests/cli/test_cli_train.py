@@ -56,9 +56,8 @@ def test_files_of_the_model_open_again(
 ) -> None:
     assert trained
     (tmp_path / "logs").mkdir()  # where the texts may have lain
-    where = {"cwd": tmp_path, "env": home}
-    packed = succeeds(llmzip("-c", "-q", "-m", "logs", input=TEXT, **where))
-    assert succeeds(llmzip("-dc", "-q", input=packed, **where)) == TEXT
+    packed = succeeds(llmzip("-c", "-q", "-m", "logs", input=TEXT, cwd=tmp_path, env=home))
+    assert succeeds(llmzip("-dc", "-q", input=packed, cwd=tmp_path, env=home)) == TEXT
 
 
 def test_another_home_imports_what_this_one_exports(
