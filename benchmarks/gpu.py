@@ -29,7 +29,7 @@ from gpu_stages import STAGES, Stage
 from llmzip.bench import machine
 from script_options import names_among, numbers
 
-DEFAULT_MODEL = "smollm2-135m"
+DEFAULT_MODEL = "smollm2-135m-text"
 DEFAULT_TEXT = Path(__file__).parent / "data" / "alice-1-3.txt"
 NO_DEVICE = "no CUDA device"
 REHEARSAL_S = 300.0

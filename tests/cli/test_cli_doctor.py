@@ -28,7 +28,7 @@ def test_a_whole_installation(tmp_path: Path) -> None:
     tests = by_name(found["self-tests"])
     assert list(tests) == ["kernels", "round trip"]
     assert all(one["value"].startswith("ok: ") for one in tests.values())
-    assert by_name(found["models"])["smollm2-135m"]["advice"] == "llmzip models pull"
+    assert by_name(found["models"])["smollm2-135m-text"]["advice"] == "llmzip models pull"
     assert not home.exists()
 
 

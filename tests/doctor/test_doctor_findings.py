@@ -119,7 +119,7 @@ def test_the_default_model_that_is_not_here(
     (found,) = models.look()
     assert (found.state, found.advice) == (State.NOTE, "llmzip models pull")
     (speed,) = LOOKS["speed"]()
-    assert speed.value == "not measured: smollm2-135m is not prepared here"
+    assert speed.value == "not measured: smollm2-135m-text is not prepared here"
 
 
 def test_a_process_that_a_signal_has_ended() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from llmzip.bench.results import RowResult, TextResult
 from llmzip.bench.rows import OTHERS, SHOWN, absence
 from llmzip.bench.task import AbsentError, RowError, Task, done_apart
-from llmzip.models import folder, locate, prepared_path
+from llmzip.models import locate, prepared_path
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,7 @@ class Plan:
         files = locate(self.model, quiet=self.quiet)
         if not prepared_path(files).exists():
             done_apart(self._own(self.levels[0]), b"")
-        paths = [files.path] if files.is_gguf else folder.read_files(files.path)
-        return sum(path.stat().st_size for path in paths)
+        return files.n_bytes
 
 
 def run_rows(

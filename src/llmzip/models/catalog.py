@@ -15,10 +15,10 @@ from pathlib import Path
 
 from llmzip.errors import ModelNotFoundError
 
-DEFAULT_MODEL = "smollm2-135m"
+DEFAULT_MODEL = "smollm2-135m-text"
 """The model that is used where none is asked for."""
 
-OLDER_DEFAULTS: tuple[str, ...] = ()
+OLDER_DEFAULTS: tuple[str, ...] = ("smollm2-135m",)
 """What was the default before, newest first: small files with a dictionary name no model."""
 
 LOCAL_SOURCE = "local"

@@ -44,6 +44,13 @@ class ModelFiles:
         """Whether `path` is a GGUF file rather than a folder."""
         return self.path.suffix == ".gguf"
 
+    @property
+    def n_bytes(self) -> int:
+        """The size of all that the model is loaded from. Raises: OSError."""
+        own = [self.path] if self.is_gguf else folder.read_files(self.path)
+        beside = [] if self.adapter is None else adapters.files_of(self.adapter)
+        return sum(path.stat().st_size for path in (*own, *beside))
+
     def sha256(self) -> str:
         """Return the SHA-256, in hex, of all that the model is loaded from.
 
