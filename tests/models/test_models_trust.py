@@ -33,6 +33,7 @@ from llmzip.models.catalog import WheelSource
 IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 only_root = pytest.mark.skipif(not IS_ROOT, reason="only root can become another user")
 SMOLLM2 = cast("WheelSource", CATALOG[DEFAULT_MODEL].source)
+KEPT_AS = CATALOG[DEFAULT_MODEL].weights_name
 
 
 @pytest.fixture(autouse=True)
@@ -131,9 +132,9 @@ def test_every_folder_and_file_on_the_way_is_looked_at(
     assert open_exact(str(tiny_llama_folder)).fingerprint == made.fingerprint
 
 
-@pytest.mark.parametrize("part", ["", "models", f"models/{DEFAULT_MODEL}", "the file"])
+@pytest.mark.parametrize("part", ["", "models", f"models/{KEPT_AS}", "the file"])
 def test_weights_that_others_may_write_to_are_refused(own_home: Path, part: str) -> None:
-    path = wheel.weights_path(DEFAULT_MODEL, SMOLLM2)
+    path = wheel.weights_path(KEPT_AS, SMOLLM2)
     path.parent.mkdir(parents=True)
     path.write_bytes(b"x")
     (path if part == "the file" else own_home / part).chmod(0o777)

@@ -20,7 +20,6 @@ from llmzip.errors import LlmzipError, ModelDamagedError, ModelUnsupportedError
 from llmzip.models import claims, gguf_claims
 from llmzip.models.adapters import read_adapter
 from llmzip.models.files import ModelFiles
-from llmzip.models.merge import merge
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -58,6 +57,8 @@ def load_transformers(files: ModelFiles) -> LoadedModel:
             tokenizer_json = _read_tokenizer(files)
             model = _load_model(files)
     if files.adapter is not None:
+        from llmzip.models.merge import merge  # and with it the compiler of kernels
+
         merge(model, read_adapter(files.adapter), files.adapter)
     bos_id = _check_tokenizer(files.path, tokenizer_json, model)
     return LoadedModel(model, tokenizer_json, bos_id, files.name, files.source)

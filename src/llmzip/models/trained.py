@@ -9,6 +9,7 @@ Unlike the cache, this cannot be had again: nothing but `llmzip models rm` delet
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -42,9 +43,11 @@ def folder_of(name: str) -> Path:
 
 
 def is_trained(name: str) -> bool:
-    """Say whether there is a trained model of that name."""
+    """Say whether there is a trained model of that name that this user may read."""
     found = folder_of(name)
-    return bool(_NAME.fullmatch(name)) and (adapters.is_adapter(found) or is_whole(found))
+    with contextlib.suppress(PermissionError):
+        return bool(_NAME.fullmatch(name)) and (adapters.is_adapter(found) or is_whole(found))
+    return False
 
 
 def is_one(folder: Path) -> bool:
