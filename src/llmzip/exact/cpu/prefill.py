@@ -1,7 +1,6 @@
-"""Prefill in tiles: products whose sums are used while they are in the first cache.
+"""Attention and the head's distributions of prefill in tiles.
 
-Where the processor has tiles (see `tiles`), the sums of attention and of the head never go to
-memory. Elsewhere the engine takes the same steps one by one.
+The sums of products are used while they are in the first cache.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import numpy as np
 
 from llmzip.compiled import inlined, kernel
 from llmzip.exact.cpu import tile_steps, tiles
-from llmzip.exact.cpu.head import BLOCK, fill_logits, weigh
+from llmzip.exact.cpu.prefill_head_passes import put_logits, weigh_rows
 from llmzip.exact.cpu.prefill_softmax import (
     BLOCK_BYTES,
     ROW_BYTES,
@@ -22,7 +21,7 @@ from llmzip.exact.cpu.prefill_softmax import (
     scale_block,
     weigh_blocks,
 )
-from llmzip.exact.cpu.scalars import address_of, borrowed, f32, keep, maximum, wide_vectors
+from llmzip.exact.cpu.scalars import address_of, borrowed, f32, keep, wide_vectors
 
 ROWS = 2 * tiles.ROWS
 """Rows that a block of sums has."""
@@ -125,16 +124,10 @@ def distributions(
     tops = np.full(n_rows, f32(-np.inf))
     tiles.configure(configuration)
     for c in range(0, n_out, WIDTH):
-        last, w_at = min(c + WIDTH, n_out), address_of(weight) + c * n_terms
+        w_at = address_of(weight) + c * n_terms
         for r0 in range(0, n_rows, ROWS):
             block, q_at = min(ROWS, n_rows - r0), address_of(q) + r0 * n_terms
             tiles.product_block(q_at, block, n_terms, w_at, address_of(sums), WIDTH)
-            for r in range(block):
-                line, line_bias = weights[r0 + r, c:last], bias[bias_of[r0 + r], c:last]
-                fill_logits(sums[r], scale[c:last], line_bias, s[r0 + r], line)
-                tops[r0 + r] = max(tops[r0 + r], maximum(line))
+            put_logits(sums, r0, block, c, (scale, bias), bias_of, s, weights, tops)
     tiles.release()
-    for row in range(n_rows):
-        for index in range(blocks.shape[1]):
-            part = weights[row, index * BLOCK : (index + 1) * BLOCK]
-            blocks[row, index] = weigh(part, tops[row])
+    weigh_rows(weights, tops, blocks)

@@ -9,144 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from llmzip.compiled import inlined, kernel
-from llmzip.compiled.compiler import intrinsic, ir, types
+from llmzip.compiled import kernel
 from llmzip.exact.cpu import prefill_passes as passes
 from llmzip.exact.cpu import tile_steps, tiles
 from llmzip.exact.cpu.buffers import TOGETHER
-from llmzip.exact.cpu.prefill_linear import PAIR, ROWS, WIDTH, normalise_rows
-from llmzip.exact.cpu.prefill_passes import ROW_BYTES, Vectors, either_bias, note_largest, scaled
-from llmzip.exact.cpu.scalars import (
-    GELU_CUBIC,
-    GELU_LINEAR,
-    LIMIT,
-    MINUS_LOG2_E,
-    ONE,
-    address_of,
-    borrowed,
-    keep,
-    wide_vectors,
-)
-from llmzip.exact.cpu.vectors import BLOCK, INTS, LANES, Emitter, floats
-
-
-def _divided(code: Emitter, xs: Vectors, ts: Vectors) -> Vectors:
-    """x / (exp2(t) + 1)."""
-    builder = code.builder
-    powers = code.exp2([code.lower(t, floats(LIMIT)) for t in ts])
-    return [
-        builder.fdiv(x, builder.fadd(power, floats(ONE)))
-        for x, power in zip(xs, powers, strict=True)
-    ]
-
-
-def _half_block(code: Emitter, address: ir.Value) -> Vectors:
-    """32 sums."""
-    return [code.load(address, i, INTS) for i in range(0, BLOCK // 2, LANES)]
-
-
-def _gelu_new(code: Emitter, xs: Vectors) -> Vectors:
-    builder = code.builder
-    zs = [builder.fmul(z, floats(GELU_CUBIC)) for z in code.products(xs, xs)]
-    zs = code.products([builder.fadd(z, floats(GELU_LINEAR)) for z in zs], xs)
-    return _divided(code, xs, zs)
-
-
-@intrinsic
-def gate_rows(  # type: ignore[no-untyped-def]
-    typing, gates, ups, gate_scale, up_scale, gate_bias, up_bias, s, n_rows, out, largest
-):
-    """silu(gate) · up of rows of 32 sums each into `out`, half of a block of floats."""
-    signature = types.void(*[types.int64] * 10)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        gates, ups, gate_scale, up_scale, gate_bias, up_bias, s, n_rows, out, largest = arguments
-
-        def body(code: Emitter, row: ir.Value, biased: bool) -> None:
-            factor = code.spread(code.number(s, row))
-            gate, up = (
-                scaled(
-                    code,
-                    _half_block(code, code.moved(sums, row, ROW_BYTES // 2)),
-                    scale,
-                    bias if biased else None,
-                    factor,
-                )
-                for sums, scale, bias in (
-                    (gates, gate_scale, gate_bias),
-                    (ups, up_scale, up_bias),
-                )
-            )
-            powers = [builder.fmul(x, floats(MINUS_LOG2_E)) for x in gate]
-            active = code.products(_divided(code, gate, powers), up)
-            code.stores(active, code.moved(out, row, ROW_BYTES))
-            note_largest(code, active, largest, row)
-
-        either_bias(builder, gate_bias, n_rows, body)
-        return context.get_dummy_value()
-
-    return signature, generate
-
-
-@intrinsic
-def gelu_rows(typing, sums, scale, bias, s, n_rows, out, largest):  # type: ignore[no-untyped-def]
-    """gelu_new of rows of 32 sums each into `out`, half of a block of floats."""
-    signature = types.void(*[types.int64] * 7)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        sums, scale, bias, s, n_rows, out, largest = arguments
-
-        def body(code: Emitter, row: ir.Value, biased: bool) -> None:
-            factor = code.spread(code.number(s, row))
-            line = _half_block(code, code.moved(sums, row, ROW_BYTES // 2))
-            xs = scaled(code, line, scale, bias if biased else None, factor)
-            active = _gelu_new(code, xs)
-            code.stores(active, code.moved(out, row, ROW_BYTES))
-            note_largest(code, active, largest, row)
-
-        either_bias(builder, bias, n_rows, body)
-        return context.get_dummy_value()
-
-    return signature, generate
-
-
-@inlined
-def _activate(
-    gated: bool,
-    scale: Any,
-    bias: Any,
-    n_active: Any,
-    sums: Any,
-    s: Any,
-    done: int,
-    n: int,
-    c: int,
-    r: int,
-    active: Any,
-    active_line: Any,
-    largest: Any,
-) -> None:
-    """The activation of n rows after the first `done` of a block of sums; addresses most."""
-    own, n_rows = sums + done * (4 * PAIR), np.int64(n)
-    out = active + c // WIDTH * active_line + (r + done) * (4 * WIDTH) + c % WIDTH * 4
-    s_at, largest_at = s + 4 * (r + done), largest + (r + done) * tiles.TERMS
-    scale_at = address_of(scale) + 4 * c
-    if gated:
-        gate_rows(
-            own,
-            own + 4 * PAIR * PAIR,
-            scale_at,
-            scale_at + 4 * n_active,
-            passes.bias_at(bias, c),
-            passes.bias_at(bias, n_active + c),
-            s_at,
-            n_rows,
-            out,
-            largest_at,
-        )
-    else:
-        bias_at = passes.bias_at(bias, c)
-        gelu_rows(own, scale_at, bias_at, s_at, n_rows, out, largest_at)
+from llmzip.exact.cpu.prefill_activations import activate
+from llmzip.exact.cpu.prefill_blocks import PAIR, ROWS, WIDTH, halve_rows, normalise_rows
+from llmzip.exact.cpu.scalars import address_of, borrowed, keep, wide_vectors
 
 
 @kernel
@@ -176,7 +45,7 @@ def feed_forward(
     down, down_scale, down_bias = borrowed((down, down_scale, down_bias))
     x, q = borrowed((x, q))
     n_active = np.int64(up_scale.size // 2 if gated else up_scale.size)
-    width, n_blocks = np.int64(x.shape[1]), n_active // WIDTH
+    width = np.int64(x.shape[1])
     sums, squares = tiles.lines(2 * PAIR * WIDTH // ROWS), tiles.lines(2 * ROWS)
     largest = tiles.lines(TOGETHER).view(np.float32)
     inverses, scales = np.empty(TOGETHER, dtype=np.float32), np.empty(TOGETHER, dtype=np.float32)
@@ -216,7 +85,7 @@ def feed_forward(
                         tiles.ask_for_lines(ahead + 256)
                         n = min(at_once, n_left - done)
                         if n > 0:
-                            _activate(
+                            activate(
                                 gated,
                                 up_scale,
                                 up_bias,
@@ -234,7 +103,7 @@ def feed_forward(
                             done += n
                     tile_steps.end_2x2(new_at + matrix * (4 * PAIR * PAIR), np.int64(4 * PAIR))
             if n_left > done:
-                _activate(
+                activate(
                     gated,
                     up_scale,
                     up_bias,
@@ -249,18 +118,16 @@ def feed_forward(
                     active_line,
                     largest_at,
                 )
-        for r in range(0, n_rows, ROWS):
-            passes.fold_wide(largest_at + r * tiles.TERMS, inverses_at + 4 * r, scales_at + 4 * r)
-            high = halves_at + 2 * r * n_active
-            for c in range(n_blocks):
-                passes.halve_block(
-                    active_at + c * active_line + r * (4 * WIDTH),
-                    inverses_at + 4 * r,
-                    np.int64(min(ROWS, n_rows - r)),
-                    high + c * WIDTH,
-                    high + c * WIDTH + ROWS * n_active,
-                    n_active,
-                )
+        halve_rows(
+            active_at,
+            active_line,
+            largest_at,
+            n_rows,
+            n_active,
+            inverses_at,
+            scales_at,
+            halves_at,
+        )
         largest[:] = 0
         for c in range(0, x.shape[1], PAIR):
             w_at = address_of(down) + c * n_active

@@ -106,26 +106,37 @@ fold_narrow = _make_fold(I8_LIMIT, I8_UNIT)
 """For integers of 8 bits."""
 
 
-@intrinsic
-def halve_block(  # type: ignore[no-untyped-def]
-    typing, block, inverses, n_rows, high, low, stride
-):
-    """The int8 halves of a block of floats times its rows' inverses; rows `stride` apart."""
-    signature = types.void(*[types.int64] * 6)
+def _make_halve(signed: bool) -> Any:
+    """Make a function for the halves that `Emitter.halves` gives."""
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        block, inverses, n_rows, high, low, stride = arguments
-        code = Emitter(builder)
-        with code.loop(n_rows) as row:
-            factor = code.spread(code.number(inverses, row))
-            line = code.loads(code.moved(block, row, ROW_BYTES))
-            halves = code.halves([code.rounded(builder.fmul(x, factor)) for x in line])
-            shift = builder.mul(row, stride)
-            for half, place in zip(halves, (high, low), strict=True):
-                code.store(half, builder.add(place, shift))
-        return context.get_dummy_value()
+    @intrinsic
+    def halve_block(  # type: ignore[no-untyped-def]
+        typing, block, inverses, n_rows, high, low, stride
+    ):
+        """The int8 halves of a block of floats times its rows' inverses; rows `stride` apart."""
+        signature = types.void(*[types.int64] * 6)
 
-    return signature, generate
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            block, inverses, n_rows, high, low, stride = arguments
+            code = Emitter(builder)
+            with code.loop(n_rows) as row:
+                factor = code.spread(code.number(inverses, row))
+                line = code.loads(code.moved(block, row, ROW_BYTES))
+                halves = code.halves([code.rounded(builder.fmul(x, factor)) for x in line], signed)
+                shift = builder.mul(row, stride)
+                for half, place in zip(halves, (high, low), strict=True):
+                    code.store(half, builder.add(place, shift))
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return halve_block
+
+
+halve_block = _make_halve(True)
+"""For integers of either sign."""
+halve_unsigned = _make_halve(False)
+"""For integers that are not negative: both bytes are unsigned."""
 
 
 @intrinsic

@@ -170,13 +170,15 @@ class Emitter:
         """Four vectors of integers within int8 as 64 bytes."""
         return self._packed("packsswb", *self._pairs(vectors))
 
-    def halves(self, vectors: Sequence[ir.Value]) -> tuple[ir.Value, ir.Value]:
+    def halves(self, vectors: Sequence[ir.Value], signed: bool = True) -> tuple[ir.Value, ir.Value]:
         """Four vectors of integers up to 32,639 as 64 high and 64 low bytes.
 
-        See `arith.split_halves`.
+        signed: as `arith.split_halves` has them; else of integers that are not negative as bytes
+        that are not.
         """
         builder, pairs = self.builder, self._pairs(vectors)
-        half, byte, shift = (ir.Constant(_PAIRS, [n] * (BLOCK // 2)) for n in (128, 255, 8))
+        numbers = 128 if signed else 0, 255, 8
+        half, byte, shift = (ir.Constant(_PAIRS, [n] * (BLOCK // 2)) for n in numbers)
         high = [builder.ashr(builder.add(pair, half), shift) for pair in pairs]
         low = [builder.and_(pair, byte) for pair in pairs]
         return self._packed("packsswb", *high), self._packed("packuswb", *low)

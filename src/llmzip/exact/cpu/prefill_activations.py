@@ -1,0 +1,143 @@
+"""The activations of prefill over blocks of sums, in hand-made vectors; see `rows`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from llmzip.compiled import inlined
+from llmzip.compiled.compiler import intrinsic, ir, types
+from llmzip.exact.cpu import prefill_passes as passes
+from llmzip.exact.cpu.prefill_passes import ROW_BYTES, Vectors, either_bias, note_largest, scaled
+from llmzip.exact.cpu.scalars import (
+    GELU_CUBIC,
+    GELU_LINEAR,
+    LIMIT,
+    MINUS_LOG2_E,
+    ONE,
+    address_of,
+)
+from llmzip.exact.cpu.vectors import BLOCK, INTS, LANES, LINE, Emitter, floats
+
+PAIR = BLOCK // 2
+"""Rows, and outputs, of a block of sums that is activated."""
+
+
+def _divided(code: Emitter, xs: Vectors, ts: Vectors) -> Vectors:
+    """x / (exp2(t) + 1)."""
+    builder = code.builder
+    powers = code.exp2([code.lower(t, floats(LIMIT)) for t in ts])
+    return [
+        builder.fdiv(x, builder.fadd(power, floats(ONE)))
+        for x, power in zip(xs, powers, strict=True)
+    ]
+
+
+def _half_block(code: Emitter, address: ir.Value) -> Vectors:
+    """32 sums."""
+    return [code.load(address, i, INTS) for i in range(0, BLOCK // 2, LANES)]
+
+
+def _gelu_new(code: Emitter, xs: Vectors) -> Vectors:
+    builder = code.builder
+    zs = [builder.fmul(z, floats(GELU_CUBIC)) for z in code.products(xs, xs)]
+    zs = code.products([builder.fadd(z, floats(GELU_LINEAR)) for z in zs], xs)
+    return _divided(code, xs, zs)
+
+
+@intrinsic
+def gate_rows(  # type: ignore[no-untyped-def]
+    typing, gates, ups, gate_scale, up_scale, gate_bias, up_bias, s, n_rows, out, largest
+):
+    """silu(gate) · up of rows of 32 sums each into `out`, half of a block of floats."""
+    signature = types.void(*[types.int64] * 10)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        gates, ups, gate_scale, up_scale, gate_bias, up_bias, s, n_rows, out, largest = arguments
+
+        def body(code: Emitter, row: ir.Value, biased: bool) -> None:
+            factor = code.spread(code.number(s, row))
+            gate, up = (
+                scaled(
+                    code,
+                    _half_block(code, code.moved(sums, row, ROW_BYTES // 2)),
+                    scale,
+                    bias if biased else None,
+                    factor,
+                )
+                for sums, scale, bias in (
+                    (gates, gate_scale, gate_bias),
+                    (ups, up_scale, up_bias),
+                )
+            )
+            powers = [builder.fmul(x, floats(MINUS_LOG2_E)) for x in gate]
+            active = code.products(_divided(code, gate, powers), up)
+            code.stores(active, code.moved(out, row, ROW_BYTES))
+            note_largest(code, active, largest, row)
+
+        either_bias(builder, gate_bias, n_rows, body)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def gelu_rows(typing, sums, scale, bias, s, n_rows, out, largest):  # type: ignore[no-untyped-def]
+    """gelu_new of rows of 32 sums each into `out`, half of a block of floats."""
+    signature = types.void(*[types.int64] * 7)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        sums, scale, bias, s, n_rows, out, largest = arguments
+
+        def body(code: Emitter, row: ir.Value, biased: bool) -> None:
+            factor = code.spread(code.number(s, row))
+            line = _half_block(code, code.moved(sums, row, ROW_BYTES // 2))
+            xs = scaled(code, line, scale, bias if biased else None, factor)
+            active = _gelu_new(code, xs)
+            code.stores(active, code.moved(out, row, ROW_BYTES))
+            note_largest(code, active, largest, row)
+
+        either_bias(builder, bias, n_rows, body)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@inlined
+def activate(
+    gated: bool,
+    scale: Any,
+    bias: Any,
+    n_active: Any,
+    sums: Any,
+    s: Any,
+    done: int,
+    n: int,
+    c: int,
+    r: int,
+    active: Any,
+    active_line: Any,
+    largest: Any,
+) -> None:
+    """The activation of n rows after the first `done` of a block of sums; addresses most."""
+    own, n_rows = sums + done * (4 * PAIR), np.int64(n)
+    out = active + c // BLOCK * active_line + (r + done) * (4 * BLOCK) + c % BLOCK * 4
+    s_at, largest_at = s + 4 * (r + done), largest + (r + done) * LINE
+    scale_at = address_of(scale) + 4 * c
+    if gated:
+        gate_rows(
+            own,
+            own + 4 * PAIR * PAIR,
+            scale_at,
+            scale_at + 4 * n_active,
+            passes.bias_at(bias, c),
+            passes.bias_at(bias, n_active + c),
+            s_at,
+            n_rows,
+            out,
+            largest_at,
+        )
+    else:
+        bias_at = passes.bias_at(bias, c)
+        gelu_rows(own, scale_at, bias_at, s_at, n_rows, out, largest_at)

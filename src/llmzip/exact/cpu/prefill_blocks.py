@@ -1,0 +1,171 @@
+"""What becomes of blocks of sums in prefill, whatever has computed the products.
+
+A block is the sums of up to PAIR rows with WIDTH outputs. x, the stream, is (M, D) float32; what a
+linear takes is int8 (M, K) with float32 scales (M,).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmzip.compiled import inlined
+from llmzip.exact.cpu import prefill_passes as passes
+from llmzip.exact.cpu.attention import put_value
+from llmzip.exact.cpu.scalars import address_of
+from llmzip.exact.cpu.simd import copy_bytes
+from llmzip.exact.cpu.tiles import lines
+from llmzip.exact.cpu.vectors import BLOCK, LINE
+
+ROWS = passes.ROWS
+PAIR = 2 * ROWS
+"""Rows of a block of sums, or outputs."""
+WIDTH = BLOCK
+"""Outputs of a block of sums."""
+
+
+@inlined
+def normalise_rows(
+    x: Any,
+    eps: float,
+    largest: Any,
+    squares: Any,
+    scales: Any,
+    q: Any,
+    s: Any,
+    first: int,
+    n_rows: int,
+) -> None:
+    """The norms of n_rows rows from `first` on; `largest` has theirs, and is cleared."""
+    width = np.int64(x.shape[1])
+    for r in range(0, n_rows, ROWS):
+        block, at = min(ROWS, n_rows - r), (first + r) * width
+        passes.normalise_rows(
+            address_of(x) + 4 * at,
+            np.int64(block),
+            width,
+            eps,
+            address_of(largest) + r * LINE,
+            address_of(squares),
+            address_of(q) + at,
+            address_of(scales),
+        )
+        for i in range(block):
+            s[first + r + i] = scales[i]
+    largest[:] = 0
+
+
+@inlined
+def halve_rows(
+    active: Any,
+    line: Any,
+    largest: Any,
+    n_rows: int,
+    n_active: Any,
+    inverses: Any,
+    scales: Any,
+    halves: Any,
+) -> None:
+    """16-bit integers of rows whose largest magnitudes are known, as halves; addresses all.
+
+    active: blocks of WIDTH floats of all rows, `line` bytes each. halves: of ROWS rows each, high
+    ones (ROWS, n_active) and below them low ones.
+    """
+    for r in range(0, n_rows, ROWS):
+        passes.fold_wide(largest + r * LINE, inverses + 4 * r, scales + 4 * r)
+        high = halves + 2 * r * n_active
+        for c in range(n_active // WIDTH):
+            passes.halve_block(
+                active + c * line + r * (4 * WIDTH),
+                inverses + 4 * r,
+                np.int64(min(ROWS, n_rows - r)),
+                high + c * WIDTH,
+                high + c * WIDTH + ROWS * n_active,
+                n_active,
+            )
+
+
+class HeadScratch(NamedTuple):
+    """What `put_heads` works in."""
+
+    sums: NDArray[np.int32]  # (PAIR, WIDTH): the block of sums, and what becomes of it
+    taken: NDArray[np.int8]  # (PAIR, WIDTH)
+    largest: NDArray[np.float32]  # (PAIR, 16)
+    inverses: NDArray[np.float32]  # (PAIR,)
+    scales: NDArray[np.float32]  # (PAIR,)
+
+
+@inlined
+def head_scratch() -> Any:
+    """Make a `HeadScratch`, in whole lines of memory."""
+    return HeadScratch(
+        lines(PAIR * WIDTH // ROWS).reshape(PAIR, WIDTH),
+        lines(PAIR).view(np.int8),
+        lines(PAIR).view(np.float32),
+        np.empty(PAIR, dtype=np.float32),
+        np.empty(PAIR, dtype=np.float32),
+    )
+
+
+@inlined
+def put_heads(
+    head: int, r: int, block: int, linear: Any, rows: Any, angles: Any, targets: Any, own: Any
+) -> None:
+    """What `attention.split_heads` does with one head of a block of rows from r on, d being 64.
+
+    linear: its scale and bias. rows: their scales, lanes and positions. angles: cos, sin and
+    what queries' scales are multiplied by. targets: queries (KV, M, G, 64) and their scales, and of
+    the cache keys and values, each with their scales. own: a `HeadScratch` with the sums.
+    """
+    (scale, bias), (s, lanes, at), (cos, sin, score_scale) = linear, rows, angles
+    queries, query_scales, keys, key_scales, values, value_scales = targets
+    n_kv, n_rows, n_group, _ = queries.shape
+    n_heads, c, none = n_kv * n_group, head * WIDTH, np.int64(0)
+    rotary = cos.shape[0] > 0 and head < n_heads + n_kv
+    own.largest[:] = 0
+    passes.head_block(
+        address_of(own.sums),
+        address_of(scale) + 4 * c,
+        passes.bias_at(bias, c),
+        address_of(s) + 4 * r,
+        np.int64(block),
+        address_of(cos) if rotary else none,
+        address_of(sin) if rotary else none,
+        address_of(at) + 8 * r,
+        address_of(own.largest),
+    )
+    for half in range(0, PAIR, ROWS):
+        passes.fold_narrow(
+            address_of(own.largest) + half * LINE,
+            address_of(own.inverses) + 4 * half,
+            address_of(own.scales) + 4 * half,
+        )
+    g, member = head // n_group, head % n_group
+    out_at, stride = address_of(own.taken), np.int64(WIDTH)
+    if head < n_heads:
+        stride = np.int64(n_group * WIDTH)
+        out_at = address_of(queries) + (g * n_rows + r) * stride + member * WIDTH
+    sums_at, inverses_at = address_of(own.sums), address_of(own.inverses)
+    passes.round_block(sums_at, inverses_at, np.int64(block), out_at, stride)
+    if head < n_heads:
+        for i in range(block):
+            query_scales[g, r + i, member] = own.scales[i] * score_scale
+    elif head < n_heads + n_kv:
+        g = head - n_heads
+        for i in range(block):
+            lane, position = lanes[r + i], at[r + i]
+            key_scales[lane, g, position] = own.scales[i]
+            target = address_of(keys[lane, g, position])
+            copy_bytes(target, address_of(own.taken[i]), np.int64(WIDTH))
+    else:
+        g = head - n_heads - n_kv
+        for i in range(block):
+            lane, position = lanes[r + i], at[r + i]
+            value_scales[lane, g, position] = own.scales[i]
+            if values.shape[4] == 1:  # positions do not lie together
+                target = address_of(values[lane, g, position])
+                copy_bytes(target, address_of(own.taken[i]), np.int64(WIDTH))
+            else:
+                put_value(own.taken[i], values[lane, g], position)

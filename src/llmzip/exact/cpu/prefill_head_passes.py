@@ -1,0 +1,196 @@
+"""The head's passes over blocks of sums, in hand-made vectors; see `head` for the arithmetic.
+
+A block is the sums of up to PAIR rows with 64 outputs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from llmzip.compiled import inlined
+from llmzip.compiled.compiler import intrinsic, ir, types
+from llmzip.exact.constants import FREQ_BITS
+from llmzip.exact.cpu.head import BLOCK, FREQ_UNIT, fill_logits, frequency_sum, weigh
+from llmzip.exact.cpu.prefill_passes import ROW_BYTES, ROWS, bias_at, either_bias, scaled
+from llmzip.exact.cpu.scalars import address_of, maximum
+from llmzip.exact.cpu.vectors import INTS, LINE, WIDE, Emitter
+
+PAIR = 2 * ROWS
+"""Rows of a block of sums."""
+
+
+@intrinsic
+def _highest_block(typing, sums, scale, bias, s, n_rows, highest):  # type: ignore[no-untyped-def]
+    """The highest logits of a block's rows, in each place of a vector.
+
+    Without a bias they are still to be multiplied by `s`: that keeps their order.
+    """
+    signature = types.void(*[types.int64] * 6)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        sums, scale, bias, s, n_rows, highest = arguments
+
+        def body(code: Emitter, row: ir.Value, biased: bool) -> None:
+            line = code.loads(code.moved(sums, row, ROW_BYTES), INTS)
+            if biased:
+                logits = scaled(code, line, scale, bias, code.spread(code.number(s, row)))
+            else:
+                logits = code.products(code.converted(line), code.loads(scale))
+            place = code.moved(highest, row, LINE)
+            code.store(code.higher(code.highest(logits), code.load(place)), place)
+
+        either_bias(builder, bias, n_rows, body)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def _count_block(  # type: ignore[no-untyped-def]
+    typing, sums, scale, bias, s, n_rows, tops, counts
+):
+    """Add the frequencies of a block's logits, less 1 each, to 16 int64 for each row."""
+    signature = types.void(*[types.int64] * 7)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        sums, scale, bias, s, n_rows, tops, counts = arguments
+
+        def body(code: Emitter, row: ir.Value, biased: bool) -> None:
+            factor, top = (code.spread(code.number(at, row)) for at in (s, tops))
+            line = code.loads(code.moved(sums, row, ROW_BYTES), INTS)
+            logits = scaled(code, line, scale, bias if biased else None, factor)
+            powers = code.exp2([builder.fsub(x, top) for x in logits], FREQ_BITS)
+            a, b, c, d = (code.rounded(x) for x in powers)
+            total = builder.add(builder.add(a, b), builder.add(c, d))  # at most 2^30
+            place = code.moved(counts, row, 2 * LINE)
+            before = code.load(place, 0, WIDE)
+            code.store(builder.add(before, builder.sext(total, WIDE)), place)
+
+        either_bias(builder, bias, n_rows, body)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@inlined
+def _count_of(counts: Any) -> Any:
+    """The sum of a row's counts."""
+    total = np.int64(0)
+    for i in range(counts.size):
+        total += counts[i]
+    return total
+
+
+@inlined
+def note_own(
+    sums: Any, linear: Any, s: Any, tokens: Any, tops: Any, c: int, r: int, line: Any, found: Any
+) -> None:
+    """Of a block's rows whose token is among its outputs: low, freq and logit."""
+    scale, bias = linear
+    low, freq, own, counts = found
+    for row in range(r, min(r + PAIR, tokens.size)):
+        at = tokens[row] - c
+        if 0 <= at < line.size:
+            last = c + line.size
+            fill_logits(
+                sums[row - r], scale[c:last], bias[c:last] if bias.size else bias, s[row], line
+            )
+            own[row], freq[row] = line[at], frequency_sum(line[at : at + 1], tops[row])
+            low[row] = _count_of(counts[row]) + c + frequency_sum(line[:at], tops[row])
+
+
+@inlined
+def use_rows(
+    again: int,
+    sums: Any,
+    linear: Any,
+    s: Any,
+    tops: Any,
+    highest: Any,
+    counts: Any,
+    c: int,
+    row: int,
+    n: int,
+) -> None:
+    """The first or second pass over n rows of a block's sums, from an address on."""
+    scale, bias = linear
+    scale_at, own_bias, s_at = address_of(scale) + 4 * c, bias_at(bias, c), address_of(s) + 4 * row
+    if again:
+        tops_at, counts_at = address_of(tops) + 4 * row, address_of(counts) + row * 2 * LINE
+        _count_block(sums, scale_at, own_bias, s_at, np.int64(n), tops_at, counts_at)
+    else:
+        highest_at = address_of(highest) + row * LINE
+        _highest_block(sums, scale_at, own_bias, s_at, np.int64(n), highest_at)
+
+
+@inlined
+def use_rest(
+    again: int,
+    sums: Any,
+    linear: Any,
+    s: Any,
+    tops: Any,
+    rest: Any,
+    c: int,
+    r: int,
+    n: int,
+    line: Any,
+) -> None:
+    """As `use_rows` for the last outputs, as many as `line` (outputs,) has, of a whole block.
+
+    rest (M,): their frequencies' sums, less 1 each.
+    """
+    scale, bias = linear
+    own_scale, own_bias = scale[c:], bias[c:] if bias.size else bias
+    for row in range(r, r + n):
+        fill_logits(sums[row - r], own_scale, own_bias, s[row], line)
+        if again:
+            rest[row] = frequency_sum(line, tops[row]) - line.size
+        else:
+            tops[row] = max(tops[row], maximum(line))
+
+
+@inlined
+def end_rows(
+    counts: Any, rest: Any, own: Any, tops: Any, n_out: int, total: Any, bits: Any
+) -> None:
+    """The totals of all rows and their tokens' cross-entropies, from what has been counted."""
+    for row in range(total.size):
+        counted = _count_of(counts[row]) + rest[row]
+        total[row] = counted + n_out
+        bits[row] = np.log2(np.float64(counted) * FREQ_UNIT) - np.float64(own[row] - tops[row])
+
+
+@inlined
+def put_logits(
+    sums: Any,
+    first: int,
+    n_rows: int,
+    c: int,
+    linear: Any,
+    bias_of: Any,
+    s: Any,
+    weights: Any,
+    tops: Any,
+) -> None:
+    """Logits of a block's rows, from row `first` on, to where their weights will be; and the tops.
+
+    linear: the head's scale (V,) and biases (n, V).
+    """
+    scale, bias = linear
+    last = min(c + sums.shape[1], scale.size)
+    for row in range(first, first + n_rows):
+        line, line_bias = weights[row, c:last], bias[bias_of[row], c:last]
+        fill_logits(sums[row - first], scale[c:last], line_bias, s[row], line)
+        tops[row] = max(tops[row], maximum(line))
+
+
+@inlined
+def weigh_rows(weights: Any, tops: Any, blocks: Any) -> None:
+    """Logits (M, V) to weights, in place, and their frequencies' sums by blocks."""
+    for row in range(blocks.shape[0]):
+        for index in range(blocks.shape[1]):
+            part = weights[row, index * BLOCK : (index + 1) * BLOCK]
+            blocks[row, index] = weigh(part, tops[row])
