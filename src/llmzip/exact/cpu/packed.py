@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from llmzip.exact.aligned import aligned_zeros
 from llmzip.exact.constants import score_scale
-from llmzip.exact.cpu import pairs, simd, tiles
+from llmzip.exact.cpu import fours, pairs, simd, tiles
 from llmzip.exact.cpu.buffers import LinearView, ModelView
 from llmzip.exact.cpu.product import StepLinear
 from llmzip.exact.cpu.scalars import f32
@@ -70,16 +70,26 @@ def _step_linear(way: Way, linears: Sequence[LinearView]) -> StepLinear:
     # a mapped file comes in small pages; numpy asks for huge ones, which are read faster
     rows = [linear.weight.T for linear in linears]
     scale, bias = (np.stack([getattr(linear, n) for linear in linears]) for n in ("scale", "bias"))
-    if way is Way.VNNI:
-        weights = _packed(rows, simd.OUTPUTS, np.int32)
-        weights ^= np.int8(-simd.SIGN_BITS)
-        return StepLinear(weights, scale, bias)
+    weights = packed_rows(rows, way)
+    if way is Way.AVX2:
+        n_layers, n_out, n_in = weights.shape
+        block, together = pairs.OUTPUTS, pairs.TOGETHER
+        weights = weights.reshape(n_layers, n_out // block, n_in // together, block, together)
+    return StepLinear(weights, scale, bias)
+
+
+def packed_rows(rows: Sequence[NDArray[np.int8]], way: Way) -> NDArray[np.int8]:
+    """Weights (outputs, inputs) in the order in which a way's kernels read them, one after another.
+
+    There are outputs for whole blocks.
+    """
+    if way is Way.AVX2:
+        return _packed(rows, pairs.OUTPUTS, np.int16)
     if way is Way.AMX:
-        return StepLinear(_packed(rows, tiles.OUTPUTS, np.int32), scale, bias)
-    weights = _packed(rows, pairs.OUTPUTS, np.int16)
-    n_layers, n_out, n_in = weights.shape
-    blocks = n_layers, n_out // pairs.OUTPUTS, n_in // pairs.TOGETHER, pairs.OUTPUTS, pairs.TOGETHER
-    return StepLinear(weights.reshape(blocks), scale, bias)
+        return _packed(rows, tiles.OUTPUTS, np.int32)
+    weights = _packed(rows, fours.BLOCK, np.int32)
+    weights ^= np.int8(-simd.SIGN_BITS)
+    return weights
 
 
 def _packed(rows: Sequence[NDArray[np.int8]], n_outputs: int, together: type) -> NDArray[np.int8]:

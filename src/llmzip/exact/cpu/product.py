@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.compiled import called, inlined, kernel
-from llmzip.exact.cpu import pairs, simd, tiles
-from llmzip.exact.cpu.scalars import address_of, i32
+from llmzip.exact.cpu import fours, pairs, simd, tiles
+from llmzip.exact.cpu.scalars import address_of
 
 PADDED_ROWS = 2 * tiles.ROWS
 """Buffers have a multiple of so many rows, for either way."""
@@ -129,36 +129,10 @@ def _product_fours(
 ) -> None:
     """All rows go through a block of weights before the next."""
     n_inner, stride = np.int64(a.shape[1]), np.int64(out.shape[1] * 4)
-    weight, undo = address_of(linear.weight[layer]), _corrections(a, n_rows)
-    fours, a_at, undo_at = n_inner // np.int64(4), address_of(a), address_of(undo)
-    for n in range(first, last, simd.OUTPUTS):
+    weight, a_at = address_of(linear.weight[layer]), address_of(a)
+    undo = fours.corrections(a_at, n_rows, n_inner)
+    apart, n_fours = n_inner * simd.LANES, n_inner // np.int64(fours.TOGETHER)
+    for n in range(first, last, fours.OUTPUTS):
         w_at, o_at = weight + n * n_inner, address_of(out) + (n - shift) * 4
-        row = 0
-        while n_rows - row >= simd.ROWS:
-            x_at, c_at, y_at = a_at + row * n_inner, undo_at + row * 4, o_at + row * stride
-            simd.products_8(x_at, n_inner, w_at, fours, c_at, y_at, stride)
-            row += simd.ROWS
-        if n_rows - row >= 4:
-            x_at, c_at, y_at = a_at + row * n_inner, undo_at + row * 4, o_at + row * stride
-            simd.products_4(x_at, n_inner, w_at, fours, c_at, y_at, stride)
-            row += 4
-        x_at, c_at, y_at = a_at + row * n_inner, undo_at + row * 4, o_at + row * stride
-        if n_rows - row == 3:
-            simd.products_3(x_at, n_inner, w_at, fours, c_at, y_at, stride)
-        elif n_rows - row == 2:
-            simd.products_2(x_at, n_inner, w_at, fours, c_at, y_at, stride)
-        elif n_rows - row == 1:
-            simd.products_1(x_at, n_inner, w_at, fours, c_at, y_at, stride)
+        fours.strips(n_rows, a_at, n_inner, w_at, apart, n_fours, address_of(undo), o_at, stride)
     undo[0] = 0  # used until here, so that its memory is not given back before
-
-
-@inlined
-def _corrections(a: Any, n_rows: int) -> Any:
-    """What products with weights that have simd.SIGN_BITS added are too large by, row by row."""
-    undo = np.empty(max(n_rows, 1), dtype=np.int32)
-    for row in range(n_rows):
-        line, total = a[row], i32(0)
-        for k in range(line.size):
-            total += i32(line[k])
-        undo[row] = total * i32(simd.SIGN_BITS)
-    return undo

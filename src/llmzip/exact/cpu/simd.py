@@ -152,59 +152,6 @@ def keys_16x1(typing, rows, row_stride, column, n_inner, correction, out, ahead)
     return signature, generate
 
 
-ROWS = 8
-"""Rows whose sums with OUTPUTS outputs fit the registers."""
-OUTPUTS = 2 * LANES
-"""Outputs that `products_1` … `products_8` compute."""
-
-
-def _make_products(n_rows: int) -> Any:
-    """Make a function for the sums of n_rows rows with OUTPUTS outputs."""
-
-    @intrinsic
-    def products(typing, rows, row_stride, columns, n_fours, correction, out, out_stride):  # type: ignore[no-untyped-def]
-        """out[r, c] = Σ_k rows[r, k] · columns[c, k] - correction[r] in int32.
-
-        rows: int8. columns: two blocks of LANES outputs, int8 with SIGN_BITS added (n_fours, LANES,
-        4) each. correction: int32, SIGN_BITS times the sum of each row.
-        """
-        signature = types.void(*[types.int64] * 7)
-
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            rows, row_stride, columns, n_fours, correction, out, out_stride = arguments
-            multiply = _instruction(builder, "llvm.x86.avx512.vpdpbusd.512")
-            far = builder.mul(n_fours, ir.Constant(_i64, BYTES))
-            step = ir.Constant(_i64, 4)
-            sums = []
-            for r in range(n_rows):
-                undo = _load(builder, _at(builder, correction, step, r), _i32)
-                begin = _broadcast(builder, builder.neg(undo))
-                sums.append([cgutils.alloca_once_value(builder, begin) for _ in range(2)])
-            with cgutils.for_range(builder, n_fours, intp=_i64) as loop:
-                place = builder.add(columns, builder.mul(loop.index, ir.Constant(_i64, BYTES)))
-                terms = [_load(builder, at, _SUMS_TYPE) for at in (place, builder.add(place, far))]
-                row = builder.add(rows, builder.mul(loop.index, step))
-                for r in range(n_rows):
-                    four = _load(builder, _at(builder, row, row_stride, r), _i32)
-                    signed = _broadcast(builder, four)
-                    for term, total in zip(terms, sums[r], strict=True):
-                        added = builder.call(multiply, [builder.load(total), term, signed])
-                        builder.store(added, total)
-            for r in range(n_rows):
-                target = _at(builder, out, out_stride, r)
-                for half, total in enumerate(sums[r]):
-                    address = builder.add(target, ir.Constant(_i64, half * BYTES))
-                    _store(builder, builder.load(total), address)
-            return context.get_dummy_value()
-
-        return signature, generate
-
-    return products
-
-
-products_1, products_2, products_3, products_4, products_8 = map(_make_products, (1, 2, 3, 4, ROWS))
-
-
 _PARTS = range(0, BYTES, LANES)  # where the 128-bit parts of 64 bytes begin
 _EVEN_ODD_LOW = [i for part in _PARTS for c in range(8) for i in (part + c, BYTES + part + c)]
 _EVEN_ODD_HIGH = [i + 8 for i in _EVEN_ODD_LOW]
