@@ -28,6 +28,9 @@ from llmzip.bench import machine
 from llmzip.bench.numbers import number
 from llmzip.exact.cpu import (
     attention,
+    four_attention,
+    four_head,
+    four_linear,
     head,
     pair_attention,
     pair_head,
@@ -57,6 +60,9 @@ KERNELS = (
     (pairs, ("wide_product", "widen", "join_halves")),
     (pair_attention, ("attend",)),
     (pair_head, ("distributions",)),
+    (four_linear, ("project_heads", "close_attention", "feed_forward")),
+    (four_attention, ("attend",)),
+    (four_head, ("token_intervals",)),
     (prefill, ("attend",)),
     (prefill_head, ("token_intervals",)),
     (prefill_linear, ("project_heads", "close_attention")),
@@ -64,6 +70,7 @@ KERNELS = (
 )
 TILED = (prefill, prefill_feed_forward, prefill_head, prefill_linear)
 PAIRED = (pairs, pair_attention, pair_head)
+FOURS = (four_linear, four_attention, four_head)
 REST = "Python between"
 SEARCH = "find tokens"
 
@@ -162,9 +169,8 @@ def _timed_kernels(clock: Clock, model: ExactModel) -> Iterator[None]:
 
 
 def _label(module: ModuleType, name: str, *_: Any) -> str:
-    if module in TILED:
-        return f"tiles: {name}"
-    return f"pairs: {name}" if module in PAIRED else name
+    families = {"tiles": TILED, "pairs": PAIRED, "bytes": FOURS}
+    return next((f"{own}: {name}" for own, all_ in families.items() if module in all_), name)
 
 
 def _pair_name(weight: Any, model: ExactModel) -> str:

@@ -24,6 +24,10 @@ def _parameter(way: Way) -> object:
 
 
 every_way = pytest.mark.parametrize("way", [_parameter(way) for way in Way], ids=str)
+block_ways = pytest.mark.parametrize(
+    "way", [_parameter(way) for way in (Way.VNNI, Way.AMX)], ids=str
+)
+"""As `every_way`, for those whose prefill uses blocks of sums where they are made."""
 
 
 def engine_on(way: Way, model: ExactModel, n_positions: int, step_threads: int = 1) -> CpuEngine:

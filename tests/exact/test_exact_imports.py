@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 import llmzip
-from llmzip.exact.cpu.ways import Way, runnable_ways
+from llmzip.exact.cpu.ways import WAY_VARIABLE, Way
 from llmzip.predict import devices
 from tiny_files import Tiny
+from ways import every_way
 
 HEAVY = {"torch", "transformers", "numba", "tokenizers", "safetensors", "huggingface_hub"}
 ROOMS = ["cli", "cli.main", "coder", "container", "errors", "exact", "models", "predict"]
@@ -32,15 +33,14 @@ def test_importing_does_not_import_what_is_heavy(module: str) -> None:
     assert set(done.stdout.split()).isdisjoint(HEAVY)
 
 
+@every_way
 @pytest.mark.parametrize("device", ["auto", "cpu"])
 @pytest.mark.parametrize("verb", ["compress", "decompress"])
 def test_a_prepared_model_is_run_without_torch(
-    tiny_team_folder: Path, device: str, verb: str
+    tiny_team_folder: Path, device: str, verb: str, way: Way
 ) -> None:
-    """Compressing by VNNI asks torch for the products of prefill, as does the plain way."""
-    ways = runnable_ways()
-    if ways[-1] is Way.PLAIN or (ways[-1] is Way.VNNI and verb == "compress"):
-        pytest.skip(f"the way {ways[-1]} computes by torch")
+    if way is Way.PLAIN:
+        pytest.skip("the way plain computes by torch")
     if device == "auto" and devices._has_driver():
         pytest.skip("torch is asked for the device whose driver is here")
     model, text = str(tiny_team_folder), Tiny.prepare(tiny_team_folder).foreseen(80)
@@ -50,7 +50,12 @@ def test_a_prepared_model_is_run_without_torch(
         f"llmzip.{verb}({given!r}, model={model!r}, device={device!r}); "
         "print(*{name.partition('.')[0] for name in sys.modules})"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, WAY_VARIABLE: str(way)},
+        capture_output=True,
+        text=True,
+    )
     assert not done.returncode, done.stderr
     assert set(done.stdout.split()).isdisjoint({"torch", "transformers", "safetensors"})
     assert "numba" in done.stdout.split()

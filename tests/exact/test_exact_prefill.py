@@ -1,31 +1,29 @@
-"""Kernels of prefill in tiles against the plain ones, for random and extreme numbers."""
+"""Kernels of prefill that use sums where they are made, in tiles or by AVX512-VNNI, against the
+plain ones, for random and extreme numbers."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from exact_models import WIDE, float_model
 from llmzip.exact.aligned import aligned_zeros
-from llmzip.exact.cpu import (
-    attention,
-    head,
-    prefill,
-    prefill_feed_forward,
-    prefill_head,
-    prefill_linear,
-    rows,
-    tiles,
-)
-from llmzip.exact.cpu.buffers import TOGETHER
-
-pytestmark = pytest.mark.skipif(not tiles.AVAILABLE, reason="the processor has no AMX tiles")
+from llmzip.exact.bias import RowBias
+from llmzip.exact.cpu import attention, head, rows, tiles
+from llmzip.exact.cpu.block_prefill import Kernels, four_kernels, tile_kernels
+from llmzip.exact.cpu.buffers import BLOCK_ROWS, TOGETHER, Workspace
+from llmzip.exact.cpu.packed import packed_rows
+from llmzip.exact.cpu.ways import Way
+from ways import block_ways
 
 EPS = 1e-5
+MOST_OUTPUTS = 1536
 SPARE = 2 * tiles.ROWS
 Array = NDArray[Any]
 
@@ -49,11 +47,27 @@ def scales(rng: np.random.Generator, *shape: int, power: int = 0) -> Array:
     return ((rng.random(shape) + 0.1) * 10.0**power).astype(np.float32)
 
 
-def packed(weight: Array) -> Array:
-    n_out, n_in = weight.shape
-    out = aligned_zeros((-(-n_out // tiles.OUTPUTS) * tiles.OUTPUTS, n_in), np.int8)
-    tiles.pack_rows(weight.view(np.int32), out.reshape(-1).view(np.int32))
-    return out
+@cache
+def kernels_of(way: Way) -> Kernels:
+    shape = replace(float_model(WIDE["llama-wide"]).shape, vocab_size=MOST_OUTPUTS)
+    work = Workspace(shape, BLOCK_ROWS, 1)
+    return tile_kernels(work) if way is Way.AMX else four_kernels(work)
+
+
+def packed(weight: Array, way: Way) -> Array:
+    weights: Array = packed_rows([weight], way)[0]
+    return weights
+
+
+def together(way: Way) -> int:
+    """Positions that lie together in a cache of values."""
+    return tiles.TOGETHER if way is Way.AMX else 1
+
+
+def as_cached(values: Array, way: Way) -> Array:
+    n_kv, n_positions, d = values.shape
+    n = together(way)
+    return values.reshape(n_kv, n_positions // n, n, d).swapaxes(2, 3).copy()
 
 
 def product(a: Array, weight: Array) -> Array:
@@ -68,6 +82,7 @@ def same(a: Array, b: Array) -> bool:
     return bool((a == b).all())
 
 
+@block_ways
 @settings(max_examples=25, deadline=None)
 @given(
     seed=seeds,
@@ -78,7 +93,7 @@ def same(a: Array, b: Array) -> bool:
     power=powers,
 )
 def test_feed_forward(
-    seed: int, n_rows: int, gated: bool, biased: bool, extreme: bool, power: int
+    way: Way, seed: int, n_rows: int, gated: bool, biased: bool, extreme: bool, power: int
 ) -> None:
     rng, d, f = np.random.default_rng(seed), 128, 192
     n_up = 2 * f if gated else f
@@ -94,13 +109,12 @@ def test_feed_forward(
     sums = product(high, down), product(low, down)
     rest = down_scale, down_bias, wanted_s, wanted_x, EPS, wanted_q, wanted_s
     rows.add_normalise_wide(*sums, *rest)
-    prefill_feed_forward.feed_forward(
-        tiles.configuration(),
+    kernels_of(way).feed_forward(
         gated,
-        packed(up),
+        packed(up, way),
         up_scale,
         up_bias,
-        packed(down),
+        packed(down, way),
         down_scale,
         down_bias,
         EPS,
@@ -115,6 +129,7 @@ def test_feed_forward(
     assert same(s, wanted_s)
 
 
+@block_ways
 @settings(max_examples=15, deadline=None)
 @given(
     seed=seeds,
@@ -123,7 +138,9 @@ def test_feed_forward(
     extreme=st.booleans(),
     power=powers,
 )
-def test_close_attention(seed: int, n_rows: int, biased: bool, extreme: bool, power: int) -> None:
+def test_close_attention(
+    way: Way, seed: int, n_rows: int, biased: bool, extreme: bool, power: int
+) -> None:
     rng, width, d = np.random.default_rng(seed), 192, 128
     mixed = (rng.standard_normal((n_rows, width)) * 10.0**power).astype(np.float32)
     mixed[: n_rows // 3] = 0
@@ -134,16 +151,19 @@ def test_close_attention(seed: int, n_rows: int, biased: bool, extreme: bool, po
     rows.quantise_rows(mixed, taken, s)
     rows.add_normalise(product(taken, weight), scale, bias, s, wanted_x, EPS, wanted_q, s)
     q, own_s = np.empty_like(wanted_q), np.empty_like(s)
-    arguments = mixed, packed(weight), scale, bias, EPS, x, q, own_s
-    prefill_linear.close_attention(tiles.configuration(), *arguments)
+    arguments = mixed, packed(weight, way), scale, bias, EPS, x, q, own_s
+    kernels_of(way).close_attention(*arguments)
     assert same(x, wanted_x)
     assert same(q, wanted_q)
     assert same(own_s, s)
 
 
+@block_ways
 @settings(max_examples=15, deadline=None)
 @given(seed=seeds, rotary=st.booleans(), biased=st.booleans(), extreme=st.booleans(), power=powers)
-def test_project_heads(seed: int, rotary: bool, biased: bool, extreme: bool, power: int) -> None:
+def test_project_heads(
+    way: Way, seed: int, rotary: bool, biased: bool, extreme: bool, power: int
+) -> None:
     rng, d, n_kv, n_group, n_rows = np.random.default_rng(seed), 128, 2, 3, 37
     n_out, n_positions = 64 * n_kv * (n_group + 2), 128
     q, s = rows_of(rng, n_rows, d, extreme), scales(rng, n_rows, power=power)
@@ -152,24 +172,25 @@ def test_project_heads(seed: int, rotary: bool, biased: bool, extreme: bool, pow
     lanes, at = np.array([1] * 20 + [0] * 17), np.r_[60:80, 3:20]
     cos, sin = rng.standard_normal((2, n_positions if rotary else 0, 32)).astype(np.float32)
 
-    def empty(together: int) -> tuple[Array, ...]:
+    def empty(n: int) -> tuple[Array, ...]:
         return (
             np.zeros((n_kv, n_rows, n_group, 64), dtype=np.int8),
             np.zeros((n_kv, n_rows, n_group), dtype=np.float32),
             np.zeros((2, n_kv, n_positions, 64), dtype=np.int8),
             np.zeros((2, n_kv, n_positions), dtype=np.float32),
-            np.zeros((2, n_kv, n_positions // together, 64, together), dtype=np.int8),
+            np.zeros((2, n_kv, n_positions // n, 64, n), dtype=np.int8),
             np.zeros((2, n_kv, n_positions), dtype=np.float32),
         )
 
-    wanted, found = empty(4), empty(4)
+    wanted, found = empty(together(way)), empty(together(way))
     rest, unit = (lanes, at, cos, sin), np.float32(0.18)
     attention.split_heads(product(q, weight), scale, bias, s, *rest, unit, *wanted)
-    own = q, s, packed(weight), scale, bias
-    prefill_linear.project_heads(tiles.configuration(), *own, *rest, unit, *found)
+    own = q, s, packed(weight, way), scale, bias
+    kernels_of(way).project_heads(*own, *rest, unit, *found)
     assert all(same(a, b) for a, b in zip(wanted, found, strict=True))
 
 
+@block_ways
 @settings(max_examples=40, deadline=None)
 @given(
     seed=seeds,
@@ -179,6 +200,7 @@ def test_project_heads(seed: int, rotary: bool, biased: bool, extreme: bool, pow
     value_power=st.sampled_from([-32, -20, 0, 25]),
 )
 def test_attend(
+    way: Way,
     seed: int,
     first_count_start: tuple[int, int, int],
     n_group: int,
@@ -212,14 +234,12 @@ def test_attend(
         )
         sums = (product(half, values[g, :n_keys].T) for half in (high, low))
         attention.mix_heads(*sums, factor, g, wanted[first:])
-    together = values.reshape(n_kv, n_positions // 4, 4, 64).swapaxes(2, 3).copy()
-    prefill.attend(
-        tiles.configuration(),
+    kernels_of(way).attend(
         queries,
         query_scales,
         keys,
         key_scales,
-        together,
+        as_cached(values, way),
         value_scales,
         first,
         count,
@@ -229,17 +249,18 @@ def test_attend(
     assert same(found, wanted)
 
 
+@block_ways
 @settings(max_examples=20, deadline=None)
 @given(
     seed=seeds,
-    n_rows=st.sampled_from([1, 16, 33]),
-    n_out=st.sampled_from([5, 64, 1041, 1536]),
+    n_rows=st.sampled_from([1, 16, 33, 130]),
+    n_out=st.sampled_from([5, 64, 1041, MOST_OUTPUTS]),
     biased=st.booleans(),
     extreme=st.booleans(),
     power=st.sampled_from([-30, -6, -4, -3, -2, 3]),
 )
 def test_token_intervals(
-    seed: int, n_rows: int, n_out: int, biased: bool, extreme: bool, power: int
+    way: Way, seed: int, n_rows: int, n_out: int, biased: bool, extreme: bool, power: int
 ) -> None:
     rng, d = np.random.default_rng(seed), 128
     q, s = rows_of(rng, n_rows, d, extreme), scales(rng, n_rows, power=power)
@@ -251,6 +272,51 @@ def test_token_intervals(
 
     wanted, found = empty(), empty()
     head.token_intervals(product(q, weight), scale, bias, s, tokens, *wanted)
-    arguments = q, packed(weight), scale, bias, s, tokens
-    prefill_head.token_intervals(tiles.configuration(), *arguments, *found)
+    arguments = q, packed(weight, way), scale, bias, s, tokens
+    kernels_of(way).token_intervals(*arguments, *found)
     assert all(same(a, b) for a, b in zip(wanted, found, strict=True))
+
+
+@block_ways
+@settings(max_examples=10, deadline=None)
+@given(
+    seed=seeds,
+    n_rows=st.sampled_from([1, 17, 70]),
+    n_out=st.sampled_from([5, 64, 1041]),
+    n_biases=st.sampled_from([0, 1, 3]),
+    extreme=st.booleans(),
+)
+def test_distributions(
+    way: Way, seed: int, n_rows: int, n_out: int, n_biases: int, extreme: bool
+) -> None:
+    rng, d = np.random.default_rng(seed), 128
+    q, s = rows_of(rng, n_rows, d, extreme), scales(rng, n_rows, power=-4)
+    weight, scale = int8(rng, n_out, d, extreme=extreme), scales(rng, n_out)
+    values = rng.standard_normal((max(n_biases, 1), n_out if n_biases else 0)).astype(np.float32)
+    bias = RowBias(values, np.arange(n_rows) % len(values))
+
+    def empty() -> tuple[Array, Array]:
+        n_blocks = -(-n_out // head.BLOCK)
+        return np.empty((n_rows, n_out), np.float32), np.empty((n_rows, n_blocks), np.int64)
+
+    wanted, found = empty(), empty()
+    head.block_sums(product(q, weight), scale, bias.values, bias.of, s, *wanted)
+    kernels_of(way).distributions(q, packed(weight, way), scale, bias.values, bias.of, s, *found)
+    assert all(same(a, b) for a, b in zip(wanted, found, strict=True))
+
+
+@block_ways
+def test_attention_over_more_keys_than_int32_sums_the_low_bytes_of(way: Way) -> None:
+    """Weights of 32,511 nearly all, whose low byte is 255, and values of 127."""
+    n_keys = 70_016
+    queries = int8(np.random.default_rng(1), 1 + SPARE, 64)[:1].reshape(1, 1, 1, 64)
+    keys, values = np.zeros((1, n_keys, 64), np.int8), np.full((1, n_keys, 64), 127, np.int8)
+    ones = np.ones((1, n_keys), dtype=np.float32)
+    value_scales = np.full((1, n_keys), 32511 / 32639, dtype=np.float32)
+    value_scales[0, 5] = 1
+    found = np.zeros((1, 1, 64), dtype=np.float32)
+    own, rest = (queries, ones[:, :1, None].copy()), (value_scales, 0, 1, n_keys - 1, found)
+    kernels_of(way).attend(*own, keys, ones, as_cached(values, way), *rest)
+    total = 127 * ((n_keys - 1) * 32511 + 32639)
+    factor = np.float32(1 / 32639) / np.float32(n_keys)
+    assert (found == np.float32(total) * factor).all()

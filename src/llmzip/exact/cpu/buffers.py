@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from llmzip.exact.aligned import aligned_zeros
 from llmzip.exact.cache import KVCache
-from llmzip.exact.cpu import pairs, tiles
+from llmzip.exact.cpu import pairs, simd, tiles
 from llmzip.exact.cpu.ways import Way
 from llmzip.exact.hidden import Hidden
 from llmzip.exact.model import ExactModel, Linear, ModelShape
@@ -22,7 +22,7 @@ BLOCK_ROWS = 512
 ATTENTION_ROWS = 128
 """Positions whose attention is computed at once in prefill."""
 TOGETHER = 128
-"""Rows that go through a feed-forward in tiles together, so that they stay in the second cache."""
+"""Rows that go through a feed-forward together, so that they stay in the second cache."""
 HEAD_ROWS = 256
 """Rows whose vocabulary-wide sums are held at once."""
 KEY_STEP = 64
@@ -41,10 +41,14 @@ Of 16-bit rows that is the high half.
 
 
 class Buffer:
-    """A flat piece of memory, seen as an array of any shape that fits."""
+    """A flat piece of memory in whole lines, seen as an array of any shape that fits."""
 
     def __init__(self, size: int, dtype: type[np.generic]) -> None:
-        self._array: NDArray[Any] = np.empty(size, dtype=dtype)
+        self._array: NDArray[Any] = aligned_zeros((size,), dtype)
+
+    def whole(self) -> NDArray[Any]:
+        """All elements."""
+        return self._array
 
     def array(self, *shape: int) -> NDArray[Any]:
         """The first elements as an array of `shape`."""
@@ -65,7 +69,7 @@ class Workspace:
         self.q = Buffer(
             (n_rows + spare) * max(shape.d_model, shape.n_heads * shape.d_head), np.int8
         )
-        self.active = Buffer(TOGETHER * shape.d_ff if tiles.AVAILABLE else 0, np.float32)
+        self.active = Buffer(TOGETHER * shape.d_ff if simd.AVAILABLE else 0, np.float32)
         widest = max(shape.d_model, shape.d_ff, shape.n_heads * shape.d_head)
         self.wide = Buffer(n_rows * widest, np.int16)  # rows as pairs want them
         self.scale = Buffer(n_rows, np.float32)
@@ -81,7 +85,7 @@ class Workspace:
         self.high_sums = Buffer(attention * shape.d_head, np.int32)
         self.low_sums = Buffer(attention * shape.d_head, np.int32)
         self.head_q = Buffer((n_rows + spare) * shape.d_model, np.int8)
-        n_logits = -(-shape.vocab_size // pairs.OUTPUTS) * pairs.OUTPUTS
+        n_logits = -(-shape.vocab_size // simd.BYTES) * simd.BYTES
         self.head_sums = Buffer(min(n_rows, HEAD_ROWS) * n_logits, np.int32)
 
 

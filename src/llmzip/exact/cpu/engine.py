@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from llmzip.exact.bias import AnyBias, RowBias
 from llmzip.exact.cpu import head, rows
+from llmzip.exact.cpu.block_prefill import BlockPrefill, four_kernels, tile_kernels
 from llmzip.exact.cpu.buffers import (
     BLOCK_ROWS,
     KEY_STEP,
@@ -23,7 +24,6 @@ from llmzip.exact.cpu.buffers import (
 from llmzip.exact.cpu.packed import packed_model
 from llmzip.exact.cpu.pair_prefill import PairPrefill
 from llmzip.exact.cpu.team import StepTeam
-from llmzip.exact.cpu.tile_prefill import TilePrefill
 from llmzip.exact.cpu.ways import Way, way_of
 from llmzip.exact.distribution import Distributions, TokenIntervals
 from llmzip.exact.model import ExactModel
@@ -68,7 +68,7 @@ class CpuEngine:
         way: str | None = None,
         look: Look | None = None,
     ) -> None:
-        """`way`: see `way_of`, which raises DeviceError. look: for ways other than AMX."""
+        """`way`: see `way_of`, which raises DeviceError. look: for PLAIN and AVX2."""
         self.shape = model.shape
         self.model = ModelView.of(model)
         self.device = "cpu"
@@ -81,13 +81,15 @@ class CpuEngine:
 
     @cached_property
     def _prefill(self) -> Prefill:
-        if self.way is Way.AMX:
-            return TilePrefill(packed_model(self._model, self.way), self._work)
-        if self.way is Way.AVX2:
-            return PairPrefill(packed_model(self._model, self.way), self._work, self._look)
-        from llmzip.exact.cpu.plain_prefill import PlainPrefill  # which imports torch
+        if self.way is Way.PLAIN:
+            from llmzip.exact.cpu.plain_prefill import PlainPrefill  # which imports torch
 
-        return PlainPrefill(self.shape, self.model, self._work, self._look)
+            return PlainPrefill(self.shape, self.model, self._work, self._look)
+        packed = packed_model(self._model, self.way)
+        if self.way is Way.AVX2:
+            return PairPrefill(packed, self._work, self._look)
+        kernels = tile_kernels if self.way is Way.AMX else four_kernels
+        return BlockPrefill(packed, self._work, kernels(self._work))
 
     @property
     def head_bias(self) -> Bias | None:

@@ -2,7 +2,8 @@
 
 Importing this imports torch.
 
-What runs where a processor has neither tiles nor pairs of its own, or heads have another size.
+What runs where a processor has none of the instructions that other ways take, or heads have another
+size.
 """
 
 from __future__ import annotations

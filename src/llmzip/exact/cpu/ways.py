@@ -25,7 +25,7 @@ class Way(StrEnum):
 
     PLAIN = "plain"  # torch's products and plain loops
     AVX2 = "avx2"  # pairs of int16, for prefill and steps
-    VNNI = "vnni"  # AVX512-VNNI for steps, torch's products for prefill
+    VNNI = "vnni"  # AVX512-VNNI: bytes by bytes, for prefill and steps
     AMX = "amx"  # tiles, for prefill and steps
 
 

@@ -1,13 +1,28 @@
-"""The engine's prefill where there are tiles: the kernels of `prefill`, `prefill_linear`,
-`prefill_feed_forward` and `prefill_head`."""
+"""The engine's prefill by kernels that use sums where they are made: in tiles or by AVX512-VNNI.
+
+Tiles: `prefill`, `prefill_linear`, `prefill_feed_forward` and `prefill_head`. AVX512-VNNI:
+`four_linear`, `four_attention` and `four_head`.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.exact.bias import RowBias
-from llmzip.exact.cpu import prefill, prefill_feed_forward, prefill_head, prefill_linear
+from llmzip.exact.cpu import (
+    four_attention,
+    four_head,
+    four_linear,
+    prefill,
+    prefill_feed_forward,
+    prefill_head,
+    prefill_linear,
+)
 from llmzip.exact.cpu.buffers import BLOCK_ROWS, TOGETHER, CpuCache, CpuHidden, Workspace
 from llmzip.exact.cpu.packed import PackedModel
 from llmzip.exact.distribution import TokenIntervals
@@ -16,11 +31,47 @@ Ids = NDArray[np.int64]
 Bias = NDArray[np.float32]
 
 
-class TilePrefill:
-    """A packed model and the buffers to run blocks of rows in."""
+class Kernels(NamedTuple):
+    """What a way computes a block of rows by; see the modules for their arguments."""
 
-    def __init__(self, packed: PackedModel, work: Workspace) -> None:
-        self._packed, self._work = packed, work
+    project_heads: Callable[..., None]
+    attend: Callable[..., None]
+    close_attention: Callable[..., None]
+    feed_forward: Callable[..., None]
+    token_intervals: Callable[..., None]
+    distributions: Callable[..., None]
+
+
+def tile_kernels(work: Workspace) -> Kernels:
+    """Products in tiles."""
+    kernels = (
+        prefill_linear.project_heads,
+        prefill.attend,
+        prefill_linear.close_attention,
+        prefill_feed_forward.feed_forward,
+        prefill_head.token_intervals,
+        prefill.distributions,
+    )
+    return Kernels(*(partial(kernel, work.configuration) for kernel in kernels))
+
+
+def four_kernels(work: Workspace) -> Kernels:
+    """Products by AVX512-VNNI."""
+    return Kernels(
+        four_linear.project_heads,
+        four_attention.attend,
+        four_linear.close_attention,
+        four_linear.feed_forward,
+        partial(four_head.token_intervals, work.head_sums.whole()),
+        four_head.distributions,
+    )
+
+
+class BlockPrefill:
+    """A packed model and the buffers to run blocks of rows in; see `engine.Prefill`."""
+
+    def __init__(self, packed: PackedModel, work: Workspace, kernels: Kernels) -> None:
+        self._packed, self._work, self._kernels = packed, work, kernels
         self._shape = packed.model.shape
 
     def layer(
@@ -43,8 +94,7 @@ class TilePrefill:
 
     def _project(self, index: int, lanes: Ids, at: Ids, cache: CpuCache) -> None:
         work, step, n_rows = self._work, self._packed.step, len(at)
-        prefill_linear.project_heads(
-            work.configuration,
+        self._kernels.project_heads(
             work.q.array(n_rows, self._shape.d_model),
             work.scale.array(n_rows),
             step.qkv.weight[index],
@@ -67,8 +117,7 @@ class TilePrefill:
         queries = self._queries(n_rows)
         mixed = work.mixed.array(n_rows, self._shape.n_heads, self._shape.d_head)
         for i, (lane, start) in enumerate(zip(lanes.tolist(), starts.tolist(), strict=True)):
-            prefill.attend(
-                work.configuration,
+            self._kernels.attend(
                 *queries,
                 cache.keys[index, lane],
                 cache.key_scales[index, lane],
@@ -82,8 +131,7 @@ class TilePrefill:
 
     def _close_attention(self, index: int, n_rows: int) -> None:
         work, out = self._work, self._packed.step.out
-        prefill_linear.close_attention(
-            work.configuration,
+        self._kernels.close_attention(
             work.mixed.array(n_rows, self._shape.n_heads * self._shape.d_head),
             out.weight[index],
             out.scale[index],
@@ -94,8 +142,7 @@ class TilePrefill:
 
     def _feed_forward(self, index: int, n_rows: int) -> None:
         up, down = self._packed.step.up, self._packed.step.down
-        prefill_feed_forward.feed_forward(
-            self._work.configuration,
+        self._kernels.feed_forward(
             self._shape.gated,
             up.weight[index],
             up.scale[index],
@@ -123,19 +170,21 @@ class TilePrefill:
     def intervals(self, hidden: CpuHidden, tokens: Ids, found: TokenIntervals) -> None:
         """Fill in the intervals of tokens (rows,) in the distributions of `hidden`."""
         head = self._packed.step.head
-        prefill_head.token_intervals(
-            self._work.configuration,
-            self._head_input(hidden),
-            head.weight[0],
-            head.scale[0],
-            head.bias[0],
-            hidden.scale,
-            tokens,
-            found.low,
-            found.freq,
-            found.total,
-            found.bits,
-        )
+        for first in range(0, len(tokens), BLOCK_ROWS):
+            part = slice(first, min(first + BLOCK_ROWS, len(tokens)))
+            own = hidden.part(part)
+            self._kernels.token_intervals(
+                self._head_input(own),
+                head.weight[0],
+                head.scale[0],
+                head.bias[0],
+                own.scale,
+                tokens[part],
+                found.low[part],
+                found.freq[part],
+                found.total[part],
+                found.bits[part],
+            )
 
     def distributions(
         self, hidden: CpuHidden, bias: RowBias, weights: Bias, blocks: NDArray[np.int64]
@@ -145,8 +194,7 @@ class TilePrefill:
         for first in range(0, len(weights), BLOCK_ROWS):
             part = slice(first, min(first + BLOCK_ROWS, len(weights)))
             own = hidden.part(part)
-            prefill.distributions(
-                self._work.configuration,
+            self._kernels.distributions(
                 self._head_input(own),
                 head.weight[0],
                 head.scale[0],

@@ -1,0 +1,211 @@
+"""Linears of prefill by AVX512-VNNI, with what follows them: no sums go to memory.
+
+Products are those of `fours`, a block of outputs for some rows at a time; what is done with the
+sums, while they are in the first cache, is what is done with those of tiles.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from llmzip.compiled import inlined, kernel
+from llmzip.exact.cpu import prefill_passes as passes
+from llmzip.exact.cpu.buffers import TOGETHER
+from llmzip.exact.cpu.fours import corrections, fill_corrections, product_block
+from llmzip.exact.cpu.prefill_activations import activate
+from llmzip.exact.cpu.prefill_blocks import (
+    PAIR,
+    ROWS,
+    WIDTH,
+    halve_rows,
+    head_scratch,
+    normalise_rows,
+    put_heads,
+)
+from llmzip.exact.cpu.rows import quantise_row
+from llmzip.exact.cpu.scalars import address_of, borrowed, keep, wide_vectors
+from llmzip.exact.cpu.tiles import lines
+from llmzip.exact.cpu.vectors import LINE
+
+
+@kernel
+def project_heads(
+    q: Any,
+    s: Any,
+    weight: Any,
+    scale: Any,
+    bias: Any,
+    lanes: Any,
+    at: Any,
+    cos: Any,
+    sin: Any,
+    score_scale: Any,
+    queries: Any,
+    query_scales: Any,
+    keys: Any,
+    key_scales: Any,
+    values: Any,
+    value_scales: Any,
+) -> None:
+    """The linear `qkv` of q with scales s, and what `attention.split_heads` does, for d of 64."""
+    wide_vectors()
+    weight, scale, bias, cos, sin, q = borrowed((weight, scale, bias, cos, sin, q))
+    queries, keys, values = borrowed((queries, keys, values))
+    n_kv, n_rows, n_group, _ = queries.shape
+    width, scratch = np.int64(q.shape[1]), head_scratch()
+    own, undo = borrowed(scratch), corrections(address_of(q), n_rows, width)
+    targets = queries, query_scales, keys, key_scales, values, value_scales
+    linear, angles = (scale, bias), (cos, sin, score_scale)
+    q_at, undo_at, sums_at = address_of(q), address_of(undo), address_of(own.sums)
+    for head in range(n_kv * (n_group + 2)):
+        w_at = address_of(weight) + head * WIDTH * width
+        for r in range(0, n_rows, PAIR):
+            last = min(r + PAIR, n_rows)
+            product_block(q_at, n_rows, r, last, width, w_at, undo_at, sums_at, WIDTH)
+            put_heads(head, r, last - r, linear, (s, lanes, at), angles, targets, own)
+    keep((scratch, undo))
+
+
+@kernel
+def close_attention(
+    mixed: Any, weight: Any, scale: Any, bias: Any, eps: float, x: Any, q: Any, s: Any
+) -> None:
+    """Quantise `mixed` (M, K), the linear `out`, and the next norm into q, s; x takes the sum."""
+    wide_vectors()
+    weight, scale, bias, x, q, mixed = borrowed((weight, scale, bias, x, q, mixed))
+    n_terms, width = np.int64(mixed.shape[1]), np.int64(x.shape[1])
+    taken = lines(TOGETHER * n_terms // LINE).view(np.int8)
+    rows = taken.reshape(TOGETHER, taken.size // TOGETHER)
+    sums, squares = lines(PAIR * WIDTH // ROWS), lines(2 * ROWS)
+    largest = lines(TOGETHER).view(np.float32)
+    scales, undo = np.empty(TOGETHER, dtype=np.float32), np.empty(TOGETHER, dtype=np.int32)
+    wide, scales_at, undo_at = 4 * width, address_of(scales), address_of(undo)
+    taken_at, sums_at = address_of(taken), address_of(sums)
+    largest[:] = 0
+    for first in range(0, x.shape[0], TOGETHER):
+        n_rows = min(TOGETHER, x.shape[0] - first)
+        for r in range(n_rows):
+            scales[r] = quantise_row(mixed[first + r], rows[r])
+        fill_corrections(taken_at, n_rows, n_terms, undo)
+        for c in range(0, x.shape[1], WIDTH):
+            w_at = address_of(weight) + c * n_terms
+            for r in range(0, n_rows, PAIR):
+                last = min(r + PAIR, n_rows)
+                product_block(taken_at, n_rows, r, last, n_terms, w_at, undo_at, sums_at, WIDTH)
+                passes.add_block(
+                    sums_at,
+                    address_of(scale) + 4 * c,
+                    passes.bias_at(bias, c),
+                    scales_at + 4 * r,
+                    np.int64(last - r),
+                    address_of(x) + (first + r) * wide + 4 * c,
+                    wide,
+                    address_of(largest) + r * LINE,
+                )
+        normalise_rows(x, eps, largest, squares, scales, q, s, first, n_rows)
+    keep((taken, sums, undo))
+
+
+@inlined
+def _activate(
+    gated: bool, up: Any, rows: Any, n_rows: int, undo: Any, n_active: Any, sums: Any, out: Any
+) -> None:
+    """The linear `up` of n_rows rows and its activation, into floats.
+
+    up: weight, scale, bias. rows: addresses of the rows and of their scales, and their width. undo,
+    sums: addresses. out: where the floats go, how long a block of them is, and where their largest
+    magnitudes go.
+    """
+    (weight, scale, bias), (q_at, s_at, width), (active, line, largest) = up, rows, out
+    for c in range(0, n_active, PAIR):
+        for r in range(0, n_rows, PAIR):
+            last = min(r + PAIR, n_rows)
+            for matrix in range(2 if gated else 1):
+                w_at = address_of(weight) + (matrix * n_active + c) * width
+                out_at = sums + matrix * (4 * PAIR * PAIR)
+                product_block(q_at, n_rows, r, last, width, w_at, undo, out_at, PAIR)
+            block, own = (0, last - r), (active, line, largest)
+            activate(gated, scale, bias, n_active, sums, s_at, *block, c, r, *own)
+
+
+@inlined
+def _add_down(
+    down: Any, halves: Any, n_rows: int, undo: Any, n_active: Any, sums: Any, s: Any, out: Any
+) -> None:
+    """The linear `down` of rows in halves, added to the stream.
+
+    down: weight, scale, bias. halves, undo, sums, s: addresses. out: that of the stream's rows, how
+    long these are, and where their largest magnitudes go.
+    """
+    (weight, scale, bias), (x, wide, largest) = down, out
+    n_halves = (n_rows + ROWS - 1) // ROWS * (2 * ROWS)
+    fill_corrections(halves, n_halves, n_active, undo)
+    undo_at = address_of(undo)
+    for c in range(0, scale.size, PAIR):
+        w_at = address_of(weight) + c * n_active
+        for r in range(0, n_rows, ROWS):
+            block = min(ROWS, n_rows - r)
+            for half in range(2):
+                row, y = 2 * r + half * ROWS, sums + half * (4 * ROWS * PAIR)
+                last = row + block
+                product_block(halves, n_halves, row, last, n_active, w_at, undo_at, y, PAIR)
+            passes.add_wide_block(
+                sums,
+                address_of(scale) + 4 * c,
+                passes.bias_at(bias, c),
+                s + 4 * r,
+                np.int64(block),
+                x + r * wide + 4 * c,
+                wide,
+                largest + r * LINE,
+            )
+
+
+@kernel
+def feed_forward(
+    gated: bool,
+    up: Any,
+    up_scale: Any,
+    up_bias: Any,
+    down: Any,
+    down_scale: Any,
+    down_bias: Any,
+    eps: float,
+    active: Any,
+    halves: Any,
+    x: Any,
+    q: Any,
+    s: Any,
+) -> None:
+    """Linear `up` of q with scales s, activation, linear `down`, and the next norm into q, s.
+
+    x takes the sum. Both weights are packed. Scratch: active, float32 (TOGETHER, F), and halves,
+    int8 (2 TOGETHER, F).
+    """
+    wide_vectors()
+    gate, back = borrowed((up, up_scale, up_bias)), borrowed((down, down_scale, down_bias))
+    x, q = borrowed((x, q))
+    n_active = np.int64(up_scale.size // 2 if gated else up_scale.size)
+    width, wide = np.int64(x.shape[1]), np.int64(4 * x.shape[1])
+    sums, squares = lines(2 * PAIR * PAIR // ROWS), lines(2 * ROWS)
+    largest = lines(TOGETHER).view(np.float32)
+    inverses, scales = np.empty(TOGETHER, dtype=np.float32), np.empty(TOGETHER, dtype=np.float32)
+    undo = np.empty(2 * TOGETHER, dtype=np.int32)
+    sums_at, line = address_of(sums), np.int64(4 * TOGETHER * WIDTH)
+    active_at, halves_at, largest_at = address_of(active), address_of(halves), address_of(largest)
+    inverses_at, scales_at, undo_at = address_of(inverses), address_of(scales), address_of(undo)
+    largest[:] = 0
+    for first in range(0, x.shape[0], TOGETHER):
+        n = min(TOGETHER, x.shape[0] - first)
+        rows = address_of(q) + first * width, address_of(s) + 4 * first, width
+        fill_corrections(rows[0], n, width, undo)
+        floats = active_at, line, largest_at
+        _activate(gated, gate, rows, n, undo_at, n_active, sums_at, floats)
+        halve_rows(*floats, n, n_active, inverses_at, scales_at, halves_at)
+        largest[:] = 0
+        stream = address_of(x) + first * wide, wide, largest_at
+        _add_down(back, halves_at, n, undo, n_active, sums_at, scales_at, stream)
+        normalise_rows(x, eps, largest, squares, scales, q, s, first, n)
+    keep((sums, inverses, undo))
