@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from llmzip.errors import FingerprintError, UsageError
 from llmzip.keeper import HowToRun, ModelKeeper, dictionary_bytes, require_positive
-from llmzip.messages.exchange import Exchange
 from llmzip.messages.profile import MOST_CHECK_BYTES, Profile
 from llmzip.models.catalog import DEFAULT_MODEL
 
@@ -34,6 +33,8 @@ class MessageCodec(ModelKeeper):
         threads: int | None = None,
         quiet: bool = True,
     ) -> None:
+        from llmzip.messages.exchange import Exchange  # and with it numpy
+
         super().__init__()
         require_positive(threads=threads)
         self.profile = profile

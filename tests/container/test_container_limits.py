@@ -157,7 +157,7 @@ UNSUPPORTED = {
     "version 0": by_hand(form=0x00),
     "version 4": by_hand(form=0x40),
     "record type": by_hand((5, b"")),
-    "model code": by_hand((bodies.TAG_MODEL, b"\x07" + bytes(6))),
+    "model code": by_hand((bodies.TAG_MODEL, b"\x7f" + bytes(6))),
     "adaptation": by_hand((bodies.TAG_GROUP, b"\x01")),
     "chunk kind": by_hand(GROUP, wave(b"\x03" + varint(3) + SUM)),
 }

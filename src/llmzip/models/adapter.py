@@ -13,14 +13,17 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from llmzip.errors import ModelDamagedError, ModelNotFoundError, ModelUnsupportedError
 from llmzip.models import claims
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SUFFIX = ".adapter"
+"""How the names of adapters that are single files end: see adapter_file.py."""
 CONFIG, TENSORS = "adapter_config.json", "adapter_model.safetensors"
 MOST_BYTES = 1 << 30
 """The largest adapter that is read."""
@@ -126,6 +129,7 @@ def read_folder(folder: Path) -> Adapter:
     if path.stat().st_size > MOST_BYTES:
         raise ModelUnsupportedError(f"{path} has more than {MOST_BYTES:,} bytes")
     claims.held_weights(path)
+    import numpy as np
     from safetensors import SafetensorError
     from safetensors.torch import load_file  # numpy knows no bfloat16
 

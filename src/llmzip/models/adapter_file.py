@@ -24,7 +24,6 @@ from llmzip.models import claims
 from llmzip.models.adapter import MOST_BYTES, Adapter, as_peft, config_of
 
 FORMAT = "llmzip adapter 1"
-SUFFIX = ".adapter"
 MOST_Q = 127
 _EXPONENTS = ".exponents"
 _Tensors = dict[str, NDArray[np.generic]]

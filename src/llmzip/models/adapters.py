@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from llmzip.models import adapter, adapter_file
+from llmzip.models import adapter
 from llmzip.models.adapter import Adapter
 
 
@@ -12,7 +12,7 @@ def is_adapter(path: Path) -> bool:
     """Say whether an adapter is there, and not a whole model."""
     if path.is_dir():
         return (path / adapter.CONFIG).is_file() and not (path / "config.json").exists()
-    return path.suffix == adapter_file.SUFFIX and path.is_file()
+    return path.suffix == adapter.SUFFIX and path.is_file()
 
 
 def files_of(path: Path) -> list[Path]:
@@ -23,7 +23,7 @@ def files_of(path: Path) -> list[Path]:
 def base_of(path: Path) -> str:
     """Return the name of the model that an adapter is for. Raises: as `read_adapter`."""
     if path.is_file():
-        return adapter_file.read_file(path).config.base
+        return read_adapter(path).config.base
     return adapter.read_config(path).base
 
 
@@ -33,4 +33,8 @@ def read_adapter(path: Path) -> Adapter:
     Raises: ModelNotFoundError, ModelDamagedError; ModelUnsupportedError for what is more than
     thin matrices and whole norms; OSError.
     """
-    return adapter_file.read_file(path) if path.is_file() else adapter.read_folder(path)
+    if not path.is_file():
+        return adapter.read_folder(path)
+    from llmzip.models.adapter_file import read_file  # which computes, by numpy
+
+    return read_file(path)

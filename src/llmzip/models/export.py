@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from llmzip.errors import ModelDamagedError, UsageError
-from llmzip.models import adapter_file, adapters, folder, trained
-from llmzip.models.adapter import write_folder
+from llmzip.models import adapters, folder, trained
+from llmzip.models.adapter import SUFFIX, write_folder
 from llmzip.models.files import ModelFiles
 
 
@@ -26,7 +26,7 @@ def export(files: ModelFiles, into: Path) -> str:
     """
     if files.base is not None and files.adapter is not None:
         base = export(files.base, into)
-        return f"{base}+{export_adapter(files, into / f'{files.name}{adapter_file.SUFFIX}')}"
+        return f"{base}+{export_adapter(files, into / f'{files.name}{SUFFIX}')}"
     files.sha256()  # what is damaged is not worth keeping
     target = into / files.path.name if files.is_gguf else into / files.name.replace("/", "--")
     _require_free(target)
@@ -50,14 +50,24 @@ def export_adapter(files: ModelFiles, target: Path) -> Path:
     """
     assert files.adapter is not None, "a model without an adapter is copied as it is"
     _require_free(target)
-    training = files.adapter / trained.TRAINING
-    told = training.read_text(encoding="utf-8") if training.is_file() else ""
     target.parent.mkdir(parents=True, exist_ok=True)
     with _made_in(target.parent) as made:
         copy = made / target.name
-        adapter_file.write_file(adapters.read_adapter(files.adapter), copy, told)
+        if files.adapter.is_file():
+            shutil.copyfile(files.adapter, copy)
+        else:
+            _write_as_file(files.adapter, copy)
         copy.rename(target)
     return target
+
+
+def _write_as_file(adapter: Path, target: Path) -> None:
+    """Write the adapter in a folder, and what is known of its training, as one file."""
+    from llmzip.models.adapter_file import write_file
+
+    training = adapter / trained.TRAINING
+    told = training.read_text(encoding="utf-8") if training.is_file() else ""
+    write_file(adapters.read_adapter(adapter), target, told)
 
 
 def import_adapter(path: Path, name: str, *, replace: bool = False) -> Path:
@@ -66,7 +76,9 @@ def import_adapter(path: Path, name: str, *, replace: bool = False) -> Path:
     Raises ModelDamagedError if it is none or not as it was written; UsageError if there is
     another of that name; OSError.
     """
-    adapter, told = adapter_file.read_with_training(path)
+    from llmzip.models.adapter_file import read_with_training
+
+    adapter, told = read_with_training(path)
     training = _training(path, told) | {"base": adapter.config.base}
     target = trained.folder_of(trained.require_name(name))
     if target.exists() and not replace:
