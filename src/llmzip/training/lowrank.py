@@ -10,17 +10,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from llmzip.models.adapter import Adapter, AdapterConfig, read_folder, write_folder
 from llmzip.models.adapter_file import rounded
 from llmzip.training.entropy import cross_entropy
 from llmzip.training.texts import Ids
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 class LowRank(nn.Module):

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import GPT2Config, GPT2LMHeadModel
 
 from llmzip.models.trained import TOKENIZER, WEIGHTS
 from llmzip.training.sizes import Shape
 from llmzip.training.texts import Ids
+
+if TYPE_CHECKING:
+    from transformers import GPT2Config, GPT2LMHeadModel
 
 _HEAD = "lm_head.weight"  # the embeddings again
 
@@ -54,7 +57,7 @@ class ScratchModel:
         self._config = _config(shape, vocab_size)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.model = GPT2LMHeadModel(self._config)
+            self.model = _new(self._config)
         self.model.to(device)
         self.model.train()
 
@@ -97,8 +100,16 @@ class ScratchModel:
         return LearntModel(self._config, load_file(folder / WEIGHTS), self._tokenizer_json)
 
 
+def _new(config: GPT2Config) -> GPT2LMHeadModel:
+    from transformers import GPT2LMHeadModel  # which takes a second, and brings what compiles
+
+    return GPT2LMHeadModel(config)
+
+
 def _config(shape: Shape, vocab_size: int) -> GPT2Config:
     """Return what the exact engine runs: gelu_new, no dropout, the head tied."""
+    from transformers import GPT2Config
+
     return GPT2Config(
         architectures=["GPT2LMHeadModel"],
         vocab_size=vocab_size,
