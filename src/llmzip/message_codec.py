@@ -102,15 +102,16 @@ def make_profile(
     Raises UsageError, ModelError, OSError.
     """
     from llmzip.container.limits import FINGERPRINT_BYTES
-    from llmzip.models.prepared import open_exact
+    from llmzip.models.files import locate
+    from llmzip.models.prepared import fingerprint_of
 
     if dictionary:
         dictionary = dictionary_bytes(dictionary)
     if not 0 <= n_check_bytes <= MOST_CHECK_BYTES:
         raise UsageError(f"a check cannot have {n_check_bytes} bytes: 0 to {MOST_CHECK_BYTES}")
-    opened = open_exact(model, quiet=quiet)
-    fingerprint = opened.fingerprint[:FINGERPRINT_BYTES]
-    return Profile(opened.name, opened.source, fingerprint, dictionary, n_check_bytes)
+    files = locate(model, quiet=quiet)
+    fingerprint = fingerprint_of(files, quiet=quiet)[:FINGERPRINT_BYTES]
+    return Profile(files.name, files.source, fingerprint, dictionary, n_check_bytes)
 
 
 def _batches(items: Iterable[bytes]) -> Iterator[list[bytes]]:

@@ -39,9 +39,10 @@ def merge(model: PreTrainedModel, adapter: Adapter, where: Path) -> None:
             changed[name] = _replaced(model, name, tensor, where)
         elif name.removesuffix(_B) + _A not in adapter.tensors:
             raise _other(where, name)
+    parameters = dict(model.named_parameters())
     with torch.no_grad():
         for name, value in changed.items():
-            weight = name if name in dict(model.named_parameters()) else f"{name}.weight"
+            weight = name if name in parameters else f"{name}.weight"
             model.get_parameter(weight).copy_(torch.from_numpy(value))
 
 

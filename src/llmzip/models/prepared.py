@@ -82,6 +82,16 @@ def open_exact(name: str, *, quiet: bool = False) -> OpenedExact:
     return open_files(locate(name, quiet=quiet), quiet=quiet)
 
 
+def fingerprint_of(files: ModelFiles, *, quiet: bool = False) -> bytes:
+    """Return a model's fingerprint, preparing it where needed; one that is prepared is not loaded.
+
+    Raises: as `open_files`.
+    """
+    with contextlib.suppress(*_NOT_READY):
+        return bytes.fromhex(read_info(prepared_path(files)).fingerprint)
+    return open_files(files, quiet=quiet).fingerprint
+
+
 def open_recorded(
     name: str, source: str, fingerprint: bytes, *, allow_hub: bool = False, quiet: bool = False
 ) -> OpenedExact:
