@@ -12,7 +12,7 @@ from llmzip.decompressor import Decompressor
 from llmzip.errors import VerifyError
 from llmzip.training.texts import Sample
 
-MOST_BYTES = 200_000
+MOST_BYTES = 100_000
 """Of held-out text that is compressed, all texts together."""
 DICTIONARY_BYTES = 4_000
 """Of training text that --dict is given."""
