@@ -34,6 +34,9 @@ def test_the_last_tenth_is_held_out_from_the_beginning_of_a_line() -> None:
         (b"\xef\xbb\xbfmark", b"mark"),
         ("Grüße, viele Grüße von überall her".encode("utf-16-le"), None),
         (b"\x7fELF\x02\x01\x01\0\0\0", None),
+        (b"\x01field\x08\x1b[1m" * 9, b"\x01field\x08\x1b[1m" * 9),
+        (b"one line of a log\n" * 9 + b"\x99\n", b"one line of a log\n" * 9 + b"\x99\n"),
+        (b"\x7f" + bytes(range(1, 256)), None),
         (b"", b""),
     ],
 )

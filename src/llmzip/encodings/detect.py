@@ -66,6 +66,13 @@ def is_plain(data: bytes) -> bool:
     return not _IS_LOW[octets].any()
 
 
+def is_nearly_utf_8(data: bytes) -> bool:
+    """Whether `data` is UTF-8 but for stray bytes, as a log has that several programs write to."""
+    octets = np.frombuffer(data, dtype=np.uint8)
+    n_stray = len(data) - len(data.decode("utf-8", "ignore").encode())
+    return n_stray + int(_IS_NOISE[octets].sum()) <= MAX_CONTROL_SHARE * len(data)
+
+
 def tells_nothing(data: bytes) -> bool:
     """Whether it is hardly anything but ASCII: text in many an encoding may be like that."""
     octets = np.frombuffer(data, dtype=np.uint8)

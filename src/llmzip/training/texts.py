@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.encodings.detect import detect, is_plain
+from llmzip.encodings.detect import detect, is_nearly_utf_8
 from llmzip.tokens import ByteTokenizer
 
 HELD_OUT_SHARE = 10
@@ -27,7 +27,10 @@ class Sample:
 
 
 def text_of(data: bytes) -> bytes | None:
-    """Return a file's text as models see it: UTF-8, lines that end in LF. None if it is no text."""
+    """Return a file's text as models see it: UTF-8, lines that end in LF. None if it is no text.
+
+    Stray bytes that are no UTF-8 stay as they are, as when it is compressed.
+    """
     found = detect(data)
     if found is not None:
         try:
@@ -35,7 +38,7 @@ def text_of(data: bytes) -> bytes | None:
         except (UnicodeDecodeError, LookupError):
             return None
         data = text.encode()
-    elif b"\0" in data or not is_plain(data):
+    elif b"\0" in data or not is_nearly_utf_8(data):
         return None
     return data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
 
