@@ -22,6 +22,7 @@ _TOGETHER = 32
 class MessageCodec(ModelKeeper):
     """Encodes and decodes messages with the model of a profile, which stays open.
 
+    model: its name, folder or file, if it is not where the profile says; its fingerprint must fit.
     device: "cpu", "cuda" or "auto". threads: None chooses. These choose speed alone.
     """
 
@@ -29,6 +30,7 @@ class MessageCodec(ModelKeeper):
         self,
         profile: Profile,
         *,
+        model: str | None = None,
         device: str = "auto",
         threads: int | None = None,
         quiet: bool = True,
@@ -38,6 +40,7 @@ class MessageCodec(ModelKeeper):
         super().__init__()
         require_positive(threads=threads)
         self.profile = profile
+        self._model = model
         self._how = HowToRun(device, threads, None, quiet)
         self._exchange = Exchange(profile, self._open)
 
@@ -79,7 +82,9 @@ class MessageCodec(ModelKeeper):
         dictionary = profile.dictionary or None
 
         def open_model() -> OpenedPredictor:
-            return self._how.open(ref, MESSAGE_OPTIONS, exact=True, dictionary=dictionary)
+            return self._how.open(
+                self._model or ref, MESSAGE_OPTIONS, exact=True, dictionary=dictionary
+            )
 
         opened = self._kept.model(None, open_model)
         if opened.ref.fingerprint != ref.fingerprint:

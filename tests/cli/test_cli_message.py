@@ -84,3 +84,15 @@ def test_what_goes_wrong(
 def test_a_profile_is_not_written_over(home: dict[str, str], tiny_gpt2_folder: Path) -> None:
     path = home["LLMZIP_PROFILE"]
     fails(llmzip("profile", "create", "-m", tiny_gpt2_folder, "-o", path, env=home), "exists")
+
+
+def test_a_model_that_lies_elsewhere_is_named(
+    home: dict[str, str], tiny_gpt2_folder: Path, tiny_llama_folder: Path, tmp_path: Path
+) -> None:
+    code = succeeds(llmzip("message", "encode", input=TEXT, env=home))
+    there = home | {"LLMZIP_HOME": str(tmp_path / "home")}
+    fails(llmzip("message", "decode", "-q", input=code, env=there), "with -m")
+    wrong = ("-m", tiny_llama_folder)
+    fails(llmzip("message", "decode", "-q", *wrong, input=code, env=there), "fingerprint")
+    right = ("-m", tiny_gpt2_folder)
+    assert succeeds(llmzip("message", "decode", "-q", *right, input=code, env=there)) == TEXT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from llmzip.errors import CorruptError, UsageError
 from llmzip.message_codec import MessageCodec, make_profile
 from llmzip.messages.armor import ARMORS, armored, disarmed
 from llmzip.messages.profile import MOST_FILE_BYTES, Profile
+from llmzip.models.catalog import DEFAULT_MODEL
 
 _FIRST = "base64url"  # where a line has to be text and nobody says how
 
@@ -25,6 +27,7 @@ class _Asked:
 
     words: tuple[str, ...]
     profile: Path | None
+    model: str | None
     armor: str | None
     lines: bool
     nul: bool
@@ -45,16 +48,30 @@ class _Asked:
     def codec(self) -> MessageCodec:
         """Return what encodes and decodes. Raises DictionaryError, ModelError, OSError."""
         require_least()
-        profile = _profile(self.profile, self.quiet)
-        return MessageCodec(profile, device=self.device, threads=self.threads, quiet=self.quiet)
+        return MessageCodec(
+            self._agreed(),
+            model=None if self.profile is None else self.model,
+            device=self.device,
+            threads=self.threads,
+            quiet=self.quiet,
+        )
+
+    def _agreed(self) -> Profile:
+        """Return the profile in the file; without one, that of a model alone."""
+        if self.profile is None:
+            model = self.model or os.environ.get("LLMZIP_MODEL") or DEFAULT_MODEL
+            return make_profile(model, quiet=self.quiet)
+        with self.profile.open("rb") as file:
+            return Profile.from_json(file.read(MOST_FILE_BYTES))
 
 
 @click.group()
 def message() -> None:
     """Encode short messages in a few bytes, and decode them.
 
-    Both sides need the same profile (`llmzip profile create`), or none and the same release of
-    llmzip. Nothing stands around the code: no name, no length, and no check that was not asked for.
+    Both sides need the same profile (`llmzip profile create`), or none, and the same model and
+    release of llmzip. Nothing stands around the code: no name, no length, and no check that was not
+    asked for.
 
     For example `llmzip message encode --armor base64url 'See you at nine.'`.
     """
@@ -92,7 +109,14 @@ def _options(function: Callable[..., None]) -> Callable[..., None]:
             envvar="LLMZIP_PROFILE",
             show_envvar=True,
             metavar="FILE",
-            help="What both sides share; without, the default model alone.",
+            help="What both sides share; without, a model alone.",
+        ),
+        click.option(
+            "-m",
+            "--model",
+            metavar="MODEL",
+            help="Without a profile, the model (else LLMZIP_MODEL's, or the default); with one, "
+            "where its model is, if not where the profile says.",
         ),
         click.argument("words", nargs=-1, metavar="[TEXT]..."),
     ):
@@ -131,14 +155,6 @@ def decode(**given: Any) -> None:
             text = codec.decode(_disarmed(code, asked))
             ends_line = asked.end is None and sink.isatty()
             _write(sink, text + (b"\n" if ends_line else b""), asked, is_text=True)
-
-
-def _profile(path: Path | None, quiet: bool) -> Profile:
-    """Return the profile in a file; without one, that of the default model."""
-    if path is None:
-        return make_profile(quiet=quiet)
-    with path.open("rb") as file:
-        return Profile.from_json(file.read(MOST_FILE_BYTES))
 
 
 def _messages(asked: _Asked) -> Iterator[bytes]:

@@ -21,7 +21,16 @@ def profile() -> None:
 
 
 @profile.command()
-@click.option("-m", "--model", default=DEFAULT_MODEL, show_default=True, help="The model.")
+@click.option(
+    "-m",
+    "--model",
+    default=DEFAULT_MODEL,
+    metavar="MODEL",
+    envvar="LLMZIP_MODEL",
+    show_envvar=True,
+    show_default=True,
+    help="A name (`llmzip models list`), folder, .gguf or hub id.",
+)
 @click.option(
     "--dict",
     "dictionary",
