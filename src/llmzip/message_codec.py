@@ -7,12 +7,15 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from llmzip.errors import FingerprintError, UsageError
-from llmzip.keeper import HowToRun, ModelKeeper, dictionary_bytes, require_positive
+from llmzip.buffers import as_bytes
+from llmzip.errors import CorruptError, FingerprintError, UsageError
+from llmzip.keeper import HowToRun, ModelKeeper, dictionary_bytes, numbered, require_positive
 from llmzip.messages.profile import MOST_CHECK_BYTES, Profile
 from llmzip.models.catalog import DEFAULT_MODEL
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
     from llmzip.predict import OpenedPredictor
 
 _TOGETHER = 32
@@ -44,33 +47,55 @@ class MessageCodec(ModelKeeper):
         self._how = HowToRun(device, threads, None, quiet)
         self._exchange = Exchange(profile, self._open)
 
-    def encode(self, message: str | bytes) -> bytes:
+    def encode(self, message: str | ReadableBuffer) -> bytes:
         """Return the code of a message, at most a byte (and the check) longer than it is.
 
-        A str is taken as UTF-8. Raises ModelError, DeviceError, OSError.
+        A str is taken as UTF-8. Raises TypeError, ModelError, DeviceError, OSError.
         """
         return next(self.encode_many([message]))
 
-    def decode(self, code: bytes) -> bytes:
-        """Return the message. Raises CorruptError for what is none, as far as that can be told."""
+    def decode(self, code: ReadableBuffer) -> bytes:
+        """Return the message.
+
+        Raises CorruptError for what is none, as far as that can be told, and as `encode` does.
+        """
         return next(self.decode_many([code]))
 
-    def encode_many(self, messages: Iterable[str | bytes]) -> Iterator[bytes]:
+    def encode_many(self, messages: Iterable[str | ReadableBuffer]) -> Iterator[bytes]:
         """Yield the codes of messages, in order; see `encode`. Many are coded side by side."""
-        for texts in _batches(map(_as_bytes, messages)):
+        for texts in _batches(map(_text_bytes, messages)):
             yield from self.in_turn(partial(self._exchange.encoded, texts))
 
-    def decode_many(self, codes: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield the messages of codes, in order; see `decode`. Many are decoded side by side."""
-        for some in _batches(codes):
-            yield from self.in_turn(partial(self._exchange.decoded, some))
+    def decode_many(self, codes: Iterable[ReadableBuffer]) -> Iterator[bytes]:
+        """Yield the messages of codes, in order; see `decode`. Many are decoded side by side.
 
-    def bits(self, message: str | bytes) -> float:
-        """Return how many bits a message has of surprise: what no code could do without."""
+        Those before one that is wrong are yielded; a note on the error says which one that is.
+        """
+        return numbered(self._decoded(codes), "message")
+
+    def _decoded(self, codes: Iterable[ReadableBuffer]) -> Iterator[bytes]:
+        for some in _batches(bytes(as_bytes(code)) for code in codes):
+            for found in self.in_turn(partial(self._exchange.decoded, some)):
+                if isinstance(found, CorruptError):
+                    raise found
+                yield found
+
+    def bits(self, message: str | ReadableBuffer) -> float:
+        """Return how many bits a message has of surprise, which its code has to hold.
+
+        Raises UsageError for one that is too long for a model, and as `encode` does.
+        """
+        from llmzip.messages.coding import MOST_TOKENS
         from llmzip.messages.surprise import bits_of
 
-        text = _as_bytes(message)
-        return self.in_turn(lambda: bits_of(self._exchange.intervals([text])[0]))
+        text = _text_bytes(message)
+        intervals = self.in_turn(lambda: self._exchange.intervals([text])[0])
+        if text and intervals is None:
+            raise UsageError(
+                f"a message of {len(text):,} bytes has more than {MOST_TOKENS:,} tokens: "
+                "llmzip.score says the bits of long texts"
+            )
+        return bits_of(intervals)
 
     def _open(self) -> OpenedPredictor:
         """Within a call: the model, opened if it is not. Raises FingerprintError."""
@@ -125,5 +150,7 @@ def _batches(items: Iterable[bytes]) -> Iterator[list[bytes]]:
         yield some
 
 
-def _as_bytes(message: str | bytes) -> bytes:
-    return message.encode("utf-8", "surrogatepass") if isinstance(message, str) else bytes(message)
+def _text_bytes(message: str | ReadableBuffer) -> bytes:
+    if isinstance(message, str):
+        return message.encode("utf-8", "surrogatepass")
+    return bytes(as_bytes(message))

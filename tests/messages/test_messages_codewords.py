@@ -88,3 +88,26 @@ def test_codewords_are_all_there_are_in_order(low: int, width: int, whole: int) 
     ]
     if longest > 2:
         assert [word for word in found if len(word) <= 2] == within
+
+
+@given(st.one_of(messages, likely))
+def test_each_beginning_takes_the_first_codeword_that_is_free(tokens: list[int]) -> None:
+    """As FORMAT.md has it, and by looking at all of them, from the shortest on."""
+    path, span, taken = Path(START), START, [next(START.codewords())]
+    for at, token in enumerate(tokens):
+        freq = frequencies(tokens[:at])
+        step = sum(freq[:token]), freq[token], sum(freq)
+        path.go_on(*step)
+        span = span.narrowed(*step)
+        taken.append(next(word for word in span.codewords() if word not in taken))
+        assert path.codeword == taken[-1]
+
+
+def test_a_long_message_takes_little_time() -> None:
+    """Each token's search begins where the one before it ended; from the start it took minutes."""
+    path, looked = Path(START), []
+    for _ in range(1000):
+        path.go_on(3, 1, 40)
+        looked.append(path.shortest)
+    assert looked == sorted(looked)
+    assert looked[-1] > 600

@@ -49,9 +49,8 @@ def test_any_bytes_come_back_and_take_a_byte_more_at_most(text: bytes) -> None:
 @given(st.binary(max_size=5))
 def test_any_code_is_refused_or_means_one_message(code: bytes) -> None:
     made = exchange("gpt2")
-    try:
-        (text,) = made.decoded([code])
-    except CorruptError:
+    (text,) = made.decoded([code])
+    if isinstance(text, CorruptError):
         return
     (again,) = made.encoded([text])  # another code, where the text has other tokens than these
     assert made.decoded([again]) == [text]
@@ -78,10 +77,11 @@ def test_a_check_tells_damage_and_other_profiles() -> None:
     codes_of = made.encoded(texts_of("gpt2"))
     for code in codes_of:
         bent = bytes([*code[:-3], code[-3] ^ 1, *code[-2:]]) if len(code) > 2 else code[:1]
-        with pytest.raises(CorruptError):
-            made.decoded([bent])
-        with pytest.raises(CorruptError):
-            other.decoded([code])
+        for answer in (*made.decoded([bent]), *other.decoded([code])):
+            assert isinstance(answer, CorruptError)
+            assert "profile" in str(answer) or "cut off" in str(answer)
+    good, bad = codes_of[2], codes_of[3][:-1]  # one that is wrong leaves the others alone
+    assert made.decoded([good, bad, good])[::2] == made.decoded([good, good])
 
 
 def test_a_long_message_is_stored() -> None:

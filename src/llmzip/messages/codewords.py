@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,8 @@ class Span:
         beyond = int.from_bytes(codeword) * self.whole - (self.low << 8 * len(codeword))
         return beyond * total // (self.width << 8 * len(codeword))
 
-    def codewords(self) -> Iterator[bytes]:
-        """Yield all that lie within, without end: shorter ones first, then lower ones."""
-        n_bytes = 0
+    def codewords(self, n_bytes: int = 0) -> Iterator[bytes]:
+        """Yield all of n_bytes and more that lie within: shorter ones first, then lower ones."""
         while True:
             scale = 1 << 8 * n_bytes
             first = -(-self.low * scale // self.whole)
@@ -47,11 +47,13 @@ class Path:
     """A message token by token: its interval, and the codewords that its beginnings have taken.
 
     span: where it begins. The empty message has taken its codeword at once.
+    shortest: bytes; no string of fewer lies within the span, nor will once it is narrower.
     """
 
     def __init__(self, span: Span) -> None:
         self.span = span
         self._taken: set[bytes] = set()
+        self.shortest = 0
         self.codeword = self._take()
 
     def go_on(self, low: int, freq: int, total: int) -> None:
@@ -60,6 +62,9 @@ class Path:
         self.codeword = self._take()
 
     def _take(self) -> bytes:
-        codeword = next(word for word in self.span.codewords() if word not in self._taken)
+        within = self.span.codewords(self.shortest)
+        first = next(within)
+        self.shortest = len(first)
+        codeword = next(word for word in chain([first], within) if word not in self._taken)
         self._taken.add(codeword)
         return codeword

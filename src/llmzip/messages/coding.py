@@ -8,7 +8,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.errors import CorruptError
 from llmzip.messages.codewords import Path, Span
 from llmzip.predict.protocol import Intervals
 
@@ -49,19 +48,15 @@ def is_codeword_of_nothing(codeword: bytes) -> bool:
     return codeword == Path(_OF_A_MODEL).codeword
 
 
-def tokens_of(codewords: Sequence[bytes], lanes: Lanes) -> list[list[int]]:
-    """Return the tokens of messages, the first in lane 0 and so on.
-
-    Raises CorruptError for what is no message of this model.
-    """
+def tokens_of(codewords: Sequence[bytes], lanes: Lanes) -> list[list[int] | None]:
+    """Return the tokens of messages, the first in lane 0 and so on; None for what is no message."""
     paths = [Path(_OF_A_MODEL) for _ in codewords]
     tokens: list[list[int]] = [[] for _ in codewords]
     while True:
-        ahead = [i for i, word in enumerate(codewords) if paths[i].codeword != word]
+        unfound = [i for i, word in enumerate(codewords) if paths[i].codeword != word]
+        ahead = [i for i in unfound if len(tokens[i]) < MOST_TOKENS]
         if not ahead:
-            return tokens
-        if any(len(tokens[i]) >= MOST_TOKENS for i in ahead):
-            raise CorruptError("this is no message, or one of another profile")
+            return [None if i in unfound else ids for i, ids in enumerate(tokens)]
         _step(codewords, lanes, paths, tokens, ahead)
 
 

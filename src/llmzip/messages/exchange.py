@@ -21,6 +21,7 @@ from llmzip.messages.profile import Profile
 if TYPE_CHECKING:
     from llmzip.predict import OpenedPredictor
     from llmzip.predict.protocol import Intervals
+    from llmzip.tokens import ByteTokenizer
 
 
 class Exchange:
@@ -36,21 +37,14 @@ class Exchange:
             for text, intervals in zip(texts, self.intervals(texts), strict=True)
         ]
 
-    def decoded(self, codes: Sequence[bytes]) -> list[bytes]:
-        """Return the messages of codes, decoded side by side. Raises CorruptError."""
-        bodies = [self._body(code) for code in codes]
-        texts = [body.removeprefix(STORED) if body.startswith(STORED) else b"" for body in bodies]
-        coded = [
-            i
-            for i, body in enumerate(bodies)
-            if not (body.startswith(STORED) or is_codeword_of_nothing(body))
-        ]
-        for i, text in zip(coded, self._spelled([bodies[i] for i in coded]), strict=True):
-            texts[i] = text
-        for code, text in zip(codes, texts, strict=True):
-            if not code.endswith(self._check(text)):
-                raise CorruptError("a message is damaged, or of another profile")
-        return texts
+    def decoded(self, codes: Sequence[bytes]) -> list[bytes | CorruptError]:
+        """Return the messages of codes, decoded side by side, or what is wrong with each."""
+        n_check = self._profile.n_check_bytes
+        bodies = [code[: max(0, len(code) - n_check)] for code in codes]
+        coded = [body for body in bodies if not _needs_no_model(body)]
+        spelled = iter(self._spelled(coded))
+        texts = [body[1:] if _needs_no_model(body) else next(spelled) for body in bodies]
+        return [self._checked(code, text) for code, text in zip(codes, texts, strict=True)]
 
     def intervals(self, texts: Sequence[bytes]) -> list[Intervals | None]:
         """Return the intervals of each message's tokens; None: of an empty one, or a long one."""
@@ -58,7 +52,8 @@ class Exchange:
         if not any(texts):
             return found
         opened = self._open()
-        tokens = [opened.tokenizer.encode(text) for text in texts]
+        most = MOST_TOKENS * int(opened.tokenizer.table.lengths.max())
+        tokens = [opened.tokenizer.encode(text if len(text) <= most else b"") for text in texts]
         wanted = [i for i, ids in enumerate(tokens) if 0 < len(ids) <= MOST_TOKENS]
         waves = [(opened.predictor.group(), [tokens[i]]) for i in wanted]
         if waves:
@@ -67,8 +62,8 @@ class Exchange:
                 found[i] = intervals
         return found
 
-    def _spelled(self, codewords: Sequence[bytes]) -> list[bytes]:
-        """Return what codewords decode to, each in a lane and a group of its own."""
+    def _spelled(self, codewords: Sequence[bytes]) -> list[bytes | None]:
+        """Return what codewords decode to, each in a lane and a group of its own; None: nothing."""
         if not codewords:
             return []
         opened = self._open()
@@ -78,19 +73,36 @@ class Exchange:
             lanes.begin(group, [lane], [MOST_TOKENS])
             lanes.open(lane)
         tokens = tokens_of(codewords, lanes)
-        return [opened.tokenizer.decode(np.array(ids, dtype=np.int32)) for ids in tokens]
+        return [None if ids is None else _spelling(opened.tokenizer, ids) for ids in tokens]
 
-    def _body(self, code: bytes) -> bytes:
-        """Return a message's code without its check. Raises CorruptError if it has none."""
-        n_check = self._profile.n_check_bytes
-        if len(code) < n_check:
-            raise CorruptError("a message is cut off: it is shorter than its check")
-        return code[: len(code) - n_check]
+    def _checked(self, code: bytes, text: bytes | None) -> bytes | CorruptError:
+        """Return a code's message, if it can be that."""
+        profile = self._profile
+        if len(code) < profile.n_check_bytes:
+            what = "the message is cut off: it is shorter than its check"
+        elif text is None or not code.endswith(self._check(text)):
+            what = "the message is damaged, or of another profile"
+        else:
+            return text
+        return CorruptError(f"{what} (this one is {profile.id.hex()})")
 
     def _check(self, text: bytes) -> bytes:
         """Return the bytes that tell a damaged message, or one of another profile."""
         digest = xxhash.xxh3_64_digest(self._profile.id + text)
         return digest[len(digest) - self._profile.n_check_bytes :]
+
+
+def _needs_no_model(body: bytes) -> bool:
+    """Say whether what follows a first byte, if there is one, is the message itself."""
+    return body.startswith(STORED) or is_codeword_of_nothing(body)
+
+
+def _spelling(tokenizer: ByteTokenizer, ids: list[int]) -> bytes | None:
+    """Return the bytes of tokens; None for those that no encoder writes: special ones, and such."""
+    try:
+        return tokenizer.decode(np.array(ids, dtype=np.int32))
+    except CorruptError:
+        return None
 
 
 def _shortest(text: bytes, intervals: Intervals | None) -> bytes:

@@ -8,7 +8,7 @@ from llmzip.predict.protocol import Intervals
 
 
 def bits_of(intervals: Intervals | None) -> float:
-    """Return the sum of its tokens' bits; None stands for the empty message."""
+    """Return the sum of its tokens' bits; None stands for a message without tokens."""
     if intervals is None:
         return 0.0
     pairs = zip(intervals.freq.tolist(), intervals.total.tolist(), strict=True)
