@@ -1,5 +1,8 @@
 """Codes of messages as text: for chat lines, URLs, QR codes. Whitespace does no harm to it.
 
+In base45 a space is a character like any other; but no code ends with one, and line ends and
+tabs are none.
+
 base64url: RFC 4648, section 5, without padding. base45: RFC 9285, the characters that a QR code
 holds cheapest. base91: 13 or 14 bits in two printable characters (docs/FORMAT.md, *Messages*).
 ascii85: as Adobe's, without its marks. qr: base45, drawn.
@@ -10,6 +13,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from llmzip.errors import CorruptError, UsageError
@@ -18,17 +22,23 @@ _BASE45 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
 _BASE91 = (
     'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&()*+,./:;<=>?@[]^_`{|}~"'
 )
+_BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_ASCII85 = "".join(map(chr, range(33, 118)))
 _SPACE = re.compile(r"\s+")
+_SPACE_BUT_BLANKS = re.compile(r"[^\S ]+")
 
 
 @dataclass(frozen=True)
 class Armor:
-    """A way to write bytes as text. shown: what a person is given, where that is not `encode`."""
+    """A way to write bytes as text.
+
+    shown: what a person is given, where that is not `encode`. space: what is passed over.
+    """
 
     encode: Callable[[bytes], str]
     decode: Callable[[str], bytes]
     shown: Callable[[bytes], str] | None = None
-    has_spaces: bool = False
+    space: re.Pattern[str] = _SPACE
 
 
 def armored(code: bytes, name: str) -> str:
@@ -40,10 +50,21 @@ def armored(code: bytes, name: str) -> str:
 def disarmed(text: str, name: str) -> bytes:
     """Return the code that a text holds.
 
-    Raises CorruptError, which says where, for what no code is written like.
+    Raises CorruptError, which says where, for what no code is written like; characters are
+    counted without whitespace.
     """
     armor = ARMORS[name]
-    return armor.decode(text.strip("\r\n\t") if armor.has_spaces else _SPACE.sub("", text))
+    return armor.decode(armor.space.sub("", text.rstrip()))
+
+
+def _refuse_otherwise_written(text: str, as_written: str, name: str) -> None:
+    """Raise CorruptError where a text is not how its code is written."""
+    if text != as_written:
+        pairs = enumerate(zip(text, as_written, strict=False))
+        at = next((i for i, (one, other) in pairs if one != other), min(len(text), len(as_written)))
+        raise CorruptError(
+            f"from character {at + 1} on this is not how {name} is written: it was cut or changed"
+        )
 
 
 def _refuse_others(text: str, alphabet: str, name: str) -> None:
@@ -60,8 +81,12 @@ def _from_base64url(text: str) -> bytes:
     text = text.rstrip("=").replace("+", "-").replace("/", "_")
     _refuse_others(text, _BASE64URL, "base64url")
     if len(text) % 4 == 1:
-        raise CorruptError("a character of base64url is missing at the end, or one is too many")
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        raise CorruptError(
+            f"after character {len(text)} one of base64url is missing, or that is one too many"
+        )
+    code = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    _refuse_otherwise_written(text, _to_base64url(code), "base64url")
+    return code
 
 
 def _to_base45(code: bytes) -> str:
@@ -115,8 +140,7 @@ def _from_base91(text: str) -> bytes:
             bits, n_bits = bits >> 8, n_bits - 8
     if len(text) % 2:
         code.append((bits | _BASE91.index(text[-1]) << n_bits) & 255)
-    if _to_base91(bytes(code)) != text:
-        raise CorruptError("the text is no code in base91: characters are missing or were changed")
+    _refuse_otherwise_written(text, _to_base91(bytes(code)), "base91")
     return bytes(code)
 
 
@@ -125,10 +149,22 @@ def _to_ascii85(code: bytes) -> str:
 
 
 def _from_ascii85(text: str) -> bytes:
-    try:
-        return base64.a85decode(text)
-    except ValueError as exc:
-        raise CorruptError(f"the text is no ascii85: {exc}") from exc
+    _refuse_others(text, _ASCII85 + "z", "ascii85")
+    code, at = bytearray(), 0
+    while at < len(text):
+        group = text[at : at + (1 if text[at] == "z" else 5)]
+        code += _ascii85_group(group, at)
+        at += len(group)
+    return bytes(code)
+
+
+def _ascii85_group(group: str, at: int) -> bytes:
+    """Return what a group from that place on stands for; four zeros may be z or !!!!!."""
+    with suppress(ValueError):
+        code = base64.a85decode(group)
+        if _to_ascii85(code) in (group, "z"):
+            return code
+    raise CorruptError(f"{group!r}, from character {at + 1} on, is no group of ascii85")
 
 
 def _drawn(code: bytes) -> str:
@@ -140,17 +176,20 @@ def _drawn(code: bytes) -> str:
     except ImportError as exc:
         raise UsageError("drawing QR codes needs segno: pip install 'llmzip[qr]'") from exc
     drawing = io.StringIO()
-    segno.make(_to_base45(code), micro=False).terminal(drawing, compact=True)
+    try:
+        segno.make(_to_base45(code), micro=False).terminal(drawing, compact=True)
+    except segno.DataOverflowError as exc:
+        raise UsageError(
+            f"a code of {len(code):,} bytes is too long for a QR code, which holds some 2,860"
+        ) from exc
     return drawing.getvalue().rstrip("\n")
 
-
-_BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 ARMORS = {
     "base64url": Armor(_to_base64url, _from_base64url),
     "base91": Armor(_to_base91, _from_base91),
-    "base45": Armor(_to_base45, _from_base45, has_spaces=True),
+    "base45": Armor(_to_base45, _from_base45, space=_SPACE_BUT_BLANKS),
     "ascii85": Armor(_to_ascii85, _from_ascii85),
-    "qr": Armor(_to_base45, _from_base45, _drawn, has_spaces=True),
+    "qr": Armor(_to_base45, _from_base45, _drawn, space=_SPACE_BUT_BLANKS),
 }
 """Every armor by its name."""
