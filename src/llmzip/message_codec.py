@@ -47,6 +47,13 @@ class MessageCodec(ModelKeeper):
         self._how = HowToRun(device, threads, None, quiet)
         self._exchange = Exchange(profile, self._open)
 
+    def open(self) -> None:
+        """Open the model now, rather than with the first message.
+
+        Raises FingerprintError, ModelError, DeviceError, OSError.
+        """
+        self.in_turn(lambda: self._exchange.intervals([b" "]))
+
     def encode(self, message: str | ReadableBuffer) -> bytes:
         """Return the code of a message, at most a byte (and the check) longer than it is.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import replace
 from typing import Any
@@ -32,6 +33,16 @@ def test_its_id_is_that_of_what_decides() -> None:
     "change",
     [
         {"llmzip profile": 2},
+        {"llmzip profile": 1.0},
+        {"llmzip profile": True},
+        {"llmzip profile": "1"},
+        {"model": "a" * 256},
+        {"source": None},
+        {"source": "hub:\ud800"},
+        {"check": -1},
+        {"check": "1"},
+        {"dictionary": ["YQ=="]},
+        {"dictionary": base64.b64encode(bytes((1 << 24) + 1)).decode()},
         {"check": 1.0},
         {"check": 3},
         {"check": True},
@@ -51,7 +62,23 @@ def test_a_changed_one_is_refused(change: dict[str, Any]) -> None:
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "1", "[" * 100_000, b"\xff"])
+def test_what_it_says_beside_is_passed_over() -> None:
+    """What decides anything comes with another version."""
+    told = json.loads(PROFILE.to_json()) | {"comment": "the team's"}
+    assert Profile.from_json(json.dumps(told)) == PROFILE
+
+
+def test_every_piece_of_it_is_needed() -> None:
+    told = json.loads(PROFILE.to_json())
+    for key in told:
+        with pytest.raises(DictionaryError, match="no profile"):
+            Profile.from_json(json.dumps({name: told[name] for name in told if name != key}))
+
+
+NO_PROFILES = ["", "[]", "{}", "1", "null", '{"llmzip profile": 1}', "[" * 100_000, b"\xff"]
+
+
+@pytest.mark.parametrize("text", [*NO_PROFILES, '{"llmzip profile": ' + "9" * 5_000 + "}"])
 def test_what_is_no_profile_is_refused(text: str | bytes) -> None:
     with pytest.raises(DictionaryError):
         Profile.from_json(text)

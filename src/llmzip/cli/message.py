@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
 
+from llmzip.cli.agreed import read_profile, told
+from llmzip.cli.ended import ended
 from llmzip.cli.files import stdin_stream, stdout_stream
+from llmzip.cli.inputs import refuse_terminal
 from llmzip.cli.memory import require_least
+from llmzip.cli.messages import Messages
 from llmzip.errors import CorruptError, UsageError
 from llmzip.message_codec import MessageCodec, make_profile
 from llmzip.messages.armor import ARMORS, armored, disarmed
-from llmzip.messages.profile import MOST_FILE_BYTES, Profile
+from llmzip.messages.profile import MOST_CHECK_BYTES, Profile
 from llmzip.models.catalog import DEFAULT_MODEL
 
 _FIRST = "base64url"  # where a line has to be text and nobody says how
@@ -26,13 +29,15 @@ class _Asked:
     """What was asked for. words: the message, or the code, if it was typed."""
 
     words: tuple[str, ...]
-    profile: Path | None
+    profile: str | None
     model: str | None
+    check: int | None
     armor: str | None
     lines: bool
     nul: bool
     device: str
     threads: int | None
+    verbose: int
     quiet: bool
 
     @property
@@ -57,12 +62,17 @@ class _Asked:
         )
 
     def _agreed(self) -> Profile:
-        """Return the profile in the file; without one, that of a model alone."""
+        """Return the profile that was given; without one, that of a model alone."""
         if self.profile is None:
             model = self.model or os.environ.get("LLMZIP_MODEL") or DEFAULT_MODEL
-            return make_profile(model, quiet=self.quiet)
-        with self.profile.open("rb") as file:
-            return Profile.from_json(file.read(MOST_FILE_BYTES))
+            return make_profile(model, n_check_bytes=self.check or 0, quiet=self.quiet)
+        profile = read_profile(self.profile)
+        if self.check not in (None, profile.n_check_bytes):
+            raise UsageError(
+                f"the profile has a check of {profile.n_check_bytes} bytes, not {self.check}: make "
+                "another one (llmzip profile create --check), or leave out --check"
+            )
+        return profile
 
 
 @click.group()
@@ -80,6 +90,9 @@ def message() -> None:
 def _options(function: Callable[..., None]) -> Callable[..., None]:
     """Add the options that encoding and decoding have in common."""
     for option in (
+        click.option(
+            "-v", "--verbose", count=True, help="Say which profile it is, and how long codes are."
+        ),
         click.option("-q", "--quiet", is_flag=True, help="Say nothing while a model is fetched."),
         click.option("-T", "--threads", type=click.IntRange(1), metavar="N", help="CPU threads."),
         click.option(
@@ -95,8 +108,8 @@ def _options(function: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--lines",
             is_flag=True,
-            help="A message on each line, answered at once, until the input ends. Codes are text: "
-            f"{_FIRST}, if --armor says nothing else.",
+            help="A message on each line, answered at once, until the input ends; for what is no "
+            f"code, with an empty line. Codes are text: {_FIRST}, if --armor says nothing else.",
         ),
         click.option(
             "--armor",
@@ -104,12 +117,16 @@ def _options(function: Callable[..., None]) -> Callable[..., None]:
             help="The code is text, not bytes. qr: base45, drawn; what a scanner reads is decoded.",
         ),
         click.option(
+            "--check",
+            type=click.IntRange(0, MOST_CHECK_BYTES),
+            help="Without a profile: bytes at the end that tell damage and another model.",
+        ),
+        click.option(
             "--profile",
-            type=click.Path(path_type=Path, dir_okay=False),
             envvar="LLMZIP_PROFILE",
             show_envvar=True,
             metavar="FILE",
-            help="What both sides share; without, a model alone.",
+            help="What both sides share, or what that file holds; without, a model alone.",
         ),
         click.option(
             "-m",
@@ -126,7 +143,8 @@ def _options(function: Callable[..., None]) -> Callable[..., None]:
 
 @message.command()
 @_options
-def encode(**given: Any) -> None:
+@click.pass_obj
+def encode(messages: Messages, /, **given: Any) -> None:
     """Encode TEXT, its words joined by spaces, or what standard input holds.
 
     For example `llmzip message encode --armor base64url 'See you at nine.'`.
@@ -135,26 +153,61 @@ def encode(**given: Any) -> None:
     with stdout_stream() as sink:
         if asked.armor_name is None and sink.isatty():
             raise UsageError("a code is bytes, not for a terminal: use --armor, a pipe or a file")
-        with asked.codec() as codec:
+        with _opened(asked, messages) as codec:
             for text in _messages(asked):
-                _write(sink, _as_asked(codec.encode(text), asked), asked)
+                code = codec.encode(text)
+                messages.info(f"{len(text):,} bytes, coded {len(code):,}")
+                _write(sink, _as_asked(code, asked), asked)
 
 
 @message.command()
 @_options
-def decode(**given: Any) -> None:
+@click.pass_obj
+def decode(messages: Messages, /, **given: Any) -> None:
     """Decode a code: TEXT with --armor, or what standard input holds.
 
     For example `llmzip message decode --armor base64url U2Vl`.
     """
     asked = _Asked(**given)
-    if asked.words and asked.armor_name is None:
-        raise UsageError("say how the code is written, with --armor, or give its bytes by a pipe")
-    with stdout_stream() as sink, asked.codec() as codec:
-        for code in _messages(asked):
-            text = codec.decode(_disarmed(code, asked))
+    if asked.armor_name is None:
+        if asked.words:
+            raise UsageError("say how the code is written (--armor), or give its bytes by a pipe")
+        refuse_terminal(stdin_stream())
+    with stdout_stream() as sink, _opened(asked, messages) as codec:
+        for number, code in enumerate(_messages(asked), 1):
+            text = _decoded(code, number, codec, asked, messages)
+            messages.info(f"{len(text):,} bytes")
             ends_line = asked.end is None and sink.isatty()
             _write(sink, text + (b"\n" if ends_line else b""), asked, is_text=True)
+
+
+def _opened(asked: _Asked, messages: Messages) -> MessageCodec:
+    """Return what encodes and decodes; for many messages the model is opened before they come.
+
+    Raises DictionaryError, ModelError, OSError.
+    """
+    messages.verbosity = asked.verbose
+    codec = asked.codec()
+    messages.info(told(codec.profile))
+    if asked.end is not None and not asked.words:
+        codec.open()
+    return codec
+
+
+def _decoded(
+    code: bytes, number: int, codec: MessageCodec, asked: _Asked, messages: Messages
+) -> bytes:
+    """Return a message; one of many that is wrong is reported, and an empty one in its place.
+
+    Whoever sends the others should not be silenced by it, and whoever waits have an answer.
+    """
+    try:
+        return codec.decode(_disarmed(code, asked))
+    except CorruptError as exc:
+        if asked.end is None:
+            raise
+        messages.error(f"message {number}: {exc}")
+        return b""
 
 
 def _messages(asked: _Asked) -> Iterator[bytes]:
@@ -166,17 +219,7 @@ def _messages(asked: _Asked) -> Iterator[bytes]:
     if asked.end is None:
         yield source.read()
     else:
-        yield from _ended(source, asked.end)
-
-
-def _ended(source: BinaryIO, end: bytes) -> Iterator[bytes]:
-    """Yield what stands before each `end`, and what is left after the last."""
-    waiting = b""
-    while piece := getattr(source, "read1", source.read)(1 << 16):
-        *whole, waiting = (waiting + piece).split(end)
-        yield from whole
-    if waiting:
-        yield waiting
+        yield from ended(source, asked.end)
 
 
 def _as_asked(code: bytes, asked: _Asked) -> bytes:

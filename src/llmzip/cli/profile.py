@@ -6,9 +6,14 @@ from pathlib import Path
 
 import click
 
+from llmzip.cli.agreed import read_profile
+from llmzip.cli.files import STDIO
+from llmzip.cli.options import FileName
+from llmzip.cli.outputs import Output
+from llmzip.cli.settings import read_dictionary
 from llmzip.errors import UsageError
 from llmzip.message_codec import make_profile
-from llmzip.messages.profile import MOST_CHECK_BYTES, MOST_FILE_BYTES, Profile
+from llmzip.messages.profile import MOST_CHECK_BYTES
 from llmzip.models.catalog import DEFAULT_MODEL
 
 
@@ -49,10 +54,10 @@ def profile() -> None:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FileName(),
     required=True,
     metavar="FILE",
-    help="Where the profile goes.",
+    help="Where the profile goes; - is standard output, and no id is printed then.",
 )
 @click.option("-f", "--force", is_flag=True, help="Replace a file that is there.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing while a model is fetched.")
@@ -63,23 +68,25 @@ def create(
 
     For example `llmzip profile create --dict chat.txt -o team.llmzp`.
     """
-    if output.exists() and not force:
+    target = Output(output, is_explicit=True, replace=force)
+    if target.special is None and output.exists() and not force:
         raise UsageError(f"{output} exists; use -f to replace it")
-    known = b"" if dictionary is None else dictionary.read_bytes()
+    known = read_dictionary(dictionary) or b""
     made = make_profile(model, dictionary=known, n_check_bytes=check, quiet=quiet)
-    output.write_text(made.to_json(), encoding="utf-8")
-    click.echo(made.id.hex())
+    with target.opened(None) as sink:
+        sink.write(made.to_json().encode())
+    if output != STDIO:
+        click.echo(made.id.hex())
 
 
 @profile.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-def show(file: Path) -> None:
-    """Print what a profile says, its id first.
+@click.argument("file")
+def show(file: str) -> None:
+    """Print what a profile's FILE, or what such a file holds, says; its id first.
 
     For example `llmzip profile show team.llmzp`.
     """
-    with file.open("rb") as source:
-        found = Profile.from_json(source.read(MOST_FILE_BYTES))
+    found = read_profile(file)
     click.echo(f"id          {found.id.hex()}")
     click.echo(f"model       {found.model} ({found.source})")
     click.echo(f"fingerprint {found.fingerprint.hex()}")

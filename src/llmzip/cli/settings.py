@@ -133,7 +133,7 @@ class Settings:
             batch=self.batch,
             level=self.level,
             chunk_tokens=self.chunk_tokens,
-            dictionary=_read_dictionary(self.dictionary),
+            dictionary=read_dictionary(self.dictionary),
             patch_from=self.patch_from,
             independent=self.independent,
             exact=not self.use_float,
@@ -165,7 +165,7 @@ class Settings:
             device=self.device,
             threads=self.threads,
             batch=self.batch,
-            dictionary=_read_dictionary(self.dictionary),
+            dictionary=read_dictionary(self.dictionary),
             patch_from=self.patch_from,
             default_model=os.environ.get("LLMZIP_MODEL") or DEFAULT_MODEL,
             force_foreign=self.force_foreign,
@@ -189,7 +189,7 @@ class Settings:
         )
 
 
-def _read_dictionary(path: Path | None) -> bytes | None:
+def read_dictionary(path: Path | None) -> bytes | None:
     """Return what --dict names. Raises OSError; UsageError if it is too long."""
     if path is None:
         return None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from llmzip.container.limits import FINGERPRINT_BYTES, MAX_DICTIONARY_BYTES
-from llmzip.errors import DictionaryError
+from llmzip.container import ModelRef
+from llmzip.container.limits import MAX_DICTIONARY_BYTES
+from llmzip.errors import DictionaryError, FormatError
 
 VERSION = 1
 MOST_CHECK_BYTES = 2
@@ -58,13 +58,17 @@ class Profile:
         """Read a profile's file. Raises DictionaryError if it is none, or was changed."""
         try:
             told = json.loads(text)
+            if type(told) is not dict or type(told.get("llmzip profile")) is not int:
+                raise TypeError("it does not say that it is one")
             if told["llmzip profile"] != VERSION:
-                raise ValueError(f"version {told['llmzip profile']!r}")
+                raise ValueError(f"version {told['llmzip profile']}, of another release")
             profile = _read(told)
             if told["id"] != profile.id.hex():
                 raise ValueError("it has been changed")
             return profile
-        except (ValueError, KeyError, TypeError, binascii.Error, RecursionError) as exc:
+        except KeyError as exc:
+            raise DictionaryError(f"this is no profile that can be used (without {exc})") from exc
+        except (ValueError, TypeError, RecursionError, FormatError) as exc:
             raise DictionaryError(f"this is no profile that can be used ({exc})") from exc
 
 
@@ -72,16 +76,18 @@ def _read(told: dict[str, Any]) -> Profile:
     texts = [told[key] for key in ("model", "source", "fingerprint", "dictionary")]
     if not all(isinstance(text, str) for text in texts):
         raise TypeError("a field of another type")
+    dictionary = base64.b64decode(told["dictionary"], validate=True)
+    if len(dictionary) > MAX_DICTIONARY_BYTES:
+        raise ValueError(f"a dictionary of {len(dictionary):,} bytes")
     fingerprint = bytes.fromhex(told["fingerprint"])
     n_check_bytes = told["check"]
-    if len(fingerprint) != FINGERPRINT_BYTES or not (told["model"] + told["source"]).isprintable():
-        raise ValueError("a field that cannot be")
+    ModelRef(told["model"], told["source"], fingerprint)
     if type(n_check_bytes) is not int or not 0 <= n_check_bytes <= MOST_CHECK_BYTES:
-        raise ValueError(f"a check of {n_check_bytes!r} bytes")
+        raise ValueError("a check of another number of bytes")
     return Profile(
         model=told["model"],
         source=told["source"],
         fingerprint=fingerprint,
-        dictionary=base64.b64decode(told["dictionary"], validate=True),
+        dictionary=dictionary,
         n_check_bytes=n_check_bytes,
     )
