@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from llmzip.buffers import as_bytes
 from llmzip.errors import CorruptError, FingerprintError, UsageError
 from llmzip.keeper import HowToRun, ModelKeeper, dictionary_bytes, numbered, require_positive
-from llmzip.messages.profile import MOST_CHECK_BYTES, Profile
+from llmzip.messages.profile import BEGINNING, MOST_CHECK_BYTES, Profile
 from llmzip.models.catalog import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -130,12 +130,14 @@ class MessageCodec(ModelKeeper):
 def make_profile(
     model: str = DEFAULT_MODEL,
     *,
-    dictionary: bytes = b"",
+    dictionary: bytes = BEGINNING,
     n_check_bytes: int = 0,
     quiet: bool = True,
 ) -> Profile:
     """Return a profile, for both sides; the model is fetched and prepared where it is not here.
 
+    dictionary: a text like the messages to come, the likest last; by default a short one like any.
+    Of none, b"", messages are seen as the beginnings of documents.
     Raises UsageError, ModelError, OSError.
     """
     from llmzip.container.limits import FINGERPRINT_BYTES

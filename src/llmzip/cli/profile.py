@@ -13,7 +13,7 @@ from llmzip.cli.outputs import Output
 from llmzip.cli.settings import read_dictionary
 from llmzip.errors import UsageError
 from llmzip.message_codec import make_profile
-from llmzip.messages.profile import MOST_CHECK_BYTES
+from llmzip.messages.profile import BEGINNING, MOST_CHECK_BYTES
 from llmzip.models.catalog import DEFAULT_MODEL
 
 
@@ -41,8 +41,8 @@ def profile() -> None:
     "dictionary",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="A text like the messages to come, such as two hundred of them; it becomes a part of the "
-    "profile.",
+    help="A text like the messages to come, such as two hundred of them, a line each; it becomes a "
+    "part of the profile.",
 )
 @click.option(
     "--check",
@@ -71,7 +71,7 @@ def create(
     target = Output(output, is_explicit=True, replace=force)
     if target.special is None and output.exists() and not force:
         raise UsageError(f"{output} exists; use -f to replace it")
-    known = read_dictionary(dictionary) or b""
+    known = read_dictionary(dictionary) or BEGINNING
     made = make_profile(model, dictionary=known, n_check_bytes=check, quiet=quiet)
     with target.opened(None) as sink:
         sink.write(made.to_json().encode())
