@@ -3,32 +3,38 @@
 Each line of FILE is a message. The first ones are the dictionary, as they are for llmzip, and
 as what zstd makes of them for zstd; those after them are compressed one by one, decompressed
 and compared: as files (`llmzip --dict`) and as bare messages (`llmzip message`), beside zstd,
-brotli and what else is installed (unishox2). What bare messages take beyond the model's
-cross-entropy is said, and their bits a character where they are in ASCII.
+brotli and compressors for short texts, as far as they are installed (short_text.py). What bare
+messages take beyond the model's cross-entropy is said, their bits a character where they are
+English prose, and how long `llmzip message --lines` takes to answer (answering.py).
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import zstandard
 
 import llmzip
+from answering import answers
 from llmzip.bench.numbers import number
 from llmzip.compressor import DEFAULT_LEVEL
 from llmzip.errors import LlmzipError
 from llmzip.models.catalog import DEFAULT_MODEL
+from short_text import Other, others
 from table import markdown_table
 
 ZSTD_DICTIONARY_BYTES = tuple(1 << bits for bits in range(12, 18))
 """Sizes that a dictionary for zstd is trained with: the one that does best is taken."""
+
+_ENGLISH = re.compile(rb"\b(the|is|a|to|i|in|of|you|it|was|my|all|for|this|he|has)\b", re.I)
+_PROSE = re.compile(rb"[A-Za-z ,.'?!]")
 
 Codec = Callable[[bytes], bytes]
 
@@ -69,28 +75,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         for row in rows
     ]))  # fmt: skip
+    for name in [one for one in others() if isinstance(one, str)]:
+        print(f"\nnot here: {name} (pip install {name})")
     plain, with_dictionary, _, zstd = rows[:4]
     print(
         f"\nllmzip --dict: {with_dictionary.n_bytes / plain.n_bytes:.1%} of llmzip without, "
         f"{with_dictionary.n_bytes / zstd.n_bytes:.1%} of zstd with a dictionary"
     )
     print(beyond_surprise(messages, options.model))
+    if options.answers:
+        in_ascii = [message for message in messages if message.isascii()]
+        profile = llmzip.make_profile(options.model)
+        print(*answers(in_ascii, options.answers + 1, profile), sep="\n")
     return 0
 
 
 def beyond_surprise(messages: Sequence[bytes], model: str) -> str:
-    """Say what bare messages take beyond the model's cross-entropy, and each character in ASCII."""
+    """Say what bare messages take beyond the model's cross-entropy, and a character in English."""
     with llmzip.MessageCodec(llmzip.make_profile(model)) as codec:
         sizes = [len(code) for code in codec.encode_many(messages)]
         bits = [codec.bits(message) for message in messages]
     beyond = sum(sizes) - sum(bits) / 8
-    english = [i for i, message in enumerate(messages) if message.isascii()]
+    english = [i for i, message in enumerate(messages) if is_english(message)]
     n_bits = 8 * sum(sizes[i] for i in english)
     n_characters = sum(len(messages[i]) for i in english)
     return (
         f"bare messages: {beyond / len(messages):.2f} bytes each beyond the cross-entropy; "
-        f"{n_bits / max(n_characters, 1):.3f} bits a character of the {len(english)} in ASCII"
+        f"{n_bits / max(n_characters, 1):.3f} bits a character of the {len(english)} in English"
     )
+
+
+def is_english(message: bytes) -> bool:
+    """Say whether a message is prose, and has a word that few other languages have."""
+    is_prose = len(_PROSE.findall(message)) > 0.9 * len(message)
+    return is_prose and _ENGLISH.search(message) is not None
 
 
 def all_rows(
@@ -106,29 +124,16 @@ def all_rows(
         for trained in trained_dictionaries(training)
     ]
     yield min(with_dictionaries, key=lambda row: row.n_bytes)
-    for name, known in (("message", b""), ("message, dictionary", dictionary)):
-        codec = llmzip.MessageCodec(llmzip.make_profile(model, dictionary=known))
-        yield measured(f"llmzip {name}", codec.encode, codec.decode, messages)
-    yield from others(messages)
-
-
-def others(messages: Sequence[bytes]) -> Iterator[Row]:
-    """Yield what else is installed."""
-    with suppress(ImportError):
-        import brotli
-
-        yield measured("brotli -11", brotli.compress, brotli.decompress, messages)
-    with suppress(ImportError):
-        import unishox2  # type: ignore[import-not-found,unused-ignore]
-
-        def compress(data: bytes) -> bytes:
-            packed, n_bytes = unishox2.compress(data.decode())
-            return bytes(packed) + int(n_bytes).to_bytes(2)  # which it wants to be told again
-
-        def decompress(packed: bytes) -> bytes:
-            return str(unishox2.decompress(packed[:-2], int.from_bytes(packed[-2:]))).encode()
-
-        yield measured("unishox2, 2 bytes of length", compress, decompress, messages)
+    agreed = {
+        "message": llmzip.make_profile(model),
+        "message, dictionary": llmzip.make_profile(model, dictionary=dictionary),
+    }
+    for name, profile in agreed.items():
+        with llmzip.MessageCodec(profile) as codec:
+            yield measured(f"llmzip {name}", codec.encode, codec.decode, messages)
+    for one in others():
+        if isinstance(one, Other):
+            yield measured(one.name, one.compress, one.decompress, messages)
 
 
 def llmzip_codecs(model: str, level: int, dictionary: bytes | None) -> tuple[Codec, Codec]:
@@ -185,6 +190,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--train", type=int, default=1000, help="lines of the dictionary")
     parser.add_argument("--count", type=int, default=1000, help="messages at most")
     parser.add_argument("--level", type=int, default=DEFAULT_LEVEL)
+    parser.add_argument("--answers", type=int, default=20, help="lines that are timed; 0: none")
     parser.add_argument("--model", default=DEFAULT_MODEL)
     return parser.parse_args(arguments)
 
