@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     texts = [messages_of(path.read_bytes()) for path in options.files]
     rows = {
-        repr(beginning)[1:]: [learning(some, beginning, options.model) for some in texts]
+        f"`{repr(beginning)[1:]}`": [learning(some, beginning, options.model) for some in texts]
         for beginning in BEGINNINGS
     }
     rows["the default, nothing learnt"] = [frozen(some, BEGINNING, options.model) for some in texts]

@@ -91,7 +91,7 @@ def needs(tool: str) -> pytest.MarkDecorator:
 
 def test_every_recipe_is_followed_here() -> None:
     text = "".join(Path(__file__).read_text("utf-8").split())
-    assert len(RECIPES) == PAGE.read_text("utf-8").count("```sh") == 8
+    assert len(RECIPES) == PAGE.read_text("utf-8").count("```sh") == 10
     for title in RECIPES:
         assert f'follow("{title}",folder'.replace(" ", "") in text
 
@@ -158,6 +158,19 @@ def test_git_filter(folder: Path, model: Path) -> None:
     assert (again.returncode, again.stdout) == (0, LOG)
 
 
+def test_messages_in_a_shell_loop(folder: Path) -> None:
+    lines = follow("Messages: a shell loop", folder).decode().splitlines()
+    assert [line.split()[0] for line in lines] == ["16", "35"]
+    codes = "".join(line.split()[-1] + "\n" for line in lines)
+    back = shell(f"printf '{codes}' | llmzip message decode --lines", folder)
+    assert back.stdout == b"See you at nine.\nThe road is closed, take the ferry.\n"
+
+
+def test_messages_by_radio(folder: Path) -> None:
+    follow("Messages: packets of a radio", folder)
+    assert (folder / "packet").stat().st_size <= (folder / "reading").stat().st_size + 2
+
+
 def test_find(folder: Path) -> None:
     follow("Many files: find", folder)
     assert sorted(path.name for path in (folder / "logs").iterdir()) == [
@@ -215,7 +228,7 @@ NOT_HERE = (
     *("[FILE...]", " FILE...", "pull|path"),  # what a verb takes
     *("-m gpt2", "-m ./my-model", "-m org/name", "smollm2-135m"),  # test_cli_model has models
     *(" train ", "-m logs", "logs.adapter"),  # test_cli_train
-    *("encode|decode", "create|show", "message decode", "profile create"),  # test_cli_message
+    *("encode|decode", "create|show", "message decode", "llmzip profile"),  # test_cli_message
 )
 COMMANDS = sorted({line for line in SHOWN if not any(part in line for part in NOT_HERE)})
 BEFORE = {

@@ -25,5 +25,7 @@ def read_profile(given: str) -> Profile:
 
 def told(profile: Profile) -> str:
     """Return what a profile is, on one line, its id first."""
-    known, check = len(profile.dictionary), profile.n_check_bytes
-    return f"profile {profile.id.hex()}: {profile.model}, {known:,} bytes known, {check} of check"
+    return (
+        f"profile {profile.id.hex()}: {profile.model}, dictionary of {len(profile.dictionary):,} "
+        f"bytes, check of {profile.n_check_bytes}"
+    )
