@@ -27,6 +27,7 @@ class MessageCodec(ModelKeeper):
 
     model: its name, folder or file, if it is not where the profile says; its fingerprint must fit.
     device: "cpu", "cuda" or "auto". threads: None chooses. These choose speed alone.
+    allow_hub: fetch the model that the profile names from the hub, if it is not here.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class MessageCodec(ModelKeeper):
         model: str | None = None,
         device: str = "auto",
         threads: int | None = None,
+        allow_hub: bool = False,
         quiet: bool = True,
     ) -> None:
         from llmzip.messages.exchange import Exchange  # and with it numpy
@@ -44,7 +46,7 @@ class MessageCodec(ModelKeeper):
         require_positive(threads=threads)
         self.profile = profile
         self._model = model
-        self._how = HowToRun(device, threads, None, quiet)
+        self._how = HowToRun(device, threads, None, quiet, allow_hub)
         self._exchange = Exchange(profile, self._open)
 
     def open(self) -> None:

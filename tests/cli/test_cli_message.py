@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 from pathlib import Path
@@ -194,5 +195,10 @@ def test_a_model_that_lies_elsewhere_is_named(
     fails(llmzip("message", "decode", "-q", input=code, env=there), "with -m")
     wrong = ("-m", tiny_llama_folder)
     fails(llmzip("message", "decode", "-q", *wrong, input=code, env=there), "fingerprint")
+    told = json.loads(Path(home["LLMZIP_PROFILE"]).read_text("utf-8"))
+    of_hub = json.dumps(told | {"model": "x/y", "source": "hub:x/y"})
+    hub = ("--profile", of_hub)
+    fails(llmzip("message", "decode", "-q", *hub, input=code, env=there), "--allow-hub")
+    fails(llmzip("message", "decode", "-q", *hub, "--allow-hub", input=code, env=there), "x/y")
     right = ("-m", tiny_gpt2_folder)
     assert succeeds(llmzip("message", "decode", "-q", *right, input=code, env=there)) == TEXT

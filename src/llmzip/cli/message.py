@@ -32,6 +32,7 @@ class _Asked:
     profile: str | None
     model: str | None
     check: int | None
+    allow_hub: bool
     armor: str | None
     lines: bool
     nul: bool
@@ -58,6 +59,7 @@ class _Asked:
             model=None if self.profile is None else self.model,
             device=self.device,
             threads=self.threads,
+            allow_hub=self.allow_hub,
             quiet=self.quiet,
         )
 
@@ -115,6 +117,11 @@ def _options(function: Callable[..., None]) -> Callable[..., None]:
             "--armor",
             type=click.Choice(list(ARMORS)),
             help="The code is text, not bytes. qr: base45, drawn; what a scanner reads is decoded.",
+        ),
+        click.option(
+            "--allow-hub",
+            is_flag=True,
+            help="Fetch the model that the profile names from the hub, if it is not here.",
         ),
         click.option(
             "--check",
