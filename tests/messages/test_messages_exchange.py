@@ -15,6 +15,7 @@ from decoder.forward import Network, Shape
 from decoder.message import decode_message
 from decoder.model import Model
 from decoder.tokens import Tokens
+from decoder.wire import RefusedError
 from llmzip.errors import CorruptError
 from llmzip.exact.cpu.ways import Way
 from ways import every_way
@@ -107,3 +108,16 @@ def test_the_document_decodes_them(case: str) -> None:
     model = GoldenDocumentModel(name)
     for code, text in zip(PINNED[case], texts_of(name), strict=True):
         assert decode_message(bytes.fromhex(code), profile.to_json(), model) == text
+
+
+@settings(max_examples=15)
+@given(st.binary(max_size=4))
+def test_the_document_makes_the_same_of_any_code(code: bytes) -> None:
+    profile = profile_of(golden_model("gpt2"), has_dictionary=False)
+    (text,) = exchange("gpt2").decoded([code])
+    try:
+        told = decode_message(code, profile.to_json(), GoldenDocumentModel("gpt2"))
+    except RefusedError:
+        assert isinstance(text, CorruptError)
+        return
+    assert text == told
