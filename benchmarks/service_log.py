@@ -22,8 +22,36 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TextIO
 
-GOODS = "kettle lamp chair rug mug notebook scarf tent bicycle clock radio basket drill rope".split()
-TOWNS = "Utrecht Porto Gdansk Graz Bergen Turin Lyon Cork Aarhus Ghent Tartu Brno".split()
+GOODS = [
+    "kettle",
+    "lamp",
+    "chair",
+    "rug",
+    "mug",
+    "notebook",
+    "scarf",
+    "tent",
+    "bicycle",
+    "clock",
+    "radio",
+    "basket",
+    "drill",
+    "rope",
+]
+TOWNS = [
+    "Utrecht",
+    "Porto",
+    "Gdansk",
+    "Graz",
+    "Bergen",
+    "Turin",
+    "Lyon",
+    "Cork",
+    "Aarhus",
+    "Ghent",
+    "Tartu",
+    "Brno",
+]
 AGENTS = (
     "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
     "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148",
@@ -75,8 +103,9 @@ class Shop:
         rows = self._query(request, "SELECT name, cents FROM items WHERE id = ?", number)
         if not rows:
             raise KeyError(f"no item {number}")
-        self._cache[number] = rows[0]
-        return rows[0]
+        name, cents = rows[0]
+        self._cache[number] = str(name), int(cents)
+        return self._cache[number]
 
     def order(self, request: str, number: int, town: str) -> int:
         """Take an order, return its number. Raises KeyError, PermissionError."""

@@ -194,6 +194,8 @@ def _verdict(
 ) -> Verdict:
     from llmzip.compressor import Compressor
     from llmzip.decompressor import Decompressor
+    from llmzip.message_codec import MessageCodec, make_profile
+    from llmzip.messages.profile import BEGINNING
     from llmzip.training.verdict import Ways, scratch_verdict, verdict
 
     how: dict[str, Any] = {
@@ -201,8 +203,15 @@ def _verdict(
         "threads": settings.threads,
         "quiet": settings.quiet,
     }
+
+    def message_codec(model: str, dictionary: bytes | None) -> MessageCodec:
+        known = BEGINNING if dictionary is None else dictionary
+        profile = make_profile(model, dictionary=known, quiet=settings.quiet)
+        return MessageCodec(profile, model=model, **how)
+
     ways = Ways(
         lambda model, dictionary: Compressor(model=model, dictionary=dictionary, **how),
+        message_codec,
         lambda model: Decompressor(model=model, **how),
         messages.info,
     )

@@ -17,7 +17,10 @@ def table(result: Verdict, target: Path) -> str:
 
     last = ("kB/s", "kB/s back") if result.plain is None else ("of plain",)
     heading = ("", "bytes", "bits/byte", *last, f"{MESSAGE_BYTES}-byte messages")
-    lines = [f"held-out text: {result.n_bytes:,} bytes; {result.n_message_bytes:,} as messages"]
+    lines = [
+        f"held-out text: {result.n_bytes:,} bytes; {result.n_message_bytes:,} as messages, which "
+        "models make bare (llmzip message)"
+    ]
     lines += columns([heading, *(_cells(row, result) for row in result.rows)], 1)
     n_bytes = sum(path.stat().st_size for path in target.iterdir())
     lines.append(f"{target}: {n_bytes / 1e6:.1f} MB")

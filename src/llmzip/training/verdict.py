@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from llmzip.compressor import Compressor
 from llmzip.decompressor import Decompressor
 from llmzip.errors import VerifyError
+from llmzip.message_codec import MessageCodec
 from llmzip.training.texts import Sample
 
 MOST_BYTES = 100_000
@@ -39,7 +40,8 @@ class Speeds:
 class Row:
     """What held-out text takes in one way, whole and in messages of MESSAGE_BYTES, in bytes.
 
-    None where the way is not installed; speeds where they were measured.
+    Messages by a model are bare, as `llmzip message` makes them. None where the way is not
+    installed; speeds where they were measured.
     """
 
     name: str
@@ -77,12 +79,13 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Ways:
-    """What makes compressors, of a model and a dictionary, and decompressors, of a model.
+    """What makes compressors and codecs of messages, of a model and a dictionary; decompressors.
 
     on_row: told what is measured next.
     """
 
     compressor: Callable[[str, bytes | None], Compressor]
+    message_codec: Callable[[str, bytes | None], MessageCodec]
     decompressor: Callable[[str], Decompressor]
     on_row: Callable[[str], None]
 
@@ -105,11 +108,10 @@ class _Measuring:
         name += WITH_DICTIONARY * has_dictionary
         self._ways.on_row(name)
         dictionary = _dictionary(self._samples) if has_dictionary else None
-        made = self._ways.compressor(model, dictionary)
-        whole, small = (
-            sum(map(len, made.compress_many(these))) for these in (self.texts, self.messages)
-        )
-        return Row(name, whole, small)
+        files = self._ways.compressor(model, dictionary).compress_many(self.texts)
+        whole = sum(map(len, files))
+        with self._ways.message_codec(model, dictionary) as codec:
+            return Row(name, whole, sum(map(len, codec.encode_many(self.messages))))
 
     def speeds(self, model: str) -> Speeds:
         """Return how fast a model is; what is made once is made before.
