@@ -24,11 +24,13 @@ from llmzip.exact.floats import FloatLayer, FloatLinear, FloatModel
 from llmzip.exact.hidden import Hidden
 from llmzip.exact.model import ExactModel, ModelShape
 from llmzip.exact.prepare import prepare
+from llmzip.exact.tables import rope_turns
 from llmzip.exact.tensors import TensorHidden
 from llmzip.exact.torch_engine import TorchEngine
 
 Array = NDArray[np.float64]
 CPU = "cpu"
+ROPE_THETA = 10000.0
 SAMPLE = Sample(n_lanes=10, n_tokens=16)
 """Small models write little while they are prepared."""
 
@@ -117,7 +119,7 @@ def float_model(recipe: Recipe) -> FloatModel:
         not r.llama,
         embedding,
         None if r.llama else numbers.spread(r.n_positions, r.d_model) * 0.25,
-        10000.0 if r.llama else None,
+        rope_turns(ROPE_THETA, r.d_head) if r.llama else None,
         tuple(layer() for _ in range(r.n_layers)),
         head,
     )

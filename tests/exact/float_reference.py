@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,8 +51,8 @@ def _attention(model: FloatModel, layer: FloatLayer, qkv: Array) -> Array:
     s, n = model.shape, len(qkv)
     heads = qkv.reshape(n, -1, s.d_head).transpose(1, 0, 2)  # (H + 2 KV, T, d_head)
     q, k, v = np.split(heads, [s.n_heads, s.n_heads + s.n_kv_heads])
-    if model.rope_theta is not None:
-        q, k = _rotated(q, model.rope_theta), _rotated(k, model.rope_theta)
+    if model.turns is not None:
+        q, k = _rotated(q, model.turns), _rotated(k, model.turns)
     k, v = (np.repeat(x, s.n_heads // s.n_kv_heads, 0) for x in (k, v))
     scores = q @ k.transpose(0, 2, 1) / np.sqrt(s.d_head)
     scores = np.where(np.tri(n, dtype=bool), scores, -np.inf)
@@ -60,9 +62,9 @@ def _attention(model: FloatModel, layer: FloatLayer, qkv: Array) -> Array:
     return mixed
 
 
-def _rotated(x: Array, theta: float) -> Array:
+def _rotated(x: Array, turns: Sequence[int]) -> Array:
     half = x.shape[-1] // 2
-    angles = np.arange(x.shape[1])[:, None] * theta ** (-np.arange(half) / half)
+    angles = np.arange(x.shape[1])[:, None] * np.array([turn * 2.0**-128 for turn in turns])
     a, b = x[..., :half], x[..., half:]
     cos, sin = np.cos(angles), np.sin(angles)
     return np.concatenate([a * cos - b * sin, b * cos + a * sin], -1)

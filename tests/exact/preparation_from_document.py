@@ -13,6 +13,7 @@ import numpy as np
 
 from decoder.forward import LOG2_E, Array, Lane, Network, Shape, f32, f64, frequencies
 from decoder.model import digest
+from exact_models import ROPE_THETA
 from llmzip.exact.floats import FloatLinear, FloatModel
 
 ORDERS = (4, 8, 12, 20, 24, 32, 44, 2)
@@ -183,9 +184,9 @@ def prepare(model: FloatModel, inputs: dict[str, list[Array]]) -> dict[str, Arra
     }
     if model.positions is not None:
         tensors["positions"] = np.ascontiguousarray(writer(model.positions.T).T.astype(f32))
-    if model.rope_theta is not None:
+    if model.turns is not None:
         size = (model.shape.n_positions, model.shape.d_head)
-        tensors["cos"], tensors["sin"] = rope(*size, model.rope_theta)
+        tensors["cos"], tensors["sin"] = rope(*size, ROPE_THETA)
     for i, layer in enumerate(model.layers):
         tensors |= read(f"{i}.qkv", layer.qkv) | written(f"{i}.out", layer.out)
         tensors |= read(f"{i}.up", layer.up) | written(f"{i}.down", layer.down)

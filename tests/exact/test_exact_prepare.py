@@ -30,16 +30,14 @@ from llmzip.exact.model import ExactModel
 from llmzip.exact.prepare import prepare
 from llmzip.exact.reference import Reference
 
-TINY: dict[str, dict[str, Any]] = {
-    "gpt2": {"n_embd": 48, "n_layer": 2, "n_head": 4, "n_positions": 64},
-    "llama": {
-        "hidden_size": 48,
-        "intermediate_size": 80,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "max_position_embeddings": 64,
-    },
+GPT2_SIZES = {"n_embd": 48, "n_layer": 2, "n_head": 4, "n_positions": 64}
+LLAMA_SIZES = {
+    "hidden_size": 48,
+    "intermediate_size": 80,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 64,
 }
 
 
@@ -47,8 +45,9 @@ def transformers_model(kind: str, **changes: Any) -> Any:
     """A random model of transformers, with gains and biases that matter."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
+    sizes = GPT2_SIZES if kind == "gpt2" else LLAMA_SIZES
     options = {"vocab_size": 200, "initializer_range": 0.2, "bos_token_id": 0, "eos_token_id": 0}
-    config = AutoConfig.for_model(kind, **{**options, **TINY[kind], **changes})
+    config = AutoConfig.for_model(kind, **{**options, **sizes, **changes})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
         model = AutoModelForCausalLM.from_config(config).eval()
@@ -129,28 +128,60 @@ def test_a_tied_head_and_its_embedding_are_quantised_apart() -> None:
 @pytest.mark.parametrize(
     ("kind", "changes", "message"),
     [
-        ("gpt2", {"activation_function": "relu"}, "activation_function=gelu_new"),
-        ("gpt2", {"scale_attn_weights": False}, "scale_attn_weights=True"),
-        ("gpt2", {"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx"),
-        ("llama", {"hidden_act": "gelu"}, "hidden_act=silu"),
-        (
-            "llama",
-            {"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 10000.0}},
-            "RoPE scaling linear",
-        ),
+        ("gpt2", {"activation_function": "relu"}, "the activation relu"),
+        ("gpt2", {"activation_function": "quick_gelu"}, "the activation quick_gelu"),
+        ("llama", {"hidden_act": "gelu"}, "the activation gelu"),
+        ("olmo", {"clip_qkv": 3.0}, "clipped queries, keys and values"),
+        ("stablelm", {"qk_layernorm": True}, "norms of queries and keys"),
+        ("stablelm", {"use_parallel_residual": True}, "attention and feed-forward side by side"),
+        ("mistral", {"sliding_window": 1}, "a sliding window of 1"),
     ],
 )
 def test_switches_that_the_engine_lacks_are_refused(
     kind: str, changes: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(ModelUnsupportedError, match=message):
+    with pytest.raises(ModelUnsupportedError, match=f"lacks {message}.*--float runs it"):
         read_model(transformers_model(kind, **changes))
 
 
-def test_other_architectures_are_refused_with_a_way_out() -> None:
+def test_another_kind_of_rope_is_refused() -> None:
+    model = transformers_model("llama")
+    model.config.rope_parameters = {"rope_type": "proportional", "rope_theta": 10000.0}
+    with pytest.raises(ModelUnsupportedError, match="lacks RoPE scaling proportional; --float"):
+        read_model(model)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"rope_type": "linear"}, "factor is 'None', no number"),
+        ({"rope_type": "linear", "factor": "2"}, "factor is '2', no number"),
+        ({"rope_type": "linear", "factor": True}, "factor is 'True', no number"),
+        ({"rope_type": "linear", "factor": -2.0}, "factor is '-2.0', no number"),
+        ({"rope_type": "linear", "factor": 0.01}, "more than 8 radians"),
+        ({"rope_type": "longrope", "factor": 2.0, "short_factor": [1.0]}, "is not 6 numbers"),
+        ({"rope_type": "yarn", "factor": 2.0}, "original_max_position_embeddings is 'None'"),
+        ({"rope_type": "default", "rope_theta": 1e20}, "a base of 1e"),
+    ],
+)
+def test_rope_of_numbers_that_are_none_is_refused(values: dict[str, Any], message: str) -> None:
+    model = transformers_model("llama")
+    model.config.rope_parameters = values
+    with pytest.raises((ModelUnsupportedError, ModelDamagedError), match=message):
+        read_model(model)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("mamba", "what mamba needs: layers with a state in place of attention; --float runs it"),
+        ("no-such", "does not know models of the kind no-such; --float runs it"),
+    ],
+)
+def test_other_architectures_are_refused_with_a_way_out(kind: str, message: str) -> None:
     model = transformers_model("gpt2")
-    model.config.model_type = "mamba"
-    with pytest.raises(ModelUnsupportedError, match="gpt2, llama, not mamba; --float runs it"):
+    model.config.model_type = kind
+    with pytest.raises(ModelUnsupportedError, match=message):
         read_model(model)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from llmzip.exact.tables import hadamard, hadamard_block, rope_tables
+from llmzip.exact.tables import hadamard, hadamard_block, rope_tables, rope_turns
 
 
 def _digest(*tables: NDArray[np.generic]) -> str:
@@ -26,11 +26,11 @@ def _digest(*tables: NDArray[np.generic]) -> str:
     ],
 )
 def test_rope_tables_are_pinned(n_positions: int, d_head: int, theta: float, digest: str) -> None:
-    assert _digest(*rope_tables(n_positions, d_head, theta)) == digest
+    assert _digest(*rope_tables(n_positions, rope_turns(theta, d_head))) == digest
 
 
 def test_rope_tables_are_the_cosines_and_sines_of_their_angles() -> None:
-    cos, sin = rope_tables(2000, 16, 10000.0)
+    cos, sin = rope_tables(2000, rope_turns(10000.0, 16))
     angles = np.arange(2000)[:, None] * 10000.0 ** (-np.arange(8) / 8.0)
     assert np.abs(cos - np.cos(angles)).max() < 1e-7
     assert np.abs(sin - np.sin(angles)).max() < 1e-7
@@ -39,7 +39,8 @@ def test_rope_tables_are_the_cosines_and_sines_of_their_angles() -> None:
 
 
 def test_longer_rope_tables_begin_with_the_shorter_ones() -> None:
-    short, long = rope_tables(40, 12, 10000.0), rope_tables(90, 12, 10000.0)
+    turns = rope_turns(10000.0, 12)
+    short, long = rope_tables(40, turns), rope_tables(90, turns)
     assert all((a == b[:40]).all() for a, b in zip(short, long, strict=True))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from decoded import column, decode
 from exact_models import CPU, GPT2, LLAMA, Recipe, exact_model, random_ids
 from llmzip.exact.engines import make_engine
 from llmzip.exact.families import read_model
@@ -20,7 +20,7 @@ from llmzip.exact.model import ExactModel
 from llmzip.exact.prepare import prepare
 from llmzip.exact.torch_engine import TorchEngine
 from llmzip.models import load_transformers, locate
-from llmzip.predict import Intervals, Predictor
+from llmzip.predict import Intervals
 from llmzip.predict.exact import ExactPredictor
 from llmzip.predict.windows import Window
 from llmzip.processors import usable_threads
@@ -34,34 +34,6 @@ def predictor(
     model: ExactModel, window: Window = WHOLE, n_workers: int = 1, n_lanes: int | None = None
 ) -> ExactPredictor:
     return ExactPredictor(partial(make_engine, model, CPU, window.size), window, n_workers, n_lanes)
-
-
-def decode(source: Predictor, wanted: Sequence[Chunk], lanes: Sequence[int]) -> list[list[int]]:
-    """Decode chunks side by side, chunk i in lanes[i], against what the encoder says of them.
-
-    Each step asks for a target inside the interval that the encoder would code.
-    """
-    coded = list(source.intervals(wanted))
-    decoder = source.lanes(max(lanes) + 1)
-    found: list[list[int]] = [[] for _ in wanted]
-    for lane in lanes:
-        decoder.open(lane)
-    for step in range(max(map(len, wanted))):
-        active = [i for i, chunk in enumerate(wanted) if step < len(chunk)]
-        rows = np.array([lanes[i] for i in active])
-        totals = decoder.totals(rows)
-        assert (totals == _column([coded[i].total[step] for i in active])).all()
-        low, freq = (_column([getattr(coded[i], n)[step] for i in active]) for n in ("low", "freq"))
-        ids, low_found, freq_found = decoder.find(rows, low + freq // np.uint64(2))
-        assert (low_found == low).all()
-        assert (freq_found == freq).all()
-        for i, token in zip(active, ids.tolist(), strict=True):
-            found[i].append(token)
-    return found
-
-
-def _column(values: list[np.uint64]) -> NDArray[np.uint64]:
-    return np.array(values, dtype=np.uint64)
 
 
 def same(a: Intervals, b: Intervals) -> bool:
@@ -108,7 +80,7 @@ def test_lanes_take_new_chunks_while_others_run(model: ExactModel) -> None:
             decoder.open(0)
         own = (coded[0], step) if step < 31 else (coded[1], step - 31)
         decoder.totals(rows)
-        targets = _column([coded[2].low[step], own[0].low[own[1]]])
+        targets = column([coded[2].low[step], own[0].low[own[1]]])
         found.append(decoder.find(rows, targets)[0].tolist())
     assert [pair[0] for pair in found] == other.tolist()
     assert [pair[1] for pair in found] == [*first.tolist(), *second.tolist()]
@@ -158,7 +130,7 @@ def test_every_target_of_a_small_distribution_is_found() -> None:
     for target, token in ends:
         decoder.open(0)
         decoder.totals(lanes)
-        assert decoder.find(lanes, _column([target]))[0].tolist() == [token]
+        assert decoder.find(lanes, column([target]))[0].tolist() == [token]
 
 
 def test_a_predictor_tells_its_vocabulary_and_lanes() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.exact.model import ExactModel, Layer, Linear, ModelShape
-from llmzip.exact.tables import rope_tables
+from llmzip.exact.tables import rope_tables, rope_turns
 from llmzip.models.prepared import OpenedExact
 from llmzip.tokens import ByteTokenizer
 from llmzip.tokens.vocabulary import byte_alphabet
@@ -42,7 +42,7 @@ def tiny_model() -> ExactModel:
     """Return the model."""
     shape, numbers = tiny_shape(), _Numbers()
     d, width = shape.d_model, shape.n_heads * shape.d_head
-    cos, sin = rope_tables(shape.n_positions, shape.d_head, 10_000.0)
+    cos, sin = rope_tables(shape.n_positions, rope_turns(10_000.0, shape.d_head))
     embedding = numbers.below(65_535, (shape.vocab_size, d)) - 32_767
     layers = tuple(
         Layer(

@@ -40,6 +40,6 @@ class FloatModel:
     centred: bool  # LayerNorm takes the mean away; RMSNorm does not
     embedding: Array  # (vocab_size, d_model)
     positions: Array | None  # (n_positions, d_model)
-    rope_theta: float | None
+    turns: tuple[int, ...] | None  # RoPE: of each pair of a head, 2^-128 radians a position
     layers: tuple[FloatLayer, ...]
     head: FloatLinear

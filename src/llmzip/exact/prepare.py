@@ -160,9 +160,9 @@ def _exact_product(weight: Array, vector: Array) -> Array:
 
 
 def _rope(model: FloatModel) -> tuple[Angles | None, Angles | None]:
-    if model.rope_theta is None:
+    if model.turns is None:
         return None, None
-    return rope_tables(model.shape.n_positions, model.shape.d_head, model.rope_theta)
+    return rope_tables(model.shape.n_positions, model.turns)
 
 
 def _cast(values: Array, dtype: type[np.generic]) -> NDArray[Any]:

@@ -6,34 +6,46 @@ from Sylvester's doubling and Paley's construction over prime fields.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Context, Decimal, localcontext
 
 import numpy as np
 from numpy.typing import NDArray
 
+DIGITS = 60
+"""Of the decimal numbers from which angles come."""
 _BITS = 128  # fraction bits of the fixed-point numbers that tables are computed in
 _PRIMES = (3, 7, 11, 19, 23, 31, 43)  # ≡ 3 mod 4: Paley's matrix of order p + 1
 
 
 def rope_tables(
-    n_positions: int, d_head: int, theta: float
+    n_positions: int, turns: Sequence[int]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Cosines and sines of RoPE's angles, each float32 (n_positions, d_head / 2).
+    """Cosines and sines of RoPE's angles, each float32 (n_positions, len(turns)).
 
-    The angle at position p in pair i is p · theta^(-2i / d_head) (RoFormer, section 3.4.2).
-    Each entry is within 2^-100 of the true value before it is rounded to float32.
+    turns: how far each pair of a head turns from position to position, in 2^-128 radians, at
+    most 8 of them. Each entry is within 2^-100 of the true value before it is rounded to float32.
     """
-    pairs = [_pair_column(n_positions, _frequency(theta, i, d_head)) for i in range(d_head // 2)]
+    pairs = [_pair_column(n_positions, turn) for turn in turns]
     cos, sin = (np.stack([pair[part] for pair in pairs], 1) for part in (0, 1))
     return cos, sin
 
 
-def _frequency(theta: float, index: int, d_head: int) -> int:
-    """theta^(-2 index / d_head), in fixed point."""
-    with localcontext(Context(prec=60)):
-        exponent = Decimal(-2 * index) / Decimal(d_head)
-        power = (Decimal(theta).ln() * exponent).exp()
-        return int((power * (1 << _BITS)).to_integral_value())
+def rope_turns(theta: float, d_head: int) -> tuple[int, ...]:
+    """How far the pairs of a head turn: by theta^(-2i / d_head) (RoFormer, section 3.4.2)."""
+    with localcontext(Context(prec=DIGITS)):
+        return tuple(map(whole_turn, pair_turns(theta, d_head)))
+
+
+def pair_turns(theta: float, n_rotated: int) -> list[Decimal]:
+    """theta^(-2i / n_rotated), in radians a position, in the current decimal context."""
+    exponents = [Decimal(-2 * index) / Decimal(n_rotated) for index in range(n_rotated // 2)]
+    return [(Decimal(theta).ln() * exponent).exp() for exponent in exponents]
+
+
+def whole_turn(turn: Decimal) -> int:
+    """An angle in 2^-128 radians, in the current decimal context."""
+    return int((turn * (1 << _BITS)).to_integral_value())
 
 
 def _pair_column(n_positions: int, angle: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -52,7 +64,7 @@ def _pair_column(n_positions: int, angle: int) -> tuple[NDArray[np.float32], NDA
 
 
 def _cos_sin(angle: int) -> tuple[int, int]:
-    """Cosine and sine of an angle of at most 1, by their power series, in fixed point."""
+    """Cosine and sine of an angle of at most 8, by their power series, in fixed point."""
     cos, sin, term, index = 0, 0, 1 << _BITS, 0
     while term:
         sign = -1 if index & 2 else 1

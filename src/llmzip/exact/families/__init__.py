@@ -1,0 +1,53 @@
+"""The architectures that the engine runs: transformers' models as FloatModel.
+
+Each family comes down to the engine's one shape by what docs/EXACT.md (*Families*) says: weights
+are named, stacked, put in another order, multiplied. What needs another operation is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from llmzip.errors import ModelUnsupportedError
+from llmzip.exact.checks import MOST_TOKENS
+from llmzip.exact.families.gpt2 import read_gpt2, read_gpt_bigcode
+from llmzip.exact.families.refused import NEEDS
+from llmzip.exact.families.rotary import ROTARY, read_rotary
+from llmzip.exact.families.switches import lacking
+from llmzip.exact.families.weights import Weights
+from llmzip.exact.floats import FloatModel
+
+FAMILIES: dict[str, Callable[[Any, Weights], FloatModel]] = {
+    "gpt2": read_gpt2,
+    "gpt_bigcode": read_gpt_bigcode,
+    **{kind: partial(read_rotary, family) for kind, family in ROTARY.items()},
+}
+
+
+def read_model(model: Any) -> FloatModel:
+    """Read a transformers causal language model.
+
+    Raises ModelUnsupportedError for an architecture or a switch that the engine lacks.
+    """
+    kind = require_family(model.config)
+    if model.config.vocab_size >= MOST_TOKENS:
+        raise ModelUnsupportedError(
+            f"the exact engine runs vocabularies of fewer than {MOST_TOKENS:,} tokens, "
+            f"not {model.config.vocab_size:,}; try --float"
+        )
+    return FAMILIES[kind](model.config, Weights(model.state_dict()))
+
+
+def require_family(config: Any) -> str:
+    """Return what family a configuration is of. Raises ModelUnsupportedError for one we lack."""
+    kind = str(getattr(config, "model_type", "unknown"))
+    if kind in FAMILIES:
+        return kind
+    if kind in NEEDS:
+        raise lacking(f"what {kind} needs: {NEEDS[kind]}")
+    raise ModelUnsupportedError(
+        f"the exact engine does not know models of the kind {kind}; "
+        "--float runs it, tied to one machine"
+    )

@@ -1,0 +1,53 @@
+"""What configurations say, held against what the engine computes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llmzip.errors import ModelUnsupportedError
+from llmzip.exact.checks import check_shape
+from llmzip.exact.model import ModelShape
+
+SILU = frozenset({"silu", "swish"})
+"""Names of the activation of gates."""
+GELU = frozenset(
+    {
+        *("gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate"),
+        *("gelu", "gelu_python"),
+    }
+)
+"""Names of gelu by tanh; and of gelu by erf, which is nowhere more than 0.0005 from it."""
+
+
+def require(config: Any, name: str, wanted: Any, what: str) -> None:
+    """Make sure that a switch stands as the engine has it; what: the thing it would need.
+
+    Raises ModelUnsupportedError.
+    """
+    value = getattr(config, name, wanted)
+    if value != wanted:
+        raise lacking(f"{what} ({name}={value})")
+
+
+def require_activation(config: Any, name: str, known: frozenset[str]) -> None:
+    """Make sure that an activation is one of `known`. Raises ModelUnsupportedError."""
+    value = getattr(config, name)
+    if value not in known:
+        raise lacking(f"the activation {value} ({name})")
+
+
+def lacking(what: str) -> ModelUnsupportedError:
+    """The error for a model that needs what the engine has not."""
+    return ModelUnsupportedError(
+        f"the exact engine lacks {what}; --float runs it, tied to one machine"
+    )
+
+
+def possible(**sizes: Any) -> ModelShape:
+    """The shape of these sizes. Raises ModelUnsupportedError where we would not run it."""
+    try:
+        shape = ModelShape(**sizes)
+        check_shape(shape)
+    except ValueError as exc:
+        raise ModelUnsupportedError(f"the exact engine does not run such a model: {exc}") from exc
+    return shape
