@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import pytest
 from huggingface_hub import constants
 
 from llmzip.container.catalog import WELL_KNOWN
-from llmzip.errors import ModelNotFoundError, ModelUnsupportedError
-from llmzip.models import CATALOG, DEFAULT_MODEL, files, locate, locate_recorded
+from llmzip.errors import ModelDamagedError, ModelNotFoundError, ModelUnsupportedError
+from llmzip.models import CATALOG, DEFAULT_MODEL, files, folder, locate, locate_recorded
 from llmzip.models.catalog import HubSource, hub_source
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -92,6 +93,101 @@ def test_the_contents_of_a_folder_make_its_digest(tiny_gpt2_folder: Path, tmp_pa
     assert locate(str(copy)).sha256() != locate(str(tiny_gpt2_folder)).sha256()
 
 
+def sha256s(place: Path) -> tuple[str, str]:
+    found = locate(str(place))
+    return found.sha256(), found.prepared_sha256()
+
+
+def sharded(place: Path, *names: str) -> Path:
+    """Deal a model's weights to files of these names, an index beside them."""
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(place / "model.safetensors")
+    (place / "model.safetensors").unlink()
+    parts = {name: list(tensors)[i :: len(names)] for i, name in enumerate(names)}
+    for name, own in parts.items():
+        save_file({key: tensors[key] for key in own}, place / name, {"format": "pt"})
+    weights = {key: name for name, own in parts.items() for key in own}
+    index = place / "model.safetensors.index.json"
+    index.write_text(json.dumps({"metadata": {}, "weight_map": weights}))
+    return index
+
+
+def test_shards_of_any_name_make_the_digest(tiny_gpt2_folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(tiny_gpt2_folder, tmp_path / "copy"))
+    sharded(copy, "first.safetensors", "model-2.safetensors")
+    before = sha256s(copy)
+    names = {path.name for path in folder.read_files(copy)}
+    assert names >= {"first.safetensors", "model-2.safetensors", "model.safetensors.index.json"}
+    shard = copy / "first.safetensors"
+    shard.write_bytes(shard.read_bytes()[:-1] + b"\x3c")
+    assert not set(before) & set(sha256s(copy))
+
+
+def test_weights_that_the_configuration_names_make_the_digest(
+    tiny_gpt2_folder: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(tiny_gpt2_folder, tmp_path / "copy"))
+    other = copy / "other.safetensors"
+    shutil.copyfile(copy / "model.safetensors", other)
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(config | {"transformers_weights": other.name}))
+    before = sha256s(copy)
+    (copy / "model.safetensors").unlink()
+    assert locate(str(copy)).path == copy, "the named ones are enough"
+    after = sha256s(copy)
+    other.write_bytes(other.read_bytes()[:-1] + b"\x3c")
+    assert len({*before, *after, *sha256s(copy)}) == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["adapter_model.bin", "weights.pt", "../x.safetensors", "a/b.safetensors", 7]
+)
+def test_weights_that_are_no_safetensors_of_the_folder_are_refused(
+    tiny_gpt2_folder: Path, tmp_path: Path, name: object
+) -> None:
+    copy = Path(shutil.copytree(tiny_gpt2_folder, tmp_path / "copy"))
+    (copy / "adapter_model.bin").write_bytes(b"a pickle")
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(config | {"transformers_weights": name}))
+    with pytest.raises(ModelUnsupportedError, match="pickles are never loaded"):
+        locate(str(copy))
+
+
+def test_named_weights_that_are_not_there_are_missed(
+    tiny_gpt2_folder: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(tiny_gpt2_folder, tmp_path / "copy"))
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(
+        json.dumps(config | {"transformers_weights": "x.safetensors"})
+    )
+    with pytest.raises(ModelDamagedError, match=r"lacks x\.safetensors"):
+        locate(str(copy))
+
+
+def test_what_decides_how_a_vocabulary_is_read_makes_a_prepared_form(
+    tiny_gpt2_folder: Path, tmp_path: Path
+) -> None:
+    """And no file in floating point: that has the table of tokens that came of it."""
+    copy = Path(shutil.copytree(tiny_gpt2_folder, tmp_path / "copy"))
+    with_table = sha256s(copy)
+    assert len(set(with_table)) == 1
+    spec = json.loads((copy / "tokenizer.json").read_text())
+    (copy / "tokenizer_config.json").write_text('{"add_prefix_space": true}')
+    assert sha256s(copy) == with_table, "it has no effect beside tokenizer.json"
+    (copy / "tokenizer.json").unlink()
+    (copy / "vocab.json").write_text(json.dumps(spec["model"]["vocab"]))
+    (copy / "merges.txt").write_text("#version: 0.2\n")
+    first = sha256s(copy)
+    (copy / "tokenizer_config.json").write_text('{"add_prefix_space": false}')
+    second = sha256s(copy)
+    assert first[0] == second[0]
+    assert first[1] != second[1]
+    (copy / "tokenizer_config.json").unlink()
+    assert sha256s(copy) == (first[0], first[0]), "without it all is as it was"
+
+
 @pytest.mark.parametrize("name", ["./missing", "/missing", "~/missing", "missing.gguf", "a/b/c"])
 def test_a_missing_path_is_named(name: str) -> None:
     with pytest.raises(ModelNotFoundError, match=r"^no folder or file /"):
@@ -137,8 +233,9 @@ def test_files_that_are_no_models(tmp_path: Path) -> None:
         locate(str(tmp_path / "empty"))
 
 
-def test_a_gguf_by_itself_or_alone_in_a_folder(tmp_path: Path) -> None:
-    path = tmp_path / "Some Model.Q8_0.gguf"
+@pytest.mark.parametrize("suffix", [".gguf", ".GGUF"])
+def test_a_gguf_by_itself_or_alone_in_a_folder(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"Some Model.Q8_0{suffix}"
     path.write_bytes(b"GGUF")
     for name in (str(path), str(tmp_path)):
         found = locate(name)

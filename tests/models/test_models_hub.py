@@ -16,7 +16,7 @@ from huggingface_hub import constants
 import llmzip
 from llmzip.container import Chunk, Kind, ModelRef, Writer
 from llmzip.errors import ModelNotFoundError, ModelUnsupportedError
-from llmzip.models import catalog, files, hub, locate, locate_recorded
+from llmzip.models import catalog, files, folder, hub, locate, locate_recorded
 from llmzip.models.catalog import CatalogEntry, HubSource
 
 TOKEN = "hf_of_the_user"
@@ -126,6 +126,15 @@ def test_what_is_not_read_does_not_count(fake_hub: FakeHub) -> None:
     fake_hub.sizes["generation_config.json"] = 10**15
     fake_hub.sizes["tokenizer_config.json"] = None
     assert files.pull("some/tiny", quiet=True).path.is_dir()
+
+
+def test_what_an_index_and_a_vocabulary_need_is_fetched_too() -> None:
+    sharded = ["config.json", "model.safetensors.index.json", "a.safetensors", "x/b.safetensors"]
+    old = ["vocab.json", "merges.txt", "tokenizer_config.json", "README.md"]
+    wanted = folder.wanted_of([*sharded, *old])
+    assert set(wanted) == {*sharded[:3], *old[:3]}
+    whole = ["model.safetensors", "adapter_model.safetensors", "tokenizer.json"]
+    assert folder.wanted_of([*whole, *old]) == ["merges.txt", *whole[::2], "vocab.json"]
 
 
 def test_without_a_network_pull_is_content_with_what_is_here(

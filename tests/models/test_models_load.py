@@ -36,6 +36,16 @@ def test_a_folder_loads_silently(model_folder: Path, capfd: pytest.CaptureFixtur
     assert loaded.tokenizer_json == (model_folder / "tokenizer.json").read_text(encoding="utf-8")
 
 
+def test_weights_of_another_name_are_the_ones_that_are_loaded(model_folder: Path) -> None:
+    before = load_transformers(locate(str(model_folder))).model.state_dict()
+    tensors = load((model_folder / "model.safetensors").read_bytes())
+    twice = {name: 2 * tensor for name, tensor in tensors.items()}
+    save_file(twice, model_folder / "other.safetensors", metadata={"format": "pt"})
+    change_config(model_folder, transformers_weights="other.safetensors")
+    after = load_transformers(locate(str(model_folder))).model.state_dict()
+    assert all(torch.equal(after[name], 2 * tensor) for name, tensor in before.items())
+
+
 def test_loading_leaves_random_numbers_alone(tiny_gpt2_folder: Path) -> None:
     torch.manual_seed(1)
     expected = torch.rand(3)

@@ -66,7 +66,8 @@ def check_folder(folder: Path) -> int:
         if small and path.is_file() and path.stat().st_size > MOST_TOKENIZER_BYTES:
             raise ModelUnsupportedError(f"{path} has more than {MOST_TOKENIZER_BYTES:,} bytes")
     _check_config(folder / "config.json")
-    return sum(held_weights(path) for path in _weight_files(folder))
+    files = weight_files(folder)
+    return sum(held_weights(path) for path in files if path.suffix == ".safetensors")
 
 
 def check_implied(where: Path, n_implied: int, n_held: int, n_constants: int = 0) -> None:
@@ -112,22 +113,47 @@ def _n_weights(entry: dict[str, Any], n_data: int) -> int:
     return int(n_weights)
 
 
-def _weight_files(folder: Path) -> list[Path]:
-    """Return the files that transformers reads weights from, all of them in the folder itself."""
+def weight_files(folder: Path) -> list[Path]:
+    """Return the files that transformers reads weights from, all of them in the folder itself.
+
+    An index comes first. Never a pickle.
+
+    Raises: ModelDamagedError, ModelUnsupportedError, OSError.
+    """
+    named = read_json(folder / "config.json").get("transformers_weights")
+    if named is not None:
+        return _named_weights(folder, str(named))
     whole, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
     if whole.exists():
         return [whole]
     if not index.exists():
         raise ModelDamagedError(f"{folder} lacks model.safetensors.index.json: get the model again")
+    return [index, *_shards(index)]
+
+
+def _named_weights(folder: Path, name: str) -> list[Path]:
+    """Return what a configuration names as the weights."""
+    path = folder / name
+    if not re.fullmatch(r"[\w.-]+\.safetensors(\.index\.json)?", name, re.ASCII):
+        raise ModelUnsupportedError(
+            f"{folder / 'config.json'} names the weights {name[:60]!r}, which are no safetensors "
+            "file of its folder: pickles are never loaded; save the model as safetensors"
+        )
+    if not path.is_file():
+        raise ModelDamagedError(f"{folder} lacks {name}: get the model again")
+    return [path, *_shards(path)] if name.endswith(".json") else [path]
+
+
+def _shards(index: Path) -> list[Path]:
     weights = read_json(index).get("weight_map")
-    names = set(weights.values()) if isinstance(weights, dict) else {None}
+    names = list(weights.values()) if isinstance(weights, dict) else [None]
     for name in names:
         plain = isinstance(name, str) and re.fullmatch(r"[\w.-]+\.safetensors", name, re.ASCII)
-        if not plain or not (folder / str(name)).is_file():
+        if not plain or not (index.parent / str(name)).is_file():
             raise ModelDamagedError(
                 f"{index} names a file of weights that is not in its folder: get the model again"
             )
-    return sorted(folder / str(name) for name in names)
+    return sorted({index.parent / str(name) for name in names})
 
 
 def _check_config(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,7 +43,7 @@ class ModelFiles:
     @property
     def is_gguf(self) -> bool:
         """Whether `path` is a GGUF file rather than a folder."""
-        return self.path.suffix == ".gguf"
+        return _is_gguf(self.path)
 
     @property
     def n_bytes(self) -> int:
@@ -52,16 +53,27 @@ class ModelFiles:
         return sum(path.stat().st_size for path in (*own, *beside))
 
     def sha256(self) -> str:
-        """Return the SHA-256, in hex, of all that the model is loaded from.
+        """Return the SHA-256, in hex, of the weights and the vocabulary that it is loaded from.
 
         Raises: ModelDamagedError if it is a catalog's file and not what was published; OSError.
         """
+        return self._sha256(folder.hashed_files)
+
+    def prepared_sha256(self) -> str:
+        """Return the same of all that decides what a prepared form of the model is like.
+
+        Raises: as `sha256`.
+        """
+        return self._sha256(folder.read_files)
+
+    def _sha256(self, files_of: Callable[[Path], list[Path]]) -> str:
         if self.base is not None and self.adapter is not None:
             own = digests.files_sha256(adapters.files_of(self.adapter))
-            both = f"{self.base.sha256()}\n{own}\n"
+            both = f"{self.base._sha256(files_of)}\n{own}\n"
             return hashlib.sha256(both.encode()).hexdigest()
-        if not self.is_gguf:
-            return digests.files_sha256(folder.read_files(self.path))
+        return self._gguf_sha256() if self.is_gguf else digests.files_sha256(files_of(self.path))
+
+    def _gguf_sha256(self) -> str:
         sha256 = digests.file_sha256(self.path)
         published = _published_sha256(self.name, self.source)
         if published not in (None, sha256):
@@ -255,22 +267,26 @@ def _local(path: Path) -> ModelFiles:
     """Check a folder or file that a person gave."""
     path = path.absolute()
     if path.is_dir():
-        ggufs = sorted(path.glob("*.gguf"))
+        ggufs = sorted(filter(_is_gguf, path.iterdir()))
         if len(ggufs) != 1 or (path / "config.json").exists():
             folder.check(path)
             return ModelFiles(path.name, LOCAL_SOURCE, path)
         path = ggufs[0]
     if not path.exists():
         raise ModelNotFoundError(f"no folder or file {path}")
-    if path.suffix != ".gguf":
+    if not _is_gguf(path):
         raise ModelUnsupportedError(f"{path} is neither a model's folder nor a .gguf file")
     return ModelFiles(path.stem, LOCAL_SOURCE, path)
+
+
+def _is_gguf(path: Path) -> bool:
+    return path.suffix.lower() == ".gguf"
 
 
 def _looks_like_path(name: str) -> bool:
     separators = [s for s in (os.sep, os.altsep) if s]
     rooted = name.startswith((".", "~", *separators))
-    return rooted or name.endswith(".gguf") or any(name.count(s) > 1 for s in separators)
+    return rooted or _is_gguf(Path(name)) or any(name.count(s) > 1 for s in separators)
 
 
 def _remote(name: str) -> HubSource:

@@ -53,7 +53,7 @@ def refresh(source: HubSource, *, quiet: bool, with_token: bool = True) -> Path:
     token = None if with_token else False
     with _bars(quiet):
         try:
-            n_bytes = _fetched_bytes(source, token)
+            names, n_bytes = _fetched(source, token)
         except ModelError:
             raise
         except Exception as exc:  # the hub's, the HTTP client's, the system's: dozens of types
@@ -65,7 +65,7 @@ def refresh(source: HubSource, *, quiet: bool, with_token: bool = True) -> Path:
             found = huggingface_hub.snapshot_download(
                 source.repo,
                 revision=source.revision,
-                allow_patterns=list(folder.READ_PATTERNS),
+                allow_patterns=names,
                 token=token,
             )
         except Exception as exc:
@@ -73,15 +73,18 @@ def refresh(source: HubSource, *, quiet: bool, with_token: bool = True) -> Path:
     return Path(found)
 
 
-def _fetched_bytes(source: HubSource, token: bool | None) -> int:
-    """Ask the hub how large all that would be fetched is. Raises: ModelUnsupportedError, theirs."""
+def _fetched(source: HubSource, token: bool | None) -> tuple[list[str], int]:
+    """Ask the hub what would be fetched, and how large that is.
+
+    Raises: ModelUnsupportedError, theirs.
+    """
     import huggingface_hub
 
     info = huggingface_hub.HfApi().model_info(
         source.repo, revision=source.revision, files_metadata=True, token=token
     )
     sizes = {sibling.rfilename: sibling.size for sibling in info.siblings or []}
-    wanted = [name for name in sizes if folder.is_read(name)]
+    wanted = folder.wanted_of(sizes)
     if unknown := [name for name in wanted if sizes[name] is None]:
         raise ModelUnsupportedError(
             f"the hub does not say how large {unknown[0]} of {source.repo} is: fetch the "
@@ -93,7 +96,7 @@ def _fetched_bytes(source: HubSource, token: bool | None) -> int:
             f"{source.repo} has {notice.megabytes(n_bytes)} to fetch, more than "
             f"{notice.megabytes(MOST_FETCHED_BYTES)}: fetch it by other means and give its folder"
         )
-    return n_bytes
+    return wanted, n_bytes
 
 
 @contextlib.contextmanager

@@ -149,7 +149,7 @@ def prepared_path(files: ModelFiles) -> Path:
     """
     from llmzip.exact import ENGINE_VERSION
 
-    text = f"engine {ENGINE_VERSION}\n{files.sha256()}\n"
+    text = f"engine {ENGINE_VERSION}\n{files.prepared_sha256()}\n"
     return _prepared_home() / hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
