@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
+import sys
 from contextlib import suppress
 from pathlib import Path
+
+_ARM = ("implementer", "part", "variant", "revision")
+"""What tells ARM's processors apart."""
 
 
 def usable_threads() -> int:
@@ -23,8 +28,27 @@ def usable_processors() -> int:
 def processor_name() -> str:
     """Return the processor's name, as far as the system tells."""
     cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text(errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor()
+    found = _told_by(cpuinfo.read_text(errors="replace")) if cpuinfo.is_file() else ""
+    return found or _told_by_macos() or platform.processor()
+
+
+def _told_by(cpuinfo: str) -> str:
+    """Return the name in what Linux says of its processors; of ARM's it says numbers only."""
+    values: dict[str, set[str]] = {}
+    for line in cpuinfo.splitlines():
+        name, _, value = line.partition(":")
+        values.setdefault(name.strip(), set()).add(value.strip())
+        if name.startswith("model name"):
+            return value.strip()
+    known = ((name, sorted(values[f"CPU {name}"])) for name in _ARM if f"CPU {name}" in values)
+    return ", ".join(f"{name} {' '.join(found)}" for name, found in known)
+
+
+def _told_by_macos() -> str:
+    """Return the name on macOS, where Python knows the architecture only; else nothing."""
+    if sys.platform != "darwin":
+        return ""
+    name, size = ctypes.create_string_buffer(256), ctypes.c_size_t(256)
+    key = b"machdep.cpu.brand_string"
+    failed = ctypes.CDLL(None).sysctlbyname(key, name, ctypes.byref(size), None, 0)
+    return "" if failed else name.value.decode(errors="replace")

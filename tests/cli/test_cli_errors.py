@@ -61,6 +61,16 @@ def test_one_byte_flipped(packed: Path, where: float) -> None:
     refused(packed)
 
 
+def test_what_is_wrong_with_a_model_is_said_of_the_model_once(tmp_path: Path) -> None:
+    texts = [tmp_path / name for name in ("a.txt", "b.txt")]
+    for path in texts:
+        path.write_text("Of many texts none is to blame for the model that they are to have.\n")
+    fails(llmzip("compress", "-m", tmp_path / "none.GGUF", *texts), "llmzip: no folder or file")
+    said = llmzip("score", "-m", tmp_path / "none.gguf", *texts).stderr
+    assert said.count(b"no folder or file") == 1
+    assert b"a.txt" not in said
+
+
 def test_trailing_garbage(packed: Path) -> None:
     packed.write_bytes(packed.read_bytes() + b"garbage")
     fails(llmzip("decompress", "--rm", packed), "other data follows", status=2)

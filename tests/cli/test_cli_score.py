@@ -125,7 +125,7 @@ def test_models_stand_side_by_side(folder: Path, model: str, gpt2: Tiny) -> None
 def test_what_cannot_be_read_is_said_and_the_rest_is_scored(folder: Path) -> None:
     fails(llmzip("score", "sub", cwd=folder), "sub is a folder; use -r")
     fails(llmzip("score", "missing", cwd=folder), "missing: No such file or directory")
-    fails(llmzip("score", "-m", folder / "none", "a.txt", cwd=folder), "a.txt", "none")
+    fails(llmzip("score", "-m", folder / "none", "a.txt", cwd=folder), "no folder or file", "none")
     fails(llmzip("score", "--json", "--csv", "noise", cwd=folder), "--json and --csv")
     fails(llmzip("score", "--float", "noise", cwd=folder), "--float is for compress, not for score")
     result = llmzip("score", "--json", "missing", "noise", cwd=folder)

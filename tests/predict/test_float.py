@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -14,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 import llmzip
+from llmzip import processors
 from llmzip.coder import MAX_TOTAL, RangeDecoder, encode_lanes
 from llmzip.errors import DeviceError, ModelUnsupportedError, UsageError
 from llmzip.predict.float import FloatPredictor, frequencies, machine_tag
@@ -204,3 +206,52 @@ def test_threads_that_a_fork_has_lost_are_refused(monkeypatch: pytest.MonkeyPatc
     require_threads(1)
     with pytest.raises(UsageError, match="threads=1, or start processes by spawn"):
         require_threads(2)
+
+
+STATEFUL: dict[str, dict[str, Any]] = {
+    "mamba": {"hidden_size": 32, "state_size": 4, "num_hidden_layers": 2},
+    "rwkv": {"hidden_size": 32, "num_hidden_layers": 2, "attention_hidden_size": 32},
+}
+
+
+@pytest.mark.parametrize("kind", STATEFUL)
+def test_a_model_with_a_state_is_fed_each_token_once(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But for those that a new window carries over; and the state says what the tokens would."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.for_model(kind, vocab_size=64, initializer_range=0.3, **STATEFUL[kind])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        model = AutoModelForCausalLM.from_config(config).float().eval()
+    chunk = np.random.default_rng(3).integers(0, 64, 20).astype(np.int32)
+    with torch.inference_mode():
+        inputs = torch.from_numpy(np.concatenate([[0], chunk[:-1]]).astype(np.int64))
+        wanted = model(inputs[None]).logits[0].double().log_softmax(-1)
+    fed = []
+    forward = model.forward
+
+    def counted(*args: Any, input_ids: torch.Tensor, **kwargs: Any) -> Any:
+        fed.append(input_ids.shape[1])
+        return forward(*args, input_ids=input_ids, **kwargs)
+
+    counted.__signature__ = inspect.signature(forward)  # type: ignore[attr-defined]
+    monkeypatch.setattr(model, "forward", counted)
+    found = next(FloatPredictor(model, WINDOW).intervals([chunk]))
+    assert fed == [1] * 20
+    own = -wanted[range(20), chunk.astype(np.int64)].sum() / np.log(2)
+    assert found.bits == pytest.approx(float(own), rel=1e-4)
+    assert machine_tag(model) != machine_tag(model.to(torch.float64))
+
+
+def test_the_names_of_processors_tell_them_apart() -> None:
+    arm = "processor : 0\nBogoMIPS : 243.75\nCPU implementer : 0x41\nCPU architecture: 8\n"
+    first = arm + "CPU variant : 0x3\nCPU part : 0xd0c\nCPU revision : 1\n"
+    both = first + first.replace("0xd0c", "0xd4f")
+    names = [processors._told_by(text) for text in (first, both, first.replace("0xd0c", "0xd4f"))]
+    assert names[0] == "implementer 0x41, part 0xd0c, variant 0x3, revision 1"
+    assert len(set(names)) == 3
+    assert processors._told_by("model name : A processor\nCPU part : 7\n") == "A processor"
+    assert processors._told_by("processor : 0\n") == ""
+    assert processors.processor_name()

@@ -46,7 +46,7 @@ def run_jobs(verb: Verb, settings: Settings, messages: Messages) -> None:
         run = _Run(verb, settings, messages, watch, batches, spread)
         for number, job in enumerate(jobs):
             stats = None
-            with reported(job.source, messages):
+            with reported(job.source, messages, by_its_model=verb.reads_llmz):
                 stats = run.do_unless_done(number, job)
             watch.end(job, stats)
             if stats is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from llmzip.cli.files import STDIO
 from llmzip.cli.memory import is_out_of_memory
 from llmzip.descriptors import NAMES
-from llmzip.errors import LlmzipError
+from llmzip.errors import LlmzipError, ModelError
 from llmzip.escaping import one_line
 
 EXIT_OK, EXIT_ERROR, EXIT_WARNING = 0, 1, 2
@@ -36,11 +36,14 @@ class Messages:
         self.verbosity = 0
         self.n_warnings = 0
         self.status = EXIT_OK
+        self._errors: set[str] = set()
 
     def error(self, text: str) -> None:
-        """Say what went wrong; the program will exit with EXIT_ERROR."""
+        """Say what went wrong, once; the program will exit with EXIT_ERROR."""
         self.status = EXIT_ERROR
-        self.say(text)
+        if text not in self._errors:  # as of a model that none of many files can be read by
+            self._errors.add(text)
+            self.say(text)
 
     def warning(self, text: str) -> None:
         """Say what is odd; the program will exit with EXIT_WARNING if nothing worse comes."""
@@ -77,23 +80,32 @@ def describe(exc: Exception) -> str:
     return str(exc) or type(exc).__name__
 
 
-def located(source: Path, exc: Exception) -> str:
-    """Return the message, saying which input it is about unless it does so itself."""
+def located(source: Path, exc: Exception, *, by_its_model: bool = True) -> str:
+    """Return the message, saying which input it is about unless it does so itself.
+
+    by_its_model: the input says which model it needs. Else what is wrong with a model is not about
+        the input.
+    """
     text = describe(exc)
     if isinstance(exc, OSError) and exc.filename is not None:
+        return text
+    if isinstance(exc, ModelError) and not by_its_model:
         return text
     return text if text.startswith(shown(source)) else f"{shown(source)}: {text}"
 
 
 @contextmanager
-def reported(source: Path, messages: Messages) -> Iterator[None]:
-    """Say what goes wrong with an input within the block, and go on with the next."""
+def reported(source: Path, messages: Messages, *, by_its_model: bool = True) -> Iterator[None]:
+    """Say what goes wrong with an input within the block, and go on with the next.
+
+    by_its_model: as for `located`.
+    """
     try:
         yield
     except Exception as exc:
         if not isinstance(exc, LlmzipError | OSError) and not is_out_of_memory(exc):
             raise
-        messages.error(located(source, exc))
+        messages.error(located(source, exc, by_its_model=by_its_model))
 
 
 def shown(source: Path) -> str:

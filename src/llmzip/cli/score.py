@@ -70,7 +70,7 @@ def _all_scored(
             try:
                 yield from _score(jobs[number], scorers, settings, watch, messages)
             except (LlmzipError, OSError, MemoryError) as exc:
-                messages.error(located(source.path, exc))
+                messages.error(located(source.path, exc, by_its_model=False))
                 yield Failed(source.path, describe(exc))
             watch.end(jobs[number], None)
 

@@ -17,6 +17,7 @@ import math
 import os
 import platform
 from collections.abc import Iterable, Iterator
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +44,9 @@ _SETTINGS = (
 
 _ATTENTIONS = (None, "eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention")
 """What transformers may run a model's attention by."""
+
+_CACHES = ("past_key_values", "cache_params", "state")
+"""What models of transformers call that which they know of the tokens so far."""
 
 U64 = NDArray[np.uint64]
 
@@ -142,6 +146,7 @@ class _Context:
         # Where the model can, it computes the one row of logits that is looked at.
         known = inspect.signature(model.forward).parameters
         self._options: dict[str, Any] = {"logits_to_keep": 1} if "logits_to_keep" in known else {}
+        self._cache_name = cache_name(model)
         self.clear()
 
     def clear(self) -> None:
@@ -167,11 +172,11 @@ class _Context:
             inputs = self._window.inputs(np.array(self._seen, dtype=np.int64)).tolist()
         output = self._model(
             input_ids=torch.tensor([inputs], device=self._model.device),
-            past_key_values=self._cache,
             use_cache=True,
+            **{self._cache_name: self._cache},
             **self._options,
         )
-        self._cache = getattr(output, "past_key_values", None)
+        self._cache = getattr(output, self._cache_name, None)
         logits: NDArray[np.float64] = output.logits[0, -1].double().cpu().numpy()
         return _softmax(logits)
 
@@ -202,6 +207,12 @@ def n_positions(model: PreTrainedModel) -> int:
     return 1 << 16
 
 
+def cache_name(model: PreTrainedModel) -> str:
+    """Return what a model calls that which it knows of the tokens so far."""
+    known = inspect.signature(model.forward).parameters
+    return next((name for name in _CACHES if name in known), _CACHES[0])
+
+
 def machine_tag(model: PreTrainedModel) -> bytes:
     """Return 8 bytes that differ wherever floating point might: equal tags, equal predictions.
 
@@ -209,7 +220,7 @@ def machine_tag(model: PreTrainedModel) -> bytes:
     libraries that compute.
     """
     attention = getattr(model.config, "_attn_implementation", None)
-    return _machine_tag(model.device, model.dtype, attention)
+    return _machine_tag(model.device, model.dtype, attention, cache_name(model))
 
 
 def require_machine(wanted: bytes, device: torch.device) -> None:
@@ -217,7 +228,8 @@ def require_machine(wanted: bytes, device: torch.device) -> None:
 
     Raises: DeviceError.
     """
-    if all(wanted != _machine_tag(device, torch.float32, name) for name in _ATTENTIONS):
+    kinds = product(_ATTENTIONS, _CACHES)
+    if all(wanted != _machine_tag(device, torch.float32, *kind) for kind in kinds):
         raise foreign_machine()
 
 
@@ -229,8 +241,14 @@ def foreign_machine() -> DeviceError:
     )
 
 
-def _machine_tag(device: torch.device, dtype: torch.dtype, attention: str | None) -> bytes:
+def _machine_tag(
+    device: torch.device, dtype: torch.dtype, attention: str | None, cache: str
+) -> bytes:
     import transformers
+
+    model = [str(dtype), str(attention)]
+    if cache != _CACHES[0]:  # such models were fed all tokens anew before: other last bits
+        model.append(cache)
 
     facts = {
         "libraries": [torch.__version__, transformers.__version__, np.__version__],
@@ -241,7 +259,7 @@ def _machine_tag(device: torch.device, dtype: torch.dtype, attention: str | None
         ],
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        "model": [str(dtype), str(attention)],
+        "model": model,
         "settings": [torch.get_float32_matmul_precision(), *map(os.environ.get, _SETTINGS)],
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).digest()[:8]
