@@ -17,6 +17,7 @@ from exact_models import (
     CPU,
     GPT2,
     LLAMA,
+    SAMPLE,
     Recipe,
     exact_model,
     float_model,
@@ -197,6 +198,21 @@ def test_weights_that_are_no_numbers_are_refused() -> None:
     model.transformer.h[1].mlp.c_fc.weight.data[3, 4] = float("nan")
     with pytest.raises(ModelUnsupportedError, match=r"h\.1\.mlp\.c_fc\.weight hold infinities"):
         read_model(model)
+
+
+@pytest.mark.parametrize("size", [1e15, 1e30, 1e37])
+def test_activations_beyond_floats_are_refused(size: float) -> None:
+    model = transformers_model("llama")
+    for layer in model.model.layers:
+        for linear in (layer.mlp.gate_proj, layer.mlp.up_proj, layer.mlp.down_proj):
+            linear.weight.data *= size
+    with pytest.raises(ModelUnsupportedError, match="beyond the numbers of float32"):
+        prepare(read_model(model), SAMPLE)
+
+
+def test_a_model_without_layers_is_refused() -> None:
+    with pytest.raises(ModelUnsupportedError, match="n_layers is 0"):
+        read_model(transformers_model("llama", num_hidden_layers=0))
 
 
 @pytest.mark.parametrize("recipe", [GPT2, LLAMA])

@@ -246,16 +246,32 @@ def test_a_gguf_by_itself_or_alone_in_a_folder(tmp_path: Path, suffix: str) -> N
 def test_a_cached_hub_model_needs_no_network(hub_cache: Path, tiny_gpt2_folder: Path) -> None:
     path = cache_repo(hub_cache, "some/tiny", tiny_gpt2_folder)
     found = locate("some/tiny")
-    assert (found.name, found.source, found.path) == ("some/tiny", "hub:some/tiny", path)
+    assert (found.name, found.source, found.path) == ("some/tiny", f"hub:some/tiny@{COMMIT}", path)
     assert locate_recorded(found.name, found.source) == found
     assert found.sha256() == locate(str(tiny_gpt2_folder)).sha256()
+
+
+def test_a_file_names_the_commit_so_that_main_may_move(
+    hub_cache: Path, tiny_gpt2_folder: Path, tiny_llama_folder: Path
+) -> None:
+    path = cache_repo(hub_cache, "some/tiny", tiny_gpt2_folder)
+    found = locate("some/tiny")
+    other = path.with_name("f" * 40)
+    shutil.copytree(tiny_llama_folder, other)
+    (path.parent.parent / "refs" / "main").write_text(other.name)
+    assert locate("some/tiny").path == other
+    assert locate_recorded(found.name, found.source) == found
+    assert locate_recorded("some/tiny", "hub:some/tiny").path == other, "as older files have it"
+    shutil.rmtree(path)
+    assert locate_recorded(found.name, found.source).path == other, "its fingerprint will tell"
 
 
 def test_a_revision_is_part_of_name_and_source(hub_cache: Path, tiny_gpt2_folder: Path) -> None:
     path = cache_repo(hub_cache, "some/tiny", tiny_gpt2_folder, branch="v2")
     for name in ("some/tiny@v2", f"some/tiny@{COMMIT}"):
         found = locate(name)
-        assert (found.name, found.source, found.path) == (name, f"hub:{name}", path)
+        recorded = (name, f"hub:some/tiny@{COMMIT}", path)
+        assert (found.name, found.source, found.path) == recorded
     with pytest.raises(ModelNotFoundError, match="HF_HUB_OFFLINE"):
         locate("some/tiny")
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from llmzip import torch_threads
+from llmzip.errors import ModelUnsupportedError
 from llmzip.exact.cpu.engine import CpuEngine
 from llmzip.exact.cpu.ways import Way, way_of
 from llmzip.exact.distribution import Engine
@@ -29,6 +30,8 @@ Moments = dict[str, list[NDArray[np.float64]]]
 
 ROWS = 1024
 """Whose products float32 sums exactly, in any order: 127 · 127 · 1024 < 2^24."""
+_MOST_TOTAL = np.uint64(1 << 48)
+"""No distribution has a larger total: docs/EXACT.md, Frequencies."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ def generate(engine: Engine, sample: Sample) -> Ids:
 
     Each lane begins with a token drawn from all alike, and goes on with tokens drawn
     from what the model predicts.
+
+    Raises ModelUnsupportedError if what it computes are no finite numbers.
     """
     n_lanes, n_tokens = sample.n_lanes, min(sample.n_tokens, engine.shape.n_positions)
     drawn = _words(n_lanes * n_tokens).reshape(n_tokens, n_lanes)
@@ -56,7 +61,10 @@ def generate(engine: Engine, sample: Sample) -> Ids:
     cache, lanes = engine.cache(n_lanes, n_tokens), np.arange(n_lanes)
     for at in range(1, n_tokens):
         found = engine.step(ids[at - 1], lanes, np.full(n_lanes, at - 1), cache)
-        ids[at] = found.find(drawn[at] % found.totals()).tokens
+        totals = found.totals()
+        if (totals > _MOST_TOTAL).any():  # as what is no number becomes
+            raise _beyond_floats()
+        ids[at] = found.find(drawn[at] % totals).tokens
     return np.ascontiguousarray(ids.T)
 
 
@@ -84,7 +92,16 @@ def _read(model: ExactModel, sums: _Sums, ids: Ids) -> None:
         for start in range(0, n_tokens, engine.max_rows):
             block = part[:, start : start + engine.max_rows]
             hidden = engine.forward(block, np.arange(len(part)), np.full(len(part), start), cache)
+            if not np.isfinite(hidden.scale).all():
+                raise _beyond_floats()
             sums.add("head", hidden.q)
+
+
+def _beyond_floats() -> ModelUnsupportedError:
+    return ModelUnsupportedError(
+        "the model's activations are beyond the numbers of float32, in which they are computed: "
+        "its weights may be damaged; get it again, or choose another"
+    )
 
 
 def _telling_way(shape: ModelShape) -> Way:

@@ -36,7 +36,8 @@ VECTOR_BITS = 20  # biases folded through weights: products of 40 bits, up to 2^
 def prepare(model: FloatModel, sample: Sample = SAMPLE) -> ExactModel:
     """Fold, rotate and quantise `model`; the text that it writes meanwhile is as long as `sample`.
 
-    Raises DeviceError if nothing on the processor computes exactly.
+    Raises DeviceError if nothing on the processor computes exactly; ModelUnsupportedError if
+    the model's activations are no finite numbers.
     """
     rotation = Rotation.of(model.shape.d_model, centred=model.centred)
     plain = _plain(model, rotation)

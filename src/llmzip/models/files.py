@@ -141,8 +141,19 @@ def locate_recorded(
             f"the file needs the model {name!r} of whoever made it: give its folder or file with -m"
         )
     if not allow_hub:
+        remote = _at_hand(remote)
         _require_modest(remote)
     return _from_source(name, remote, allow_hub, quiet, with_token=False)
+
+
+def _at_hand(source: HubSource) -> HubSource:
+    """Return the source, or where its commit is not here, what is here of the repository.
+
+    Which may be the same model: its fingerprint will say.
+    """
+    newest = replace(source, revision=None)
+    here = hub.cached(source) is not None or hub.cached(newest) is None
+    return source if here or not hub.is_commit(source.revision) else newest
 
 
 def _require_modest(source: HubSource) -> None:
@@ -260,7 +271,9 @@ def _from_source(
             raise _not_fetched(name)
         cached = hub.refresh(source, quiet=quiet, with_token=with_token)
         folder.check(cached)
-    return ModelFiles(name, str(source), cached)
+    known = CATALOG.get(name)
+    is_known = known is not None and known.source == source
+    return ModelFiles(name, str(source if is_known else hub.at_commit(source, cached)), cached)
 
 
 def _local(path: Path) -> ModelFiles:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from llmzip.errors import ModelError, ModelNotFoundError, ModelUnsupportedError
@@ -38,6 +40,16 @@ def cached(source: HubSource) -> Path | None:
             folder.check(path)
             return path
     return None
+
+
+def is_commit(revision: str | None) -> bool:
+    """Say whether a revision is a commit, which stays what it is."""
+    return revision is not None and re.fullmatch(r"[0-9a-f]{40}", revision) is not None
+
+
+def at_commit(source: HubSource, path: Path) -> HubSource:
+    """Return the source with the commit that a folder of the cache, named by it, is of."""
+    return replace(source, revision=path.name) if is_commit(path.name) else source
 
 
 def refresh(source: HubSource, *, quiet: bool, with_token: bool = True) -> Path:
