@@ -82,7 +82,15 @@ class ModelFiles:
             raise ModelDamagedError(
                 f"{self.path} is damaged (SHA-256 {sha256}): run 'llmzip models pull {self.name}'"
             )
-        return sha256
+        return sha256 if published is not None else self._read_sha256(sha256)
+
+    def _read_sha256(self, sha256: str) -> str:
+        """A file that scales RoPE was another model until that was read."""
+        from llmzip.models import gguf_config
+
+        if not gguf_config.is_scaled(self.path):
+            return sha256
+        return hashlib.sha256(f"{sha256}\nscaled\n".encode()).hexdigest()
 
 
 def locate(name: str, *, fetch: bool = True, quiet: bool = False) -> ModelFiles:

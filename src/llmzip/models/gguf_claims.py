@@ -21,16 +21,58 @@ MOST_TENSORS = 1 << 16
 MOST_ELEMENTS = 1 << 22
 """Of all arrays in the metadata together; each is read one by one."""
 MOST_STRING_BYTES = 1 << 22
+MOST_WORD_BYTES = 64
+"""Of a text that says which of several things is meant."""
+MOST_PAIRS = 1 << 12
+"""Of a head, turned by RoPE."""
 MOST_AXES = 8
 WEIGHTS_PER_BYTE = 8
 """No quantisation takes less than a bit a weight."""
 
 _SCALARS = dict(enumerate("BbHhIif?")) | {10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
+_F32 = 0
 
 
-def check_gguf(path: Path) -> None:
-    """Check all that a GGUF file claims of its sizes.
+@dataclass
+class GgufHeader:
+    """What a header says that decides how the model is read.
+
+    values: numbers and short texts, by their names without the architecture.
+    tensors: of RoPE's own tensors of F32: how many numbers, and where in the file they begin.
+    """
+
+    architecture: str = ""
+    values: dict[str, int | float | str] = field(default_factory=dict)
+    tensors: dict[str, tuple[int, int]] = field(default_factory=dict)
+    order: str = "<"
+
+    @property
+    def plain_yarn(self) -> bool:
+        """Whether yarn is as its paper has it, as far as the header says."""
+        names = ("rope.scaling.yarn_log_multiplier", "rope.scaling.yarn_ext_factor")
+        return all(self.values.get(name, 1.0) in (1.0, -1.0) for name in names[1:]) and not (
+            self.values.get(names[0])
+        )
+
+    def number(self, name: str) -> float | None:
+        """A number, if there is one of that name."""
+        value = self.values.get(name)
+        return float(value) if isinstance(value, int | float) else None
+
+    def floats(self, path: Path, name: str) -> list[float]:
+        """The numbers of one of `tensors`. Raises: OSError, ModelDamagedError."""
+        n_numbers, at = self.tensors[name]
+        with path.open("rb") as file:
+            file.seek(at)
+            data = file.read(4 * n_numbers)
+        if len(data) != 4 * n_numbers:
+            raise ModelDamagedError(f"{path} is not whole: get it again")
+        return list(struct.unpack(f"{self.order}{n_numbers}f", data))
+
+
+def check_gguf(path: Path) -> GgufHeader:
+    """Check all that a GGUF file claims of its sizes; return what else it says.
 
     Raises: ModelUnsupportedError where a claim is too large; ModelDamagedError where it
     contradicts the file; OSError.
@@ -42,6 +84,7 @@ def check_gguf(path: Path) -> None:
     except (struct.error, ValueError, UnicodeDecodeError, KeyError) as exc:
         raise ModelDamagedError(f"{path} is no GGUF file, or not whole: get it again") from exc
     check_implied(path, _n_implied(reader.numbers), reader.n_weights)
+    return reader.header
 
 
 def _n_implied(numbers: dict[str, int]) -> int:
@@ -66,6 +109,7 @@ class _Reader:
     numbers: dict[str, int] = field(default_factory=dict)
     n_weights: int = 0
     n_elements: int = 0
+    header: GgufHeader = field(default_factory=GgufHeader)
 
     def read(self) -> None:
         if self.data[:4] != b"GGUF":
@@ -80,12 +124,17 @@ class _Reader:
             self._field()
         for _ in range(n_tensors):
             self._tensor()
+        self._finish_header()
         self._at_most("weights", self.n_weights, WEIGHTS_PER_BYTE * len(self.data))
 
     def _field(self) -> None:
         name = self._string(256).decode()
         kind = self._scalar("I")
         value = self._array(name) if kind == _ARRAY else self._value(kind)
+        if kind != _ARRAY and value is not None:
+            self.header.values[name] = value
+        if isinstance(value, str):
+            return
         check_number(str(self.path), name, value)
         if type(value) is int:
             last = "vocab_size" if name == "tokenizer.ggml.tokens" else name.rpartition(".")[2]
@@ -102,20 +151,36 @@ class _Reader:
             check_number(str(self.path), name, self._value(kind))
         return n_elements if name == "tokenizer.ggml.tokens" else 0
 
-    def _value(self, kind: int) -> int | float | None:
+    def _value(self, kind: int) -> int | float | str | None:
         if kind == _STRING:
-            self._string(MOST_STRING_BYTES)
-            return None
+            text = self._string(MOST_STRING_BYTES)
+            return text.decode(errors="replace") if len(text) <= MOST_WORD_BYTES else None
         return self._scalar(_SCALARS[kind])
 
     def _tensor(self) -> None:
-        self._string(256)
+        name = self._string(256)
         n_axes = self._scalar("I")
         self._at_most("axes", n_axes, MOST_AXES)
-        self.n_weights += math.prod(self._scalar("Q") for _ in range(n_axes))
-        self._scalar("I")  # how its weights are quantised
-        if self._scalar("Q") > len(self.data):
+        n_weights = math.prod(self._scalar("Q") for _ in range(n_axes))
+        self.n_weights += n_weights
+        kind, offset = self._scalar("I"), self._scalar("Q")  # the kind: how it is quantised
+        if offset > len(self.data):
             raise ValueError("a tensor lies outside the file")
+        if name.startswith(b"rope_"):
+            if kind != _F32 or n_weights > MOST_PAIRS:
+                raise ModelUnsupportedError(f"{self.path} has {name.decode()} of another kind")
+            self.header.tensors[name.decode()] = (n_weights, offset)
+
+    def _finish_header(self) -> None:
+        """Names lose their architecture, and tensors get their places in the file."""
+        values, header = self.header.values, self.header
+        architecture, unit = values.get("general.architecture"), values.get("general.alignment", 32)
+        header.architecture, header.order = str(architecture), self.order
+        header.values = {n.removeprefix(f"{architecture}."): v for n, v in values.items()}
+        if not isinstance(unit, int) or unit < 1:
+            raise ValueError("tensors aligned to nothing")
+        begin = -(-self.at // unit) * unit
+        header.tensors = {name: (n, begin + at) for name, (n, at) in header.tensors.items()}
 
     def _scalar(self, kind: str) -> int:
         (value,) = struct.unpack_from(self.order + kind, self.data, self.at)

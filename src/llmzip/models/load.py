@@ -17,7 +17,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
 from llmzip.errors import LlmzipError, ModelDamagedError, ModelUnsupportedError
-from llmzip.models import claims, gguf_claims
+from llmzip.models import claims, gguf_claims, gguf_config
 from llmzip.models.adapters import read_adapter
 from llmzip.models.files import ModelFiles
 
@@ -52,10 +52,10 @@ def load_transformers(files: ModelFiles) -> LoadedModel:
     has no table form or a size is beyond belief; ModelDamagedError if files contradict each other.
     """
     with _silence(), _translated(files.path):
-        _check_claims(files)
+        changed = _check_claims(files)
         with _parsed_once() if files.is_gguf else contextlib.nullcontext():
             tokenizer_json = _read_tokenizer(files)
-            model = _load_model(files)
+            model = _load_model(files, changed)
     if files.adapter is not None:
         from llmzip.models.merge import merge  # and with it the compiler of kernels
 
@@ -64,11 +64,13 @@ def load_transformers(files: ModelFiles) -> LoadedModel:
     return LoadedModel(model, tokenizer_json, bos_id, files.name, files.source)
 
 
-def _check_claims(files: ModelFiles) -> None:
-    """Refuse what would take more memory than its files account for, before any of it is taken."""
+def _check_claims(files: ModelFiles) -> dict[str, Any]:
+    """Refuse what would take more memory than its files account for, before any of it is taken.
+
+    Returns what transformers' configuration lacks.
+    """
     if files.is_gguf:
-        gguf_claims.check_gguf(files.path)
-        return
+        return gguf_config.changes(files.path, gguf_claims.check_gguf(files.path))
     if (files.path / "adapter_config.json").exists() and find_spec("peft") is not None:
         raise ModelUnsupportedError(
             f"{files.path} has an adapter beside the model, which the peft library would add to it "
@@ -86,6 +88,7 @@ def _check_claims(files: ModelFiles) -> None:
         for tensors in (model.parameters(), model.buffers())
     )
     claims.check_implied(files.path, n_implied, n_held, n_constants)
+    return {}
 
 
 def _where(files: ModelFiles) -> dict[str, Any]:
@@ -100,15 +103,21 @@ def _where(files: ModelFiles) -> dict[str, Any]:
     return {"pretrained_model_name_or_path": str(files.path), **safe}
 
 
-def _load_model(files: ModelFiles) -> PreTrainedModel:
+def _load_model(files: ModelFiles, changed: dict[str, Any]) -> PreTrainedModel:
     import torch
     import transformers
+
+    given = {}
+    if changed:
+        given["config"] = transformers.AutoConfig.from_pretrained(**_where(files))
+        gguf_config.amend(given["config"], changed)
 
     release = tuple(int(part) for part in transformers.__version__.split(".")[:2])
     dtype_option = "dtype" if release >= (4, 56) else "torch_dtype"
     with torch.random.fork_rng(devices=[]):  # weights are drawn at random before they are read
         model, info = transformers.AutoModelForCausalLM.from_pretrained(
             **_where(files),
+            **given,
             **{dtype_option: torch.float32},
             use_safetensors=True,
             output_loading_info=True,

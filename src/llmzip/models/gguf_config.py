@@ -1,0 +1,123 @@
+"""What a GGUF says of its model and transformers does not read: positions, widths, scaled RoPE.
+
+transformers' own reader (5.23) knows for each architecture a few names. What it passes over would
+be another model: RoPE as it was before it was scaled, a GPT-2 with as many positions as OpenAI's.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmzip.errors import ModelUnsupportedError
+from llmzip.models.gguf_claims import GgufHeader
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+_FREQUENCIES, _SHORT, _LONG = (
+    "rope_freqs.weight",
+    "rope_factors_short.weight",
+    "rope_factors_long.weight",
+)
+_MARKS = (b".rope.scal", *(name.encode() for name in (_FREQUENCIES, _SHORT)))
+_HEAD_BYTES = 32 << 20
+"""Within which a header lies: its vocabulary takes a few megabytes."""
+
+
+def is_scaled(path: Path) -> bool:
+    """Say whether a GGUF seems to scale RoPE, from a look at its beginning. Raises: OSError."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    return any(mark in head for mark in _MARKS)
+
+
+def changes(path: Path, header: GgufHeader) -> dict[str, Any]:
+    """Return what is to stand in a configuration beside what transformers reads into it.
+
+    Raises: ModelUnsupportedError for RoPE that is scaled in a way that is not known.
+    """
+    found: dict[str, Any] = {}
+    if header.architecture == "gpt2":
+        width, inner = header.number("embedding_length"), header.number("feed_forward_length")
+        if n_positions := header.number("context_length"):
+            found["n_positions"] = int(n_positions)
+        if inner and width and inner != 4 * width:
+            found["n_inner"] = int(inner)
+    elif rope := _scaling(path, header):
+        found["rope_parameters"] = rope
+    return found
+
+
+def amend(config: PretrainedConfig, changed: dict[str, Any]) -> None:
+    """Put the changes into a configuration, of older and newer transformers alike."""
+    for name, value in changed.items():
+        if name != "rope_parameters":
+            setattr(config, name, value)
+            continue
+        known = getattr(config, "rope_parameters", None) or {}
+        theta = known.get("rope_theta", getattr(config, "rope_theta", 10000.0))
+        is_new = hasattr(config, "rope_parameters")
+        kept = {"rope_theta": theta} | {
+            key: known[key] for key in ("partial_rotary_factor",) if key in known
+        }
+        setattr(config, name if is_new else "rope_scaling", kept | value)
+
+
+def _scaling(path: Path, header: GgufHeader) -> dict[str, Any]:
+    """Return RoPE's parameters as transformers names them; empty: nothing is scaled."""
+    factor = header.number("rope.scaling.factor") or header.number("rope.scale_linear") or 1.0
+    kind = header.values.get("rope.scaling.type", "linear")
+    factors = {name: header.floats(path, name) for name in header.tensors}
+    if kind in ("none", "linear"):
+        return _linear(header, 1.0 if kind == "none" else factor, factors.get(_FREQUENCIES))
+    if kind == "yarn" and not factors and header.plain_yarn:
+        return _yarn(header, factor)
+    if kind == "longrope" and _SHORT in factors:
+        return _longrope(header, factors[_SHORT], factors.get(_LONG) or factors[_SHORT])
+    raise ModelUnsupportedError(
+        f"{path} scales RoPE by {str(kind)[:40]!r} in a way that llmzip does not read: "
+        "give the folder of the model that it was made from"
+    )
+
+
+def _linear(header: GgufHeader, factor: float, divisors: list[float] | None) -> dict[str, Any]:
+    """Every pair slowed alike, or (Llama 3.1 and later) each by a divisor of its own."""
+    if divisors is None:
+        return {"rope_type": "linear", "factor": factor} if factor != 1 else {}
+    each = [factor * divisor for divisor in divisors]
+    return {
+        "rope_type": "longrope",
+        "short_factor": each,
+        "long_factor": each,
+        "factor": 1.0,
+        "attention_factor": 1.0,
+        "original_max_position_embeddings": int(header.number("context_length") or 0),
+    }
+
+
+def _yarn(header: GgufHeader, factor: float) -> dict[str, Any]:
+    found: dict[str, Any] = {"rope_type": "yarn", "factor": factor}
+    found["original_max_position_embeddings"] = _n_original(header)
+    by = header.number("rope.scaling.yarn_attn_factor") or header.number("rope.scaling.attn_factor")
+    if by is not None and by != 1:
+        grown = Decimal(factor).ln() / 10 + 1 if factor > 1 else Decimal(1)
+        found["attention_factor"] = float(Decimal(by) * grown)
+    for name in ("beta_fast", "beta_slow"):
+        if (value := header.number(f"rope.scaling.yarn_{name}")) is not None:
+            found[name] = value
+    return found
+
+
+def _longrope(header: GgufHeader, short: list[float], long: list[float]) -> dict[str, Any]:
+    found: dict[str, Any] = {"rope_type": "longrope", "short_factor": short, "long_factor": long}
+    found["original_max_position_embeddings"] = _n_original(header)
+    if (by := header.number("rope.scaling.attn_factor")) is not None:
+        found["attention_factor"] = by
+    return found
+
+
+def _n_original(header: GgufHeader) -> int:
+    known = header.number("rope.scaling.original_context_length")
+    return int(known or header.number("context_length") or 0)

@@ -1,0 +1,155 @@
+"""GGUF: what transformers passes over is read, or refused; the rest is as it was."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from llmzip.errors import ModelUnsupportedError
+from llmzip.exact.families import read_model
+from llmzip.models import LoadedModel, load_transformers, locate
+from llmzip.models.gguf_config import is_scaled
+from tiny_gguf import write_gguf
+
+N_PAIRS = 8
+DIVISORS = np.linspace(1, 8, N_PAIRS, dtype=np.float32)
+IDS = torch.arange(40)[None] * 7 % 300
+
+
+def loaded(path: Path) -> LoadedModel:
+    return load_transformers(locate(str(path)))
+
+
+def logits(model: Any) -> torch.Tensor:
+    with torch.inference_mode():
+        found: torch.Tensor = model(IDS).logits[0]
+    return found
+
+
+def scaled_folder(folder: Path, into: Path, rope: dict[str, Any]) -> Path:
+    """The model of a folder with RoPE that its configuration scales."""
+    copy = Path(shutil.copytree(folder, into / "as a folder"))
+    config = json.loads((copy / "config.json").read_text())
+    config["rope_parameters"] = {"rope_theta": 10000.0} | rope
+    (copy / "config.json").write_text(json.dumps(config))
+    return copy
+
+
+@pytest.mark.parametrize("suffix", [".gguf", ".GGUF"])
+def test_a_plain_one_is_as_its_folder(tiny_llama_folder: Path, tmp_path: Path, suffix: str) -> None:
+    path = write_gguf(tiny_llama_folder, tmp_path / f"tiny{suffix}")
+    assert not is_scaled(path)
+    here, folder = loaded(path), loaded(tiny_llama_folder)
+    assert torch.equal(logits(here.model), logits(folder.model))
+    assert here.bos_id == folder.bos_id
+
+
+EACH = [float(divisor) for divisor in DIVISORS]
+SCALED: dict[str, tuple[dict[str, Any], bool, dict[str, Any]]] = {
+    "linear": (
+        {"rope.scaling.type": "linear", "rope.scaling.factor": 4.0},
+        False,
+        {"rope_type": "linear", "factor": 4.0},
+    ),
+    "as older files say it": (
+        {"rope.scale_linear": 4.0},
+        False,
+        {"rope_type": "linear", "factor": 4.0},
+    ),
+    "yarn": (
+        {
+            "rope.scaling.type": "yarn",
+            "rope.scaling.factor": 4.0,
+            "rope.scaling.original_context_length": 32,
+            "rope.scaling.yarn_beta_fast": 16.0,
+        },
+        False,
+        {
+            "rope_type": "yarn",
+            "factor": 4.0,
+            "original_max_position_embeddings": 32,
+            "beta_fast": 16.0,
+        },
+    ),
+    "Llama 3.1's": (
+        {},
+        True,
+        {
+            "rope_type": "longrope",
+            "short_factor": EACH,
+            "long_factor": EACH,
+            "factor": 1.0,
+            "attention_factor": 1.0,
+            "original_max_position_embeddings": 128,
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCALED)
+def test_scaled_rope_is_read(tiny_llama_folder: Path, tmp_path: Path, name: str) -> None:
+    values, has_divisors, rope = SCALED[name]
+    tensors = {"rope_freqs.weight": DIVISORS} if has_divisors else {}
+    path = write_gguf(tiny_llama_folder, tmp_path / "tiny.gguf", values, tensors)
+    here = loaded(path).model
+    wanted = loaded(scaled_folder(tiny_llama_folder, tmp_path, rope)).model
+    assert torch.equal(logits(here), logits(wanted))
+    assert not torch.equal(logits(here), logits(loaded(tiny_llama_folder).model))
+    ours = read_model(here)
+    assert ours.turns == read_model(wanted).turns
+    assert ours.turns != read_model(loaded(tiny_llama_folder).model).turns
+    assert ours.shape.n_positions == 128
+
+
+@pytest.mark.parametrize(
+    ("values", "tensors"),
+    [
+        ({"rope.scaling.type": "dynamic", "rope.scaling.factor": 2.0}, {}),
+        ({"rope.scaling.type": "longrope", "rope.scaling.factor": 2.0}, {}),
+        ({"rope.scaling.type": "yarn", "rope.scaling.yarn_log_multiplier": 0.1}, {}),
+        ({"rope.scaling.type": "yarn"}, {"rope_freqs.weight": DIVISORS}),
+    ],
+)
+def test_rope_of_another_kind_is_refused(
+    tiny_llama_folder: Path, tmp_path: Path, values: dict[str, Any], tensors: dict[str, Any]
+) -> None:
+    path = write_gguf(tiny_llama_folder, tmp_path / "tiny.gguf", values, tensors)
+    with pytest.raises(ModelUnsupportedError, match="in a way that llmzip does not read"):
+        loaded(path)
+
+
+def test_rope_that_was_passed_over_was_another_model(
+    tiny_llama_folder: Path, tmp_path: Path
+) -> None:
+    """So its prepared form, from before, is not taken for this one."""
+    plain = write_gguf(tiny_llama_folder, tmp_path / "plain.gguf")
+    scaled = write_gguf(
+        tiny_llama_folder, tmp_path / "scaled.gguf", tensors={"rope_freqs.weight": DIVISORS}
+    )
+    from llmzip.models import digests
+
+    assert locate(str(plain)).sha256() == digests.read_sha256(plain)
+    assert locate(str(scaled)).sha256() != digests.read_sha256(scaled)
+
+
+@pytest.mark.parametrize("n_inner", [None, 100])
+def test_a_gpt2_of_any_size_is_read(
+    tiny_gpt2_folder: Path, tmp_path: Path, n_inner: int | None
+) -> None:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    folder = Path(shutil.copytree(tiny_gpt2_folder, tmp_path / "gpt2"))
+    if n_inner is not None:
+        config = GPT2Config.from_pretrained(folder, n_inner=n_inner)
+        with torch.random.fork_rng(devices=[]):
+            GPT2LMHeadModel(config).save_pretrained(folder)
+    path = write_gguf(folder, tmp_path / "tiny.gguf")
+    here = loaded(path).model
+    assert torch.allclose(logits(here), logits(loaded(folder).model), atol=1e-4)
+    assert read_model(here).shape.n_positions == 128
