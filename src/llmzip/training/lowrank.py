@@ -103,6 +103,7 @@ class TrainedModel:
     ) -> None:
         self.model, self._rank, self._base = model, rank, base
         self._head = model.get_output_embeddings()
+        self._logit_divisor = float(getattr(model.config, "logits_scaling", 1.0))  # Granite's
         model.requires_grad_(False)
         model.to(dtype=dtype)
         self._generator = torch.Generator().manual_seed(seed)
@@ -122,7 +123,7 @@ class TrainedModel:
         ids: (rows, length).
         """
         tokens = torch.from_numpy(ids).to(self.head.device)
-        hidden = self.hidden(tokens)[:, :-1]
+        hidden = self.hidden(tokens)[:, :-1] / self._logit_divisor
         return cross_entropy(
             hidden.reshape(-1, hidden.shape[-1]), self.head, tokens[:, 1:].reshape(-1)
         )
