@@ -18,7 +18,11 @@ _LLAMA = {
     "self_attn.q_proj": "attn_q",
     "self_attn.k_proj": "attn_k",
     "self_attn.v_proj": "attn_v",
+    "self_attn.qkv_proj": "attn_qkv",
     "self_attn.o_proj": "attn_output",
+    "mlp.gate_up_proj": "ffn_up",
+    "mlp.c_fc": "ffn_up",
+    "mlp.c_proj": "ffn_down",
     "mlp.gate_proj": "ffn_gate",
     "mlp.up_proj": "ffn_up",
     "mlp.down_proj": "ffn_down",
@@ -27,6 +31,7 @@ _LLAMA = {
     "model.embed_tokens": "token_embd",
     "model.norm": "output_norm",
     "model.layers.": "blk.",
+    "lm_head": "output",
 }
 _GPT2 = {
     "attn.c_attn": "attn_qkv",
@@ -52,7 +57,7 @@ def write_gguf(
     config = json.loads((folder / "config.json").read_text())
     kind = config["model_type"]
     writer = gguf.GGUFWriter(path, kind)
-    _GGUF_SIZES[kind](writer, config)
+    (_gpt2_sizes if kind == "gpt2" else _llama_sizes)(writer, config)
     _write_tokenizer(writer, json.loads((folder / "tokenizer.json").read_text()))
     for name, value in (values or {}).items():
         add = {int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}
@@ -69,14 +74,20 @@ def write_gguf(
 
 
 def _llama_sizes(writer: gguf.GGUFWriter, config: dict[str, Any]) -> None:
+    rope = config["rope_parameters"]
+    d_head = config["hidden_size"] // config["num_attention_heads"]
     writer.add_context_length(config["max_position_embeddings"])
     writer.add_embedding_length(config["hidden_size"])
     writer.add_block_count(config["num_hidden_layers"])
     writer.add_feed_forward_length(config["intermediate_size"])
     writer.add_head_count(config["num_attention_heads"])
     writer.add_head_count_kv(config["num_key_value_heads"])
-    writer.add_rope_dimension_count(config["hidden_size"] // config["num_attention_heads"])
-    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    writer.add_rope_dimension_count(int(d_head * rope.get("partial_rotary_factor", 1.0)))
+    writer.add_rope_freq_base(rope["rope_theta"])
+    if "rms_norm_eps" in config:
+        writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    else:
+        writer.add_layer_norm_eps(config.get("norm_epsilon", config.get("layer_norm_eps")))
 
 
 def _gpt2_sizes(writer: gguf.GGUFWriter, config: dict[str, Any]) -> None:
@@ -86,9 +97,6 @@ def _gpt2_sizes(writer: gguf.GGUFWriter, config: dict[str, Any]) -> None:
     writer.add_feed_forward_length(config["n_inner"] or 4 * config["n_embd"])
     writer.add_head_count(config["n_head"])
     writer.add_layer_norm_eps(config["layer_norm_epsilon"])
-
-
-_GGUF_SIZES = {"llama": _llama_sizes, "gpt2": _gpt2_sizes}
 
 
 def _write_tokenizer(writer: gguf.GGUFWriter, spec: dict[str, Any]) -> None:
@@ -103,10 +111,11 @@ def _write_tokenizer(writer: gguf.GGUFWriter, spec: dict[str, Any]) -> None:
     writer.add_token_merges(merges)
     writer.add_bos_token_id(0)
     writer.add_eos_token_id(0)
+    writer.add_pad_token_id(0)
 
 
 def _renamed(name: str, kind: str) -> str:
-    for ours, theirs in (_LLAMA if kind == "llama" else _GPT2).items():
+    for ours, theirs in (_GPT2 if kind == "gpt2" else _LLAMA).items():
         name = name.replace(ours, theirs)
     return name
 
@@ -118,7 +127,7 @@ def _stored(name: str, tensor: Tensor, config: dict[str, Any]) -> Tensor:
         return np.ascontiguousarray(tensor.T if is_linear else tensor)
     heads = {"q_proj": "num_attention_heads", "k_proj": "num_key_value_heads"}
     part = name.split(".")[-2]
-    if part not in heads:
+    if part not in heads or config["model_type"] != "llama":
         return tensor
     by_half = tensor.reshape(config[heads[part]], 2, -1, tensor.shape[1])
     return np.ascontiguousarray(by_half.swapaxes(1, 2).reshape(tensor.shape))

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import torch
 
+from family_models import Variant, random_model
 from llmzip.errors import ModelUnsupportedError
 from llmzip.exact.families import read_model
 from llmzip.models import LoadedModel, load_transformers, locate
-from llmzip.models.gguf_config import is_scaled
+from llmzip.models.gguf_config import is_more
 from tiny_gguf import write_gguf
 
 N_PAIRS = 8
@@ -44,7 +45,7 @@ def scaled_folder(folder: Path, into: Path, rope: dict[str, Any]) -> Path:
 @pytest.mark.parametrize("suffix", [".gguf", ".GGUF"])
 def test_a_plain_one_is_as_its_folder(tiny_llama_folder: Path, tmp_path: Path, suffix: str) -> None:
     path = write_gguf(tiny_llama_folder, tmp_path / f"tiny{suffix}")
-    assert not is_scaled(path)
+    assert not is_more(path)
     here, folder = loaded(path), loaded(tiny_llama_folder)
     assert torch.equal(logits(here.model), logits(folder.model))
     assert here.bos_id == folder.bos_id
@@ -136,6 +137,30 @@ def test_rope_that_was_passed_over_was_another_model(
 
     assert locate(str(plain)).sha256() == digests.read_sha256(plain)
     assert locate(str(scaled)).sha256() != digests.read_sha256(scaled)
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "qwen2": {},
+    "phi3": {"partial_rotary_factor": 0.75, "sliding_window": None},
+    "stablelm": {"partial_rotary_factor": 0.5, "use_qkv_bias": True, "rope_theta": 500.0},
+    "starcoder2": {"rope_theta": 500.0, "sliding_window": None},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_other_families_are_as_their_folders(
+    kind: str, tmp_path: Path, tiny_gpt2_folder: Path
+) -> None:
+    changes = {"vocab_size": 512, "num_key_value_heads": 2, **KINDS[kind]}
+    random_model(Variant(kind, changes)).save_pretrained(tmp_path / kind)
+    shutil.copyfile(tiny_gpt2_folder / "tokenizer.json", tmp_path / kind / "tokenizer.json")
+    window = {"attention.sliding_window": 50} if kind == "phi3" else {}
+    path = write_gguf(tmp_path / kind, tmp_path / "tiny.gguf", window)
+    here, folder = loaded(path).model, loaded(tmp_path / kind).model
+    assert torch.allclose(logits(here), logits(folder), atol=1e-4)
+    ours, wanted = read_model(here), read_model(folder)
+    assert ours.turns == wanted.turns
+    assert ours.shape.n_positions == (50 if window else wanted.shape.n_positions)
 
 
 @pytest.mark.parametrize("n_inner", [None, 100])

@@ -85,12 +85,12 @@ class ModelFiles:
         return sha256 if published is not None else self._read_sha256(sha256)
 
     def _read_sha256(self, sha256: str) -> str:
-        """A file that scales RoPE was another model until that was read."""
+        """A file that says more than transformers reads was another model until that was read."""
         from llmzip.models import gguf_config
 
-        if not gguf_config.is_scaled(self.path):
+        if not gguf_config.is_more(self.path):
             return sha256
-        return hashlib.sha256(f"{sha256}\nscaled\n".encode()).hexdigest()
+        return hashlib.sha256(f"{sha256}\nread whole\n".encode()).hexdigest()
 
 
 def locate(name: str, *, fetch: bool = True, quiet: bool = False) -> ModelFiles:

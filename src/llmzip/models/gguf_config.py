@@ -21,13 +21,18 @@ _FREQUENCIES, _SHORT, _LONG = (
     "rope_factors_short.weight",
     "rope_factors_long.weight",
 )
-_MARKS = (b".rope.scal", *(name.encode() for name in (_FREQUENCIES, _SHORT)))
+_WITH_THETA, _PARTLY_ROTATED = ("stablelm", "starcoder2"), ("stablelm", "phi3")
+"""Architectures of which transformers does not read how far RoPE turns, or how much of a head."""
+_MARKS = (
+    *(b".rope.scal", b"starcoder2.rope.", b"stablelm.rope.", b"phi3.rope."),
+    *(name.encode() for name in (_FREQUENCIES, _SHORT)),
+)
 _HEAD_BYTES = 32 << 20
 """Within which a header lies: its vocabulary takes a few megabytes."""
 
 
-def is_scaled(path: Path) -> bool:
-    """Say whether a GGUF seems to scale RoPE, from a look at its beginning. Raises: OSError."""
+def is_more(path: Path) -> bool:
+    """Say whether a GGUF seems to say more than transformers reads. Raises: OSError."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     return any(mark in head for mark in _MARKS)
@@ -45,24 +50,38 @@ def changes(path: Path, header: GgufHeader) -> dict[str, Any]:
             found["n_positions"] = int(n_positions)
         if inner and width and inner != 4 * width:
             found["n_inner"] = int(inner)
-    elif rope := _scaling(path, header):
-        found["rope_parameters"] = rope
+    elif rope := _unscaled(header) | _scaling(path, header):
+        found["rope_parameters"] = {"rope_type": "default"} | rope
+    if header.architecture == "phi3" and (window := header.number("attention.sliding_window")):
+        found["sliding_window"] = int(window)
     return found
 
 
 def amend(config: PretrainedConfig, changed: dict[str, Any]) -> None:
     """Put the changes into a configuration, of older and newer transformers alike."""
-    for name, value in changed.items():
-        if name != "rope_parameters":
-            setattr(config, name, value)
-            continue
-        known = getattr(config, "rope_parameters", None) or {}
-        theta = known.get("rope_theta", getattr(config, "rope_theta", 10000.0))
-        is_new = hasattr(config, "rope_parameters")
-        kept = {"rope_theta": theta} | {
-            key: known[key] for key in ("partial_rotary_factor",) if key in known
-        }
-        setattr(config, name if is_new else "rope_scaling", kept | value)
+    others = {name: value for name, value in changed.items() if name != "rope_parameters"}
+    rope = changed.get("rope_parameters")
+    if rope is not None and hasattr(config, "rope_parameters"):
+        kept = ("rope_theta", "partial_rotary_factor")
+        known = {name: value for name, value in config.rope_parameters.items() if name in kept}
+        others["rope_parameters"] = known | rope
+    elif rope is not None:
+        own = {name: rope[name] for name in ("rope_theta", "partial_rotary_factor") if name in rope}
+        others |= own | ({"rope_scaling": rope} if rope["rope_type"] != "default" else {})
+    for name, value in others.items():
+        setattr(config, name, value)
+
+
+def _unscaled(header: GgufHeader) -> dict[str, Any]:
+    """Return what of plain RoPE is passed over."""
+    found = {}
+    theta, rotated = header.number("rope.freq_base"), header.number("rope.dimension_count")
+    width, n_heads = header.number("embedding_length"), header.number("attention.head_count")
+    if header.architecture in _WITH_THETA and theta:
+        found["rope_theta"] = theta
+    if header.architecture in _PARTLY_ROTATED and rotated and width and n_heads:
+        found["partial_rotary_factor"] = rotated / (width // n_heads)
+    return found
 
 
 def _scaling(path: Path, header: GgufHeader) -> dict[str, Any]:

@@ -28,6 +28,8 @@ def scaled(qkv: FloatLinear, shape: ModelShape, factor: float) -> FloatLinear:
 
 def times(linear: FloatLinear, factors: NDArray[np.float64] | float) -> FloatLinear:
     """The linear whose outputs, bias included, are multiplied, each rounded once."""
+    if isinstance(factors, float) and factors == 1:
+        return linear
     by_row = np.broadcast_to(np.asarray(factors, dtype=np.float64), len(linear.weight))
     bias = None if linear.bias is None else linear.bias * by_row
     return replace(linear, weight=linear.weight * by_row[:, None], bias=bias)
