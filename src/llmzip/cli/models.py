@@ -34,8 +34,8 @@ def models() -> None:
 def list_models() -> None:
     """List the models that have a name, and those prepared on this machine.
 
-    Any GPT-2 or Llama type model can be used besides: give -m a folder, a .gguf
-    file or a hub id (org/name, org/name@revision).
+    Any other model like GPT-2, Llama, Qwen2, Mistral, Phi-3 and more can be used:
+    give -m a folder, a .gguf file or a hub id (org/name, org/name@revision).
 
     For example `llmzip models list`.
     """
