@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from decoded import column, decode
 from exact_models import CPU, GPT2, LLAMA, Recipe, exact_model, random_ids
+from llmzip.errors import ModelUnsupportedError
 from llmzip.exact.engines import make_engine
 from llmzip.exact.families import read_model
 from llmzip.exact.model import ExactModel
@@ -152,3 +154,15 @@ def test_threads_are_those_the_process_may_use(monkeypatch: pytest.MonkeyPatch) 
     assert usable_threads() == 3
     monkeypatch.delenv("OMP_NUM_THREADS")
     assert usable_threads() == 3
+
+
+def test_activations_beyond_floats_are_told_of_the_model() -> None:
+    """In a text, though what the model wrote while it was prepared showed nothing."""
+    whole = exact_model(LLAMA)
+    first = whole.layers[0]
+    down = replace(first.down, scale=first.down.scale * np.float32(1e37))
+    up = replace(first.up, scale=first.up.scale * np.float32(1e20))
+    layers = (replace(first, up=up, down=down), *whole.layers[1:])
+    source = predictor(replace(whole, layers=layers))
+    with pytest.raises(ModelUnsupportedError, match="beyond the numbers of float32 in this text"):
+        next(source.intervals([random_ids(LLAMA, 20)]))

@@ -17,6 +17,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from llmzip.errors import ModelUnsupportedError
 from llmzip.predict.told import Told
 
 MAX_TOTAL = 1 << 48
@@ -38,6 +39,14 @@ class Intervals:
     total: NDArray[np.uint64]
     bits: float
     told: Told | None = None
+
+    def __post_init__(self) -> None:
+        """Make sure that the totals are some. Raises: ModelUnsupportedError."""
+        if self.total.size and int(self.total.max()) > MAX_TOTAL:  # what is no number becomes that
+            raise ModelUnsupportedError(
+                "the model's activations are beyond the numbers of float32 in this text; "
+                "choose another model"
+            )
 
 
 class LaneDecoder(Protocol):
