@@ -60,6 +60,18 @@ def test_files_of_the_model_open_again(
     assert succeeds(llmzip("-dc", "-q", input=packed, cwd=tmp_path, env=home)) == TEXT
 
 
+def test_a_model_that_was_trained_learns_more(
+    trained: tuple[str, str], home: dict[str, str], log: Path
+) -> None:
+    first = json.loads((Path(home["LLMZIP_HOME"]) / "trained/logs/training.json").read_text())
+    how = ("--minutes", "0.02", "--rank", "4", "-T1", "-m", "logs")
+    succeeds(llmzip("train", "-q", log, "-o", "more", *how, env=home))
+    more = json.loads((Path(home["LLMZIP_HOME"]) / "trained/more/training.json").read_text())
+    assert more["base"] == first["base"]
+    assert more["held_out_before"] == pytest.approx(first["held_out_after"], rel=0.02)
+    succeeds(llmzip("models", "rm", "more", env=home))
+
+
 def test_another_home_imports_what_this_one_exports(
     trained: tuple[str, str], home: dict[str, str], tiny_gpt2_folder: Path, tmp_path: Path
 ) -> None:

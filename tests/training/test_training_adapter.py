@@ -12,15 +12,15 @@ import torch
 from torch.nn import functional
 from training_samples import log_lines
 
-from llmzip.errors import ResumeError
+from llmzip.errors import ModelUnsupportedError, ResumeError
 from llmzip.models import locate
-from llmzip.models.adapter import Adapter
+from llmzip.models.adapter import Adapter, write_folder
 from llmzip.models.adapter_file import rank_axis, rounded
 from llmzip.models.merge import merge
 from llmzip.training.checkpoint import Checkpoints
 from llmzip.training.entropy import cross_entropy
 from llmzip.training.lowrank import LearntAdapter
-from llmzip.training.session import Request, open_trainer
+from llmzip.training.session import Request, base_name, open_trainer
 from llmzip.training.texts import split
 from llmzip.training.trainer import PATIENCE, Plan, Trainer
 
@@ -29,9 +29,16 @@ SAMPLES = [split("log", log_lines(1_200))]
 
 def trainer(folder: Path, **how: Any) -> Trainer:
     """Return one that is to train for a moment, on one window at once."""
+    begins, rank = how.pop("begins", str(folder)), how.pop("rank", 4)
     plan = Plan(**{"minutes": 0.04, "n_rows": 2, **how})
-    request = Request(str(folder), plan, 4, "cpu")
-    return open_trainer(request, locate(str(folder)), SAMPLES, lambda _: None, lambda _: None)
+    request = Request(str(folder), plan, rank, "cpu", plain=begins)
+    return open_trainer(request, locate(begins), SAMPLES, lambda _: None, lambda _: None)
+
+
+def ran(made: Trainer) -> Trainer:
+    """Return it when it has run."""
+    made.run()
+    return made
 
 
 def bits(model: Any, made: Trainer) -> float:
@@ -64,6 +71,36 @@ def test_merged_with_the_model_it_does_what_was_judged(
     assert bits(plain, made) == pytest.approx(before, rel=0.02)
     merge(plain, adapter(made), folder)
     assert bits(plain, made) == pytest.approx(after, rel=0.02)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
+@pytest.mark.parametrize("rank", [4, 7, 2])
+def test_training_goes_on_from_an_adapter(
+    family: str, rank: int, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    folder = request.getfixturevalue(f"tiny_{family}_folder")
+    first = trainer(folder)
+    first.run()
+    adapter_folder = tmp_path / "first"
+    adapter_folder.mkdir()
+    write_folder(adapter(first), adapter_folder)
+    named = f"{folder}+{adapter_folder}"
+    second = trainer(folder, begins=named, rank=rank, minutes=0.01)
+    assert base_name(named, locate(named)) == str(folder)
+    second.run()
+    begun = second.progress.held_out[0]
+    if rank < 4:  # not all of it fits
+        assert first.progress.best < begun < first.progress.held_out[0]
+    else:
+        assert begun == pytest.approx(first.progress.best, rel=0.005)
+
+
+def test_an_adapter_of_another_model_is_no_beginning(
+    tiny_llama_folder: Path, tiny_gpt2_folder: Path, tmp_path: Path
+) -> None:
+    write_folder(adapter(ran(trainer(tiny_gpt2_folder, minutes=0.01))), tmp_path)
+    with pytest.raises(ModelUnsupportedError, match="layers that the model does not have"):
+        trainer(tiny_llama_folder, begins=f"{tiny_llama_folder}+{tmp_path}")
 
 
 def test_what_is_kept_fits_into_eight_bits(tiny_llama_folder: Path) -> None:

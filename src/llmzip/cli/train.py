@@ -26,7 +26,7 @@ from llmzip.errors import UsageError
 from llmzip.models import trained
 from llmzip.models.catalog import DEFAULT_MODEL
 from llmzip.models.export import keep
-from llmzip.models.files import locate
+from llmzip.models.files import ModelFiles, locate
 from llmzip.version import __version__
 
 if TYPE_CHECKING:
@@ -55,8 +55,9 @@ def train(messages: Messages, settings: Settings) -> None:
     target = _target(settings)
     samples = list(_samples(settings, messages))
     require_enough(samples, settings.from_scratch is not None)
-    request = _request(settings, samples)
-    files = None if request.scratch else locate(request.base, quiet=settings.quiet)
+    plain = settings.model or DEFAULT_MODEL
+    files = None if settings.from_scratch else locate(plain, quiet=settings.quiet)
+    request = _request(settings, samples, plain, files)
     checkpoints = _checkpoints(target, samples, request)
     with TrainingLine(messages, settings.minutes) as line:
 
@@ -112,7 +113,9 @@ def _target(settings: Settings) -> Path:
     return target
 
 
-def _request(settings: Settings, samples: list[Sample]) -> Request:
+def _request(
+    settings: Settings, samples: list[Sample], plain: str, files: ModelFiles | None
+) -> Request:
     from llmzip.predict.devices import choose_device
     from llmzip.training.session import Request, base_name, scratch_request
     from llmzip.training.trainer import Plan
@@ -122,12 +125,12 @@ def _request(settings: Settings, samples: list[Sample]) -> Request:
 
         torch.set_num_threads(settings.threads)
     device = choose_device(settings.device)
-    if settings.from_scratch is not None:
+    if files is None:
         return scratch_request(
-            settings.from_scratch, samples, settings.minutes, settings.seed, device
+            *(settings.from_scratch or "", samples, settings.minutes, settings.seed, device)
         )
     plan = Plan(minutes=settings.minutes, seed=settings.seed)
-    return Request(base_name(settings.model or DEFAULT_MODEL), plan, settings.rank, device)
+    return Request(base_name(plain, files), plan, settings.rank, device, plain=plain)
 
 
 def _samples(settings: Settings, messages: Messages) -> Iterator[Sample]:
@@ -165,6 +168,7 @@ def _checkpoints(target: Path, samples: list[Sample], request: Request) -> Check
     plan = {
         "texts": state.hexdigest(),
         "base": request.base,
+        "plain": request.plain,
         "rank": request.rank,
         "scratch": request.scratch,
         "minutes": request.plan.minutes,
@@ -216,6 +220,6 @@ def _verdict(
         messages.info,
     )
     if not request.scratch:
-        return verdict(samples, request.base, f"{request.base}+{target}", ways)
+        return verdict(samples, request.plain, f"{request.base}+{target}", ways)
     default = DEFAULT_MODEL if ready_folder() is not None else None
     return scratch_verdict(samples, str(target.absolute()), default, ways)

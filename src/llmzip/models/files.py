@@ -110,7 +110,7 @@ def locate(name: str, *, fetch: bool = True, quiet: bool = False) -> ModelFiles:
     path = Path(name).expanduser()
     if name and adapters.is_adapter(path):
         return _adapted(path.absolute(), None, fetch, quiet)
-    with_adapter = None if path.exists() else _parted(name)
+    with_adapter = None if path.exists() else parted(name)
     if with_adapter is not None:
         return _adapted(with_adapter[1], with_adapter[0], fetch, quiet)
     if (name and path.exists()) or _looks_like_path(name):
@@ -222,8 +222,8 @@ def _from_catalog(
     return ModelFiles(entry.name, str(entry.source), found.path, found, entry.adapter_path)
 
 
-def _parted(name: str) -> tuple[str, Path] | None:
-    """Read BASE+ADAPTER, either of which may have a plus sign in its name."""
+def parted(name: str) -> tuple[str, Path] | None:
+    """Read BASE+ADAPTER, either of which may have a plus sign in its name; None: it is neither."""
     for at, char in enumerate(name):
         path = Path(name[at + 1 :]).expanduser()
         if char == "+" and at and adapters.is_adapter(path):

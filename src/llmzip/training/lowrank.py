@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers.pytorch_utils import Conv1D
 
+from llmzip.errors import ModelUnsupportedError
 from llmzip.models.adapter import Adapter, AdapterConfig, read_folder, write_folder
 from llmzip.models.adapter_file import rounded
 from llmzip.training.entropy import cross_entropy
@@ -46,6 +47,14 @@ class LowRank(nn.Module):
         wide: Tensor = self.base(x)
         return wide + functional.linear(thin, self.b.to(x.dtype))
 
+    def begin_with(self, a: Tensor, b: Tensor) -> None:
+        """Go on from a product b a of any rank; of a higher one, from the nearest of this rank."""
+        if len(a) > len(self.a):
+            a, b = _nearest(a, b, len(self.a))
+        with torch.no_grad():
+            self.a[: len(a)] = a
+            self.b[:, : len(a)] = b
+
 
 class FreeNorm(nn.Module):
     """A norm whose gain, and bias where it has one, is trained: as a difference, kept exactly."""
@@ -63,6 +72,14 @@ class FreeNorm(nn.Module):
         y: Tensor = self.base(x)
         y = y + y * self.gain.to(y.dtype)
         return y if self.bias is None else y + self.bias.to(y.dtype)
+
+    def begin_with(self, merged: dict[str, Tensor]) -> None:
+        """Go on from what `merged` has returned once."""
+        own, weight = self._own["weight"].float(), merged["weight"]
+        with torch.no_grad():
+            self.gain.copy_(torch.where(own == 0, 0, weight / own - 1))
+            if self.bias is not None:
+                self.bias.copy_(merged["bias"] - self._own["bias"].float() * (self.gain + 1))
 
     def merged(self) -> dict[str, Tensor]:
         """Return the parameters that the norm alone would need to do the same."""
@@ -112,6 +129,25 @@ class TrainedModel:
         self._wrap(model, "")
         model.to(device)
         model.eval()  # no dropout: what is learnt is little beside what stands still
+
+    def begin_with(self, adapter: Adapter, where: Path) -> None:
+        """Go on from what an adapter of the same model has learnt; where: it is, for messages.
+
+        Raises ModelUnsupportedError for one of another model.
+        """
+        tensors = {name: torch.from_numpy(array) for name, array in adapter.tensors.items()}
+        try:
+            for name, low in self._low_ranks.items():
+                if f"{name}.lora_A" in tensors:
+                    wide = tensors.pop(f"{name}.lora_B") * adapter.config.scale
+                    low.begin_with(tensors.pop(f"{name}.lora_A"), wide)
+            for name, norm in self._norms.items():
+                if f"{name}.weight" in tensors:
+                    norm.begin_with({part: tensors.pop(f"{name}.{part}") for part in norm.merged()})
+        except (KeyError, RuntimeError) as exc:
+            raise _other(where) from exc
+        if tensors:
+            raise _other(where)
 
     def parameters(self) -> list[nn.Parameter]:
         """Return all that is trained, in an order that depends on the model alone."""
@@ -181,6 +217,22 @@ class TrainedModel:
                 setattr(module, name, free)
             else:
                 self._wrap(child, f"{where}.")
+
+
+def _nearest(a: Tensor, b: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """Return the product of this rank that is nearest to b a, by its singular values."""
+    left, wide = torch.linalg.qr(b)
+    right, thin = torch.linalg.qr(a.T)
+    u, values, v = torch.linalg.svd(wide @ thin.T)
+    roots = values[:rank].sqrt()
+    return roots[:, None] * (v[:rank] @ right.T), left @ u[:, :rank] * roots
+
+
+def _other(where: Path) -> ModelUnsupportedError:
+    return ModelUnsupportedError(
+        f"{where} changes layers that the model does not have, or that are not trained: begin "
+        "with its model instead"
+    )
 
 
 def _is_norm(module: nn.Module) -> bool:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmzip.errors import UsageError
-from llmzip.models import CATALOG
-from llmzip.models.files import ModelFiles
+from llmzip.models import CATALOG, adapters, trained
+from llmzip.models.files import ModelFiles, parted
 from llmzip.training.limits import LEAST_BYTES, LEAST_SCRATCH_BYTES, N_WINDOW
 from llmzip.training.texts import Sample
 
@@ -30,7 +30,8 @@ class Request:
     """What is asked for.
 
     base: as -m takes it, see `base_name`; empty for a model from scratch. scratch: its size, one
-    of SIZES; empty for an adapter of that rank. device: "cpu" or "cuda".
+    of SIZES; empty for an adapter of that rank. device: "cpu" or "cuda". plain: the model to begin
+    with, as -m takes it: the base, perhaps with an adapter.
     """
 
     base: str
@@ -38,13 +39,21 @@ class Request:
     rank: int
     device: str
     scratch: str = ""
+    plain: str = ""
 
 
-def base_name(name: str) -> str:
-    """Return what to begin with if a person says `name`: of a model with an adapter, its base."""
+def base_name(name: str, files: ModelFiles) -> str:
+    """Return what `-m` takes for the model without its adapter, if `-m name` finds these files."""
+    if files.adapter is None:
+        return str(Path(name).expanduser().absolute()) if Path(name).expanduser().exists() else name
     if name in CATALOG:
         return CATALOG[name].weights_name
-    return str(Path(name).expanduser().absolute()) if Path(name).expanduser().exists() else name
+    parts = parted(name)
+    if parts is not None:
+        return parts[0]
+    if trained.is_trained(name):
+        return str(trained.training_of(name)["base"])
+    return adapters.base_of(files.adapter)
 
 
 def require_enough(samples: Sequence[Sample], is_scratch: bool = False) -> None:
@@ -95,7 +104,7 @@ def open_trainer(
 ) -> Trainer:
     """Load a model, or make one, and return what trains it.
 
-    files: of the base; None for a model from scratch.
+    files: of the model to begin with; None for a model from scratch.
 
     Raises: ModelError; UsageError where there is too little text; OSError.
     """
@@ -120,14 +129,17 @@ def _adapted(
     from llmzip.training.lowrank import TrainedModel
     from llmzip.training.texts import Material
 
-    loaded = load_transformers(files)
+    base = files.base or files
+    loaded = load_transformers(base)
     require_family(loaded.model.config)
     n_window = min(N_WINDOW, int(loaded.model.config.max_position_embeddings))
     material = Material(samples, ByteTokenizer(loaded.tokenizer_json), loaded.bos_id, n_window)
     device = torch.device(request.device)
     model = TrainedModel(
-        *(loaded.model, request.rank, device, fastest_type(device)), request.plan.seed, files.name
+        *(loaded.model, request.rank, device, fastest_type(device)), request.plan.seed, base.name
     )
+    if files.adapter is not None:
+        model.begin_with(adapters.read_adapter(files.adapter), files.adapter)
     return model, material
 
 
