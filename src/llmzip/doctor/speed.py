@@ -69,9 +69,9 @@ class _Bench:
     """The default model on a device, by so many workers."""
 
     def __init__(self, opened: OpenedExact, device: str, n_workers: int) -> None:
-        size = min(2 * N_CONTEXT, opened.model.shape.n_positions)
+        size = min(2 * N_CONTEXT, opened.shape.n_positions)
         self._window = Window(size, 0, opened.bos_id)
-        self._make = partial(make_engine, opened.model, device, size)
+        self._make = partial(make_engine, opened.stored, device, size)
         self._n_workers = n_workers
         self._ids = np.resize(opened.tokenizer.encode(TEXT.encode()), size // 2)
         self._workers = Workers(self._make, n_workers)

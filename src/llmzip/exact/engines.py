@@ -6,11 +6,11 @@ from importlib.util import find_spec
 
 from llmzip.errors import DeviceError
 from llmzip.exact.distribution import Engine
-from llmzip.exact.model import ExactModel
+from llmzip.exact.stored import AnyModel, whole_model
 
 
 def make_engine(
-    model: ExactModel,
+    model: AnyModel,
     device: str,
     n_positions: int,
     step_threads: int = 1,
@@ -33,7 +33,7 @@ def make_engine(
     if device == "cuda" and find_spec("triton") is not None:
         from llmzip.exact.cuda.engine import CudaEngine
 
-        return CudaEngine(model, device, n_positions)
+        return CudaEngine(whole_model(model), device, n_positions)
     from llmzip.exact.torch_engine import TorchEngine
 
-    return TorchEngine(model, device)
+    return TorchEngine(whole_model(model), device)

@@ -116,17 +116,39 @@ class ExactModel:
         Raises ModelDamagedError where it is not one, or of another engine version.
         """
         try:
-            meta, tensors = map_tensors(path)
-            if meta.pop("engine") != str(ENGINE_VERSION):
-                raise ModelDamagedError(
-                    f"{path}: prepared by another engine version; prepare again"
-                )
-            shape = ModelShape(**json.loads(meta.pop("shape")))
-            check_shape(shape)
+            shape, meta, tensors = _mapped(path)
             check_tensors(shape, tensors)
             return _assemble(shape, tensors, meta)
-        except (KeyError, TypeError, ValueError, RecursionError, OSError) as exc:
-            raise ModelDamagedError(f"{path}: not a prepared model ({exc}); remove it") from exc
+        except _NO_MODEL as exc:
+            raise _no_model(path, exc) from exc
+
+
+def shape_of(path: Path) -> ModelShape:
+    """The shape of the model in a file written by `ExactModel.save`; no tensor is looked at.
+
+    Raises ModelDamagedError where it is not one, or of another engine version.
+    """
+    try:
+        return _mapped(path)[0]
+    except _NO_MODEL as exc:
+        raise _no_model(path, exc) from exc
+
+
+_NO_MODEL = KeyError, TypeError, ValueError, RecursionError, OSError
+
+
+def _no_model(path: Path, exc: Exception) -> ModelDamagedError:
+    return ModelDamagedError(f"{path}: not a prepared model ({exc}); remove it")
+
+
+def _mapped(path: Path) -> tuple[ModelShape, dict[str, str], dict[str, NDArray[Any]]]:
+    """A file's shape, checked, what else it says of itself, and its tensors, mapped."""
+    meta, tensors = map_tensors(path)
+    if meta.pop("engine") != str(ENGINE_VERSION):
+        raise ModelDamagedError(f"{path}: prepared by another engine version; prepare again")
+    shape = ModelShape(**json.loads(meta.pop("shape")))
+    check_shape(shape)
+    return shape, meta, tensors
 
 
 def _named_linear(name: str, linear: Linear) -> Iterator[tuple[str, NDArray[Any]]]:

@@ -3,7 +3,8 @@
     prepared/KEY/
     ├── model.safetensors    the integers, as ExactModel.save writes them
     ├── tokenizer.json
-    └── info.json            PreparedInfo: what it is, checks of the two others, its own check
+    ├── info.json            PreparedInfo: what it is, checks of the two others, its own check
+    └── NAME.form            what is made of these at every start, kept: see forms.py
 
 KEY is a hash of the model's files and the engine's version, so another file or
 another engine never meets a stale form. A prepared model needs neither
@@ -21,6 +22,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,9 +31,11 @@ import xxhash
 from llmzip.errors import FingerprintError, ModelDamagedError
 from llmzip.models import home, notice
 from llmzip.models.files import ModelFiles, locate, locate_recorded
+from llmzip.models.forms import PACKED, TOKENS, Forms
 
 if TYPE_CHECKING:
-    from llmzip.exact.model import ExactModel
+    from llmzip.exact.model import ExactModel, ModelShape
+    from llmzip.exact.stored import AnyModel
     from llmzip.models.load import LoadedModel
     from llmzip.tokens import ByteTokenizer
 
@@ -63,15 +67,28 @@ class PreparedInfo:
 class OpenedExact:
     """A model ready for exact inference, with its tokenizer and what a .llmz file says of it.
 
+    stored: the model, of which a CPU's engine reads no more than it needs.
     fingerprint: 8 bytes over the integers, the token table, `bos_id` and the engine's version.
     """
 
-    model: ExactModel
+    stored: AnyModel
     tokenizer: ByteTokenizer
     bos_id: int
     name: str
     source: str
     fingerprint: bytes
+
+    @property
+    def shape(self) -> ModelShape:
+        """The model's sizes."""
+        return self.stored.shape
+
+    @property
+    def model(self) -> ExactModel:
+        """All of the model. Raises: ModelDamagedError, UntrustedError, OSError."""
+        from llmzip.exact.stored import whole_model
+
+        return whole_model(self.stored)
 
 
 def open_exact(name: str, *, quiet: bool = False) -> OpenedExact:
@@ -93,20 +110,27 @@ def fingerprint_of(files: ModelFiles, *, quiet: bool = False) -> bytes:
 
 
 def open_recorded(
-    name: str, source: str, fingerprint: bytes, *, allow_hub: bool = False, quiet: bool = False
+    name: str,
+    source: str,
+    fingerprint: bytes,
+    *,
+    allow_hub: bool = False,
+    quiet: bool = False,
+    in_parts: bool = False,
 ) -> OpenedExact:
     """Open the model that a .llmz file records, preparing it where needed.
 
     allow_hub: fetch it even if it is none of the catalog's; see `locate_recorded`.
+    in_parts: see `open_files`.
 
     Raises: FingerprintError if that name now leads to another model; ModelError, OSError.
     """
     folder = find_prepared(fingerprint)
     if folder is not None:
         with contextlib.suppress(*_NOT_READY):  # prepare it anew, if it can be had
-            return load_prepared(folder)
+            return load_prepared(folder, in_parts=in_parts)
     files = locate_recorded(name, source, allow_hub=allow_hub, quiet=quiet)
-    opened = open_files(files, quiet=quiet)
+    opened = open_files(files, quiet=quiet, in_parts=in_parts)
     check_fingerprint(opened, fingerprint)
     return opened
 
@@ -124,14 +148,17 @@ def check_fingerprint(opened: OpenedExact, fingerprint: bytes) -> None:
         )
 
 
-def open_files(files: ModelFiles, *, quiet: bool = False) -> OpenedExact:
+def open_files(files: ModelFiles, *, quiet: bool = False, in_parts: bool = False) -> OpenedExact:
     """Open a model from its files, preparing it if that has not been done.
+
+    in_parts: for the CPU's engine, which takes a form that is kept instead of the model: then the
+        model itself is read, and found to be damaged, only when somebody asks for it.
 
     Raises: ModelError, OSError.
     """
     folder = prepared_path(files)
     with contextlib.suppress(*_NOT_READY):
-        return _named(load_prepared(folder), files)
+        return _named(load_prepared(folder, in_parts=in_parts), files)
     waiting = f"waiting for another llmzip that prepares {files.name}"
     what = f"the prepared form of model {files.name!r}"
     with home.staging(folder.name, lambda: notice.say(waiting, quiet), what) as tmp:
@@ -224,30 +251,64 @@ def _describe(
     )
 
 
-def load_prepared(folder: Path) -> OpenedExact:
+def load_prepared(folder: Path, *, in_parts: bool = False) -> OpenedExact:
     """Load the prepared model in a folder, after checking that it is as it was written.
+
+    in_parts: see `open_files`.
 
     Raises: ModelDamagedError, UntrustedError, OSError.
     """
     info = read_info(folder)
-    for name, check in info.checks.items():
-        if _xxh3(home.trusted(folder / name)) != check:
-            raise ModelDamagedError(f"{folder / name} is damaged: remove {folder}")
-    from llmzip.exact.model import ExactModel
-    from llmzip.tokens import ByteTokenizer
+    forms = Forms(folder, info.checks[_MODEL])
+    from llmzip.exact.model import shape_of
+    from llmzip.exact.stored import StoredModel
 
+    shape = shape_of(home.trusted(folder / _MODEL))
+    stored = StoredModel(shape, forms, partial(_load_checked, folder, info))
+    if not (in_parts and forms.has_any_of(PACKED)):
+        _ = stored.whole  # one that is damaged is prepared anew by whoever asked
     opened = OpenedExact(
-        model=ExactModel.load(folder / _MODEL),
-        tokenizer=ByteTokenizer((folder / _TOKENIZER).read_text(encoding="utf-8")),
+        stored=stored,
+        tokenizer=_open_tokenizer(folder, info),
         bos_id=info.bos_id,
         name=info.name,
         source=info.source,
         fingerprint=bytes.fromhex(info.fingerprint),
     )
-    n_tokens = opened.model.shape.vocab_size
+    n_tokens = opened.shape.vocab_size
     if not (0 <= opened.bos_id < n_tokens and opened.tokenizer.vocab_size <= n_tokens):
         raise ModelDamagedError(f"{folder}: its tokenizer is another model's: remove {folder}")
     return opened
+
+
+def _load_checked(folder: Path, info: PreparedInfo) -> ExactModel:
+    """Load all of the model. Raises: as `load_prepared`."""
+    from llmzip.exact.model import ExactModel
+
+    return ExactModel.load(_checked_file(folder, _MODEL, info))
+
+
+def _open_tokenizer(folder: Path, info: PreparedInfo) -> ByteTokenizer:
+    """Open the tokenizer by what is kept of it, or keep that now. Raises: as `load_prepared`."""
+    from llmzip.tokens import ByteTokenizer
+    from llmzip.tokens.parts import TokenizerParts
+
+    forms = Forms(folder, info.checks[_TOKENIZER])
+    if (arrays := forms.load(TOKENS, TokenizerParts.RULES)) is not None:
+        with contextlib.suppress(KeyError, ValueError):
+            return ByteTokenizer.of(TokenizerParts.from_arrays(arrays))
+    text = _checked_file(folder, _TOKENIZER, info).read_text(encoding="utf-8")
+    parts = TokenizerParts.read(text)
+    forms.keep(TOKENS, TokenizerParts.RULES, parts.arrays())
+    return ByteTokenizer.of(parts)
+
+
+def _checked_file(folder: Path, name: str, info: PreparedInfo) -> Path:
+    """Return the path of a file that is as it was written. Raises: as `load_prepared`."""
+    path = home.trusted(folder / name)
+    if _xxh3(path) != info.checks[name]:
+        raise ModelDamagedError(f"{path} is damaged: remove {folder}")
+    return path
 
 
 def _named(opened: OpenedExact, files: ModelFiles) -> OpenedExact:

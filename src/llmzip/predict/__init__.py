@@ -95,12 +95,12 @@ def _open_exact(
 ) -> OpenedPredictor:
     from llmzip.models.prepared import open_files, open_recorded
 
+    in_parts = device == "cpu"
     if isinstance(model, ModelRef):
-        opened = open_recorded(
-            model.name, model.source, model.fingerprint, allow_hub=allow_hub, quiet=quiet
-        )
+        recorded = model.name, model.source, model.fingerprint
+        opened = open_recorded(*recorded, allow_hub=allow_hub, quiet=quiet, in_parts=in_parts)
     else:
-        opened = open_files(model, quiet=quiet)
+        opened = open_files(model, quiet=quiet, in_parts=in_parts)
     return exact_predictor(opened, device, threads, batch, options, dictionary)
 
 
@@ -121,12 +121,12 @@ def exact_predictor(
     from llmzip.predict.windows import Window
     from llmzip.processors import usable_threads
 
-    shape = opened.model.shape
+    shape = opened.shape
     window = Window.fit(
         options.window_tokens, options.carry_tokens, shape.n_positions, opened.bos_id
     )
     n_workers = (threads or usable_threads()) if device == "cpu" else 1
-    make = partial(make_engine, opened.model, device, window.size)
+    make = partial(make_engine, opened.stored, device, window.size)
     known = None if dictionary is None else opened.tokenizer.encode(dictionary)
     predictor = ExactPredictor(make, window, n_workers, batch, known)
     ref = ModelRef(opened.name, opened.source, opened.fingerprint[:FINGERPRINT_BYTES])

@@ -48,6 +48,13 @@ class TokenTable:
         np.cumsum([len(token) for token in tokens], out=offsets[1:])
         return cls(np.frombuffer(b"".join(tokens), dtype=np.uint8), offsets)
 
+    def followed_by_all_bytes(self) -> TokenTable:
+        """This table, and behind it a token for each byte."""
+        blob = np.concatenate([self.blob, np.arange(256, dtype=np.uint8)])
+        n_bytes = self.blob.size
+        ends = np.arange(n_bytes + 1, n_bytes + 257, dtype=np.int64)
+        return TokenTable(blob, np.concatenate([self.offsets, ends]))
+
     def __len__(self) -> int:
         return self.lengths.size
 

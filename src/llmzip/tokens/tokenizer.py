@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,13 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.errors import CorruptError, ModelDamagedError
+from llmzip.errors import CorruptError
 from llmzip.tokens.escape import Escapes
-from llmzip.tokens.table import Ids, TokenTable
-from llmzip.tokens.vocabulary import lossless_json, token_bytes
+from llmzip.tokens.parts import TokenizerParts, damaged
+from llmzip.tokens.table import Ids
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+
+MOST_SHORT = 1 << 14
+"""Letters that are made into tokens before the library is loaded."""
 
 # What decoding with `surrogateescape` makes of bytes that are not UTF-8.
 _NOT_UTF8 = "\udc80-\udcff"
@@ -37,18 +39,26 @@ class ByteTokenizer:
             ModelUnsupportedError: the tokenizer cannot carry all bytes.
             ModelDamagedError: it is not a readable `tokenizer.json`.
         """
-        try:
-            self._spec = json.loads(tokenizer_json)
-            tokens = token_bytes(self._spec)
-        except (ValueError, KeyError, TypeError, AttributeError) as exc:
-            raise _damaged(exc) from exc
-        self.table = TokenTable.from_tokens(tokens)
+        self._take(TokenizerParts.read(tokenizer_json))
+
+    @classmethod
+    def of(cls, parts: TokenizerParts) -> ByteTokenizer:
+        """Make one of what has been read before.
+
+        Raises ModelUnsupportedError: the tokenizer cannot carry all bytes.
+        """
+        tokenizer = cls.__new__(cls)
+        tokenizer._take(parts)
+        return tokenizer
+
+    def _take(self, parts: TokenizerParts) -> None:
+        self._parts = parts
+        self.table = parts.table
         self._escapes = Escapes(self.table)
         # Missing bytes, under their virtual ids, come behind the vocabulary.
-        self._virtual_table = TokenTable.from_tokens(
-            [*tokens, *(bytes([byte]) for byte in range(256))]
-        )
+        self._virtual_table = self.table.followed_by_all_bytes()
         self._survives: dict[str, bool] = {}  # whether a character alone comes back
+        self._n_short = 0  # letters of texts that have been made into tokens without the library
 
     @property
     def vocab_size(self) -> int:
@@ -133,9 +143,9 @@ class ByteTokenizer:
         from tokenizers import Tokenizer  # only the encoder needs it
 
         try:
-            tokenizer = Tokenizer.from_str(lossless_json(self._spec))
+            tokenizer = Tokenizer.from_str(self._parts.lossless())
         except Exception as exc:  # the library raises nothing more particular
-            raise _damaged(exc) from exc
+            raise damaged(exc) from exc
         tokenizer.encode_special_tokens = True
         return tokenizer
 
@@ -163,8 +173,21 @@ class ByteTokenizer:
         return ids
 
     def _text_ids(self, piece: str) -> list[int]:
+        if (found := self._short_ids(piece)) is not None:
+            return found
         ids: list[int] = self._tokenizer.encode(piece, add_special_tokens=False).ids
         return ids
+
+    def _short_ids(self, piece: str) -> list[int] | None:
+        """What the library says of `piece`, where that is found sooner than the library is loaded.
+
+        That takes as long as tens of thousands of letters do without it.
+        """
+        merges = self._parts.merges
+        if merges is None or self._n_short + len(piece) > MOST_SHORT or "_tokenizer" in vars(self):
+            return None
+        self._n_short += len(piece)
+        return merges.tokens(piece)
 
     def _hard_chars(self, text: str, raw: str) -> str:
         """Return the characters, beside those of `raw`, that do not survive by themselves."""
@@ -178,10 +201,3 @@ class ByteTokenizer:
 
 def _to_bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
-
-
-def _damaged(exc: Exception) -> ModelDamagedError:
-    reason = " ".join(str(exc).split())
-    return ModelDamagedError(
-        f"the model's tokenizer.json cannot be read ({reason}); fetch the model again"
-    )

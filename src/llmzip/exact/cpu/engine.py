@@ -21,12 +21,13 @@ from llmzip.exact.cpu.buffers import (
     Workspace,
     cpu_cache,
 )
-from llmzip.exact.cpu.packed import packed_model
+from llmzip.exact.cpu.packed import PackedModel, packed_model
 from llmzip.exact.cpu.pair_prefill import PairPrefill
+from llmzip.exact.cpu.step import StepModel
 from llmzip.exact.cpu.team import StepTeam
 from llmzip.exact.cpu.ways import Way, way_of
 from llmzip.exact.distribution import Distributions, TokenIntervals
-from llmzip.exact.model import ExactModel
+from llmzip.exact.stored import AnyModel, whole_model
 
 Ids = NDArray[np.int64]
 Bias = NDArray[np.float32]
@@ -62,7 +63,7 @@ class CpuEngine:
 
     def __init__(
         self,
-        model: ExactModel,
+        model: AnyModel,
         n_positions: int,
         step_threads: int = 1,
         way: str | None = None,
@@ -70,7 +71,6 @@ class CpuEngine:
     ) -> None:
         """`way`: see `way_of`, which raises DeviceError. look: for PLAIN and AVX2."""
         self.shape = model.shape
-        self.model = ModelView.of(model)
         self.device = "cpu"
         self.way = way_of(model.shape, way)
         self._work = Workspace(model.shape, BLOCK_ROWS, n_positions)
@@ -80,21 +80,40 @@ class CpuEngine:
         self._weights = np.empty(0, dtype=np.float32)
 
     @cached_property
+    def _packed(self) -> PackedModel:
+        return packed_model(self._model, self.way)
+
+    @cached_property
+    def _plain(self) -> ModelView:
+        return ModelView.of(whole_model(self._model))
+
+    @property
+    def _tables(self) -> ModelView | StepModel:
+        """What has the embedding, and the positions."""
+        return self._plain if self.way is Way.PLAIN else self._packed.step
+
+    @cached_property
     def _prefill(self) -> Prefill:
         if self.way is Way.PLAIN:
             from llmzip.exact.cpu.plain_prefill import PlainPrefill  # which imports torch
 
-            return PlainPrefill(self.shape, self.model, self._work, self._look)
-        packed = packed_model(self._model, self.way)
+            return PlainPrefill(self.shape, self._plain, self._work, self._look)
         if self.way is Way.AVX2:
-            return PairPrefill(packed, self._work, self._look)
+            return PairPrefill(self._packed, self._work, self._look)
         kernels = tile_kernels if self.way is Way.AMX else four_kernels
-        return BlockPrefill(packed, self._work, kernels(self._work))
+        return BlockPrefill(self._packed, self._work, kernels(self._work))
 
     @property
     def head_bias(self) -> Bias | None:
         """The head's own bias."""
-        return self.model.head.bias if self.model.head.bias.size else None
+        return self._head_bias if self._head_bias.size else None
+
+    @cached_property
+    def _head_bias(self) -> Bias:
+        if self.way is Way.PLAIN:
+            return self._plain.head.bias
+        own: Bias = self._packed.step.head.bias[0]
+        return own
 
     def cache(self, n_lanes: int, n_positions: int) -> CpuCache:
         """Make a KV cache; its positions are rounded up to the step of prefill attention."""
@@ -128,7 +147,7 @@ class CpuEngine:
             self._weights = np.empty(n_rows * vocabulary, dtype=np.float32)
         weights = self._weights[: n_rows * vocabulary].reshape(n_rows, vocabulary)
         blocks = np.empty((n_rows, -(-vocabulary // head.BLOCK)), dtype=np.int64)
-        own_bias = RowBias.of_rows(self.model.head.bias if bias is None else bias, n_rows)
+        own_bias = RowBias.of_rows(self._head_bias if bias is None else bias, n_rows)
         self._prefill.distributions(hidden, own_bias, weights, blocks)
         return CpuDistributions(weights, blocks)
 
@@ -139,9 +158,7 @@ class CpuEngine:
         if self.way is Way.PLAIN:
             return self.distributions(self._forward_parts(ids[:, None], lanes, at, cache), bias)
         if self._team is None:
-            self._team = StepTeam(
-                self.shape, packed_model(self._model, self.way), self.step_threads
-            )
+            self._team = StepTeam(self.shape, self._packed, self.step_threads)
         own = None if bias is None else RowBias.of_rows(bias, len(ids))
         work = self._team.run(ids, lanes, at, cache, own)
         rows = slice(0, len(ids))
@@ -157,13 +174,13 @@ class CpuEngine:
         return parts[0] if len(parts) == 1 else parts[0].followed_by(parts[1:])
 
     def _embed(self, ids: Ids, at: Ids) -> None:
-        model, work, n_rows = self.model, self._work, len(ids)
+        tables, work, n_rows = self._tables, self._work, len(ids)
         rows.embed_normalise(
             ids,
             at,
-            model.embedding,
-            model.embedding_scale,
-            model.positions,
+            tables.embedding,
+            tables.embedding_scale,
+            tables.positions,
             self.shape.eps,
             work.stream.array(n_rows, self.shape.d_model),
             work.q.array(n_rows, self.shape.d_model),

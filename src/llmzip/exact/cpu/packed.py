@@ -1,4 +1,7 @@
-"""A model's weights as decoding steps and tiles read them: stacked by layers, in memory."""
+"""A model's weights as decoding steps and tiles read them: stacked by layers, in memory.
+
+Of a model on disk they are kept there, too, and mapped by the next process.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +19,20 @@ from llmzip.exact.aligned import aligned_zeros
 from llmzip.exact.constants import score_scale
 from llmzip.exact.cpu import fours, pairs, simd, tiles
 from llmzip.exact.cpu.buffers import LinearView, ModelView
+from llmzip.exact.cpu.packed_form import keep_step, kept_step
 from llmzip.exact.cpu.product import StepLinear
 from llmzip.exact.cpu.scalars import f32
 from llmzip.exact.cpu.step import StepModel
 from llmzip.exact.cpu.ways import Way
 from llmzip.exact.model import LINEARS, ExactModel
+from llmzip.exact.stored import AnyModel, StoredModel, whole_model
 
 
 @dataclass(frozen=True, eq=False)
 class PackedModel:
     """The kernels' view of `model`: one for all engines, for as long as one of them lives."""
 
-    model: ExactModel
+    model: AnyModel
     step: StepModel
 
 
@@ -35,15 +40,26 @@ _shared: WeakValueDictionary[tuple[int, Way], PackedModel] = WeakValueDictionary
 _lock = threading.Lock()
 
 
-def packed_model(model: ExactModel, way: Way) -> PackedModel:
-    """The model packed for a way, by whoever asks for it first."""
+def packed_model(model: AnyModel, way: Way) -> PackedModel:
+    """The model packed for a way, by whoever asks for it first. Raises as `whole_model` does."""
     key = id(model), way
     with _lock:
         packed = _shared.get(key)
         if packed is None:
-            packed = PackedModel(model, _step_model(model, way))
+            packed = PackedModel(model, _step_of(model, way))
             _shared[key] = packed
         return packed
+
+
+def _step_of(model: AnyModel, way: Way) -> StepModel:
+    """As it is kept, or packed now and kept."""
+    if not isinstance(model, StoredModel):
+        return _step_model(model, way)
+    step = kept_step(model.forms, model.shape, way)
+    if step is None:
+        step = _step_model(whole_model(model), way)
+        keep_step(model.forms, way, step)
+    return step
 
 
 def _step_model(model: ExactModel, way: Way) -> StepModel:

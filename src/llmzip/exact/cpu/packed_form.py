@@ -1,0 +1,123 @@
+"""A packed model as arrays with names: how it is kept, and made of them again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmzip.exact.constants import score_scale
+from llmzip.exact.cpu import fours, pairs, tiles
+from llmzip.exact.cpu.product import StepLinear
+from llmzip.exact.cpu.scalars import f32
+from llmzip.exact.cpu.step import StepModel
+from llmzip.exact.cpu.ways import Way
+from llmzip.exact.model import LINEARS, ModelShape
+from llmzip.exact.stored import KeptForms
+
+PACKING = 1
+"""The order in which weights are packed; another order is another number."""
+
+_TABLES = "embedding", "embedding_scale", "positions", "cos", "sin"
+_PARTS = "weight", "scale", "bias"
+_BLOCKS = {Way.AVX2: pairs.OUTPUTS, Way.VNNI: fours.BLOCK, Way.AMX: tiles.OUTPUTS}
+
+Wanted = tuple[type[np.generic], tuple[int, ...]]
+
+
+def kept_step(forms: KeptForms, shape: ModelShape, way: Way) -> StepModel | None:
+    """The model of this shape packed for a way, if it is kept."""
+    arrays = forms.load(_name(way), _rules(way))
+    if arrays is None or not _are_of(shape, way, arrays):
+        return None
+    linear = partial(_linear_of, arrays)
+    return StepModel(
+        arrays["embedding"],
+        arrays["embedding_scale"],
+        arrays["positions"],
+        arrays["cos"],
+        arrays["sin"],
+        shape.eps,
+        shape.gated,
+        f32(score_scale(shape.d_head)),
+        way is Way.AMX,
+        linear("qkv"),
+        linear("out"),
+        linear("up"),
+        linear("down"),
+        linear("head"),
+    )
+
+
+def _linear_of(arrays: Mapping[str, NDArray[Any]], name: str) -> StepLinear:
+    weight, scale, bias = (arrays[f"{name}.{part}"] for part in _PARTS)
+    return StepLinear(weight, scale, bias)
+
+
+def keep_step(forms: KeptForms, way: Way, step: StepModel) -> None:
+    """Keep a packed model."""
+    forms.keep(_name(way), _rules(way), dict(_named_arrays(step)))
+
+
+def _named_arrays(step: StepModel) -> Iterator[tuple[str, NDArray[Any]]]:
+    for name in _TABLES:
+        yield name, getattr(step, name)
+    for name in (*LINEARS, "head"):
+        for part in _PARTS:
+            yield f"{name}.{part}", getattr(getattr(step, name), part)
+
+
+def _name(way: Way) -> str:
+    return f"packed-{way}"
+
+
+def _rules(way: Way) -> str:
+    return f"packing {PACKING} for {way}"
+
+
+def _are_of(shape: ModelShape, way: Way, arrays: Mapping[str, NDArray[Any]]) -> bool:
+    """Whether these are all arrays, of the sizes and types that kernels take for granted."""
+    wanted = dict(_wanted(shape, way))
+    return arrays.keys() == wanted.keys() and all(
+        any(_is(arrays[name], *choice) for choice in choices) for name, choices in wanted.items()
+    )
+
+
+def _is(array: NDArray[Any], dtype: type[np.generic], sizes: tuple[int, ...]) -> bool:
+    return array.dtype == dtype and array.shape == sizes
+
+
+def _wanted(shape: ModelShape, way: Way) -> Iterator[tuple[str, tuple[Wanted, ...]]]:
+    """Yield what each array may be, by name."""
+    n_tokens, d_model = shape.vocab_size, shape.d_model
+    none = (np.float32, (0, 0))
+    angles = (np.float32, (shape.n_positions, shape.d_head // 2)) if shape.rotary else none
+    yield "embedding", ((np.int16, (n_tokens, d_model)),)
+    yield "embedding_scale", ((np.float32, (n_tokens,)),)
+    yield "positions", (none if shape.rotary else (np.float32, (shape.n_positions, d_model)),)
+    yield "cos", (angles,)
+    yield "sin", (angles,)
+    all_heads = shape.n_heads * shape.d_head
+    n_layers = shape.n_layers
+    yield from _linear(
+        "qkv", way, n_layers, all_heads + 2 * shape.n_kv_heads * shape.d_head, d_model
+    )
+    yield from _linear("out", way, n_layers, d_model, all_heads)
+    yield from _linear("up", way, n_layers, (1 + shape.gated) * shape.d_ff, d_model)
+    yield from _linear("down", way, n_layers, d_model, shape.d_ff)
+    yield from _linear("head", way, 1, n_tokens, d_model)
+
+
+def _linear(
+    name: str, way: Way, n_layers: int, n_out: int, n_in: int
+) -> Iterator[tuple[str, tuple[Wanted, ...]]]:
+    block = _BLOCKS[way]
+    packed: tuple[int, ...] = (n_layers, -(-n_out // block) * block, n_in)
+    if way is Way.AVX2:
+        packed = n_layers, packed[1] // block, n_in // pairs.TOGETHER, block, pairs.TOGETHER
+    yield f"{name}.weight", ((np.int8, packed),)
+    yield f"{name}.scale", ((np.float32, (n_layers, n_out)),)
+    yield f"{name}.bias", ((np.float32, (n_layers, n_out)), (np.float32, (n_layers, 0)))

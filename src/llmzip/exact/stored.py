@@ -1,0 +1,44 @@
+"""A prepared model on disk, of which no more is read than an engine asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from llmzip.exact.model import ExactModel, ModelShape
+
+
+class KeptForms(Protocol):
+    """Where forms of a model are kept, which are made of it again and again otherwise."""
+
+    def load(self, name: str, rules: str) -> Mapping[str, NDArray[Any]] | None:
+        """The arrays of a form that was made by these rules, whole as it was kept; else None."""
+
+    def keep(self, name: str, rules: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Keep the arrays of a form, if that can be."""
+
+
+@dataclass(eq=False)
+class StoredModel:
+    """A model's shape, its forms, and the rest on demand. load: checks it all, and may raise."""
+
+    shape: ModelShape
+    forms: KeptForms
+    load: Callable[[], ExactModel]
+
+    @cached_property
+    def whole(self) -> ExactModel:
+        """All of it. Raises what `load` does."""
+        return self.load()
+
+
+AnyModel = ExactModel | StoredModel
+
+
+def whole_model(model: AnyModel) -> ExactModel:
+    """All of a model. Raises: ModelDamagedError, UntrustedError, OSError, if it is on disk."""
+    return model.whole if isinstance(model, StoredModel) else model
