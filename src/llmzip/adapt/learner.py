@@ -129,6 +129,15 @@ class Learner:
         self._history.write(places, tokens)
         self._history.learn(np.full_like(places, start), places)
 
+    @property
+    def mixer(self) -> Mixer:
+        """How far to trust what, as far as that is learnt; not to be written to."""
+        return self._mixer
+
+    def trust_as(self, mixer: Mixer) -> None:
+        """Go on from there."""
+        self._mixer = mixer.copy()
+
     def copy(self) -> Learner:
         """Return the same, to go on with independently."""
         other = copy(self)

@@ -69,6 +69,18 @@ class HeadBias:
         """Return the same, to go on with independently."""
         return copy(self)  # steps make arrays anew and never write to these
 
+    @property
+    def learnt(self) -> NDArray[np.float32]:
+        """What has been learnt, (V,), without the head's own."""
+        return self._learnt
+
+    def having_learnt(self, learnt: NDArray[np.float32]) -> HeadBias:
+        """Return one of the same head that has learnt so much."""
+        other = copy(self)
+        other._learnt = learnt
+        other.values = other._sum()
+        return other
+
     def step(self, gradient: NDArray[np.int64]) -> None:
         """Go along a gradient (V,) as `Distributions.add_gradient` sums it up."""
         moved = gradient.astype(np.float32)

@@ -13,13 +13,22 @@ from llmzip.exact.model import ExactModel, ModelShape
 
 
 class KeptForms(Protocol):
-    """Where forms of a model are kept, which are made of it again and again otherwise."""
+    """Where forms of a model are kept, which are made of it again and again otherwise.
+
+    rules: by which a form was made, and from what beside the model.
+    """
 
     def load(self, name: str, rules: str) -> Mapping[str, NDArray[Any]] | None:
         """The arrays of a form that was made by these rules, whole as it was kept; else None."""
 
     def keep(self, name: str, rules: str, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Keep the arrays of a form, if that can be."""
+
+    def load_one_of_many(self, name: str, rules: str) -> Mapping[str, NDArray[Any]] | None:
+        """As `load` for a form of which there may be many: those used last are kept longest."""
+
+    def keep_one_of_many(self, name: str, rules: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """As `keep` for such a form."""
 
 
 @dataclass(eq=False)

@@ -33,6 +33,10 @@ from llmzip.models import home
 SUFFIX = ".form"
 PACKED, TOKENS = "packed-", "tokens"
 """What the names of packed models begin with, a way following; the name of a tokenizer's tables."""
+ONE_OF_MANY = "primed-"
+"""What the names of forms begin with of which there may be many: what dictionaries lead to."""
+MOST_BYTES = 256 << 20
+"""Of such forms, all models' together; what was not used for longest goes first."""
 LINE_BYTES = 64
 """Arrays begin where a line of the processor's cache does."""
 
@@ -43,7 +47,7 @@ _BEGIN = _CHECK_BYTES + 8
 _MOST_HEADER_BYTES = 1 << 20
 _BLOCK_BYTES = 1 << 20
 _DTYPES = {
-    np.dtype(name).str: np.dtype(name) for name in ("u1", "i1", "i2", "i4", "i8", "u8", "f4")
+    np.dtype(name).str: np.dtype(name) for name in ("u1", "i1", "i2", "i4", "i8", "u8", "f4", "f8")
 }
 _UNREADABLE = (
     *(OSError, LlmzipError, ValueError, KeyError, TypeError, AttributeError, RecursionError),
@@ -71,10 +75,18 @@ class Forms:
             return None
         return arrays if label == self._label(rules) else None
 
-    def keep(self, name: str, rules: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def keep(
+        self,
+        name: str,
+        rules: str,
+        arrays: Mapping[str, NDArray[Any]],
+        *,
+        is_private: bool = False,
+    ) -> None:
         """Keep the arrays of a form, if they can be written; others see all of the file or none.
 
         Where another process is at work with the model, that one may keep it, or the next.
+        is_private: no other user may read it, whoever may read the model.
         """
         with suppress(OSError, LlmzipError):
             path = home.trusted(self._path(name))
@@ -82,7 +94,23 @@ class Forms:
                 return  # not even a lock is written for what is there already
             with home.held_if_free(home.lock_path(self.folder.name)) as held:
                 if held and self.folder.is_dir():
-                    _write(path, self._label(rules), arrays)
+                    mode = 0o600 if is_private else _mode_below(self.folder)
+                    _write(path, self._label(rules), arrays, mode)
+
+    def load_one_of_many(self, name: str, rules: str) -> Arrays | None:
+        """As `load`, for a form of which there are many: it was used now."""
+        arrays = self.load(f"{ONE_OF_MANY}{name}", rules)
+        if arrays is not None:
+            with suppress(OSError):
+                os.utime(self._path(f"{ONE_OF_MANY}{name}"))
+        return arrays
+
+    def keep_one_of_many(self, name: str, rules: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """As `keep`, but of all models' such forms those that were used last, up to MOST_BYTES."""
+        if sum(array.nbytes for array in arrays.values()) <= MOST_BYTES // 2:
+            self.keep(f"{ONE_OF_MANY}{name}", rules, arrays, is_private=True)
+            with suppress(OSError, LlmzipError):
+                _drop_oldest(home.trusted(self.folder.parent))
 
     def has_any_of(self, beginning: str) -> bool:
         """Whether there is a form whose name begins so, in whatever state."""
@@ -93,6 +121,16 @@ class Forms:
 
     def _label(self, rules: str) -> str:
         return f"{rules} of {self.of}"
+
+
+def _drop_oldest(folder: Path) -> None:
+    """Remove forms of which there are many, in all folders of models, beyond MOST_BYTES."""
+    found = [(path, path.stat()) for path in folder.glob(f"*/{ONE_OF_MANY}*{SUFFIX}")]
+    n_bytes = 0
+    for path, status in sorted(found, key=lambda item: item[1].st_mtime_ns, reverse=True):
+        n_bytes += status.st_size
+        if n_bytes > MOST_BYTES:
+            path.unlink(missing_ok=True)
 
 
 def _check_in(path: Path) -> bytes:
@@ -133,9 +171,13 @@ def _array(memory: mmap.mmap, kind: str, sizes: list[int], begin: int) -> NDArra
     return array.reshape(sizes)
 
 
-def _write(path: Path, label: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+def _mode_below(folder: Path) -> int:
+    """That of a file which whoever may read the folder may read."""
+    return folder.stat().st_mode & 0o666 & ~0o022
+
+
+def _write(path: Path, label: str, arrays: Mapping[str, NDArray[Any]], mode: int) -> None:
     """Put a file in place, whole or not at all; the model's lock is held. Raises OSError."""
-    mode = path.parent.stat().st_mode & 0o666 & ~0o022
     partial = path.with_name(f".{path.name}.partial")  # one that a killed process left is replaced
     try:
         partial.unlink(missing_ok=True)
@@ -183,6 +225,7 @@ def _entries(label: str, arrays: Mapping[str, NDArray[Any]], place: int) -> dict
     entries: dict[str, object] = {}
     for name, array in arrays.items():
         place += -place % LINE_BYTES
+        assert array.dtype.str in _DTYPES, "what is kept can be read again"
         entries[name] = array.dtype.str, array.shape, place
         place += array.nbytes
     return {"label": label, "arrays": entries}

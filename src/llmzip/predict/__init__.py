@@ -22,6 +22,8 @@ from llmzip.room import require_room
 if TYPE_CHECKING:
     from llmzip.models.files import ModelFiles
     from llmzip.models.prepared import OpenedExact
+    from llmzip.predict.kept_primed import KeptPrimed
+    from llmzip.predict.windows import Window
     from llmzip.tokens import ByteTokenizer
 
 __all__ = [
@@ -127,11 +129,30 @@ def exact_predictor(
     )
     n_workers = (threads or usable_threads()) if device == "cpu" else 1
     make = partial(make_engine, opened.stored, device, window.size)
-    known = None if dictionary is None else opened.tokenizer.encode(dictionary)
-    predictor = ExactPredictor(make, window, n_workers, batch, known)
+    kept = None if dictionary is None else _kept_of(opened, device, window, dictionary)
+    known = None if kept is None else kept.tokens
+    if known is None and dictionary is not None:
+        known = opened.tokenizer.encode(dictionary)
+    predictor = ExactPredictor(make, window, n_workers, batch, known, kept)
     ref = ModelRef(opened.name, opened.source, opened.fingerprint[:FINGERPRINT_BYTES])
     mark = None if dictionary is None else dictionary_mark(ref.fingerprint, dictionary)
     return OpenedPredictor(predictor, opened.tokenizer, ref, mark)
+
+
+def _kept_of(
+    opened: OpenedExact, device: str, window: Window, dictionary: bytes
+) -> KeptPrimed | None:
+    """Where is kept what a dictionary leads to, of a model on disk on the CPU."""
+    from llmzip.compiled.folders import sources_digest
+    from llmzip.exact.cpu.ways import way_of
+    from llmzip.exact.stored import StoredModel
+    from llmzip.predict.kept_primed import KeptPrimed
+
+    sources = sources_digest()
+    if device != "cpu" or sources is None or not isinstance(opened.stored, StoredModel):
+        return None
+    way = str(way_of(opened.shape))
+    return KeptPrimed(opened.stored.forms, dictionary, window, way, sources)
 
 
 def _open_float(

@@ -16,6 +16,7 @@ from llmzip.predict.adaptive import Adaptive, AdaptiveGroup, EncodedWave, learnt
 from llmzip.predict.adaptive_lanes import AdaptiveLanes
 from llmzip.predict.batches import begin_chunks, rows_side_by_side, side_by_side
 from llmzip.predict.gradients import Gradients, runs
+from llmzip.predict.kept_primed import KeptPrimed
 from llmzip.predict.lane_group import LaneGroup, Lanes, Totals
 from llmzip.predict.prefix import NO_PREFIX, Prefix
 from llmzip.predict.primed import Primed
@@ -48,8 +49,12 @@ class ExactPredictor:
         n_workers: int,
         n_lanes: int | None = None,
         dictionary: NDArray[np.int32] | None = None,
+        kept: KeptPrimed | None = None,
     ) -> None:
-        """`dictionary`: tokens, at least one, that every group begins with."""
+        """`dictionary`: tokens, at least one, that every group begins with.
+
+        kept: where what they lead to may be kept.
+        """
         self._workers = Workers(make_engine, n_workers)
         self._window = window
         engine = self._workers.engines[0]
@@ -61,6 +66,7 @@ class ExactPredictor:
         self._n_together = lanes_to_prefill(engine, window.size)
         self._bias = HeadBias(self.vocab_size, engine.head_bias)
         self._dictionary = dictionary
+        self._kept = kept
         self._primed: Primed | None = None
         self._group: type[ExactGroup] = ExactGroup
 
@@ -99,7 +105,15 @@ class ExactPredictor:
         return Adaptive(self._bias)
 
     def _prime(self, dictionary: Ids) -> Primed:
-        return Primed.by(dictionary, self._fresh(), self._workers, self._window, self._n_together)
+        if self._kept is not None:
+            found = self._kept.load(self._fresh(), self._workers.engines[0])
+            if found is not None:
+                return found
+        how = self._fresh(), self._workers, self._window, self._n_together
+        primed = Primed.by(dictionary, *how)
+        if self._kept is not None:
+            self._kept.keep(primed, dictionary)
+        return primed
 
     def _begin(
         self, chunks: list[NDArray[np.int32]], engine: Engine

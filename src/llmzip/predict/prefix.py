@@ -21,10 +21,15 @@ class Prefix:
     ids: Ids
     cache: AnyCache | None = None
 
+    @staticmethod
+    def end_of(ids: Ids, window: Window) -> Ids:
+        """The end of `ids` that stands before every chunk."""
+        return ids[max(0, len(ids) - window.size // 2) :]
+
     @classmethod
     def of(cls, ids: Ids, window: Window, engine: Engine) -> Prefix:
         """The end of `ids`, half a window at most."""
-        own = ids[max(0, len(ids) - window.size // 2) :]
+        own = cls.end_of(ids, window)
         if not len(own):
             return NO_PREFIX
         cache = engine.cache(1, len(own))

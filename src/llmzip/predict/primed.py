@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from llmzip.adapt.mixing import Mixer
 from llmzip.predict.adaptive import Adaptive, EncodedWave
 from llmzip.predict.prefix import Prefix
 from llmzip.predict.rows import RowStream
@@ -37,6 +38,16 @@ class Primed:
         rows = RowStream(workers, window, [late], n_together)
         encode_together([EncodedWave(adaptive, [late])], rows, workers, lambda _: None)
         (prefix,) = workers.in_order([partial(Prefix.of, dictionary, window)])
+        return cls(prefix, adaptive)
+
+    @classmethod
+    def again(cls, dictionary: Ids, adaptive: Adaptive, prefix: Prefix, mixer: Mixer) -> Primed:
+        """What `by` made once, of a fresh `adaptive` whose bias has learnt the same."""
+        n_early = max(0, len(dictionary) - LEARNT_TOKENS)
+        for part in (dictionary[:n_early], dictionary[n_early:]):
+            if len(part):
+                adaptive.learner.remember(part)
+        adaptive.learner.trust_as(mixer)
         return cls(prefix, adaptive)
 
     def begin(self) -> Adaptive:
