@@ -16,27 +16,13 @@ from typing import NoReturn
 import click
 
 from llmzip import descriptors
-from llmzip.cli.bench import bench
-from llmzip.cli.cat import cat
-from llmzip.cli.compress import compress
-from llmzip.cli.decompress import decompress
-from llmzip.cli.doctor import doctor
-from llmzip.cli.explain import explain
+from llmzip.cli.commands import Commands, stand_ins
 from llmzip.cli.files import ReaderGoneError
 from llmzip.cli.grammar import VARIABLE, read
-from llmzip.cli.list import list_files
 from llmzip.cli.memory import is_out_of_memory
-from llmzip.cli.message import message
 from llmzip.cli.messages import EXIT_ERROR, Messages, describe
-from llmzip.cli.models import models
 from llmzip.cli.pages import Program
-from llmzip.cli.profile import profile
-from llmzip.cli.sample import sample
-from llmzip.cli.score import score
 from llmzip.cli.signals import InterruptedBySignal, clean_up_on_signals, die_by
-from llmzip.cli.test import test
-from llmzip.cli.train import train
-from llmzip.cli.unsample import unsample
 from llmzip.errors import LlmzipError, UsageError
 from llmzip.version import __version__
 
@@ -64,10 +50,7 @@ def llmzip() -> None:
     """Compress text losslessly with a language model that computes exactly."""
 
 
-for _command in (compress, decompress, test, list_files, cat):
-    llmzip.add_command(_command)
-for _command in (message, profile, score, explain, bench, train, sample, unsample, models, doctor):
-    llmzip.add_command(_command)
+llmzip.commands = Commands()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -120,7 +103,7 @@ def _run(args: list[str], messages: Messages) -> None:
     """Hand the arguments to click, in the form that it reads."""
     if not args and sys.stdin is not None and sys.stdin.isatty():
         args = ["--help"]
-    call = read(args, llmzip.commands, os.environ.get(VARIABLE, ""))
+    call = read(args, stand_ins(), os.environ.get(VARIABLE, ""))
     if call.first_word is not None:
         _refuse_misspelt(call.first_word)
     result = llmzip.main(

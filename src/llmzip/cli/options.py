@@ -398,10 +398,15 @@ def verb(
             messages.verbosity = settings.verbosity
             function(messages, settings)
 
-        own: list[click.Parameter] = [option for option in OPTIONS if name in option.verbs]
+        own = parameters_of(name)
         if takes_files:
             files = click.Argument(["files"], nargs=-1, type=FileName(), metavar="[FILE]...")
             own.insert(0, files)
         return click.Command(name, callback=run, params=own, help=function.__doc__)
 
     return make
+
+
+def parameters_of(name: str) -> list[click.Parameter]:
+    """The options that the table gives a verb."""
+    return [option for option in OPTIONS if name in option.verbs]

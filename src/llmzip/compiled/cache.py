@@ -28,13 +28,15 @@ from llmzip.compiled.compiler import (
     _rebuild_env,
     dumps,
     lookup_environment,
-    rtsys,
 )
 from llmzip.compiled.folders import KERNEL_SUFFIX, kernel_folders, sources_digest
+from llmzip.compiled.library import KeptCode, KeptLibrary, code_of
+from llmzip.compiled.runtime import begin_runtime
 from llmzip.errors import UntrustedError
 from llmzip.ownership import is_trusted_file, make_private
 
 _DIGEST_BYTES = 32
+_RUNTIME = "runtime"
 _MODE = 0o644
 """Others may read what they can't change, where the folder lets them."""
 
@@ -55,13 +57,13 @@ class KernelCache(NullCache):  # type: ignore[misc]  # numba has no types
     def load_overload(self, signature: Any, target_context: Any) -> Any:
         """The kernel for a signature, or None. Raises UntrustedError."""
         # what a kernel needs to run; who compiles one sees to the rest, which takes half a second
-        rtsys.initialize(target_context)
-        key = self._key(signature, target_context.codegen())
-        for folder in self._folders():
-            found = _read(folder / self._file_name(key), key)
-            if found is not None:
-                return CompileResult._rebuild(target_context, *found)
-        return None
+        codegen, folders = target_context.codegen(), self._folders()
+        _begin_runtime(target_context, codegen, folders)
+        key = self._key(signature, codegen)
+        found = _read_any(folders, _file_name(self._name, key), key)
+        if found is None:
+            return None
+        return _rebuilt(target_context, *found)
 
     def signatures(self, target_context: Any) -> Iterator[Any]:
         """Yield the signatures for which a kernel is kept."""
@@ -77,12 +79,9 @@ class KernelCache(NullCache):  # type: ignore[misc]  # numba has no types
         if compiled.lifted or compiled.library.has_dynamic_globals:
             return  # it holds addresses of this process
         key = self._key(signature, compiled.codegen)
-        body = dumps((key, compiled._reduce()))
-        for folder in self._folders():
-            with suppress(OSError, UntrustedError):
-                make_private(folder)
-                _write(folder / self._file_name(key), body)
-                return
+        serialized, *rest = compiled._reduce()
+        kept = code_of(compiled.library, serialized), *rest
+        _write_first(self._folders(), _file_name(self._name, key), dumps((key, kept)))
 
     def _key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
         """All that the machine code depends on.
@@ -91,14 +90,70 @@ class KernelCache(NullCache):  # type: ignore[misc]  # numba has no types
         """
         code, enclosed = self._code, dumps([cell.cell_contents for cell in self._cells])
         own = _file_digest(code.co_filename), code.co_firstlineno, code.co_code, enclosed
-        return sources_digest(), own, signature, codegen.magic_tuple()
+        return sources_digest(), own, signature, _processor(codegen)
 
     def _folders(self) -> list[Path]:
         """Where to look; nowhere for a function without a file, whose state nobody knows."""
         return kernel_folders() if _file_digest(self._code.co_filename) else []
 
-    def _file_name(self, key: tuple[Any, ...]) -> str:
-        return f"{self._name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}{KERNEL_SUFFIX}"
+
+def _file_name(name: str, key: tuple[Any, ...]) -> str:
+    return f"{name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}{KERNEL_SUFFIX}"
+
+
+def _begin_runtime(target_context: Any, codegen: Any, folders: list[Path]) -> None:
+    """Make ready what all kernels need, kept as they are."""
+    key = sources_digest(), _RUNTIME, _processor(codegen)
+    name = _file_name(_RUNTIME, key)
+
+    def keep(code: KeptCode) -> None:
+        _write_first(folders, name, dumps((key, code)))
+
+    begin_runtime(target_context, lambda: _read_any(folders, name, key), keep)
+
+
+@lru_cache
+def _processor(codegen: Any) -> Any:
+    """What machine code is made for: numba asks LLVM each time."""
+    return codegen.magic_tuple()
+
+
+def _rebuilt(
+    target_context: Any,
+    code: KeptCode,
+    description: Any,
+    environment: Any,
+    signature: Any,
+    objectmode: bool,
+    lifted: Any,
+    annotation: str,
+    reload_init: Any,
+    environments: Any,
+) -> Any:
+    """What numba has of a compiled function, as `CompileResult._rebuild` makes it."""
+    for begin in reload_init:
+        begin()
+    library = KeptLibrary.of(target_context.codegen(), code)
+    found = CompileResult(
+        target_context=target_context,
+        typing_context=target_context.typing_context,
+        library=library,
+        environment=environment,
+        entry_point=target_context.get_executable(library, description, environment),
+        fndesc=description,
+        type_annotation=annotation,
+        signature=signature,
+        objectmode=objectmode,
+        lifted=lifted,
+        typing_error=None,
+        call_helper=None,
+        metadata=None,
+        reload_init=reload_init,
+        referenced_envs=environments,
+    )
+    for one in environments:
+        library.codegen.set_env(one.env_name, one)
+    return found
 
 
 @lru_cache
@@ -108,6 +163,15 @@ def _file_digest(path: str) -> bytes | None:
         return hashlib.sha256(Path(path).read_bytes()).digest()
     except OSError:
         return None
+
+
+def _read_any(folders: list[Path], name: str, key: tuple[Any, ...]) -> Any:
+    """What was kept under `key` in the first folder that has it, or None."""
+    for folder in folders:
+        found = _read(folder / name, key)
+        if found is not None:
+            return found
+    return None
 
 
 def _read(path: Path, key: tuple[Any, ...]) -> Any:
@@ -155,6 +219,15 @@ def _environment(module: str, constants: list[Any], name: str) -> Environment:
         found.env_name = name
         Environment._memo[name] = found
     return found
+
+
+def _write_first(folders: list[Path], name: str, body: bytes) -> None:
+    """Put a file into the first folder that takes it, if any does."""
+    for folder in folders:
+        with suppress(OSError, UntrustedError):
+            make_private(folder)
+            _write(folder / name, body)
+            return
 
 
 def _write(path: Path, body: bytes) -> None:

@@ -6,7 +6,7 @@ to load, for one, and loading one runs it. So the name that numba looks for is e
 configuration runs. The environment (NUMBA_...) is its user's own and keeps its say.
 
 Where a program has imported numba before, what it has read by then is left to it; from now on
-numba goes by the environment alone.
+numba goes by the environment alone. Nor is PyYAML imported, which is there to read that file.
 """
 
 from __future__ import annotations
@@ -52,12 +52,16 @@ class _Finder(MetaPathFinder):
 
 @contextmanager
 def _no_folder_asked() -> Iterator[None]:
-    finder = _Finder()
+    finder, has_yaml = _Finder(), "yaml" in sys.modules
     sys.meta_path.insert(0, finder)
+    if not has_yaml:
+        sys.modules["yaml"] = None  # type: ignore[assignment]  # importing it fails
     try:
         yield
     finally:
         sys.meta_path.remove(finder)
+        if not has_yaml:
+            del sys.modules["yaml"]
 
 
 with _no_folder_asked():
@@ -69,7 +73,7 @@ with _no_folder_asked():
     from numba.core.compiler import CompilerBase, CompileResult, DefaultPassBuilder
     from numba.core.compiler_machinery import LoweringPass, register_pass
     from numba.core.environment import Environment, _rebuild_env, lookup_environment
-    from numba.core.runtime import rtsys
+    from numba.core.runtime import nrtdynmod, rtsys
     from numba.core.serialize import dumps
     from numba.core.typed_passes import NativeLowering
     from numba.extending import intrinsic
@@ -95,6 +99,7 @@ __all__ = [
     "ir",
     "lookup_environment",
     "njit",
+    "nrtdynmod",
     "register_pass",
     "rtsys",
     "types",

@@ -1,0 +1,140 @@
+"""A file of arrays: what a form of a model is kept in.
+
+XXH3-128 of all that follows; how long the header is (8 bytes, little endian); the header, JSON,
+with a label and where which array lies; zeros; and the arrays, each from a multiple of LINE_BYTES
+on. The label says what the arrays were made of, and by which rules.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import mmap
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+LINE_BYTES = 64
+"""Arrays begin where a line of the processor's cache does."""
+
+Arrays = dict[str, NDArray[Any]]
+
+_CHECK_BYTES = 16
+_BEGIN = _CHECK_BYTES + 8
+_MOST_HEADER_BYTES = 1 << 20
+_BLOCK_BYTES = 1 << 20
+_KINDS = "u1", "i1", "i2", "i4", "i8", "u8", "f4", "f8"
+_DTYPES = {np.dtype(kind).str: np.dtype(kind) for kind in _KINDS}
+_NO_FORM = ValueError, KeyError, TypeError, AttributeError, RecursionError
+
+
+def read_form(path: Path, label: str) -> Arrays | None:
+    """The arrays of a file with this label, mapped, if it is as it was written; else None.
+
+    What is written to them stays in memory. Raises OSError.
+    """
+    if _check_of(path) != _check_in(path):
+        return None
+    try:
+        own_label, arrays = _mapped(path)
+    except _NO_FORM:
+        return None
+    return arrays if own_label == label else None
+
+
+def write_form(path: Path, label: str, arrays: Mapping[str, NDArray[Any]], mode: int) -> None:
+    """Put a file in place, whole or not at all, if nobody else is at it now. Raises OSError."""
+    partial = path.with_name(f".{path.name}.partial")  # one that a killed process left is replaced
+    try:
+        partial.unlink(missing_ok=True)
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            _write_all(file, label, arrays)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _check_in(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_CHECK_BYTES)
+
+
+def _check_of(path: Path) -> bytes:
+    """The check of all behind a file's check; it is read, not mapped, so it takes no memory."""
+    state, block = xxhash.xxh3_128(), bytearray(_BLOCK_BYTES)
+    with path.open("rb", buffering=0) as file:
+        file.seek(_CHECK_BYTES)
+        while n_bytes := file.readinto(block):
+            state.update(memoryview(block)[:n_bytes])
+    return state.digest()
+
+
+def _mapped(path: Path) -> tuple[str, Arrays]:
+    """A file's label, and its arrays; what is written to them stays in memory.
+
+    Raises: OSError; ValueError, KeyError, TypeError, AttributeError, RecursionError for no form.
+    """
+    with path.open("rb") as file:
+        memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    n_header = int.from_bytes(memory[_CHECK_BYTES:_BEGIN], "little")
+    if n_header > min(len(memory) - _BEGIN, _MOST_HEADER_BYTES):
+        raise ValueError("its header is longer than the file")
+    header = json.loads(memory[_BEGIN : _BEGIN + n_header])
+    return header["label"], {
+        name: _array(memory, *entry) for name, entry in header["arrays"].items()
+    }
+
+
+def _array(memory: mmap.mmap, kind: str, sizes: list[int], begin: int) -> NDArray[Any]:
+    if begin % LINE_BYTES or any(type(size) is not int or size < 0 for size in sizes):
+        raise ValueError("an array of no size, or out of line")
+    array = np.frombuffer(memory, _DTYPES[kind], math.prod(sizes), begin)
+    return array.reshape(sizes)
+
+
+def _write_all(file: IO[bytes], label: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+    state, place = xxhash.xxh3_128(), _CHECK_BYTES
+    file.write(bytes(_CHECK_BYTES))
+    for part in _parts(label, arrays):
+        state.update(part)
+        file.write(part)
+        place += part.nbytes
+    file.seek(0)
+    file.write(state.digest())
+
+
+def _parts(label: str, arrays: Mapping[str, NDArray[Any]]) -> Iterator[memoryview]:
+    """Yield all of a file behind its check."""
+    header = _header(label, arrays)
+    place = _BEGIN + len(header)
+    yield memoryview(len(header).to_bytes(8, "little") + header)
+    for array in arrays.values():
+        gap = -place % LINE_BYTES
+        yield memoryview(bytes(gap))
+        yield np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+        place += gap + array.nbytes
+
+
+def _header(label: str, arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """The header, as long as it is with the largest offsets: spaces fill it up."""
+    n_most = len(json.dumps(_entries(label, arrays, 1 << 62)))
+    text = json.dumps(_entries(label, arrays, _BEGIN + n_most))
+    return text.encode().ljust(n_most)
+
+
+def _entries(label: str, arrays: Mapping[str, NDArray[Any]], place: int) -> dict[str, object]:
+    """What the header says, if what follows it begins at `place`."""
+    entries: dict[str, object] = {}
+    for name, array in arrays.items():
+        place += -place % LINE_BYTES
+        assert array.dtype.str in _DTYPES, "what is kept can be read again"
+        entries[name] = array.dtype.str, array.shape, place
+        place += array.nbytes
+    return {"label": label, "arrays": entries}
