@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -20,6 +20,9 @@ class KeptForms(Protocol):
 
     def load(self, name: str, rules: str) -> Mapping[str, NDArray[Any]] | None:
         """The arrays of a form that was made by these rules, whole as it was kept; else None."""
+
+    def read(self, name: str, arrays: Iterable[str]) -> Mapping[str, NDArray[Any]] | None:
+        """Some arrays of a form that `load` has given, again, in memory of their own; else None."""
 
     def keep(self, name: str, rules: str, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Keep the arrays of a form, if that can be."""

@@ -11,7 +11,7 @@ import json
 import math
 import mmap
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,10 +19,11 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-LINE_BYTES = 64
-"""Arrays begin where a line of the processor's cache does."""
+from llmzip.exact.aligned import LINE_BYTES, aligned_zeros
 
 Arrays = dict[str, NDArray[Any]]
+Entry = tuple[str, list[int], int]
+"""An array's type, its sizes, and where it begins."""
 
 _CHECK_BYTES = 16
 _BEGIN = _CHECK_BYTES + 8
@@ -45,6 +46,19 @@ def read_form(path: Path, label: str) -> Arrays | None:
     except _NO_FORM:
         return None
     return arrays if own_label == label else None
+
+
+def read_arrays(path: Path, names: Iterable[str]) -> Arrays | None:
+    """Some arrays of a file that has been checked, in memory that is asked for as huge pages.
+
+    None if it is no such file any more. Raises OSError.
+    """
+    try:
+        _, entries = _header_of(_map(path))
+        with path.open("rb", buffering=0) as file:
+            return {name: _read(file, *entries[name]) for name in names}
+    except _NO_FORM:
+        return None
 
 
 def write_form(path: Path, label: str, arrays: Mapping[str, NDArray[Any]], mode: int) -> None:
@@ -81,22 +95,43 @@ def _mapped(path: Path) -> tuple[str, Arrays]:
 
     Raises: OSError; ValueError, KeyError, TypeError, AttributeError, RecursionError for no form.
     """
+    memory = _map(path)
+    label, entries = _header_of(memory)
+    return label, {name: _array(memory, *entry) for name, entry in entries.items()}
+
+
+def _map(path: Path) -> mmap.mmap:
     with path.open("rb") as file:
-        memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+
+
+def _header_of(memory: mmap.mmap) -> tuple[str, dict[str, Entry]]:
+    """The label, and where which array lies."""
     n_header = int.from_bytes(memory[_CHECK_BYTES:_BEGIN], "little")
     if n_header > min(len(memory) - _BEGIN, _MOST_HEADER_BYTES):
         raise ValueError("its header is longer than the file")
     header = json.loads(memory[_BEGIN : _BEGIN + n_header])
-    return header["label"], {
-        name: _array(memory, *entry) for name, entry in header["arrays"].items()
-    }
+    entries: dict[str, Entry] = header["arrays"]
+    for _, sizes, begin in entries.values():
+        if begin % LINE_BYTES or any(type(size) is not int or size < 0 for size in sizes):
+            raise ValueError("an array of no size, or out of line")
+    return header["label"], entries
 
 
 def _array(memory: mmap.mmap, kind: str, sizes: list[int], begin: int) -> NDArray[Any]:
-    if begin % LINE_BYTES or any(type(size) is not int or size < 0 for size in sizes):
-        raise ValueError("an array of no size, or out of line")
-    array = np.frombuffer(memory, _DTYPES[kind], math.prod(sizes), begin)
-    return array.reshape(sizes)
+    return np.frombuffer(memory, _DTYPES[kind], math.prod(sizes), begin).reshape(sizes)
+
+
+def _read(file: IO[bytes], kind: str, sizes: list[int], begin: int) -> NDArray[Any]:
+    array = aligned_zeros(tuple(sizes), _DTYPES[kind])
+    rest = array.reshape(-1).view(np.uint8).data
+    file.seek(begin)
+    while rest:
+        n_bytes = file.readinto(rest)  # type: ignore[attr-defined]  # of a file without a buffer
+        if not n_bytes:
+            raise ValueError("the file ends before its arrays do")
+        rest = rest[n_bytes:]
+    return array
 
 
 def _write_all(file: IO[bytes], label: str, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -10,7 +10,7 @@ waits and nothing fails. Removing the model removes its forms.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +47,17 @@ class Forms:
 
         with suppress(OSError, LlmzipError):
             return read_form(home.trusted(self._path(name)), self._label(rules))
+        return None
+
+    def read(self, name: str, arrays: Iterable[str]) -> dict[str, NDArray[Any]] | None:
+        """Some arrays of a form that `load` has given, again, in memory of their own; else None.
+
+        What is read often is read faster there: files are mapped in small pages.
+        """
+        from llmzip.models.form_file import read_arrays
+
+        with suppress(OSError, LlmzipError):
+            return read_arrays(home.trusted(self._path(name)), arrays)
         return None
 
     def keep(

@@ -158,7 +158,7 @@ class CpuEngine:
         if self.way is Way.PLAIN:
             return self.distributions(self._forward_parts(ids[:, None], lanes, at, cache), bias)
         if self._team is None:
-            self._team = StepTeam(self.shape, self._packed, self.step_threads)
+            self._team = StepTeam(self.shape, self._packed.for_steps(), self.step_threads)
         own = None if bias is None else RowBias.of_rows(bias, len(ids))
         work = self._team.run(ids, lanes, at, cache, own)
         rows = slice(0, len(ids))

@@ -6,7 +6,7 @@ Of a model on disk they are kept there, too, and mapped by the next process.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ from llmzip.exact.aligned import aligned_zeros
 from llmzip.exact.constants import score_scale
 from llmzip.exact.cpu import fours, pairs, simd, tiles
 from llmzip.exact.cpu.buffers import LinearView, ModelView
-from llmzip.exact.cpu.packed_form import keep_step, kept_step
+from llmzip.exact.cpu.packed_form import keep_step, kept_step, read_step
 from llmzip.exact.cpu.product import StepLinear
 from llmzip.exact.cpu.scalars import f32
 from llmzip.exact.cpu.step import StepModel
@@ -28,12 +28,27 @@ from llmzip.exact.model import LINEARS, ExactModel
 from llmzip.exact.stored import AnyModel, StoredModel, whole_model
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class PackedModel:
-    """The kernels' view of `model`: one for all engines, for as long as one of them lives."""
+    """The kernels' view of `model`: one for all engines, for as long as one of them lives.
+
+    read_weights: puts weights that are mapped into memory of their own, once.
+    """
 
     model: AnyModel
     step: StepModel
+    read_weights: Callable[[StepModel], StepModel] | None = None
+
+    def for_steps(self) -> StepModel:
+        """The view for whoever goes through all weights token by token.
+
+        A mapped file comes in small pages, in which that takes a quarter longer; blocks of rows
+        make up for it.
+        """
+        with _lock:
+            if self.read_weights is not None:
+                self.step, self.read_weights = self.read_weights(self.step), None
+            return self.step
 
 
 _shared: WeakValueDictionary[tuple[int, Way], PackedModel] = WeakValueDictionary()
@@ -46,20 +61,21 @@ def packed_model(model: AnyModel, way: Way) -> PackedModel:
     with _lock:
         packed = _shared.get(key)
         if packed is None:
-            packed = PackedModel(model, _step_of(model, way))
+            packed = _packed_of(model, way)
             _shared[key] = packed
         return packed
 
 
-def _step_of(model: AnyModel, way: Way) -> StepModel:
+def _packed_of(model: AnyModel, way: Way) -> PackedModel:
     """As it is kept, or packed now and kept."""
     if not isinstance(model, StoredModel):
-        return _step_model(model, way)
+        return PackedModel(model, _step_model(model, way))
     step = kept_step(model.forms, model.shape, way)
-    if step is None:
-        step = _step_model(whole_model(model), way)
-        keep_step(model.forms, way, step)
-    return step
+    if step is not None:
+        return PackedModel(model, step, partial(read_step, model.forms, way))
+    step = _step_model(whole_model(model), way)
+    keep_step(model.forms, way, step)
+    return PackedModel(model, step)
 
 
 def _step_model(model: ExactModel, way: Way) -> StepModel:

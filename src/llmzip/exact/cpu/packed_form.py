@@ -52,6 +52,17 @@ def kept_step(forms: KeptForms, shape: ModelShape, way: Way) -> StepModel | None
     )
 
 
+def read_step(forms: KeptForms, way: Way, step: StepModel) -> StepModel:
+    """A kept model whose weights are in memory of their own, if they are still kept."""
+    mapped = {name: getattr(step, name).weight for name in (*LINEARS, "head")}
+    arrays = forms.read(_name(way), [f"{name}.weight" for name in mapped])
+    if arrays is None or any(arrays[f"{n}.weight"].shape != w.shape for n, w in mapped.items()):
+        return step
+    return step._replace(
+        **{name: getattr(step, name)._replace(weight=arrays[f"{name}.weight"]) for name in mapped}
+    )
+
+
 def _linear_of(arrays: Mapping[str, NDArray[Any]], name: str) -> StepLinear:
     weight, scale, bias = (arrays[f"{name}.{part}"] for part in _PARTS)
     return StepLinear(weight, scale, bias)

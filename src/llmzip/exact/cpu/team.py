@@ -12,7 +12,6 @@ from llmzip.exact.bias import RowBias
 from llmzip.exact.cpu import tiles
 from llmzip.exact.cpu.buffers import CpuCache
 from llmzip.exact.cpu.head import BLOCK
-from llmzip.exact.cpu.packed import PackedModel
 from llmzip.exact.cpu.product import PADDED_ROWS
 from llmzip.exact.cpu.step import (
     STAGES,
@@ -33,10 +32,10 @@ ALL_HAVE_MET = 1 << 40
 class StepTeam:
     """Runs steps of one model with `n_threads` threads, the caller's among them."""
 
-    def __init__(self, shape: ModelShape, model: PackedModel, n_threads: int) -> None:
+    def __init__(self, shape: ModelShape, model: StepModel, n_threads: int) -> None:
         self._shape = shape
         self._n_threads = n_threads
-        self._model = model.step
+        self._model = model
         self._work = _step_work(shape, PADDED_ROWS, n_threads)
         self._pool = Threads(max(1, n_threads - 1), "llmzip-step")
 
