@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,17 +25,22 @@ import os, subprocess, sys, time
 begin = time.perf_counter()
 process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
 _, status, usage = os.wait4(process.pid, 0)
-print(time.perf_counter() - begin, usage.ru_maxrss, flush=True)
+seconds = time.perf_counter() - begin
+print(seconds, usage.ru_maxrss, usage.ru_utime + usage.ru_stime, flush=True)
 os._exit(os.waitstatus_to_exitcode(status) and 1)
 """
 
 
 @dataclass(frozen=True)
 class Run:
-    """One process: seconds from start to end, the most memory that it held."""
+    """One process: seconds from start to end, the most memory that it held.
+
+    processor_s: seconds of all processors together, which others at work lengthen less.
+    """
 
     seconds: float
     peak_bytes: int
+    processor_s: float
 
 
 @dataclass(frozen=True)
@@ -84,13 +89,15 @@ class Commands:
         return first_s, second_s
 
 
-def run(command: Sequence[str]) -> Run:
+def run(command: Sequence[str], env: Mapping[str, str] | None = None) -> Run:
     """Run `command` to its end. Raises CalledProcessError where it fails."""
     result = subprocess.run(
         [sys.executable, "-I", "-c", _LAUNCHER, *command],
+        env=env,
         capture_output=True,
         text=True,
         check=True,
     )
-    seconds, peak = result.stdout.split()
-    return Run(float(seconds), int(peak) * (1 if sys.platform == "darwin" else 1024))
+    seconds, peak, processor_s = result.stdout.split()
+    n_bytes = int(peak) * (1 if sys.platform == "darwin" else 1024)
+    return Run(float(seconds), n_bytes, float(processor_s))

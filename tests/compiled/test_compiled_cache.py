@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kernel_files import kernel_files
 
 import llmzip
 from llmzip.compiled import cache, kernel
@@ -119,7 +120,7 @@ def test_kernels_of_one_name_are_told_apart_by_what_they_enclose(folder: Path) -
     assert not was_found(adding(2), 5, 7)
     assert was_found(adding(1), 5, 6)
     assert was_found(adding(2), 5, 7)
-    assert len(list(folder.iterdir())) == 2
+    assert len(kernel_files(folder)) == 2
 
 
 def _flip(data: bytes) -> bytes:
@@ -138,7 +139,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_kernel_is_compiled_anew(folder: Path, damage: str) -> None:
     was_found(adding(1), 5, 6)
-    (path,) = folder.iterdir()
+    (path,) = kernel_files(folder)
     path.write_bytes(DAMAGES[damage](path.read_bytes()))
     assert not was_found(adding(1), 5, 6)
     assert was_found(adding(1), 5, 6)
@@ -146,9 +147,9 @@ def test_a_damaged_kernel_is_compiled_anew(folder: Path, damage: str) -> None:
 
 def test_a_kernel_under_the_name_of_another_is_not_taken_for_it(folder: Path) -> None:
     was_found(adding(1), 5, 6)
-    (first,) = folder.iterdir()
+    (first,) = kernel_files(folder)
     was_found(adding(2), 5, 7)
-    (second,) = set(folder.iterdir()) - {first}
+    (second,) = set(kernel_files(folder)) - {first}
     second.write_bytes(first.read_bytes())
     assert not was_found(adding(2), 5, 7)
 
@@ -183,4 +184,49 @@ def test_a_full_disk_leaves_no_part_of_a_kernel(
 
     monkeypatch.setattr(Path, "replace", full)
     assert not was_found(adding(1), 5, 6)
-    assert list(folder.iterdir()) == []
+    assert kernel_files(folder) == []
+
+
+RUNTIME = """
+import numpy as np
+from llmzip.compiled import compiler, runtime
+made, compiled = [], runtime._compiled
+runtime._compiled = lambda context: made.append(1) or compiled(context)
+from llmzip.exact.cpu.rows import quantise_rows
+q, scale = np.zeros((1, 3), np.int8), np.zeros(1, np.float32)
+quantise_rows(np.array([[2, -2, 1]], np.float32), q, scale)
+print(q.tolist(), len(made))
+"""
+
+
+def test_the_runtime_is_kept_like_a_kernel_and_damage_is_noticed(copied_package: Path) -> None:
+    above = copied_package.parent
+    assert run(above, RUNTIME) == "[[127, -127, 64]] 1"
+    assert run(above, RUNTIME) == "[[127, -127, 64]] 0"
+    (path,) = (copied_package / "compiled" / "__pycache__").rglob("runtime-*.kernel")
+    path.write_bytes(_flip(path.read_bytes()))
+    assert run(above, RUNTIME) == "[[127, -127, 64]] 1"
+    assert run(above, RUNTIME) == "[[127, -127, 64]] 0"
+
+
+INLINES = """
+import sys
+import numpy as np
+from llmzip.exact.cpu.rows import quantise_rows
+from llmzip.compiled import kernel
+q, scale = np.zeros((1, 3), np.int8), np.zeros(1, np.float32)
+x = np.array([[2, -2, 1]], np.float32)
+quantise_rows(x, q, scale)  # was kept
+@kernel
+def twice(x, q, scale):
+    quantise_rows(x, q, scale)
+    quantise_rows(x, q, scale)
+q[:] = 0
+twice(x, q, scale)
+print(q.tolist(), sum(quantise_rows.stats.cache_hits.values()))
+"""
+
+
+def test_a_kernel_that_was_kept_can_be_a_part_of_another(copied_package: Path) -> None:
+    assert run(copied_package.parent) == "[[127, -127, 64]] 0"
+    assert run(copied_package.parent, INLINES) == "[[127, -127, 64]] 1"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from kernel_files import kernel_files
 from test_compiled_cache import adding, was_found
 
 from llmzip.compiled import folders
@@ -66,7 +67,7 @@ def both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
 def test_nobody_else_may_write_to_what_is_made(chosen: Path) -> None:
     was_found(adding(1), 5, 6)
     (folder,) = chosen.iterdir()
-    (file,) = folder.iterdir()
+    (file,) = kernel_files(folder)
     assert folder.stat().st_mode & 0o777 == 0o700
     assert file.stat().st_mode & 0o777 == 0o644
 
@@ -103,7 +104,7 @@ def test_a_file_of_somebody_else_is_not_opened_in_a_folder_of_ones_own(
     chosen: Path, tmp_path: Path
 ) -> None:
     was_found(adding(1), 5, 6)
-    (file,) = (chosen / str(sources_digest())).iterdir()
+    (file,) = kernel_files(chosen / str(sources_digest()))
     body = pickle.dumps(Bomb(tmp_path / "mark"))
     file.write_bytes(hashlib.sha256(body).digest() + body)
     os.chown(file, SOMEBODY_ELSE, -1)
@@ -113,7 +114,7 @@ def test_a_file_of_somebody_else_is_not_opened_in_a_folder_of_ones_own(
 
 def test_a_file_that_others_may_write_to_is_compiled_anew(chosen: Path) -> None:
     was_found(adding(1), 5, 6)
-    (file,) = (chosen / str(sources_digest())).iterdir()
+    (file,) = kernel_files(chosen / str(sources_digest()))
     file.chmod(0o666)
     assert not was_found(adding(1), 5, 6)
     assert was_found(adding(1), 5, 6)
@@ -127,7 +128,7 @@ def test_an_untrusted_folder_that_nobody_chose_is_passed_over(both: tuple[Path, 
     assert kernel_folders() == [own]
     assert not was_found(adding(1), 5, 6)
     assert was_found(adding(1), 5, 6)
-    assert list(beside.iterdir()) == []
+    assert kernel_files(beside) == []
     own.chmod(0o777)
     assert kernel_folders() == []
     assert not was_found(adding(1), 5, 6)
@@ -137,16 +138,16 @@ def test_a_shared_folder_is_read_and_ones_own_written_to(both: tuple[Path, Path]
     """An installation of the superuser's with kernels in it, and another one is needed."""
     beside, own = both
     was_found(adding(1), 5, 6)
-    assert len(list(beside.iterdir())) == 1
+    assert len(kernel_files(beside)) == 1
     moved = beside.rename(beside.with_name("aside"))
     beside.touch()  # nothing can be written there, not even by root
     assert not was_found(adding(2), 5, 7)
-    assert len(list(own.iterdir())) == 1
+    assert len(kernel_files(own)) == 1
     beside.unlink()
     moved.rename(beside)
     assert was_found(adding(1), 5, 6)
     assert was_found(adding(2), 5, 7)
-    assert len(list(beside.iterdir())) == 1
+    assert len(kernel_files(beside)) == 1
 
 
 def test_without_a_home_the_current_folder_is_not_it(

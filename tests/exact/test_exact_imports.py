@@ -57,5 +57,48 @@ def test_a_prepared_model_is_run_without_torch(
         text=True,
     )
     assert not done.returncode, done.stderr
-    assert set(done.stdout.split()).isdisjoint({"torch", "transformers", "safetensors"})
+    assert set(done.stdout.split()).isdisjoint({"torch", "transformers", "safetensors", "yaml"})
     assert "numba" in done.stdout.split()
+
+
+MESSAGE = """
+import sys
+from llmzip import MessageCodec, make_profile
+profile = make_profile({model!r}, dictionary={dictionary!r})
+codec = MessageCodec(profile)
+code = {code!r} or codec.encode({text!r})
+if {code!r}:
+    assert codec.decode(code) == {text!r}
+print(code.hex(), *{{name.partition(".")[0] for name in sys.modules}})
+"""
+
+
+@every_way
+@pytest.mark.parametrize("has_dictionary", [False, True])
+def test_messages_are_coded_without_torch_and_the_tokenizers_library(
+    tiny_team_folder: Path, way: Way, has_dictionary: bool
+) -> None:
+    if way is Way.PLAIN:
+        pytest.skip("the way plain computes by torch")
+    if devices._has_driver():
+        pytest.skip("torch is asked for the device whose driver is here")
+    tiny = Tiny.prepare(tiny_team_folder)
+    text, dictionary = tiny.foreseen(30), tiny.foreseen(200) if has_dictionary else b""
+    given = {"model": str(tiny_team_folder), "text": text, "dictionary": dictionary}
+    env = {**os.environ, WAY_VARIABLE: str(way)}
+
+    def said(code: bytes) -> list[str]:
+        program = MESSAGE.format(**given, code=code)
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=env, capture_output=True, text=True
+        )
+        assert not done.returncode, done.stderr
+        return done.stdout.split()
+
+    code, *_ = said(b"")
+    again, *modules = said(b"")  # from what is kept now
+    decoded, *others = said(bytes.fromhex(code))
+    assert code == again == decoded
+    heavy = {"torch", "transformers", "safetensors", "huggingface_hub", "yaml"}
+    assert heavy.isdisjoint(modules)
+    assert (heavy | {"tokenizers"}).isdisjoint(others)
