@@ -141,3 +141,16 @@ def test_information_of_another_kind_is_damage(top: Path) -> None:
     (folder / "info.json").write_text(json.dumps(content))
     (stale,) = found("stale")
     assert "damaged" in stale.value
+
+
+def test_forms_are_counted_and_go_with_their_model(top: Path) -> None:
+    assert [one.figures for one in found("forms")] == [{"bytes": 0}]
+    old, new = prepare(top, "old", ENGINE_VERSION - 1), prepare(top, "new", ENGINE_VERSION)
+    for folder in (old, new):
+        (folder / "packed-vnni.form").write_bytes(bytes(500))
+        (folder / ".tokens.form.partial").write_bytes(bytes(70))
+    (forms,) = found("forms")
+    assert forms.value.startswith("4 in the folders of prepared models")
+    assert forms.figures == {"bytes": 2 * 570}
+    found("removed", clean=True)
+    assert [one.figures for one in found("forms")] == [{"bytes": 570}]

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from llmzip.errors import UntrustedError
 from llmzip.exact.aligned import LINE_BYTES
 from llmzip.models import forms, home
 from llmzip.models.forms import Forms
@@ -118,14 +119,17 @@ def test_a_folder_that_is_gone_is_not_made_again(kept: Forms) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
-def test_a_form_that_others_can_write_to_is_none(kept: Forms) -> None:
+def test_a_form_that_others_can_write_to_is_refused(kept: Forms) -> None:
     keep(kept).chmod(0o666)
-    assert kept.load("packed-vnni", "rules 1") is None
+    with pytest.raises(UntrustedError, match="packed-vnni"):
+        kept.load("packed-vnni", "rules 1")
+    with pytest.raises(UntrustedError, match="packed-vnni"):
+        kept.read("packed-vnni", ["scales"])
+    keep(kept)  # nothing is written over it, and nothing fails
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
 def test_forms_are_as_open_as_their_model_but_for_those_of_dictionaries(kept: Forms) -> None:
-    kept.folder.chmod(0o755)
     assert keep(kept).stat().st_mode & 0o777 == 0o644
     kept.keep_one_of_many("a", "rules 1", ARRAYS)
     assert path_of(kept, "primed-a").stat().st_mode & 0o777 == 0o600

