@@ -19,6 +19,7 @@ from llmzip.codec.classical import (
     compress_lzma,
     decompress_classical,
     least_size,
+    says_least,
 )
 from llmzip.container import Kind
 from llmzip.errors import CorruptError
@@ -95,3 +96,11 @@ def test_texts_hardly_get_smaller_than_is_foreseen(text: bytes) -> None:
     text = (text * 4)[:MIN_SAMPLED_BYTES]
     payload = classical_chunk(text).payload
     assert least_size(text) <= len(payload) + 64
+
+
+@pytest.mark.parametrize("n_bytes", [0, 1, 30, 200, 1000, 4096])
+@pytest.mark.parametrize("text", [words(4096), TABLE * 400, b"abc" * 2000, bytes(4096)])
+def test_short_texts_do_not_get_smaller_than_is_foreseen(text: bytes, n_bytes: int) -> None:
+    text = text[:n_bytes]
+    assert says_least(text)
+    assert least_size(text) <= len(classical_chunk(text).payload)

@@ -144,7 +144,7 @@ def test_information_of_another_kind_is_damage(top: Path) -> None:
 
 
 def test_forms_are_counted_and_go_with_their_model(top: Path) -> None:
-    assert [one.figures for one in found("forms")] == [{"bytes": 0}]
+    assert found("forms") == []
     old, new = prepare(top, "old", ENGINE_VERSION - 1), prepare(top, "new", ENGINE_VERSION)
     for folder in (old, new):
         (folder / "packed-vnni.form").write_bytes(bytes(500))

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.codec.ahead import ReadAhead
-from llmzip.codec.classical import MIN_SAMPLED_BYTES, classical_chunk, least_size
+from llmzip.codec.classical import classical_chunk, least_size, says_least
 from llmzip.codec.extent import GroupReader
 from llmzip.codec.layouts import layout_chunk
 from llmzip.codec.model import Tokenizer
@@ -130,7 +130,7 @@ class Preparation:
         def least() -> Future[int]:
             return self._beside.submit(least_size, data)
 
-        return Unaided(chunk, least if in_doubt and len(data) >= MIN_SAMPLED_BYTES else None)
+        return Unaided(chunk, least if in_doubt and says_least(data) else None)
 
     def headers(self, blocks: bytes) -> Unaided:
         """Begin to code headers of a tar."""

@@ -55,7 +55,8 @@ def look_at_models(*, clean: bool) -> Iterator[Finding]:
         yield folder
         if folder.state is State.WRONG:
             return
-    yield _forms()
+    if (top / "prepared").exists():
+        yield _forms()
     for stale in (*_stale_prepared(), *_stale_staging()):
         yield stale.removed() if clean else stale.finding()
 
