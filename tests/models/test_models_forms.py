@@ -53,9 +53,9 @@ def assert_same(found: object) -> None:
 
 
 def test_what_is_kept_is_found_again(kept: Forms) -> None:
-    assert not kept.has_any_of(forms.PACKED)
+    assert not kept.look_ahead(forms.PACKED)
     keep(kept)
-    assert kept.has_any_of(forms.PACKED)
+    assert kept.look_ahead(forms.PACKED)
     found = kept.load("packed-vnni", "rules 1")
     assert_same(found)
     assert found is not None
@@ -167,3 +167,20 @@ def test_two_processes_at_once(kept: Forms) -> None:
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     assert [process.communicate(timeout=60)[0] for process in both] == ["True\n"] * 2
     assert [process.returncode for process in both] == [0, 0]
+
+
+def test_what_changes_while_it_is_checked_is_checked_again(kept: Forms) -> None:
+    path = keep(kept)
+    assert kept.look_ahead(forms.PACKED)
+    good = path.read_bytes()
+    path.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    os.utime(path, ns=(0, 1))
+    assert kept.load("packed-vnni", "rules 1") is None
+    assert kept.look_ahead(forms.PACKED)
+    assert kept.load("packed-vnni", "rules 1") is None  # by the check that was begun
+    path.write_bytes(good)
+    assert kept.look_ahead(forms.PACKED)
+    assert_same(kept.load("packed-vnni", "rules 1"))
+    assert kept.look_ahead(forms.PACKED)
+    path.unlink()
+    assert kept.load("packed-vnni", "rules 1") is None

@@ -20,15 +20,14 @@ import xxhash
 from numpy.typing import NDArray
 
 from llmzip.exact.aligned import LINE_BYTES, aligned_zeros
+from llmzip.models.form_checks import CHECK_BYTES, is_whole
 
 Arrays = dict[str, NDArray[Any]]
 Entry = tuple[str, list[int], int]
 """An array's type, its sizes, and where it begins."""
 
-_CHECK_BYTES = 16
-_BEGIN = _CHECK_BYTES + 8
+_BEGIN = CHECK_BYTES + 8
 _MOST_HEADER_BYTES = 1 << 20
-_BLOCK_BYTES = 1 << 20
 _KINDS = "u1", "i1", "i2", "i4", "i8", "u8", "f4", "f8"
 _DTYPES = {np.dtype(kind).str: np.dtype(kind) for kind in _KINDS}
 _NO_FORM = ValueError, KeyError, TypeError, AttributeError, RecursionError
@@ -39,7 +38,7 @@ def read_form(path: Path, label: str) -> Arrays | None:
 
     What is written to them stays in memory. Raises OSError.
     """
-    if _check_of(path) != _check_in(path):
+    if not is_whole(path):
         return None
     try:
         own_label, arrays = _mapped(path)
@@ -75,21 +74,6 @@ def write_form(path: Path, label: str, arrays: Mapping[str, NDArray[Any]], mode:
         raise
 
 
-def _check_in(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(_CHECK_BYTES)
-
-
-def _check_of(path: Path) -> bytes:
-    """The check of all behind a file's check; it is read, not mapped, so it takes no memory."""
-    state, block = xxhash.xxh3_128(), bytearray(_BLOCK_BYTES)
-    with path.open("rb", buffering=0) as file:
-        file.seek(_CHECK_BYTES)
-        while n_bytes := file.readinto(block):
-            state.update(memoryview(block)[:n_bytes])
-    return state.digest()
-
-
 def _mapped(path: Path) -> tuple[str, Arrays]:
     """A file's label, and its arrays; what is written to them stays in memory.
 
@@ -107,7 +91,7 @@ def _map(path: Path) -> mmap.mmap:
 
 def _header_of(memory: mmap.mmap) -> tuple[str, dict[str, Entry]]:
     """The label, and where which array lies."""
-    n_header = int.from_bytes(memory[_CHECK_BYTES:_BEGIN], "little")
+    n_header = int.from_bytes(memory[CHECK_BYTES:_BEGIN], "little")
     if n_header > min(len(memory) - _BEGIN, _MOST_HEADER_BYTES):
         raise ValueError("its header is longer than the file")
     header = json.loads(memory[_BEGIN : _BEGIN + n_header])
@@ -135,8 +119,8 @@ def _read(file: IO[bytes], kind: str, sizes: list[int], begin: int) -> NDArray[A
 
 
 def _write_all(file: IO[bytes], label: str, arrays: Mapping[str, NDArray[Any]]) -> None:
-    state, place = xxhash.xxh3_128(), _CHECK_BYTES
-    file.write(bytes(_CHECK_BYTES))
+    state, place = xxhash.xxh3_128(), CHECK_BYTES
+    file.write(bytes(CHECK_BYTES))
     for part in _parts(label, arrays):
         state.update(part)
         file.write(part)

@@ -105,9 +105,18 @@ class Forms:
             with suppress(OSError, LlmzipError):
                 _drop_oldest(home.trusted(self.folder.parent))
 
-    def has_any_of(self, beginning: str) -> bool:
-        """Whether there is a form whose name begins so, in whatever state."""
-        return any(self.folder.glob(f"{beginning}*{SUFFIX}"))
+    def look_ahead(self, beginning: str) -> bool:
+        """Whether there is a form whose name begins so, in whatever state.
+
+        If it is the only one, it begins to be checked, for it is likely to be loaded.
+        """
+        from llmzip.models.form_checks import begin_check
+
+        found = list(self.folder.glob(f"{beginning}*{SUFFIX}"))
+        if len(found) == 1:
+            with suppress(OSError):
+                begin_check(found[0])
+        return bool(found)
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}{SUFFIX}"

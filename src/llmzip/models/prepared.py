@@ -267,7 +267,7 @@ def load_prepared(folder: Path, *, in_parts: bool = False) -> OpenedExact:
 
     shape = shape_of(folder / _MODEL)
     stored = StoredModel(shape, forms, partial(_load_checked, folder, info))
-    if not (in_parts and forms.has_any_of(PACKED)):
+    if not (in_parts and forms.look_ahead(PACKED)):
         _ = stored.whole  # one that is damaged is prepared anew by whoever asked
     opened = OpenedExact(
         stored=stored,
