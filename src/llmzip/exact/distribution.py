@@ -55,6 +55,26 @@ class TokenIntervals:
         )
 
 
+@dataclass(frozen=True)
+class StepCosts:
+    """What a step costs, where one of a single row costs 1.
+
+    few: rows up to which another costs `row`; those beyond cost `more` each. lane: what a row
+    costs beside that if it is another lane's.
+    """
+
+    few: int
+    row: float
+    more: float
+    lane: float
+
+    def of(self, n_rows: int, n_lanes: int) -> float:
+        """What a step of so many rows of so many lanes costs."""
+        few = min(n_rows, self.few)
+        beyond = self.more * (n_rows - few)
+        return 1 + self.row * (few - 1) + beyond + self.lane * (n_lanes - 1)
+
+
 class Distributions(Protocol):
     """Next-token distributions of several rows, held where the engine runs."""
 
@@ -88,7 +108,9 @@ class Engine(Protocol):
     `gradient_room()`: where it sums up gradients itself (predict.gradients.Room);
     `begin_intervals`, which returns what waits for `intervals`; `working_cache`, a `cache` that
     serves until it is asked for again; `groups_together`: how many that learn to encode at once,
-    each in a thread, for the model's work is not the processor's.
+    each in a thread, for the model's work is not the processor's. One whose step takes several
+    rows of a lane, which follow each other and stand at positions one after the other, says what
+    that costs in `step_costs: StepCosts`; its distributions then have a method `picked(rows)`.
     """
 
     shape: ModelShape
@@ -122,7 +144,8 @@ class Engine(Protocol):
     def step(
         self, ids: Ids, lanes: Ids, at: Ids, cache: AnyCache, bias: AnyBias | None = None
     ) -> Distributions:
-        """Feed a token each (M,) to distinct lanes at positions `at`: the distributions after.
+        """Feed a token each (M,) to lanes at positions `at`: the distributions after.
 
-        They are valid until the engine's next call. M may be any number.
+        They are valid until the engine's next call. M may be any number. The lanes are distinct,
+        unless the engine has `step_costs`.
         """

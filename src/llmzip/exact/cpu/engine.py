@@ -21,12 +21,13 @@ from llmzip.exact.cpu.buffers import (
     Workspace,
     cpu_cache,
 )
+from llmzip.exact.cpu.costs import COSTS
 from llmzip.exact.cpu.packed import PackedModel, packed_model
 from llmzip.exact.cpu.pair_prefill import PairPrefill
 from llmzip.exact.cpu.step import StepModel
 from llmzip.exact.cpu.team import StepTeam
 from llmzip.exact.cpu.ways import Way, way_of
-from llmzip.exact.distribution import Distributions, TokenIntervals
+from llmzip.exact.distribution import StepCosts, TokenIntervals
 from llmzip.exact.stored import AnyModel, whole_model
 
 Ids = NDArray[np.int64]
@@ -60,6 +61,11 @@ class CpuEngine:
     """
 
     max_rows = BLOCK_ROWS
+
+    @property
+    def step_costs(self) -> StepCosts:
+        """What a step costs by its rows."""
+        return COSTS[self.way]
 
     def __init__(
         self,
@@ -140,7 +146,7 @@ class CpuEngine:
         self._prefill.intervals(hidden, tokens, found)
         return found
 
-    def distributions(self, hidden: CpuHidden, bias: AnyBias | None = None) -> Distributions:
+    def distributions(self, hidden: CpuHidden, bias: AnyBias | None = None) -> CpuDistributions:
         """The distributions of `hidden`, ready to be searched until the next are asked for."""
         n_rows, vocabulary = len(hidden.scale), self.shape.vocab_size
         if n_rows * vocabulary > self._weights.size:  # new memory costs more than the head
@@ -153,8 +159,11 @@ class CpuEngine:
 
     def step(
         self, ids: Ids, lanes: Ids, at: Ids, cache: CpuCache, bias: AnyBias | None = None
-    ) -> Distributions:
-        """Feed a token each to distinct lanes; return the distributions after."""
+    ) -> CpuDistributions:
+        """Feed a token each to lanes; return the distributions after.
+
+        Rows of the same lane follow each other, at positions one after the other.
+        """
         if self.way is Way.PLAIN:
             return self.distributions(self._forward_parts(ids[:, None], lanes, at, cache), bias)
         if self._team is None:
@@ -191,33 +200,42 @@ class CpuEngine:
 class CpuDistributions:
     """Distributions of several rows: see `distribution.Distributions`."""
 
-    def __init__(self, weights: NDArray[np.float32], blocks: NDArray[np.int64]) -> None:
+    def __init__(
+        self, weights: NDArray[np.float32], blocks: NDArray[np.int64], rows: Ids | None = None
+    ) -> None:
+        """`rows`: which rows of the weights and blocks these are; None stands for all."""
         self._weights, self._blocks = weights, blocks
+        self._rows = np.arange(len(blocks)) if rows is None else rows
+
+    def picked(self, rows: Ids) -> CpuDistributions:
+        """Some of them, in the same memory."""
+        return CpuDistributions(self._weights, self._blocks, self._rows[rows])
 
     def totals(self) -> NDArray[np.uint64]:
         """The frequencies' sum of each row."""
-        totals: NDArray[np.uint64] = self._blocks.sum(1).astype(np.uint64)
+        totals: NDArray[np.uint64] = self._blocks[self._rows].sum(1).astype(np.uint64)
         return totals
 
     def find(self, targets: NDArray[np.uint64]) -> TokenIntervals:
         """The tokens whose intervals hold the targets."""
         found = TokenIntervals.empty(len(targets))
-        head.find_tokens(self._weights, self._blocks, targets, found.tokens, found.low, found.freq)
+        answer = found.tokens, found.low, found.freq
+        head.find_tokens(self._weights, self._blocks, self._rows, targets, *answer)
         return found
 
     def look_up(self, ids: Ids) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
         """Where tokens (rows, C) lie: (low, freq)."""
         low, freq = np.zeros((2, *ids.shape), dtype=np.uint64)
-        head.look_up(self._weights, self._blocks, ids, low, freq)
+        head.look_up(self._weights, self._blocks, self._rows, ids, low, freq)
         return low, freq
 
     def frequencies(self) -> NDArray[np.int64]:
         """The frequencies of all tokens, (rows, V)."""
-        freq = np.empty(self._weights.shape, dtype=np.int64)
-        head.frequencies(self._weights, freq)
+        freq = np.empty((len(self._rows), self._weights.shape[1]), dtype=np.int64)
+        head.frequencies(self._weights, self._rows, freq)
         return freq
 
     def add_gradient(self, tokens: Ids, gradient: NDArray[np.int64], first_row: int = 0) -> None:
         """Add to `gradient` (V,) what came, tokens (rows,), less what was predicted."""
-        rows = slice(first_row, first_row + len(tokens))
-        head.add_gradient(self._weights[rows], self._blocks[rows], tokens, gradient)
+        rows = self._rows[first_row : first_row + len(tokens)]
+        head.add_gradient(self._weights, self._blocks, rows, tokens, gradient)

@@ -115,67 +115,74 @@ def block_sums(
 
 
 @kernel
-def find_tokens(weights: Any, blocks: Any, targets: Any, tokens: Any, low: Any, freq: Any) -> None:
-    """The token whose interval holds each target (M,), with its low and freq."""
+def find_tokens(
+    weights: Any, blocks: Any, rows: Any, targets: Any, tokens: Any, low: Any, freq: Any
+) -> None:
+    """The token whose interval holds each target (M,), with its low and freq.
+
+    rows (M,): which of the weights and blocks each target is for; so in all that follow.
+    """
     wide_vectors()
-    for row in range(targets.size):
-        target, below, block = np.int64(targets[row]), np.int64(0), 0
-        while block < blocks.shape[1] - 1 and below + blocks[row, block] <= target:
-            below += blocks[row, block]
+    for i in range(targets.size):
+        sums, line = blocks[rows[i]], weights[rows[i]]
+        target, below, block = np.int64(targets[i]), np.int64(0), 0
+        while block < sums.size - 1 and below + sums[block] <= target:
+            below += sums[block]
             block += 1
         token = block * BLOCK
-        own = _weight_sum(weights[row, token : token + 1])
-        while below + own <= target and token < weights.shape[1] - 1:
+        own = _weight_sum(line[token : token + 1])
+        while below + own <= target and token < line.size - 1:
             below += own
             token += 1
-            own = _weight_sum(weights[row, token : token + 1])
-        tokens[row], low[row], freq[row] = token, below, own
+            own = _weight_sum(line[token : token + 1])
+        tokens[i], low[i], freq[i] = token, below, own
 
 
 @kernel
-def look_up(weights: Any, blocks: Any, ids: Any, low: Any, freq: Any) -> None:
+def look_up(weights: Any, blocks: Any, rows: Any, ids: Any, low: Any, freq: Any) -> None:
     """Where given tokens (M, C) lie in the rows' distributions: fills low and freq (uint64)."""
     wide_vectors()
-    for row in range(ids.shape[0]):
-        line = weights[row]
+    for i in range(ids.shape[0]):
+        sums, line = blocks[rows[i]], weights[rows[i]]
         for column in range(ids.shape[1]):
-            token = ids[row, column]
+            token = ids[i, column]
             block = token // BLOCK
             below = np.int64(0)
             for b in range(block):
-                below += blocks[row, b]
-            low[row, column] = below + _weight_sum(line[block * BLOCK : token])
-            freq[row, column] = _weight_sum(line[token : token + 1])
+                below += sums[b]
+            low[i, column] = below + _weight_sum(line[block * BLOCK : token])
+            freq[i, column] = _weight_sum(line[token : token + 1])
 
 
 @kernel
-def frequencies(weights: Any, freq: Any) -> None:
-    """The frequencies of weights (M, V), into int64 freq (M, V)."""
+def frequencies(weights: Any, rows: Any, freq: Any) -> None:
+    """The frequencies of all tokens, into int64 freq (M, V)."""
     wide_vectors()
-    for row in range(weights.shape[0]):
-        for v in range(weights.shape[1]):
-            freq[row, v] = np.int64(rounded_far(weights[row, v] * FREQ_SCALE)) + np.int64(1)
+    for i in range(rows.size):
+        line = weights[rows[i]]
+        for v in range(line.size):
+            freq[i, v] = np.int64(rounded_far(line[v] * FREQ_SCALE)) + np.int64(1)
 
 
 @kernel
-def add_gradient(weights: Any, blocks: Any, tokens: Any, gradient: Any) -> None:
+def add_gradient(weights: Any, blocks: Any, rows: Any, tokens: Any, gradient: Any) -> None:
     """Add to int64 gradient (V,) what came less what was predicted; see `bias.HeadBias`."""
     wide_vectors()
     units = np.empty(GRADIENT_ROWS, dtype=np.float32)
     part = np.empty(BLOCK, dtype=np.int32)
     for start in range(0, tokens.size, GRADIENT_ROWS):
         stop = min(start + GRADIENT_ROWS, tokens.size)
-        for row in range(start, stop):
+        for i in range(start, stop):
             total = np.int64(0)
             for b in range(blocks.shape[1]):
-                total += blocks[row, b]
-            units[row - start] = f32(GRADIENT_UNIT / np.float64(total))
-            gradient[tokens[row]] += np.int64(1) << GRADIENT_BITS
+                total += blocks[rows[i], b]
+            units[i - start] = f32(GRADIENT_UNIT / np.float64(total))
+            gradient[tokens[i]] += np.int64(1) << GRADIENT_BITS
         for first in range(0, gradient.size, BLOCK):
             last = min(first + BLOCK, gradient.size)
             part[:] = 0
-            for row in range(start, stop):
-                line, unit = weights[row, first:last], units[row - start]
+            for i in range(start, stop):
+                line, unit = weights[rows[i], first:last], units[i - start]
                 for v in range(line.size):
                     part[v] = i32(part[v] + rounded_far(line[v] * unit))
             own = gradient[first:last]

@@ -26,7 +26,7 @@ from llmzip.exact.cpu.rows import (
     quantise_rows,
 )
 from llmzip.exact.cpu.scalars import address_of, borrowed, f32, keep, maximum, wide_vectors
-from llmzip.exact.cpu.step_attention import attend_group
+from llmzip.exact.cpu.step_attention import attend_group, put_group
 
 STAGES = (
     "embedding",
@@ -97,6 +97,8 @@ class StepWork(NamedTuple):
     logits: NDArray[np.float32]  # (rows, vocabulary); in the end 2^(logit - the largest)
     blocks: NDArray[np.int64]  # (rows, blocks of the vocabulary)
     bias_of: NDArray[np.int64]  # (rows,): which of the head's biases each row has
+    items: NDArray[np.int64]  # (rows · KV,): row · KV + head, in the order of attention
+    several: NDArray[np.bool_]  # (1,): whether a lane has several rows
     configuration: NDArray[np.uint8]  # for tiles
     wide: NDArray[np.int16]  # for pairs: each thread's rows, (threads, rows · widest input)
     ticks: NDArray[np.int64]  # (threads, len(STAGES) + 2): of each stage, waiting, the last look
@@ -262,9 +264,15 @@ def _layer(
     sums = _sums_of(work, model.qkv)
     _my_product(model.tiled, me, n_threads, work.q, n_rows, model.qkv, layer, wide, sums)
     met = _meet(work, me, QKV, n_threads, met)
-    for item in range(n_rows * n_kv * me // n_threads, n_rows * n_kv * (me + 1) // n_threads):
-        row, g = item // n_kv, item % n_kv
-        after = min(item + 1, n_rows * n_kv - 1)
+    i0, i1 = _part(n_rows * n_kv, 1, me, n_threads)
+    for item in range(i0, i1):
+        row, g = work.items[item] // n_kv, work.items[item] % n_kv
+        put_group(model, cache, work, sums, layer, row, g, lanes[row], at[row], scratch)
+    if work.several[0]:  # rows of a lane see what others of it have put there
+        met = _meet(work, me, ATTENTION, n_threads, met)
+    for item in range(i0, i1):
+        row, g = work.items[item] // n_kv, work.items[item] % n_kv
+        after = work.items[min(item + 1, n_rows * n_kv - 1)]
         lane, next_lane, next_g = lanes[row], lanes[after // n_kv], after % n_kv
         next_at = (
             address_of(cache.keys[layer, next_lane, next_g]),
@@ -328,7 +336,8 @@ def step(
 ) -> None:
     """Feed token ids (M,) to lanes (M,) at positions `at`; leave distributions in `work`.
 
-    Thread `me` of n_threads; all must call it with the same arguments.
+    Rows of the same lane see each other, as far as they stand before. Thread `me` of n_threads;
+    all must call it with the same arguments.
     """
     wide_vectors()
     ids, lanes, at = borrowed(ids), borrowed(lanes), borrowed(at)

@@ -22,6 +22,46 @@ At most EXACT_KEYS, so that int32 holds their weighted sum.
 assert NEAR_KEYS <= EXACT_KEYS
 
 
+@inlined
+def _angles(model: Any, at: int) -> Any:
+    """Whether heads are turned, and tables that begin with the position's cosines and sines."""
+    rotary = model.cos.shape[0] > 0
+    angle = at if rotary else 0
+    return rotary, model.cos[angle:], model.sin[angle:]
+
+
+@called
+def put_group(
+    model: Any,
+    cache: Any,
+    work: Any,
+    sums: Any,
+    layer: int,
+    row: int,
+    g: int,
+    lane: int,
+    at: int,
+    own: Any,
+) -> None:
+    """New key and value of KV head g of a row into the cache.
+
+    sums: (rows, (H + 2 KV) d) int32 of the linear. own: scratch.
+    """
+    wide_vectors()
+    x, spare, value = own[:3]
+    n_kv, n_heads, d = cache.keys.shape[2], work.mixed.shape[1], work.mixed.shape[2]
+    rotary, cos, sin = _angles(model, at)
+    s, line = work.scale[row], sums[row]
+    scale, bias = model.qkv.scale[layer], model.qkv.bias[layer]
+    keys, values = cache.keys[layer, lane, g], cache.values[layer, lane, g]
+    x, spare = head_values(line, scale, bias, s, (n_heads + g) * d, rotary, cos, sin, x, spare)
+    cache.key_scales[layer, lane, g, at] = put_key(x, keys, at, value)
+    first = (n_heads + n_kv + g) * d
+    x, spare = head_values(line, scale, bias, s, first, False, cos, sin, x, spare)
+    cache.value_scales[layer, lane, g, at] = quantise_row(x, value)
+    put_value(value, values, at)
+
+
 @called
 def attend_group(
     model: Any,
@@ -37,28 +77,22 @@ def attend_group(
     own: Any,
     vectors: Any,
 ) -> None:
-    """New key and value of KV head g of a row into the cache; its queries' attention into mixed.
+    """Attention of a row's queries of KV head g, over the lane up to position `at`, into mixed.
 
-    sums: (rows, (H + 2 KV) d) int32 of the linear. next_at: addresses of the keys, the values
-    and the scales of both needed next. own, vectors: scratch, the second for tiles or pairs.
+    What stands in the cache beyond that changes nothing. sums: as for `put_group`. next_at:
+    addresses of the keys, the values and the scales of both needed next. own, vectors: scratch,
+    the second for tiles or pairs.
     """
     wide_vectors()
-    x, spare, value, queries, query_scales, undo = own[:6]
+    x, spare, _, queries, query_scales, undo = own[:6]
     n_kv, n_heads, d = cache.keys.shape[2], work.mixed.shape[1], work.mixed.shape[2]
     n_group = n_heads // n_kv
     n_keys = at + 1
-    rotary = model.cos.shape[0] > 0
-    angle = at if rotary else 0
-    cos, sin, s = model.cos[angle:], model.sin[angle:], work.scale[row]
-    line, scale, bias = sums[row], model.qkv.scale[layer], model.qkv.bias[layer]
+    rotary, cos, sin = _angles(model, at)
+    s, line = work.scale[row], sums[row]
+    scale, bias = model.qkv.scale[layer], model.qkv.bias[layer]
     keys, values = cache.keys[layer, lane, g], cache.values[layer, lane, g]
     key_scales, value_scales = cache.key_scales[layer, lane, g], cache.value_scales[layer, lane, g]
-    x, spare = head_values(line, scale, bias, s, (n_heads + g) * d, rotary, cos, sin, x, spare)
-    key_scales[at] = put_key(x, keys, at, value)
-    first = (n_heads + n_kv + g) * d
-    x, spare = head_values(line, scale, bias, s, first, False, cos, sin, x, spare)
-    value_scales[at] = quantise_row(x, value)
-    put_value(value, values, at)
     for member in range(n_group):
         head = g * n_group + member
         x, spare = head_values(line, scale, bias, s, head * d, rotary, cos, sin, x, spare)

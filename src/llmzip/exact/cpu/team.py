@@ -56,6 +56,7 @@ class StepTeam:
         if len(ids) > len(self._work.stream):
             self._work = _step_work(self._shape, len(ids), self._n_threads)
         self._work.barrier[:] = 0
+        self._put_in_order(lanes)
         self._work.bias_of[: len(ids)] = 0 if bias is None else bias.of
         arguments: tuple[Any, ...] = (
             self._n_threads,
@@ -76,6 +77,19 @@ class StepTeam:
         for other in others:
             other.result()
         return self._work
+
+    def _put_in_order(self, lanes: Ids) -> None:
+        """Let attention go from head to head, of each through the rows of a lane: it is near then.
+
+        Rows of a lane follow each other.
+        """
+        n_kv, begins = self._shape.n_kv_heads, np.diff(lanes, prepend=-1) != 0
+        self._work.several[0] = several = not begins.all()
+        items = np.arange(len(lanes) * n_kv)
+        if several:
+            rows, heads = np.divmod(items, n_kv)
+            items = items[np.lexsort((rows, heads, np.cumsum(begins)[rows]))]
+        self._work.items[: len(items)] = items
 
     def _part(self, me: int, *arguments: Any) -> None:
         try:
@@ -121,6 +135,8 @@ def _step_work(shape: ModelShape, n_rows: int, n_threads: int) -> StepWork:
         logits=aligned_zeros((rows, shape.vocab_size), np.float32),
         blocks=aligned_zeros((rows, -(-shape.vocab_size // BLOCK)), np.int64),
         bias_of=aligned_zeros((rows,), np.int64),
+        items=aligned_zeros((rows * shape.n_kv_heads,), np.int64),
+        several=aligned_zeros((1,), np.bool_),
         configuration=tiles.configuration(),
         wide=aligned_zeros((n_threads, rows * widest_input), np.int16),
         ticks=_own_lines(n_threads, len(STAGES) + 2),
