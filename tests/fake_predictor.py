@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.predict.protocol import Intervals, LearningGroup
+from llmzip.predict.protocol import Drafted, Intervals, LearningGroup
 
 Ids = NDArray[np.int32]
 Frequencies = Callable[[list[int]], NDArray[np.uint64]]
@@ -81,7 +81,7 @@ class FakeGroup:
         progress(1.0)
         return found
 
-    def lanes(self, n_tokens: Sequence[int]) -> FakeLanes:
+    def lanes(self, n_tokens: Sequence[int], drafted: Drafted | None = None) -> FakeLanes:
         return FakeLanes(self.frequencies, len(n_tokens), (self, sum(n_tokens)))
 
     def encode(
@@ -93,7 +93,9 @@ class FakeGroup:
             self.predictor.n_together.append(len(waves))
         return [group.intervals(chunks, progress) for group, chunks in waves]
 
-    def shared_lanes(self, n_lanes: int, n_tokens: int) -> FakeSharedLanes:
+    def shared_lanes(
+        self, n_lanes: int, n_tokens: int, drafted: Drafted | None = None
+    ) -> FakeSharedLanes:
         return FakeSharedLanes(self.predictor, n_lanes, n_tokens)
 
 
@@ -109,6 +111,12 @@ class FakeLanes:
 
     def open(self, lane: int) -> None:
         self.seen[lane] = []
+
+    def due(self, lanes: NDArray[np.int64]) -> NDArray[np.int64]:
+        return lanes
+
+    def ahead(self, lanes: NDArray[np.int64]) -> NDArray[np.int64]:
+        return lanes[:0]
 
     def totals(self, lanes: NDArray[np.int64]) -> NDArray[np.uint64]:
         sums = [int(self.frequencies_of(lane).sum()) for lane in lanes]

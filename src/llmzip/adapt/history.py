@@ -69,6 +69,12 @@ class Candidates:
             np.zeros((n_rows, N_ORDERS), dtype=np.uint8),
         )
 
+    def picked(self, rows: Ids | slice) -> Candidates:
+        """Return those of some rows; those of a slice in the same memory."""
+        return Candidates(
+            self.n[rows], self.ids[rows], self.counts[rows], self.matches[rows], self.totals[rows]
+        )
+
 
 class History:
     """All tokens of a group; chunks are added in waves."""
@@ -125,7 +131,7 @@ def propose(histories: Ids, of: Ids, begins: Ids, positions: Ids) -> Candidates:
     histories: the addresses of some, which are alive; of: whose each position is.
     """
     found = Candidates.empty(len(positions))
-    _propose(
+    propose_into(
         histories,
         of,
         begins,
@@ -291,7 +297,7 @@ def write(histories: Any, of: Any, positions: Any, tokens: Any) -> None:
 
 
 @kernel
-def _propose(
+def propose_into(
     histories: Any,
     of: Any,
     begins: Any,
@@ -302,6 +308,7 @@ def _propose(
     matches_out: Any,
     totals_out: Any,
 ) -> None:
+    """As `propose`, into the fields of Candidates."""
     ids = np.zeros(_MOST_FOUND, dtype=np.int32)
     counts = np.zeros((_MOST_FOUND, N_ORDERS), dtype=np.uint8)
     matches, scores = np.zeros(_MOST_FOUND, dtype=np.uint8), np.zeros(_MOST_FOUND)

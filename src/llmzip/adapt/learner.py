@@ -97,6 +97,10 @@ class Mixed:
         )
         return mixed
 
+    def picked(self, rows: Ids) -> Mixed:
+        """Return some of the rows."""
+        return Mixed(self.rows.picked(rows), self.freq[rows], self.totals[rows])
+
     def interval(self, tokens: Ids, low: U64, freq: U64) -> tuple[U64, U64]:
         """Return (low, freq) of tokens (rows,) whose places in the model's own are given."""
         found, c = np.zeros((2, len(tokens)), dtype=np.uint64), self.rows.candidates

@@ -21,6 +21,7 @@ from llmzip.codec.schedule import STEPS_PER_REPORT, decode_without_model
 from llmzip.codec.together import LearningWaves, Together
 from llmzip.container import Group, Wave
 from llmzip.errors import LlmzipError
+from llmzip.predict.protocol import Drafted
 
 AHEAD_LANE_BYTES = 1 << 20
 MAX_AHEAD_BYTES = 1 << 28
@@ -81,12 +82,14 @@ class Abreast:
         n_lanes: int | None,
         progress: Progress,
         memlimit: int | None = None,
+        drafted: Drafted | None = None,
     ) -> None:
         self._records = iter(records)
         self._open_model = open_model
         self._n_wanted = n_lanes
         self._progress = progress
         self._memlimit = memlimit
+        self._drafted = drafted or Drafted()
         self._model: OpenedModel | None = None
         self._held: list[_Pending] = []  # what is read and not decoded yet, in order
         self._failure: Exception | None = None  # of reading; told once all before it is out
@@ -195,9 +198,8 @@ class Abreast:
         queue = deque(slot for group in waves for wave in group for slot in wave)
         learning = [one for one in map(_for_model, waves) if one.waves]
         n_lanes = sum(group.width for group in groups)
-        together = Together(
-            self._opened(), learning, n_lanes, max(group.longest for group in groups)
-        )
+        longest = max(group.longest for group in groups)
+        together = Together(self._opened(), learning, n_lanes, longest, self._drafted)
         for n_steps in together.steps():
             yield from _taken(queue)
             if n_steps % STEPS_PER_REPORT == 0:
@@ -208,7 +210,11 @@ class Abreast:
     def _lockstep(self) -> Lockstep:
         """One that begins with the next group."""
         n_before = self._n_bytes_out
-        return Lockstep((), self._opened, lambda n: self._report(n_before + n), self._memlimit)
+
+        def report(n_bytes: int) -> None:
+            self._report(n_before + n_bytes)
+
+        return Lockstep((), self._opened, report, self._memlimit, self._drafted)
 
     def _report(self, n_bytes: int) -> None:
         self._progress(max(self._n_bytes_out, n_bytes))

@@ -37,6 +37,7 @@ from llmzip.container.layouts import may_copy_ahead
 from llmzip.errors import FormatError, TrailingError
 from llmzip.layout.history import History
 from llmzip.layout.program import MAX_DISTANCE
+from llmzip.predict.protocol import Drafted
 
 MAX_AHEAD_BYTES = 1 << 20  # of a file that comes through a pipe
 
@@ -217,10 +218,11 @@ class _Member:
         def report(n_bytes: int) -> None:
             progress(n_before + n_bytes)
 
+        drafted = Drafted()
         decoded: Iterable[bytes] = (
-            Lockstep(rest, opened, report, memlimit)
+            Lockstep(rest, opened, report, memlimit, drafted)
             if self.options.adaptive and not self.is_at_hand
-            else Abreast(rest, opened, n_lanes, report, memlimit)
+            else Abreast(rest, opened, n_lanes, report, memlimit, drafted)
             if self.options.adaptive
             else Schedule(_chunks(rest), opened, n_lanes, report, memlimit)
         )
@@ -230,6 +232,7 @@ class _Member:
                 self._count(text)
                 if text:
                     yield text
+            self.stats.count_drafts(drafted)
             if self.failure is not None:
                 raise self.failure
             assembly.finish()

@@ -91,11 +91,17 @@ class Lanes:
         return lane
 
     def step(self) -> None:
-        """Decode one token in every active lane; verify and free those that are complete.
+        """Decode a token or more in active lanes; verify and free those that are complete.
 
         Raises CorruptError where a chunk is not what its checksum says.
         """
-        lanes = self._active
+        lanes = self._predictor.due(self._active)
+        while lanes.size:
+            self._decode_token(lanes)
+            lanes = self._predictor.ahead(lanes)
+
+    def _decode_token(self, lanes: NDArray[np.int64]) -> None:
+        """Decode a token in each of `lanes`."""
         totals = self._predictor.totals(lanes)
         targets = self._coder.targets(lanes, totals)
         ids, low, freq = self._predictor.find(lanes, targets)
@@ -104,11 +110,11 @@ class Lanes:
         self._coder.consume(lanes, low, freq, totals)
         self._ids[lanes, self._n_done[lanes]] = ids
         self._n_done[lanes] += 1
-        complete = self._n_done[lanes] == self._n_tokens[lanes]
-        if complete.any():
-            for lane in lanes[complete].tolist():
+        complete = lanes[self._n_done[lanes] == self._n_tokens[lanes]]
+        if complete.size:
+            for lane in complete.tolist():
                 self.close(lane)
-            self._active = lanes[~complete]
+            self._active = self._active[~np.isin(self._active, complete)]
 
     def note_progress(self) -> None:
         """Write into the slots how far their lanes have come."""

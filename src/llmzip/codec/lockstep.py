@@ -9,14 +9,15 @@ from llmzip.codec.memory import check_memory, wave_bytes
 from llmzip.codec.model import OpenedModel, Progress
 from llmzip.codec.schedule import STEPS_PER_REPORT, decode_without_model
 from llmzip.container import Group, Wave
-from llmzip.predict.protocol import LearningGroup
+from llmzip.predict.protocol import Drafted, LearningGroup
 
 
 class Lockstep:
     """Decodes groups of waves and yields what their chunks decode to, in order.
 
     records: each group, then its waves. open_model: called at the first chunk that needs it.
-    memlimit: what a wave may take beside the model, in bytes. Raises LimitError.
+    memlimit: what a wave may take beside the model, in bytes. drafted: counts drafts.
+    Raises LimitError.
     """
 
     def __init__(
@@ -25,11 +26,13 @@ class Lockstep:
         open_model: Callable[[], OpenedModel],
         progress: Progress,
         memlimit: int | None = None,
+        drafted: Drafted | None = None,
     ) -> None:
         self._records = records
         self._open_model = open_model
         self._progress = progress
         self._memlimit = memlimit
+        self._drafted = drafted or Drafted()
         self._n_group_tokens = 0
         self._model: OpenedModel | None = None
         self._learning: LearningGroup | None = None
@@ -72,7 +75,7 @@ class Lockstep:
         check_memory(needed, self._memlimit, f"{len(together)} chunks that learn from each other")
         self._learning = self._learning or self._model.predictor.group()
         self._n_group_tokens += sum(n_tokens)
-        return Lanes(self._model, len(together), self._learning.lanes(n_tokens))
+        return Lanes(self._model, len(together), self._learning.lanes(n_tokens, self._drafted))
 
     def _advance(self, together: list[Slot], lanes: Lanes, slots: list[Slot]) -> None:
         for slot in together:

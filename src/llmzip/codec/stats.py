@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from llmzip.container import Chunk, Wave
     from llmzip.layout.program import Supplied
+    from llmzip.predict.protocol import Drafted
 
 
 @dataclass
@@ -20,6 +21,8 @@ class Stats:
     Of the original bytes, `n_model_bytes` in `n_chunks` chunks of `n_tokens` tokens went
     through the model and took `n_payload_bytes`; the rest were stored or coded classically.
     transcoded: of `n_model_bytes` those that are text in another encoding than UTF-8, by its name.
+    n_drafted, n_drafts_taken: rows that decompressing has computed for tokens that were only
+        guessed, and those of them whose tokens came.
     coded: bytes that went to other codecs, by their names. n_copied, n_filled, n_padding: bytes
         that are none of these: copies of earlier ones, runs of one byte, padding of tars.
     """
@@ -30,6 +33,8 @@ class Stats:
     n_payload_bytes: int = 0  # what the range coder made of them
     n_tokens: int = 0
     n_chunks: int = 0
+    n_drafted: int = 0
+    n_drafts_taken: int = 0
     model_bits: float = 0.0  # cross-entropy over the tokens; known when compressing only
     seconds: float = 0.0  # in all
     opening_seconds: float = 0.0  # of these, until the model was ready
@@ -53,6 +58,11 @@ class Stats:
         self.n_copied += supplied.n_copied
         self.n_filled += supplied.n_filled
         self.n_padding += supplied.n_padding
+
+    def count_drafts(self, drafted: Drafted) -> None:
+        """Add what drafts a decoder has made."""
+        self.n_drafted += drafted.n_rows
+        self.n_drafts_taken += drafted.n_taken
 
     def _count_tokens(self, chunk: Chunk) -> None:
         self.n_chunks += 1

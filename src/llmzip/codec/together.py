@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from llmzip.codec.lanes import Lanes, Slot
 from llmzip.codec.model import OpenedModel
-from llmzip.predict.protocol import LearningGroup
+from llmzip.predict.protocol import Drafted, LearningGroup
 
 
 @dataclass(eq=False)
@@ -31,13 +31,20 @@ class Together:
     """Groups, each of a wave at least, that are being decoded.
 
     n_lanes: at least the chunks of the widest wave. n_tokens: at least those of any chunk.
+    drafted: counts drafts.
     """
 
     def __init__(
-        self, model: OpenedModel, groups: Sequence[LearningWaves], n_lanes: int, n_tokens: int
+        self,
+        model: OpenedModel,
+        groups: Sequence[LearningWaves],
+        n_lanes: int,
+        n_tokens: int,
+        drafted: Drafted | None = None,
     ) -> None:
         self._predictor = model.predictor
-        self._shared = model.predictor.group().shared_lanes(n_lanes, n_tokens)
+        own = drafted or Drafted()
+        self._shared = model.predictor.group().shared_lanes(n_lanes, n_tokens, own)
         self._lanes = Lanes(model, n_lanes, self._shared)
         self._waiting = deque(groups)
         self._going: list[LearningWaves] = []

@@ -2,12 +2,15 @@
 
 The lanes of a wave learn together, waves of different groups share nothing but the steps. What
 stands for the rows of a step here is ordered by wave, so that each finds its own in one piece.
+
+Where drafts pay, a step has several rows of a lane (see `drafts`): they are asked for one after the
+other, as long as what was decoded is what the next row was fed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,20 +19,24 @@ from llmzip.adapt import Mixed, Seats, Step
 from llmzip.exact.bias import HeadBias, RowBias
 from llmzip.exact.distribution import Ids
 from llmzip.predict.adaptive import Adaptive, learnt_by
+from llmzip.predict.drafts import FedRows, Pace
 from llmzip.predict.gradients import Gradients
+from llmzip.predict.protocol import Drafted
 
 if TYPE_CHECKING:
     from llmzip.predict.exact import ExactLanes
     from llmzip.predict.protocol import LearningGroup
 
 U64 = NDArray[np.uint64]
-T = TypeVar("T", bound=np.generic)
 
 
 class AdaptiveLanes:
     """Lanes of waves; see `SharedLanes`."""
 
-    def __init__(self, plain: ExactLanes, n_lanes: int, vocab_size: int) -> None:
+    def __init__(
+        self, plain: ExactLanes, n_lanes: int, vocab_size: int, drafted: Drafted | None = None
+    ) -> None:
+        """`drafted`: asks for drafts, and counts them."""
         self._plain = plain
         self._waves: dict[int, Adaptive] = {}  # what those that go on belong to, by number
         self._seats = Seats(n_lanes)
@@ -37,9 +44,11 @@ class AdaptiveLanes:
         self._wave_of = np.zeros(n_lanes, dtype=np.int64)
         self._gradients = Gradients(vocab_size)
         self._biases = _Biases(n_lanes, vocab_size)
-        self._order: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
-        self._step: tuple[Step, Mixed] | None = None
-        self._low: U64 = np.zeros((0, 0), dtype=np.uint64)
+        self._drafted = drafted or Drafted()
+        costs = plain.step_costs
+        self._pace = None if drafted is None or costs is None else Pace(costs)
+        self._rows: _Rows | None = None  # of the last step, as long as there is more to ask for
+        self._row_of = np.full(n_lanes, _NONE)  # of each lane, the row to be asked for next
 
     def begin(self, group: LearningGroup, lanes: Sequence[int], n_tokens: Sequence[int]) -> None:
         """Let `lanes` hold the chunks, of so many tokens, of the next wave of `group`."""
@@ -54,36 +63,78 @@ class AdaptiveLanes:
         """Start the chunk of `lane`."""
         self._plain.open(lane)
 
+    def due(self, lanes: Ids) -> Ids:
+        """Those of `lanes` that do not wait for others of their wave to end its slice."""
+        if self._pace is None:
+            return lanes
+        due: Ids = lanes[self._seats.room(self._seat_of[lanes]) > 0]
+        return due
+
+    def ahead(self, lanes: Ids) -> Ids:
+        """Those of `lanes` whose next row was fed what has come."""
+        ahead: Ids = lanes[self._row_of[lanes] != _NONE]
+        return ahead
+
     def totals(self, lanes: Ids) -> U64:
         """Predict the next token of each of `lanes`; return the totals, in order."""
-        self._order = np.argsort(self._wave_of[lanes], kind="stable")
-        lanes = lanes[self._order]
-        self._plain.step(lanes, self._biases.of(self._wave_of[lanes]))
-        step = self._seats.propose(self._seat_of[lanes])  # while the engine is at work
-        totals = self._plain.step_totals(lanes)
-        self._low, freq = self._plain.look_up(lanes, step.candidates.ids.astype(np.int64))
-        mixed = self._seats.mix(step, freq, totals)
-        self._step = step, mixed
-        return self._as_asked(mixed.totals.astype(np.uint64))
+        if self._rows is None:
+            self._rows = self._predicted(lanes[np.argsort(self._wave_of[lanes], kind="stable")])
+        totals: U64 = self._rows.mixed.totals[self._row_of[lanes]].astype(np.uint64)
+        return totals
 
     def find(self, lanes: Ids, targets: U64) -> tuple[NDArray[np.int32], U64, U64]:
         """Take the token whose interval holds each target and append it to its lane."""
-        assert self._step is not None, "find must follow totals"
-        (step, mixed), self._step = self._step, None
-        lanes, targets = lanes[self._order], targets[self._order]
-        ids, low, freq = self._plain.find(lanes, mixed.model_targets(targets, self._low))
+        assert self._rows is not None, "find must follow totals"
+        rows, order = self._rows, np.argsort(self._row_of[lanes])
+        lanes, targets = lanes[order], targets[order]
+        own = self._row_of[lanes]
+        mixed = rows.mixed.picked(own)
+        wanted = mixed.model_targets(targets, rows.low[own])
+        ids, low, freq = self._plain.find(lanes, wanted, rows.places_of(own))
         tokens = ids.astype(np.int64)
         low, freq = mixed.interval(tokens, low, freq)
-        self._plain.add_gradient(lanes, tokens, step.waves, self._gradients)
-        for wave in self._seats.take(step, mixed.rows, tokens):
-            self._learn(wave)
-        return self._as_asked(ids), self._as_asked(low), self._as_asked(freq)
+        self._row_of[lanes] = rows.take(own, tokens)
+        if not len(self.ahead(lanes)):
+            self._rows = None
+            self._learn_from(rows)
+        as_asked = np.argsort(order)
+        return ids[as_asked], low[as_asked], freq[as_asked]
 
-    def _as_asked(self, rows: NDArray[T]) -> NDArray[T]:
-        """Return rows in the order in which their lanes were named."""
-        result = np.empty_like(rows)
-        result[self._order] = rows
-        return result
+    def _predicted(self, lanes: Ids) -> _Rows:
+        """Let the model predict what follows each of `lanes`, and drafts if they pay."""
+        seats, drafts = self._seat_of[lanes], self._pace
+        least = 2.0 if drafts is None else drafts.least(-(-len(lanes) // self._plain.n_groups))
+        if drafts is None or least > 1:
+            fed = FedRows.of(lanes)
+            self._plain.step(fed, self._biases.of(self._wave_of[lanes]))
+            step = self._seats.propose(seats)  # while the engine is at work
+        else:
+            room = np.minimum(self._seats.room(seats), self._plain.room(lanes))
+            most = np.minimum(room - 1, drafts.most(len(lanes)))
+            step, n_rows = self._seats.draft(seats, most, least)
+            fed = _fed(lanes, n_rows, step)
+            self._plain.step(fed, self._biases.of(step.waves))
+        totals = self._plain.step_totals(fed.lanes)
+        low, freq = self._plain.look_up(fed.lanes, step.candidates.ids.astype(np.int64))
+        mixed = self._seats.mix(step, freq, totals)
+        self._row_of[lanes] = np.flatnonzero(fed.ahead == 0)
+        return _Rows(fed, step, mixed, low, self._plain.places(fed.lanes))
+
+    def _learn_from(self, rows: _Rows) -> None:
+        """Learn what the step has shown, all of whose rows that count have been asked for."""
+        taken, fed = rows.taken, rows.fed
+        n_rows, n_taken, n_lanes = len(taken), int(taken.sum()), int((fed.ahead == 0).sum())
+        self._drafted.n_rows += n_rows - n_lanes
+        self._drafted.n_taken += n_taken - n_lanes
+        if self._pace is not None:
+            each = self._plain.n_groups
+            self._pace.note(-(-n_lanes // each), -(-n_rows // each), n_taken / each)
+        some = None if n_taken == n_rows else taken
+        self._plain.add_gradient(fed.lanes, rows.tokens, rows.step.waves, self._gradients, some)
+        own = slice(None) if some is None else np.flatnonzero(taken)
+        step, mixed = rows.step.picked(own), rows.mixed.rows.picked(own)
+        for wave in self._seats.take(step, mixed, rows.tokens[own]):
+            self._learn(wave)
 
     def _learn(self, wave: int) -> None:
         adaptive = self._waves[wave]
@@ -93,6 +144,44 @@ class AdaptiveLanes:
         if self._seats.is_over(wave):
             self._seats.end(wave)
             del self._waves[wave]
+
+
+_NONE = -1
+
+
+class _Rows:
+    """What a step says: its rows, in the order of waves, and which tokens have come of them.
+
+    low: (rows, candidates), where the candidates lie in the model's own distributions. places:
+    which of its engine's rows each is. tokens: what came; taken: whether it is known.
+    """
+
+    def __init__(self, fed: FedRows, step: Step, mixed: Mixed, low: U64, places: Ids) -> None:
+        self.fed, self.step, self.mixed, self.low = fed, step, mixed, low
+        self._places = places
+        self.tokens = np.zeros(len(places), dtype=np.int64)
+        self.taken = np.zeros(len(places), dtype=np.bool_)
+
+    def places_of(self, rows: Ids) -> Ids | None:
+        """Return which of their engines' rows these are; None if a lane has one each."""
+        return None if len(self.fed.lanes) == len(rows) else self._places[rows]
+
+    def take(self, rows: Ids, tokens: Ids) -> Ids:
+        """Take what came of rows, of distinct lanes; return which rows say more, or _NONE."""
+        self.tokens[rows], self.taken[rows] = tokens, True
+        behind = np.minimum(rows + 1, len(self.tokens) - 1)
+        is_next = (self.fed.ahead[behind] > self.fed.ahead[rows]) & (
+            self.fed.drafts[behind] == tokens
+        )
+        return np.where(is_next, behind, _NONE)
+
+
+def _fed(lanes: Ids, n_rows: Ids, step: Step) -> FedRows:
+    """Rows of lanes, so many each, that are fed the first candidates of the rows before them."""
+    ahead = np.arange(int(n_rows.sum())) - np.repeat(np.cumsum(n_rows) - n_rows, n_rows)
+    drafts = np.zeros_like(ahead)
+    drafts[1:] = step.candidates.ids[:-1, 0]
+    return FedRows(np.repeat(lanes, n_rows), ahead, drafts)
 
 
 class _Biases:

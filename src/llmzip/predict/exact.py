@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -10,17 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.exact.bias import HeadBias, RowBias
-from llmzip.exact.distribution import Engine
+from llmzip.exact.distribution import Engine, StepCosts
 from llmzip.exact.model import ModelShape
 from llmzip.predict.adaptive import Adaptive, AdaptiveGroup, EncodedWave, learnt_by
 from llmzip.predict.adaptive_lanes import AdaptiveLanes
 from llmzip.predict.batches import begin_chunks, rows_side_by_side, side_by_side
+from llmzip.predict.drafts import FedRows
 from llmzip.predict.gradients import Gradients, runs
 from llmzip.predict.kept_primed import KeptPrimed
 from llmzip.predict.lane_group import LaneGroup, Lanes, Totals
 from llmzip.predict.prefix import NO_PREFIX, Prefix
 from llmzip.predict.primed import Primed
-from llmzip.predict.protocol import Intervals, LearningGroup
+from llmzip.predict.protocol import Drafted, Intervals, LearningGroup
 from llmzip.predict.rows import RowStream
 from llmzip.predict.together import encode_together
 from llmzip.predict.windows import Ids, Window
@@ -32,6 +34,8 @@ MAX_LANES = 64
 
 _POSITIONS_TOGETHER = 64  # engines round the positions of a cache up to no more than that
 _ROW_BYTES = 8  # of a lane's last distribution, for each id: sums and weights
+
+Mask = NDArray[np.bool_]
 
 T = TypeVar("T")
 
@@ -175,16 +179,19 @@ class ExactGroup(AdaptiveGroup):
         encode_together(encoded, rows, self._workers, progress)
         return [list(wave.intervals()) for wave in encoded]
 
-    def lanes(self, n_tokens: Sequence[int]) -> AdaptiveLanes:
+    def lanes(self, n_tokens: Sequence[int], drafted: Drafted | None = None) -> AdaptiveLanes:
         """Return a decoder for the next wave, of chunks of so many tokens, one a lane."""
-        lanes = self.shared_lanes(len(n_tokens), max(n_tokens))
+        lanes = self.shared_lanes(len(n_tokens), max(n_tokens), drafted)
         lanes.begin(self, range(len(n_tokens)), n_tokens)
         return lanes
 
-    def shared_lanes(self, n_lanes: int, n_tokens: int) -> AdaptiveLanes:
+    def shared_lanes(
+        self, n_lanes: int, n_tokens: int, drafted: Drafted | None = None
+    ) -> AdaptiveLanes:
         """Return a decoder for waves of this and other groups of its predictor."""
         plain = ExactLanes(self._workers, self._window, n_lanes, n_tokens, self._prefix)
-        return AdaptiveLanes(plain, n_lanes, self._workers.engines[0].shape.vocab_size)
+        vocab_size = self._workers.engines[0].shape.vocab_size
+        return AdaptiveLanes(plain, n_lanes, vocab_size, drafted)
 
 
 class ExactLanes:
@@ -223,75 +230,124 @@ class ExactLanes:
         place, group = divmod(lane, len(self._groups))
         self._groups[group].open(place)
 
+    @property
+    def step_costs(self) -> StepCosts | None:
+        """What a step of each of the groups costs; None where lanes have one row each."""
+        costs: StepCosts | None = getattr(self._groups[0].engine, "step_costs", None)
+        return costs
+
+    @property
+    def n_groups(self) -> int:
+        """How many groups are stepped side by side."""
+        return len(self._groups)
+
+    def due(self, lanes: Lanes) -> Lanes:
+        """All lanes take all steps."""
+        return lanes
+
+    def ahead(self, lanes: Lanes) -> Lanes:
+        """None: a step has a row of each."""
+        return lanes[:0]
+
+    def room(self, lanes: Lanes) -> Lanes:
+        """Return how many rows each lane can have in the next step."""
+        room = np.zeros_like(lanes)
+        for group, own, places in self._parts(lanes):
+            room[own] = group.room(places)
+        return room
+
     def totals(self, lanes: Lanes) -> Totals:
         """Predict the next token of each of the distinct `lanes`; return the totals, in order."""
-        self.step(lanes)
+        self.step(FedRows.of(lanes))
         return self.step_totals(lanes)
 
-    def step(self, lanes: Lanes, bias: RowBias | None = None) -> None:
+    def step(self, fed: FedRows, bias: RowBias | None = None) -> None:
         """Begin with what `totals` does: an engine on a device of its own is not waited for.
 
-        bias: each lane's, instead of the head's own; see `HeadBias`.
+        bias: each row's, instead of the head's own; see `HeadBias`.
         """
 
-        def run(group: LaneGroup, own: NDArray[np.bool_], places: Lanes) -> None:
-            group.step(places, None if bias is None else bias.part(own))
+        def run(group: LaneGroup, own: Mask, places: Lanes) -> None:
+            rows = replace(fed.picked(own), lanes=places)
+            group.step(rows, None if bias is None else bias.part(own))
 
-        self._each(lanes, run)
+        self._each(fed.lanes, run)
 
     def step_totals(self, lanes: Lanes) -> Totals:
-        """Return the totals of the `lanes` of the last `step`."""
+        """Return the totals of the last `step`, whose rows were of `lanes`."""
         totals = np.zeros(len(lanes), dtype=np.uint64)
         for group, own, _ in self._parts(lanes):
             totals[own] = group.distributions().totals()
         return totals
 
     def look_up(self, lanes: Lanes, ids: Ids) -> tuple[Totals, Totals]:
-        """Where tokens (lanes, C) lie in the distributions of the last `step`: (low, freq)."""
+        """Where tokens (rows, C) lie in the distributions of the last `step`: (low, freq)."""
         low, freq = np.zeros((2, *ids.shape), dtype=np.uint64)
 
-        def run(group: LaneGroup, own: NDArray[np.bool_], _places: Lanes) -> None:
+        def run(group: LaneGroup, own: Mask, _places: Lanes) -> None:
             low[own], freq[own] = group.distributions().look_up(ids[own])
 
         self._each(lanes, run)
         return low, freq
 
-    def add_gradient(self, lanes: Lanes, tokens: Ids, of: Ids, gradients: Gradients) -> None:
+    def add_gradient(
+        self,
+        lanes: Lanes,
+        tokens: Ids,
+        of: Ids,
+        gradients: Gradients,
+        rows: Mask | None = None,
+    ) -> None:
         """Add up what came less what was predicted by the last `step`; see `Distributions`.
 
-        of: (lanes,), whose gradient it is; where the same number stands again, it follows itself.
+        lanes: those of its rows. tokens, of: (rows,), what came, and whose gradient it is; where
+        the same number stands again, it follows itself. rows: which of them count; None for all.
         """
 
-        def run(group: LaneGroup, own: NDArray[np.bool_], _places: Lanes) -> None:
+        def run(group: LaneGroup, own: Mask, _places: Lanes) -> None:
             found, index = group.distributions(), self._groups.index(group)
             if (room := gradients.room(index, group.engine)) is not None:
                 room.add(found, tokens[own], of[own])
                 return
-            for number, rows in runs(of[own]):
+            taken = own
+            if rows is not None:
+                found, taken = group.distributions(np.flatnonzero(rows[own])), own & rows
+            for number, part in runs(of[taken]):
                 gradient = gradients.of(number, index)
-                found.add_gradient(tokens[own][rows], gradient, rows.start)
+                found.add_gradient(tokens[taken][part], gradient, part.start)
 
         self._each(lanes, run)
 
-    def find(self, lanes: Lanes, targets: Totals) -> tuple[NDArray[np.int32], Totals, Totals]:
-        """Take the token whose interval holds each target and append it to its lane."""
+    def find(
+        self, lanes: Lanes, targets: Totals, rows: Ids | None = None
+    ) -> tuple[NDArray[np.int32], Totals, Totals]:
+        """Take the token whose interval holds each target and append it to its lane.
+
+        rows: of each lane, which row of those that its group has in the last `step` to search;
+        None stands for all, in order.
+        """
         ids = np.zeros(len(lanes), dtype=np.int32)
         low, freq = np.zeros_like(targets), np.zeros_like(targets)
 
-        def run(group: LaneGroup, own: NDArray[np.bool_], places: Lanes) -> None:
-            found = group.find(places, targets[own])
+        def run(group: LaneGroup, own: Mask, places: Lanes) -> None:
+            found = group.find(places, targets[own], None if rows is None else rows[own])
             ids[own], low[own], freq[own] = found.tokens, found.low, found.freq
 
         self._each(lanes, run)
         return ids, low, freq
 
-    def _each(
-        self, lanes: Lanes, run: Callable[[LaneGroup, NDArray[np.bool_], Lanes], None]
-    ) -> None:
+    def places(self, lanes: Lanes) -> Lanes:
+        """Return of each row of a step, of these lanes, which one of its group's it is."""
+        places = np.zeros_like(lanes)
+        for _, own, _ in self._parts(lanes):
+            places[own] = np.arange(np.count_nonzero(own))
+        return places
+
+    def _each(self, lanes: Lanes, run: Callable[[LaneGroup, Mask, Lanes], None]) -> None:
         """Let every group that has some of the lanes run, all at once."""
         self._workers.all([partial(run, *part) for part in self._parts(lanes)])
 
-    def _parts(self, lanes: Lanes) -> Iterator[tuple[LaneGroup, NDArray[np.bool_], Lanes]]:
+    def _parts(self, lanes: Lanes) -> Iterator[tuple[LaneGroup, Mask, Lanes]]:
         """Yield each group that has some of the lanes, with which of them, and their places."""
         places, groups = np.divmod(lanes, len(self._groups))
         for index, group in enumerate(self._groups):

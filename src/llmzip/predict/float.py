@@ -118,6 +118,14 @@ class FloatLanes:
         """Start a new chunk in `lane`."""
         self._contexts[lane].clear()
 
+    def due(self, lanes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """All lanes take all steps."""
+        return lanes
+
+    def ahead(self, lanes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """None: a step has a row of each."""
+        return lanes[:0]
+
     def totals(self, lanes: NDArray[np.int64]) -> U64:
         """Predict the next token of each of `lanes`; return the totals, in order."""
         self._ends = [

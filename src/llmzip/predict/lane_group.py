@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from llmzip.exact.bias import RowBias
 from llmzip.exact.distribution import Distributions, Engine, TokenIntervals
 from llmzip.predict.batches import prefill, prefill_together
+from llmzip.predict.drafts import FedRows
 from llmzip.predict.prefix import Prefix
 from llmzip.predict.windows import Ids, Window
 from llmzip.predict.workers import Workers
@@ -47,18 +48,30 @@ class LaneGroup:
         if self._prefix.cache is not None:
             self._cache.begin_lane(lane, self._prefix.cache, len(self._prefix.ids))
 
-    def step(self, lanes: Lanes, bias: RowBias | None = None) -> None:
-        """Feed each lane its last token (or a new window) and predict the next."""
-        n_seen = self._seen.sizes[lanes]
-        self._begin_windows(lanes[self._window.begin(n_seen) & (n_seen > 0)])
+    def step(self, fed: FedRows, bias: RowBias | None = None) -> None:
+        """Feed each lane its last token (or a new window) and predict the next.
+
+        Rows ahead are fed their drafts; they are of the window of the row before.
+        """
+        lanes, is_first = fed.lanes, fed.ahead == 0
+        n_seen = self._seen.sizes[lanes] + fed.ahead
+        self._begin_windows(lanes[is_first & self._window.begin(n_seen) & (n_seen > 0)])
         at = n_seen - self._window.starts_of(n_seen)
         ids = np.where(at > 0, self._seen.last(lanes), self._window.bos_id)
+        ids = np.where(is_first, ids, fed.drafts)
         self._found = self.engine.step(ids, lanes, at, self._cache, bias)
 
-    def distributions(self) -> Distributions:
-        """What the last `step` predicted."""
+    def room(self, lanes: Lanes) -> Lanes:
+        """How many rows each lane can have in the next step."""
+        return self._window.room(self._seen.sizes[lanes])
+
+    def distributions(self, rows: Ids | None = None) -> Distributions:
+        """What the last `step` predicted. rows: of some rows only, for engines that take drafts."""
         assert self._found is not None, "predictions come before what is asked of them"
-        return self._found
+        if rows is None:
+            return self._found
+        some: Distributions = self._found.picked(rows)  # type: ignore[attr-defined]
+        return some
 
     def _begin_windows(self, lanes: Lanes) -> None:
         """Prefill lanes whose next token opens a new window, but for its last input."""
@@ -78,9 +91,12 @@ class LaneGroup:
         for _ in prefill(engine, self._cache, lane, inputs):
             pass
 
-    def find(self, lanes: Lanes, targets: Totals) -> TokenIntervals:
-        """Search the distributions of the last `step`, append the tokens found."""
-        found = self.distributions().find(targets)
+    def find(self, lanes: Lanes, targets: Totals, rows: Ids | None = None) -> TokenIntervals:
+        """Search the distributions of the last `step`, append the tokens found.
+
+        rows: which of them to search; None stands for all.
+        """
+        found = self.distributions(rows).find(targets)
         self._seen.append(lanes, found.tokens)
         return found
 

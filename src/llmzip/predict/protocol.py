@@ -49,11 +49,31 @@ class Intervals:
             )
 
 
+@dataclass
+class Drafted:
+    """How many rows were computed for tokens that were only guessed, and how many of them came."""
+
+    n_rows: int = 0
+    n_taken: int = 0
+
+
 class LaneDecoder(Protocol):
     """Predicts the next token in each of several independent lanes."""
 
     def open(self, lane: int) -> None:
         """Start a new chunk in `lane`: forget all tokens it has seen."""
+
+    def due(self, lanes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return which of `lanes`, all that have tokens left, to begin a step with: at least one.
+
+        All of them, unless the decoder was asked for drafts.
+        """
+
+    def ahead(self, lanes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return of which of `lanes`, those asked for last, the step says more.
+
+        They are asked for again before another step begins. None, unless there are drafts.
+        """
 
     def totals(self, lanes: NDArray[np.int64]) -> NDArray[np.uint64]:
         """Predict the next token of each of the distinct `lanes`; return the totals, in order."""
@@ -72,7 +92,7 @@ class SharedLanes(LaneDecoder, Protocol):
     """Lanes of waves of several groups, which share nothing but the steps.
 
     A wave's lanes go on together: whoever opens them all and tells of them by `begin`, before
-    their first prediction, then asks for all of them that have tokens left.
+    their first prediction, then asks for all of them that have tokens left, or that are due.
     """
 
     def begin(self, group: LearningGroup, lanes: Sequence[int], n_tokens: Sequence[int]) -> None:
@@ -93,11 +113,13 @@ class LearningGroup(Protocol):
         progress: called with how much of the wave is done, up to 1.
         """
 
-    def lanes(self, n_tokens: Sequence[int]) -> LaneDecoder:
+    def lanes(self, n_tokens: Sequence[int], drafted: Drafted | None = None) -> LaneDecoder:
         """Return a decoder for the next wave, of chunks of so many tokens, one a lane.
 
         All lanes are opened before the first prediction; all that have tokens left are
         predicted together.
+        drafted: asks for drafts, and counts them: some lanes may be ahead of others then, and
+        those that are `due`, then `ahead`, are predicted.
         """
 
     def encode(
@@ -110,8 +132,13 @@ class LearningGroup(Protocol):
         The groups, this and others of its predictor, no two the same, run side by side.
         """
 
-    def shared_lanes(self, n_lanes: int, n_tokens: int) -> SharedLanes:
-        """Return a decoder for groups of this predictor, in chunks of at most `n_tokens`."""
+    def shared_lanes(
+        self, n_lanes: int, n_tokens: int, drafted: Drafted | None = None
+    ) -> SharedLanes:
+        """Return a decoder for groups of this predictor, in chunks of at most `n_tokens`.
+
+        drafted: as for `lanes`.
+        """
 
 
 class Predictor(Protocol):

@@ -56,6 +56,10 @@ class Window:
         found: NDArray[np.bool_] = (n_seen == 0) | ((n_seen >= self.size) & (since == 0))
         return found
 
+    def room(self, n_seen: Ids) -> Ids:
+        """How many tokens, from number `n_seen` on, are predicted before another window begins."""
+        return np.where(n_seen < self.size, self.size, self.starts_of(n_seen) + self.size) - n_seen
+
     def inputs(self, seen: Ids) -> Ids:
         """The model's inputs in the window that predicts the token after `seen`."""
         start = self.start_of(len(seen))

@@ -35,6 +35,8 @@ def _model_rows(stats: Stats) -> list[tuple[str, str]]:
         ("tokens", f"{stats.n_tokens:,} ({stats.n_model_bytes / stats.n_tokens:.2f} bytes each)"),
         ("coded", f"{stats.n_payload_bytes:,} bytes"),
     ]
+    if stats.n_drafted:
+        rows.append(("drafts", _drafts(stats)))
     if not stats.model_bits:  # only the side that compresses knows it
         return rows
     ideal_bytes = stats.model_bits / 8
@@ -46,6 +48,12 @@ def _model_rows(stats: Stats) -> list[tuple[str, str]]:
         ("", f"{stats.bits_per_token:.4f} bits per token"),
         ("perplexity", f"{stats.perplexity:.3f} per token"),
     ]
+
+
+def _drafts(stats: Stats) -> str:
+    """How many rows were computed ahead of what was decoded, and how many of them were of use."""
+    percent = 100 * stats.n_drafts_taken / stats.n_drafted
+    return f"{stats.n_drafts_taken:,} of {stats.n_drafted:,} accepted ({percent:.1f} %)"
 
 
 LITTLE_SHARE = 0.2

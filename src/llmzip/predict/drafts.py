@@ -1,0 +1,76 @@
+"""Drafts: what an engine is fed ahead of what is decoded, and when that pays.
+
+A step that feeds a lane its last token, and behind it tokens that are likely to come, predicts what
+follows each of them: as long as they do come, the next token is decoded without another step. That
+is exact whatever is guessed, for a row depends on nothing but the tokens before it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmzip.exact.distribution import StepCosts
+from llmzip.predict.windows import Ids
+
+MOST_ROWS = 256
+"""Rows that a step has at most for the sake of drafts: each has a distribution of its own."""
+TOKEN_COST = 0.06
+"""What is done for each token that is decoded beside a step, in units of StepCosts."""
+_REMEMBERED = 32
+"""Steps after which what was gained counts for a third."""
+
+
+@dataclass(frozen=True)
+class FedRows:
+    """Rows of a step. lanes: whose; those of a lane follow each other.
+
+    ahead: how many rows of its lane stand before each. drafts: the tokens fed, where that is not 0.
+    """
+
+    lanes: Ids
+    ahead: Ids
+    drafts: Ids
+
+    @classmethod
+    def of(cls, lanes: Ids) -> FedRows:
+        """A row for each of distinct lanes."""
+        none = np.zeros_like(lanes)
+        return cls(lanes, none, none)
+
+    def picked(self, rows: NDArray[np.bool_]) -> FedRows:
+        """Some of the rows: all of a lane, or none."""
+        return FedRows(self.lanes[rows], self.ahead[rows], self.drafts[rows])
+
+
+class Pace:
+    """How much steps have cost of late, and what came of it: what another row must bring."""
+
+    def __init__(self, costs: StepCosts) -> None:
+        self._costs = costs
+        self._cost = self._n_tokens = 0.0
+
+    def most(self, n_lanes: int) -> int:
+        """How many drafts a lane may have, of so many lanes."""
+        return max(0, min(self._costs.few - 1, MOST_ROWS // n_lanes - 1))
+
+    def least(self, n_lanes: int) -> float:
+        """How likely a draft must be to come: above 1 where none pays.
+
+        A row pays if it brings tokens faster than steps do without it.
+        """
+        costs = self._costs
+        if not self._cost:
+            self.note(n_lanes, n_lanes, n_lanes)
+        speed = self._n_tokens / self._cost
+        row = costs.row if n_lanes < costs.few else costs.more
+        return row * speed / max(1 - TOKEN_COST * speed, 1e-3)
+
+    def note(self, n_lanes: int, n_rows: int, n_tokens: float) -> None:
+        """Take note of a step of so many rows that gave so many tokens."""
+        kept = 1 - 1 / _REMEMBERED
+        cost = self._costs.of(n_rows, n_lanes) + TOKEN_COST * n_tokens
+        self._cost = kept * self._cost + cost
+        self._n_tokens = kept * self._n_tokens + n_tokens
