@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 import llmzip
 from llmzip.codec import Stats
+from llmzip.codec.stats import share_drafts
+from llmzip.predict.protocol import Drafted
 from llmzip.report.stats import stats_lines
 
 
@@ -31,6 +33,21 @@ def test_the_figures_say_how_the_model_was_computed(model: FakeModel) -> None:
 
 def test_where_no_model_was_needed_nothing_is_said_of_one() -> None:
     assert not any(line.startswith("computed by") for line in stats_lines(Stats(n_bytes=1)))
+
+
+def test_the_figures_say_how_many_drafts_were_accepted() -> None:
+    stats = Stats(n_tokens=9, n_drafted=4000)
+    stats.count_drafts(Drafted(8000, 6000))
+    (line,) = (line for line in stats_lines(stats) if line.startswith("drafts"))
+    assert re.fullmatch(r"drafts +6,000 of 12,000 accepted \(50.0 %\)", line)
+    assert not any(line.startswith("drafts") for line in stats_lines(Stats(n_tokens=9)))
+
+
+def test_drafts_of_files_that_were_decoded_together_are_shared_out() -> None:
+    files = [Stats(n_bytes=n) for n in (0, 10, 1, 7)]
+    share_drafts(files, Drafted(1000, 100))
+    assert [one.n_drafted for one in files] == [0, 555, 56, 389]
+    assert sum(one.n_drafts_taken for one in files) == 100
 
 
 def fail(*_arguments: object) -> NDArray[np.uint64]:

@@ -168,6 +168,8 @@ class Known:
         """Add what it took to `stats`; return the chunks."""
         stats.seconds += self.stats.seconds
         stats.opening_seconds += self.stats.opening_seconds
+        stats.n_drafted += self.stats.n_drafted
+        stats.n_drafts_taken += self.stats.n_drafts_taken
         stats.model_name, stats.way = self.stats.model_name, self.stats.way
         return iter(self.chunks)
 

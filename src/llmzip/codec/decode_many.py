@@ -19,10 +19,11 @@ from llmzip.codec.lanes import Slot
 from llmzip.codec.memory import check_memory, groups_within, wave_bytes
 from llmzip.codec.model import OpenedModel, OpenToDecode
 from llmzip.codec.schedule import STEPS_PER_REPORT, Schedule
-from llmzip.codec.stats import Stats, share_time
+from llmzip.codec.stats import Stats, share_drafts, share_time
 from llmzip.codec.together import LearningWaves, Together
 from llmzip.container import Claims, Group, Header, ModelRef, Options, Reader, Wave
 from llmzip.errors import LlmzipError, TrailingError
+from llmzip.predict.protocol import Drafted
 
 AheadProgress = Callable[[int, int], None]
 """Takes how many bytes are decoded of how many that are to be."""
@@ -125,6 +126,8 @@ def _known(members: Sequence[_Member]) -> Known | None:
         stats.way = member.stats.way or stats.way
         stats.seconds += member.stats.seconds
         stats.opening_seconds += member.stats.opening_seconds
+        stats.n_drafted += member.stats.n_drafted
+        stats.n_drafts_taken += member.stats.n_drafts_taken
     return Known(known, stats)
 
 
@@ -194,8 +197,10 @@ def _decode_learning(
     needed = wave_bytes(model.predictor, [n_tokens] * n_lanes, 0)
     check_memory(needed, memlimit, f"{n_lanes} chunks")
     slots = [slot for wave in all_waves for slot in wave]
-    together = Together(model, groups, n_lanes, n_tokens)
+    drafted = Drafted()
+    together = Together(model, groups, n_lanes, n_tokens, drafted)
     for n_steps in together.steps():
         if n_steps % STEPS_PER_REPORT == 0:
             together.note_progress()
             report(sum(slot.n_bytes_done for slot in slots))
+    share_drafts([member.stats for member in members], drafted)

@@ -118,6 +118,16 @@ def share_time(stats: Sequence[Stats], seconds: float) -> None:
         one.seconds = one.opening_seconds + working * one.n_bytes / n_bytes
 
 
+def share_drafts(stats: Sequence[Stats], drafted: Drafted) -> None:
+    """Spread the drafts that all have taken together by their bytes."""
+    ends, whole = [0], max(1, sum(one.n_bytes for one in stats))
+    for one in stats:
+        ends.append(ends[-1] + one.n_bytes)
+        first, last = ends[-2:]
+        one.n_drafted += drafted.n_rows * last // whole - drafted.n_rows * first // whole
+        one.n_drafts_taken += drafted.n_taken * last // whole - drafted.n_taken * first // whole
+
+
 def count_wave(stats: Stats, wave: Wave) -> None:
     """Count the chunks of a wave that is to be decoded."""
     for chunk in wave.chunks:
