@@ -25,14 +25,15 @@ def _shift_below(n: Any, ids: Any, freq: Any, mixed: Any, token: Any) -> Any:
 
 @kernel
 def find_targets(
-    n: Any, ids: Any, freq: Any, mixed: Any, low: Any, targets: Any, found: Any
+    n: Any, ids: Any, freq: Any, mixed: Any, low: Any, rows: Any, targets: Any, found: Any
 ) -> None:
-    """Targets (rows,) in the distributions before mixing that hit the same tokens, into `found`.
+    """Targets in the distributions before mixing that hit the same tokens, into `found`.
 
-    low: (rows, N_CANDIDATES), where the candidates' intervals begin before mixing.
+    low: (all rows, N_CANDIDATES), where the candidates' intervals begin before mixing. rows: of
+    each target, which row it is of.
     """
-    for row in range(n.size):
-        target = np.int64(targets[row])
+    for i in range(rows.size):
+        row, target = rows[i], np.int64(targets[i])
         outside, inside, is_hit = target, np.int64(0), False
         for r in range(n[row]):
             own_low, own = np.int64(low[row, r]), ids[row, r]
@@ -42,22 +43,22 @@ def find_targets(
                 outside -= mixed[row, r] - freq[row, r]
             elif begin <= target:
                 inside, is_hit = inside + own_low, True
-        found[row] = np.uint64(inside if is_hit else outside)
+        found[i] = np.uint64(inside if is_hit else outside)
 
 
 @kernel
 def find_intervals(
-    n: Any, ids: Any, freq: Any, mixed: Any, tokens: Any, low: Any, size: Any, found: Any
+    n: Any, ids: Any, freq: Any, mixed: Any, rows: Any, tokens: Any, low: Any, size: Any, found: Any
 ) -> None:
-    """Where tokens (rows,) lie after mixing, into `found` (2, rows): their intervals' low, size.
+    """Where tokens lie after mixing, into `found` (2, tokens): their intervals' low, size.
 
-    low, size: (rows,), the same before.
+    rows: of each token, which row it is of. low, size: (tokens,), the same before.
     """
-    for row in range(n.size):
-        token, own = tokens[row], np.int64(size[row])
-        begin = np.int64(low[row])
+    for i in range(rows.size):
+        row, token, own = rows[i], tokens[i], np.int64(size[i])
+        begin = np.int64(low[i])
         begin += _shift_below(n[row], ids[row], freq[row], mixed[row], token)
         for r in range(n[row]):
             if ids[row, r] == token:
                 own += mixed[row, r] - freq[row, r]
-        found[0, row], found[1, row] = np.uint64(begin), np.uint64(own)
+        found[0, i], found[1, i] = np.uint64(begin), np.uint64(own)

@@ -97,24 +97,28 @@ class Mixed:
         )
         return mixed
 
-    def picked(self, rows: Ids) -> Mixed:
-        """Return some of the rows."""
-        return Mixed(self.rows.picked(rows), self.freq[rows], self.totals[rows])
+    def interval(
+        self, tokens: Ids, low: U64, freq: U64, rows: Ids | None = None
+    ) -> tuple[U64, U64]:
+        """Return (low, freq) of tokens whose places in the model's own are given.
 
-    def interval(self, tokens: Ids, low: U64, freq: U64) -> tuple[U64, U64]:
-        """Return (low, freq) of tokens (rows,) whose places in the model's own are given."""
+        rows: of each token, which row it is of; None stands for all of them, in order.
+        """
         found, c = np.zeros((2, len(tokens)), dtype=np.uint64), self.rows.candidates
         low, freq = np.ascontiguousarray(low), np.ascontiguousarray(freq)
-        find_intervals(c.n, c.ids, self.rows.freq, self.freq, tokens, low, freq, found)
+        own = np.arange(len(tokens)) if rows is None else rows
+        find_intervals(c.n, c.ids, self.rows.freq, self.freq, own, tokens, low, freq, found)
         return found[0], found[1]
 
-    def model_targets(self, targets: U64, low: U64) -> U64:
+    def model_targets(self, targets: U64, low: U64, rows: Ids | None = None) -> U64:
         """Return targets in the model's own distributions that hit the same tokens.
 
-        low: (rows, N_CANDIDATES), where the candidates lie in the model's distributions.
+        low: (all rows, N_CANDIDATES), where the candidates lie in the model's distributions.
+        rows: as for `interval`.
         """
         found, c = np.zeros_like(targets), self.rows.candidates
-        find_targets(c.n, c.ids, self.rows.freq, self.freq, low, targets, found)
+        own = np.arange(len(targets)) if rows is None else rows
+        find_targets(c.n, c.ids, self.rows.freq, self.freq, low, own, targets, found)
         return found
 
 

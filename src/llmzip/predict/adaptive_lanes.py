@@ -88,11 +88,10 @@ class AdaptiveLanes:
         rows, order = self._rows, np.argsort(self._row_of[lanes])
         lanes, targets = lanes[order], targets[order]
         own = self._row_of[lanes]
-        mixed = rows.mixed.picked(own)
-        wanted = mixed.model_targets(targets, rows.low[own])
+        wanted = rows.mixed.model_targets(targets, rows.low, own)
         ids, low, freq = self._plain.find(lanes, wanted, rows.places_of(own))
         tokens = ids.astype(np.int64)
-        low, freq = mixed.interval(tokens, low, freq)
+        low, freq = rows.mixed.interval(tokens, low, freq, own)
         self._row_of[lanes] = rows.take(own, tokens)
         if not len(self.ahead(lanes)):
             self._rows = None

@@ -349,6 +349,9 @@ class ExactLanes:
 
     def _parts(self, lanes: Lanes) -> Iterator[tuple[LaneGroup, Mask, Lanes]]:
         """Yield each group that has some of the lanes, with which of them, and their places."""
+        if len(self._groups) == 1:
+            yield self._groups[0], np.ones(len(lanes), dtype=np.bool_), lanes
+            return
         places, groups = np.divmod(lanes, len(self._groups))
         for index, group in enumerate(self._groups):
             own = groups == index
