@@ -17,8 +17,9 @@ from llmzip.predict.windows import Ids
 
 MOST_ROWS = 256
 """Rows that a step has at most for the sake of drafts: each has a distribution of its own."""
-TOKEN_COST = 0.06
-"""What is done for each token that is decoded beside a step, in units of StepCosts."""
+TOKEN_COST, CALLS_COST = 0.01, 0.05
+"""What is done beside a step for each token that is decoded, in units of StepCosts, and for as many
+as there are lanes: most of it is Python's, for all of them at once."""
 _REMEMBERED = 32
 """Steps after which what was gained counts for a third."""
 
@@ -66,11 +67,15 @@ class Pace:
             self.note(n_lanes, n_lanes, n_lanes)
         speed = self._n_tokens / self._cost
         row = costs.row if n_lanes < costs.few else costs.more
-        return row * speed / max(1 - TOKEN_COST * speed, 1e-3)
+        return row * speed / max(1 - _token_cost(n_lanes) * speed, 1e-3)
 
     def note(self, n_lanes: int, n_rows: int, n_tokens: float) -> None:
         """Take note of a step of so many rows that gave so many tokens."""
         kept = 1 - 1 / _REMEMBERED
-        cost = self._costs.of(n_rows, n_lanes) + TOKEN_COST * n_tokens
+        cost = self._costs.of(n_rows, n_lanes) + _token_cost(n_lanes) * n_tokens
         self._cost = kept * self._cost + cost
         self._n_tokens = kept * self._n_tokens + n_tokens
+
+
+def _token_cost(n_lanes: int) -> float:
+    return TOKEN_COST + CALLS_COST / n_lanes

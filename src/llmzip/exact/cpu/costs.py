@@ -10,11 +10,11 @@ from llmzip.exact.cpu.ways import Way
 from llmzip.exact.distribution import StepCosts
 
 COSTS: dict[Way, StepCosts] = {
-    # as the vector units of all of them are busy with few rows already, while one waits for memory
+    # a guess: torch's products of few rows cost much beside what one more row does
     Way.PLAIN: StepCosts(few=8, row=0.2, more=0.3, lane=0.05),
     # six rows go through the weights at once
-    Way.AVX2: StepCosts(few=6, row=0.17, more=0.28, lane=0.02),
-    Way.VNNI: StepCosts(few=16, row=0.135, more=0.15, lane=0.03),
+    Way.AVX2: StepCosts(few=6, row=0.17, more=0.28, lane=0.06),
+    Way.VNNI: StepCosts(few=16, row=0.11, more=0.14, lane=0.06),
     # sixteen rows fill a tile; not measured
     Way.AMX: StepCosts(few=16, row=0.06, more=0.08, lane=0.04),
 }
