@@ -14,7 +14,7 @@ COSTS: dict[Way, StepCosts] = {
     Way.PLAIN: StepCosts(few=8, row=0.2, more=0.3, lane=0.05),
     # six rows go through the weights at once
     Way.AVX2: StepCosts(few=6, row=0.17, more=0.28, lane=0.06),
-    Way.VNNI: StepCosts(few=16, row=0.11, more=0.14, lane=0.06),
+    Way.VNNI: StepCosts(few=16, row=0.085, more=0.1, lane=0.03),
     # sixteen rows fill a tile; not measured
     Way.AMX: StepCosts(few=16, row=0.06, more=0.08, lane=0.04),
 }
