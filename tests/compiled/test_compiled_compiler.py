@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from numba.core.caching import UserProvidedCacheLocator
+from numba.core.caching import _CacheLocator
 from test_compiled_trust import Bomb
 
 import llmzip
@@ -43,9 +43,7 @@ def mark(tmp_path: Path) -> Path:
 def hostile(tmp_path: Path, mark: Path) -> Path:
     """A folder, as of an unpacked archive, with kernels as numba and as llmzip keep them."""
     folder = tmp_path / "hostile"
-    there = (
-        folder / "kernels" / UserProvidedCacheLocator.get_suitable_cache_subpath(kernel.__file__)
-    )
+    there = folder / "kernels" / _CacheLocator.get_suitable_cache_subpath(kernel.__file__)
     there.mkdir(parents=True)
     version = f"py{sys.version_info[0]}{sys.version_info[1]}{sys.abiflags}"
     for name in ("encode", "decode"):
