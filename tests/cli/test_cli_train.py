@@ -96,7 +96,7 @@ def test_interrupted_it_keeps_the_best_and_goes_on(
     log: Path, tiny_gpt2_folder: Path, tmp_path: Path
 ) -> None:
     home = {"LLMZIP_HOME": str(tmp_path)}
-    how = ("-o", "half", "-m", tiny_gpt2_folder, "--minutes", "0.3", "--rank", "2", "-T1")
+    how = ("-o", "half", "-m", tiny_gpt2_folder, "--minutes", "1", "--rank", "2", "-T1")
     running = start("train", log, *how, env=environment(**home))
     partial = tmp_path / "trained" / ".half.partial" / "progress.json"
     until = time.monotonic() + 60
@@ -104,8 +104,8 @@ def test_interrupted_it_keeps_the_best_and_goes_on(
         time.sleep(0.05)
     running.send_signal(signal.SIGINT)
     _, said = running.communicate()
-    assert running.returncode == -signal.SIGINT
     assert b"--resume goes on" in said
+    assert running.returncode == -signal.SIGINT
     told = json.loads((tmp_path / "trained" / "half" / "training.json").read_text())
     assert told["held_out_after"] < told["held_out_before"]
     fails(llmzip("train", log, *how, env=home), "exists")

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import threading
 from contextlib import suppress
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from llmzip.temporaries import unfinished
 
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
+_AGAIN_S = 0.02
 _SIGNALS = [s for s in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, s)]
 
 
@@ -25,10 +32,30 @@ def clean_up_on_signals() -> None:
 
     A signal that the parent has asked to ignore (nohup, a shell's background job) stays ignored.
     """
+    sys.unraisablehook = _on_unraisable
     for name in _SIGNALS:
         number = getattr(signal, name)
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _on_signal)
+
+
+def _on_unraisable(lost: UnraisableHookArgs) -> None:
+    """Send a signal again that came within what may not raise, such as the end of an object."""
+    if not isinstance(lost.exc_value, InterruptedBySignal):
+        sys.__unraisablehook__(lost)
+        return
+    signum = lost.exc_value.signum
+    signal.signal(signum, _on_signal)
+    threading.Timer(_AGAIN_S, _raise_in_main_thread, [signum]).start()
+
+
+def _raise_in_main_thread(signum: int) -> None:
+    """Send this process a signal, which cuts short what its main thread waits for where it can."""
+    main = threading.main_thread().ident
+    if main is not None and hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(main, signum)
+    else:
+        signal.raise_signal(signum)
 
 
 def _on_signal(signum: int, _frame: FrameType | None) -> None:
