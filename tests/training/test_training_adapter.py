@@ -167,3 +167,12 @@ def test_the_cross_entropy_and_its_gradient_are_torchs_own() -> None:
     found = cross_entropy(hidden, head, targets)
     assert float(found.detach()) == pytest.approx(float(wanted.detach()), rel=1e-5)
     torch.testing.assert_close(torch.autograd.grad(2 * found, hidden)[0], gradient)
+
+
+def test_a_name_of_the_catalogue_is_no_folder_that_is_called_so(
+    tiny_gpt2_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gpt2").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert base_name("gpt2", locate(str(tiny_gpt2_folder))) == "gpt2"
+    assert base_name("./gpt2", locate(str(tiny_gpt2_folder))) == str(tmp_path / "gpt2")

@@ -44,10 +44,10 @@ class Request:
 
 def base_name(name: str, files: ModelFiles) -> str:
     """Return what `-m` takes for the model without its adapter, if `-m name` finds these files."""
-    if files.adapter is None:
-        return str(Path(name).expanduser().absolute()) if Path(name).expanduser().exists() else name
     if name in CATALOG:
         return CATALOG[name].weights_name
+    if files.adapter is None:
+        return str(Path(name).expanduser().absolute()) if Path(name).expanduser().exists() else name
     parts = parted(name)
     if parts is not None:
         return parts[0]
