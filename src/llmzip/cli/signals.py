@@ -6,7 +6,9 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -32,21 +34,31 @@ def clean_up_on_signals() -> None:
 
     A signal that the parent has asked to ignore (nohup, a shell's background job) stays ignored.
     """
-    sys.unraisablehook = _on_unraisable
+    before = sys.unraisablehook
+    if not isinstance(before, _Resending):
+        sys.unraisablehook = _Resending(before)
     for name in _SIGNALS:
         number = getattr(signal, name)
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _on_signal)
 
 
-def _on_unraisable(lost: UnraisableHookArgs) -> None:
-    """Send a signal again that came within what may not raise, such as the end of an object."""
-    if not isinstance(lost.exc_value, InterruptedBySignal):
-        sys.__unraisablehook__(lost)
-        return
-    signum = lost.exc_value.signum
-    signal.signal(signum, _on_signal)
-    threading.Timer(_AGAIN_S, _raise_in_main_thread, [signum]).start()
+@dataclass(frozen=True)
+class _Resending:
+    """Sends a signal again that came within what may not raise, such as the end of an object.
+
+    otherwise: the hook that is told what else is lost.
+    """
+
+    otherwise: Callable[[UnraisableHookArgs], object]
+
+    def __call__(self, lost: UnraisableHookArgs) -> None:
+        if not isinstance(lost.exc_value, InterruptedBySignal):
+            self.otherwise(lost)
+            return
+        signum = lost.exc_value.signum
+        signal.signal(signum, _on_signal)
+        threading.Timer(_AGAIN_S, _raise_in_main_thread, [signum]).start()
 
 
 def _raise_in_main_thread(signum: int) -> None:
