@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -83,6 +83,8 @@ class Recipe:
 
 GPT2 = Recipe(llama=False)
 LLAMA = Recipe(llama=True, d_model=64, n_kv_heads=2, d_head=16, d_ff=136, biases=False)
+TEAM = replace(LLAMA, d_model=128, n_heads=3, n_kv_heads=1, d_head=64, d_ff=192, n_layers=1)
+"""Of heads as wide as fast kernels want them."""
 WIDE = {
     "gpt2-wide": Recipe(False, 128, 2, 2, 64, 192, vocab_size=1300),
     "llama-wide": Recipe(True, 128, 3, 1, 64, 192, vocab_size=700, biases=False, tied=False),

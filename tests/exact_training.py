@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from exact_models import CPU
+from llmzip import torch_threads
 from llmzip.exact.engines import make_engine
 from llmzip.exact.model import ExactModel
 from llmzip.predict.exact import ExactPredictor
@@ -35,7 +35,7 @@ def trained(
     """The model, having read so many times 8 pieces of `ids`."""
     model.train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate)
-    with _one_thread():
+    with torch_threads.one_thread():  # so small a model gains nothing from more
         for _ in range(n_steps):
             starts = torch.randint(0, len(ids) - n_tokens, (8,)).tolist()
             batch = torch.stack([torch.from_numpy(ids[s : s + n_tokens]) for s in starts])
@@ -66,14 +66,3 @@ def exact_bits(model: ExactModel, window: Window, chunks: Sequence[NDArray[np.in
     make = partial(make_engine, model, CPU, window.size)
     found = ExactPredictor(make, window, 1).intervals(chunks)
     return sum(float(-np.log2(x.freq / x.total).sum()) for x in found)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """So small a model gains nothing from more threads, and others may run."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(n_threads)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from llmzip.errors import UsageError
 
@@ -20,6 +22,19 @@ _torch_is_inherited = False  # imported before the fork that made this process
 def be_alone() -> None:
     """Let torch work in the calling thread without helpers; it need not be imported yet."""
     _mine.alone = True
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute by the calling thread: helpers that wait for a core would set the pace."""
+    import torch
+
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def settle() -> None:

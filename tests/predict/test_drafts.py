@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from unittest import mock
 
@@ -14,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from exact_models import CPU, GPT2, LLAMA, Recipe, exact_model, phrases
+from exact_models import CPU, GPT2, LLAMA, TEAM, Recipe, exact_model, phrases
 from llmzip.adapt import SLICE_TOKENS
 from llmzip.coder import RangeDecoder, encode_lanes
 from llmzip.exact.cpu.costs import COSTS
@@ -32,7 +31,6 @@ from ways import every_way
 Chunk = NDArray[np.int32]
 SHORT = Window(24, 10, 0)
 WHOLE = Window(128, 64, 0)
-TEAM = replace(LLAMA, d_model=128, n_heads=3, n_kv_heads=1, d_head=64, d_ff=192, n_layers=1)
 RECIPES = (GPT2, LLAMA, TEAM)
 
 

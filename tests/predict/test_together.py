@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from exact_models import CPU, GPT2, LLAMA, Recipe, exact_model, phrases
+from exact_models import CPU, GPT2, LLAMA, TEAM, Recipe, exact_model, phrases
 from llmzip.coder import RangeDecoder, encode_lanes
 from llmzip.exact.cpu.engine import CpuEngine
 from llmzip.exact.engines import make_engine
@@ -27,7 +27,6 @@ from llmzip.predict.windows import Window
 Chunk = NDArray[np.int32]
 Group = list[list[Chunk]]
 WINDOW = Window(40, 16, 0)
-TEAM = replace(LLAMA, d_model=128, n_heads=3, n_kv_heads=1, d_head=64, d_ff=192, n_layers=1)
 BIASED = replace(LLAMA, biases=True, tied=False)
 SIZES = [
     [[50]],

@@ -11,12 +11,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+from llmzip import torch_threads
 from llmzip.errors import DeviceError
 
 Gemm = Callable[[Tensor, Tensor, Tensor], None]
@@ -104,22 +104,11 @@ def is_exact(gemm: Gemm, device: torch.device) -> bool:
 @lru_cache
 def exact_gemm(device: torch.device) -> Gemm:
     """The fastest backend that is exact on `device`. Raises DeviceError if there is none."""
-    with _alone():
+    with torch_threads.one_thread():
         for gemm in BACKENDS if device.type == "cuda" else sorted(BACKENDS, key=_seconds):
             if is_exact(gemm, device):
                 return gemm
     raise DeviceError(f"{device}: no matrix product on this device is exact; use --device cpu")
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Let torch compute by this thread alone: helpers that wait for a core would choose."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(n_threads)
 
 
 def _seconds(gemm: Gemm) -> float:
