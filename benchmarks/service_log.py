@@ -92,7 +92,8 @@ class Shop:
         self._db.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, item INTEGER, town TEXT)")
         for i in range(200):
             self._db.execute(
-                "INSERT INTO items VALUES (?, ?, ?)", (i, GOODS[i % 14], 490 + 37 * i % 9000)
+                "INSERT INTO items VALUES (?, ?, ?)",
+                (i, GOODS[i % len(GOODS)], 490 + 37 * i % 9000),
             )
 
     def item(self, request: str, number: int) -> tuple[str, int]:
