@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -21,6 +23,21 @@ PANGRAM = b"The quick brown fox jumps over the lazy dog."
 def test_plain_text_gets_the_tokenizers_own_ids(gappy_tokenizer_json: str) -> None:
     ids = ByteTokenizer(gappy_tokenizer_json).encode(PANGRAM)
     assert ids.tolist() == Tokenizer.from_str(gappy_tokenizer_json).encode(PANGRAM.decode()).ids
+
+
+def test_long_text_gets_the_tokenizers_own_ids_while_other_threads_go_on() -> None:
+    """A library that keeps the interpreter to itself would let the model wait for its tokens."""
+    text = PANGRAM.decode() * 20_000
+    tokenizer = ByteTokenizer(tokenizer_json("full_byte_level"))
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(tokenizer.encode, PANGRAM * 1000).result()  # the library is loaded
+        ids, n_turns = pool.submit(tokenizer.encode, text.encode()), 0
+        while not ids.done():
+            time.sleep(0.001)
+            n_turns += 1
+    assert n_turns > 50
+    own = Tokenizer.from_str(tokenizer_json("full_byte_level")).encode(text).ids
+    assert ids.result().tolist() == own
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MOST_SHORT = 1 << 14
 """Letters that are made into tokens before the library is loaded."""
+_MANY_CHARS = 1 << 16
+"""Of so many at once the library is asked in the way that lets other threads go on."""
 
 # What decoding with `surrogateescape` makes of bytes that are not UTF-8.
 _NOT_UTF8 = "\udc80-\udcff"
@@ -175,7 +177,12 @@ class ByteTokenizer:
     def _text_ids(self, piece: str) -> list[int]:
         if (found := self._short_ids(piece)) is not None:
             return found
-        ids: list[int] = self._tokenizer.encode(piece, add_special_tokens=False).ids
+        if len(piece) < _MANY_CHARS:
+            ids: list[int] = self._tokenizer.encode(piece, add_special_tokens=False).ids
+            return ids
+        # Only batches are encoded without keeping all other threads of the interpreter waiting.
+        (encoded,) = self._tokenizer.encode_batch_fast([piece], add_special_tokens=False)
+        ids = encoded.ids
         return ids
 
     def _short_ids(self, piece: str) -> list[int] | None:
