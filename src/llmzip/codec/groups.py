@@ -184,7 +184,8 @@ class Groups:
         return self._groups[0] if self._groups else None
 
     def at_hand(self, most: int) -> list[PreparedGroup]:
-        """Return the groups, from the first, that have been read: `most` at most."""
+        """Return the groups, from the first, that can be had without waiting: `most` at most."""
+        self._read_ahead(most - 1)
         return list(islice(self._groups, most))
 
     def drop(self) -> None:
@@ -219,8 +220,8 @@ class Groups:
         if self._is_own:
             self._threads.close()
 
-    def _read_ahead(self) -> None:
-        while len(self._groups) - self._n_streamed <= N_AHEAD and not self._ended:
+    def _read_ahead(self, n_ahead: int = N_AHEAD) -> None:
+        while len(self._groups) - self._n_streamed <= n_ahead and not self._ended:
             if isinstance(self._source, ReadAhead) and not self._source.ready(self._n_bytes):
                 return
             self._read()

@@ -57,7 +57,7 @@ class CudaEngine:
 
     step_threads = 1
     way = "triton"
-    groups_together = 8
+    groups_together = 16
 
     def __init__(
         self,
