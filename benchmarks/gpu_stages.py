@@ -48,7 +48,7 @@ STAGES = (
     Stage("files", 90, needs=("default model",), without_device=None),
     Stage("files gpt2", 90, needs=("gpt2 model",), without_device=INTERPRETER),
     Stage("limits", 30, without_device=None),
-    Stage("speed", 150, needs=("default model",), without_device=None),
+    Stage("speed", 270, needs=("default model",), without_device=None),
     Stage("kernels", 60, needs=("default model",), without_device=None),
     Stage("host", 60, needs=("default model",), without_device=None),
     Stage("speed gpt2", 120, needs=("gpt2 model",)),

@@ -4,7 +4,8 @@
 
 The folder holds the first --bytes of the files, cut into --files pieces. Whole commands are timed,
 once each, start-up included; for Ray a cluster is started before and stays. Every output is
-compared with that of one process, and every text that comes back with what it was.
+compared with that of one process, and every text that comes back with what it was. With
+--decompress-once, only that of one process is decompressed: the others are the same bytes.
 """
 
 from __future__ import annotations
@@ -45,6 +46,10 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--level", type=int, default=5)
     parser.add_argument("--workers", type=numbers, default=(1, 2, 4))
     parser.add_argument("--no-ray", action="store_true")
+    parser.add_argument("--no-processes", action="store_true")
+    parser.add_argument(
+        "--decompress-once", action="store_true", help="what one process made, and no more"
+    )
     return parser.parse_args(arguments)
 
 
@@ -61,7 +66,7 @@ def _rows(folder: Path, n_bytes: int, options: argparse.Namespace) -> Iterator[t
     first = next((folder / "plain").iterdir())
     commands.llmzip("-1", "-m", options.model, "-c", first)  # prepares the model
     yield _row("one process", commands, (), folder, n_bytes, options)
-    for count in options.workers:
+    for count in () if options.no_processes else options.workers:
         here = ("--processes", str(count))
         yield _row(f"--processes {count}", commands, here, folder, n_bytes, options)
     if options.no_ray:
@@ -83,13 +88,16 @@ def _row(
     label = name.replace(" ", "-")
     packed, back = folder / f"packed {label}", folder / f"back {label}"
     level: tuple[str, ...] = (f"-{options.level}", "-m", options.model)
-    there = commands.llmzip(*level, *how, "-r", folder / "plain", "--output-dir", packed)
-    again = commands.llmzip("-d", "-m", options.model, *how, "-r", packed, "--output-dir", back)
-    compare(folder / "plain", back)
-    if (alone := folder / "packed one-process").exists():
+    runs = [commands.llmzip(*level, *how, "-r", folder / "plain", "--output-dir", packed)]
+    if (alone := folder / "packed one-process") != packed:
         compare(alone, packed)
-    rates = [f"{n_bytes / run.seconds / 1000:,.2f}" for run in (there, again)]
-    return name, f"{there.seconds:.1f}", rates[0], f"{again.seconds:.1f}", rates[1]
+    if alone == packed or not options.decompress_once:
+        again = ("-d", "-m", options.model, *how, "-r", packed, "--output-dir", back)
+        runs.append(commands.llmzip(*again))
+        compare(folder / "plain", back)
+    cells = [(f"{run.seconds:.1f}", f"{n_bytes / run.seconds / 1000:,.2f}") for run in runs]
+    cells += [("", "")] * (2 - len(runs))
+    return name, *(cell for pair in cells for cell in pair)
 
 
 if __name__ == "__main__":
