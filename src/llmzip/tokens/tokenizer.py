@@ -178,11 +178,10 @@ class ByteTokenizer:
         if (found := self._short_ids(piece)) is not None:
             return found
         if len(piece) < _MANY_CHARS:
-            ids: list[int] = self._tokenizer.encode(piece, add_special_tokens=False).ids
-            return ids
-        # Only batches are encoded without keeping all other threads of the interpreter waiting.
-        (encoded,) = self._tokenizer.encode_batch_fast([piece], add_special_tokens=False)
-        ids = encoded.ids
+            encoded = self._tokenizer.encode(piece, add_special_tokens=False)
+        else:  # only of batches the library lets the interpreter's other threads go on meanwhile
+            (encoded,) = self._tokenizer.encode_batch_fast([piece], add_special_tokens=False)
+        ids: list[int] = encoded.ids
         return ids
 
     def _short_ids(self, piece: str) -> list[int] | None:
