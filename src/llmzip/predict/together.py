@@ -14,13 +14,13 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from llmzip.adapt import SLICE_TOKENS
 from llmzip.exact.bias import RowBias
 from llmzip.exact.distribution import AnyHidden, Distributions, Engine, TokenIntervals
 from llmzip.forks import Threads
 from llmzip.predict.adaptive import EncodedWave, Slice
+from llmzip.predict.gradients import Gradient, Room
 from llmzip.predict.rows import RowStream
 from llmzip.predict.workers import Workers
 
@@ -30,7 +30,6 @@ wants more says so in `head_rows`."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Gradient = NDArray[np.int64]
 Part = tuple[int, slice, slice]
 """Of a batch: which slice, and which rows of the slice and of the batch these are."""
 
@@ -105,18 +104,33 @@ def _ask(
     found = engine.distributions(own, biases)
     wanted = np.concatenate([slices[index].wanted[theirs] for index, theirs, _ in parts])
     totals, (low, freq) = found.totals(), found.look_up(wanted)
-    gradients = []
     for index, theirs, ours in parts:
-        part, gradient = slices[index], np.zeros(engine.shape.vocab_size, dtype=np.int64)
+        part = slices[index]
         part.totals[theirs], part.low[theirs], part.freq[theirs] = (
             totals[ours],
             low[ours],
             freq[ours],
         )
-        found.add_gradient(part.tokens[theirs], gradient, ours.start)
-        gradients.append(gradient)
     if alone is not None:
         _tell(slices, parts, alone, found)
+    return _gradients(slices, parts, found, engine)
+
+
+def _gradients(
+    slices: Sequence[Slice], parts: Sequence[Part], found: Distributions, engine: Engine
+) -> list[Gradient]:
+    """What came in each part of a batch, less what was predicted."""
+    tokens = [slices[index].tokens[theirs] for index, theirs, _ in parts]
+    if hasattr(engine, "gradient_room"):
+        room: Room = engine.gradient_room()
+        numbers = np.repeat(np.arange(len(parts)), [len(own) for own in tokens])
+        room.add(found, np.concatenate(tokens), numbers)
+        return [room.taken(number) for number in range(len(parts))]
+    gradients = []
+    for own, (_, _, ours) in zip(tokens, parts, strict=True):
+        gradient = np.zeros(engine.shape.vocab_size, dtype=np.int64)
+        found.add_gradient(own, gradient, ours.start)
+        gradients.append(gradient)
     return gradients
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from exact_models import CPU, GPT2, LLAMA, Recipe, exact_model, random_ids
 from llmzip.exact.bias import RowBias
 from llmzip.exact.cuda.engine import CudaEngine
+from llmzip.exact.cuda.head import GRADIENT_ROWS
 from llmzip.exact.distribution import Distributions, Engine
 from llmzip.exact.tensors import TensorHidden
 from llmzip.exact.torch_engine import TorchEngine
@@ -147,6 +148,20 @@ def test_gradients_of_groups_are_summed_where_the_engine_runs(max_rows: int) -> 
         assert gradient.any()
         assert (room.taken(number) == gradient).all()
     assert not room.taken(7).any()
+
+
+def test_gradients_of_more_rows_than_a_program_takes_are_the_references() -> None:
+    recipe = replace(LLAMA, n_layers=1, vocab_size=513)
+    model, n_rows = exact_model(recipe), 2 * GRADIENT_ROWS + 7
+    hidden, engine = hidden_states(recipe, n_rows), CudaEngine(model, DEVICE.type, 128, 64)
+    tokens = random_ids(recipe, n_rows, 3).astype(np.int64)
+    of, room = np.repeat([4, 1], [GRADIENT_ROWS + 3, GRADIENT_ROWS + 4]), engine.gradient_room()
+    room.add(engine.distributions(hidden), tokens, of)
+    reference = TorchEngine(model, CPU).distributions(hidden)
+    for number in (4, 1):
+        rows, expected = np.flatnonzero(of == number), np.zeros(recipe.vocab_size, dtype=np.int64)
+        reference.add_gradient(tokens[rows], expected, int(rows[0]))
+        assert (room.taken(number) == expected).all()
 
 
 def test_biases_are_sent_again_when_they_have_changed() -> None:

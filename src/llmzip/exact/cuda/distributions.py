@@ -16,6 +16,7 @@ from llmzip.exact.constants import FREQ_BITS
 from llmzip.exact.cuda.buffers import to_device, to_host
 from llmzip.exact.cuda.gradients import GradientRoom
 from llmzip.exact.cuda.head import (
+    GRADIENT_ROWS,
     SEARCH_BLOCK,
     block_sums,
     find_tokens,
@@ -145,6 +146,7 @@ class CudaDistributions:
         firsts = np.flatnonzero(np.diff(of, prepend=of[0] - 1))
         ends = np.append(firsts, len(of))
         places = np.array([room.place(int(number)) for number in of[firsts]], dtype=np.int64)
+        n_programs = -(-int(np.diff(ends).max()) // GRADIENT_ROWS)
         sums, scale, bias, bias_of, s = self._arguments
         constants = self._but_blocks()
         with torch.inference_mode():
@@ -152,7 +154,7 @@ class CudaDistributions:
             units = torch.full_like(totals, 2.0 ** (GRADIENT_BITS + FREQ_BITS)) / totals
             launch(
                 subtract_probabilities,
-                (self._blocks.shape[1], len(places)),
+                (self._blocks.shape[1], len(places), n_programs),
                 sums[rows],
                 scale,
                 bias,
@@ -163,6 +165,7 @@ class CudaDistributions:
                 to_device(ends, totals.device),
                 to_device(places, totals.device),
                 room.sums,
+                ROWS=GRADIENT_ROWS,
                 **constants,
             )
             room.count(np.repeat(places, np.diff(ends)), tokens)

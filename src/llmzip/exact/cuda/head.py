@@ -13,6 +13,8 @@ from llmzip.exact.cuda.scalars import FREQ_SCALE, dequantise, exp2, kernel, roun
 
 SEARCH_BLOCK = 512
 """Tokens whose frequencies the search sums at once."""
+GRADIENT_ROWS = 64
+"""Rows of a group that a program takes off its gradient."""
 
 
 @kernel
@@ -258,16 +260,18 @@ def subtract_probabilities(
     SUMS: tl.constexpr,
     BIASED: tl.constexpr,
     BLOCK: tl.constexpr,
+    ROWS: tl.constexpr,
 ) -> None:
     """Take the tokens' probabilities in all rows of a group off its gradient, int64 (V,).
 
-    A program a block of tokens and a group: rows ends[g] to ends[g + 1] - 1, and of `gradients`
-    row places[g], which no other group has. units: float32 (M,), what a weight of 1 is in
-    GRADIENT_BITS fraction bits.
+    A program a block of tokens, a group and ROWS of its rows: these are ends[g] to ends[g + 1] - 1,
+    and of `gradients` row places[g] is its own. units: float32 (M,), what a weight of 1 is in
+    GRADIENT_BITS fraction bits. Sums of integers are the same in whatever order they are added up.
     """
     token = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     group = tl.program_id(1)
-    first, stop = tl.load(ends + group), tl.load(ends + group + 1)
+    first = tl.load(ends + group) + tl.program_id(2) * ROWS
+    stop = tl.minimum(first + ROWS, tl.load(ends + group + 1))
     total = tl.zeros((BLOCK,), tl.int64)
     for row in range(first, stop):
         s, line, own = tl.load(s_in + row), sums + row * SUMS, bias + tl.load(bias_of + row) * V
@@ -275,4 +279,4 @@ def subtract_probabilities(
         weight = exp2(tl.where(token < V, logits - tl.load(tops + row), 0.0))
         total += round_frequency(weight * tl.load(units + row)).to(tl.int64)
     place = gradients + tl.load(places + group) * V + token
-    tl.store(place, tl.load(place, mask=token < V, other=0) - total, mask=token < V)
+    tl.atomic_add(place, -total, mask=token < V)
