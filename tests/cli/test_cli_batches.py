@@ -14,8 +14,8 @@ from cli_runner import NOISE, llmzip, names_in, succeeds
 from llmzip import Compressor
 from llmzip.cli.batches import Batches
 from llmzip.cli.outputs import Output
-from llmzip.cli.plan import Job, Work
 from llmzip.cli.progress import Watch
+from llmzip.cli.work import Job, Work
 from llmzip.codec import Stats
 from llmzip.codec.many import BATCH_BYTES, BATCH_TEXTS
 from llmzip.errors import UsageError

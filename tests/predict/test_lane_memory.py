@@ -9,7 +9,8 @@ import pytest
 
 from exact_models import CPU, GPT2, LLAMA, Recipe, exact_model
 from llmzip.exact.engines import make_engine
-from llmzip.predict.exact import ExactLanes, ExactPredictor
+from llmzip.predict.exact import ExactPredictor
+from llmzip.predict.exact_lanes import ExactLanes
 from llmzip.predict.windows import Window
 
 

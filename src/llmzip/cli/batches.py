@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from llmzip.cli.outputs import Output
-from llmzip.cli.plan import Job, Work, WorkAhead
 from llmzip.cli.progress import Watch
+from llmzip.cli.work import Job, Work, WorkAhead
 from llmzip.codec.many import BATCH_BYTES, BATCH_TEXTS
 from llmzip.codec.streams import read_full
 from llmzip.errors import LlmzipError

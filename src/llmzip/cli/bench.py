@@ -15,10 +15,10 @@ from llmzip.cli.memory import require_least
 from llmzip.cli.messages import Messages, describe, located, shown
 from llmzip.cli.options import verb
 from llmzip.cli.outputs import Output
-from llmzip.cli.plan import Job
 from llmzip.cli.progress import watching
 from llmzip.cli.settings import Settings
 from llmzip.cli.sources import named
+from llmzip.cli.work import Job
 from llmzip.errors import LlmzipError, UsageError
 
 if TYPE_CHECKING:

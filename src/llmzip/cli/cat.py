@@ -16,11 +16,11 @@ from llmzip.cli.memory import require_least
 from llmzip.cli.messages import Messages, reported, shown
 from llmzip.cli.options import verb
 from llmzip.cli.outputs import Output
-from llmzip.cli.plan import Job, Verb
 from llmzip.cli.progress import watching
 from llmzip.cli.ranges import ByteRange, LineRange
 from llmzip.cli.settings import Settings
 from llmzip.cli.sources import named
+from llmzip.cli.work import Job, Verb
 from llmzip.decompressor import Decompressor
 from llmzip.errors import TrailingError, UsageError
 

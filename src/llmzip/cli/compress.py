@@ -13,13 +13,12 @@ from llmzip.cli.jobs import run_jobs
 from llmzip.cli.memory import require_least
 from llmzip.cli.messages import AheadProgress, Messages, Progress
 from llmzip.cli.options import verb
-from llmzip.cli.plan import Verb, Work
 from llmzip.cli.settings import Settings
 from llmzip.cli.suffixes import suffix_of
+from llmzip.cli.work import Spreadable, Verb, Work
 from llmzip.compressor import Compressor
 
 if TYPE_CHECKING:
-    from llmzip.cli.spreading import Spreadable
     from llmzip.codec import Stats
     from llmzip.codec.many import Encoded
 
@@ -68,7 +67,6 @@ def _compress_ahead(
 
 def _spread(settings: Settings) -> Spreadable:
     """Return how others compress."""
-    from llmzip.cli.spreading import Spreadable
     from llmzip.spread.cutting import TextCutter
     from llmzip.spread.worker import Tools
 

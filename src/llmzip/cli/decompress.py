@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from llmzip.cli.delivery import delivering, delivering_ahead, expected_bytes, recovering
 from llmzip.cli.jobs import run_jobs
 from llmzip.cli.memory import require_least
 from llmzip.cli.messages import Messages
 from llmzip.cli.options import verb
-from llmzip.cli.plan import Verb
 from llmzip.cli.settings import Settings
 from llmzip.cli.suffixes import original_name
+from llmzip.cli.work import Spreadable, Verb
 from llmzip.errors import UsageError
-
-if TYPE_CHECKING:
-    from llmzip.cli.spreading import Spreadable
 
 
 @verb("decompress")
@@ -60,7 +56,6 @@ def decompress(messages: Messages, settings: Settings) -> None:
 
 def _spread(settings: Settings) -> Spreadable:
     """Return how others decompress."""
-    from llmzip.cli.spreading import Spreadable
     from llmzip.spread.cutting import PackedCutter
     from llmzip.spread.worker import Tools
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from llmzip import descriptors
 from llmzip.cli.messages import AheadProgress, Messages, Progress
-from llmzip.cli.plan import Work, WorkAhead
+from llmzip.cli.work import Work, WorkAhead
 from llmzip.decompressor import Decompressor
 from llmzip.errors import (
     FormatError,

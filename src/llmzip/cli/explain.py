@@ -14,11 +14,11 @@ from llmzip.cli.memory import require_least
 from llmzip.cli.messages import Messages, Progress, located, shown
 from llmzip.cli.options import verb
 from llmzip.cli.outputs import Output
-from llmzip.cli.plan import Job
 from llmzip.cli.progress import watching
 from llmzip.cli.settings import Settings
 from llmzip.cli.subjects import Asked, Text, asked, text_of
 from llmzip.cli.views import views
+from llmzip.cli.work import Job
 from llmzip.errors import LlmzipError
 from llmzip.escaping import one_line
 

@@ -19,12 +19,13 @@ from llmzip import descriptors
 from llmzip.cli.files import STDIO
 from llmzip.cli.inputs import Input, opened, refuse_terminal
 from llmzip.cli.messages import Messages, Progress, reported, shown
-from llmzip.cli.plan import Job, Verb, Work, plan
+from llmzip.cli.plan import plan
 from llmzip.cli.progress import Watch, is_watched, watching
 from llmzip.cli.settings import Settings
 from llmzip.cli.special import special_kind
 from llmzip.cli.tally import size_text
 from llmzip.cli.verify import Original
+from llmzip.cli.work import Job, Verb, Work
 from llmzip.errors import UsageError
 from llmzip.report.stats import stats_lines, why_little
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.text import Text
 
-    from llmzip.cli.plan import Job
+    from llmzip.cli.work import Job
     from llmzip.codec import Stats
 
 DELAY_S = 0.5

@@ -12,12 +12,12 @@ from llmzip.cli.memory import require_least
 from llmzip.cli.messages import Messages, describe, located, shown
 from llmzip.cli.options import verb
 from llmzip.cli.outputs import Output
-from llmzip.cli.plan import Job
 from llmzip.cli.progress import Watch, watching
 from llmzip.cli.scores import Failed, Scored, as_csv, as_json, as_lines, as_table
 from llmzip.cli.settings import Settings
 from llmzip.cli.sources import Search, Source, named
 from llmzip.cli.suffixes import suffix_of
+from llmzip.cli.work import Job
 from llmzip.errors import LlmzipError, UsageError
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -20,16 +19,16 @@ from llmzip.cli.delivery import delivering
 from llmzip.cli.inputs import opened
 from llmzip.cli.messages import Messages, Progress
 from llmzip.cli.partials import drop_finished
-from llmzip.cli.plan import Job, Verb, Work
 from llmzip.cli.progress import Watch
 from llmzip.cli.settings import Settings
 from llmzip.cli.sources import RESUME_FOLDER
 from llmzip.cli.special import own_descriptor
+from llmzip.cli.work import Job, Spreadable, Verb, Work
 from llmzip.codec.streams import read_full, write_full
 from llmzip.errors import VerifyError
 from llmzip.spread.assembly import write_packed, write_text
 from llmzip.spread.cluster import actors
-from llmzip.spread.cutting import Cutter, InputFile
+from llmzip.spread.cutting import InputFile
 from llmzip.spread.manifest import Manifest
 from llmzip.spread.places import State, state_of
 from llmzip.spread.pool import Pool, WorkersLostError
@@ -41,15 +40,6 @@ from llmzip.spread.writing import digest_at, digest_of
 
 if TYPE_CHECKING:
     from llmzip.codec import OnTrailing, Stats
-
-
-@dataclass(frozen=True)
-class Spreadable:
-    """How the work of a verb is done elsewhere. settings: all that decides what comes out."""
-
-    tools: Tools
-    cutter: Cutter
-    settings: str
 
 
 class Spreading:

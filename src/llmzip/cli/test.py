@@ -8,8 +8,8 @@ from llmzip.cli.delivery import delivering, delivering_ahead, expected_bytes
 from llmzip.cli.jobs import run_jobs
 from llmzip.cli.messages import Messages
 from llmzip.cli.options import verb
-from llmzip.cli.plan import Verb
 from llmzip.cli.settings import Settings
+from llmzip.cli.work import Verb
 
 
 @verb("test")

@@ -19,7 +19,8 @@ from llmzip.exact.engines import make_engine
 from llmzip.models.catalog import DEFAULT_MODEL
 from llmzip.models.prepared import OpenedExact
 from llmzip.predict.devices import choose_device
-from llmzip.predict.exact import ExactLanes, ExactPredictor
+from llmzip.predict.exact import ExactPredictor
+from llmzip.predict.exact_lanes import ExactLanes
 from llmzip.predict.prefix import Prefix
 from llmzip.predict.windows import Window
 from llmzip.predict.workers import Workers

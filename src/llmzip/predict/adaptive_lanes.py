@@ -20,11 +20,11 @@ from llmzip.exact.bias import HeadBias, RowBias
 from llmzip.exact.distribution import Ids
 from llmzip.predict.adaptive import Adaptive, learnt_by
 from llmzip.predict.drafts import FedRows, Pace
+from llmzip.predict.exact_lanes import ExactLanes
 from llmzip.predict.gradients import Gradients
 from llmzip.predict.protocol import Drafted
 
 if TYPE_CHECKING:
-    from llmzip.predict.exact import ExactLanes
     from llmzip.predict.protocol import LearningGroup
 
 U64 = NDArray[np.uint64]
