@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from limits import Traffic, best_seconds, seconds_of
 from llmzip.exact.engines import make_engine
-from llmzip.exact.model import ModelShape
+from llmzip.exact.shape import ModelShape
 from llmzip.models import OpenedExact
 from llmzip.predict.exact import ExactPredictor
 from llmzip.predict.protocol import Intervals

@@ -18,7 +18,7 @@ from gpu_models import open_on, synchronised
 from gpu_plan import CUDA, Plan
 from gpu_report import Found
 from llmzip.codec.levels import LEVELS
-from llmzip.exact.model import ModelShape
+from llmzip.exact.shape import ModelShape
 from llmzip.models import OpenedExact
 from llmzip.predict import OpenedPredictor
 

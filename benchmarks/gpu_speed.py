@@ -19,7 +19,7 @@ from gpu_report import Found
 from llmzip.bench.measure import RoundTripError
 from llmzip.codec import Stats
 from llmzip.codec.levels import LEVELS, Level
-from llmzip.exact.model import ModelShape
+from llmzip.exact.shape import ModelShape
 from llmzip.models import OpenedExact
 
 T = TypeVar("T")

@@ -19,7 +19,7 @@ from llmzip.bench import machine
 from llmzip.bench.codec import LlmzipCodec, Settings
 from llmzip.bench.machine import Fact
 from llmzip.bench.measure import measure
-from llmzip.exact.model import ModelShape
+from llmzip.exact.shape import ModelShape
 from llmzip.models import OpenedExact, open_exact
 from llmzip.predict.devices import choose_device
 from llmzip.processors import usable_threads

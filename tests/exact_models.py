@@ -22,8 +22,9 @@ from llmzip.exact.cpu.ways import WAY_VARIABLE, Way, takes, way_of
 from llmzip.exact.distribution import Engine
 from llmzip.exact.floats import FloatLayer, FloatLinear, FloatModel
 from llmzip.exact.hidden import Hidden
-from llmzip.exact.model import ExactModel, ModelShape
+from llmzip.exact.model import ExactModel
 from llmzip.exact.prepare import prepare
+from llmzip.exact.shape import ModelShape
 from llmzip.exact.tables import rope_turns
 from llmzip.exact.tensors import TensorHidden
 from llmzip.exact.torch_engine import TorchEngine

@@ -30,7 +30,7 @@ from gpu_report import DONE, FAILED, LATE, SKIPPED, Found, Outcome, Report  # no
 from gpu_speed import Ceilings, level_of  # noqa: E402
 from gpu_stages import STAGES, Stage  # noqa: E402
 from gpu_tests import counts_of  # noqa: E402
-from llmzip.exact.model import ModelShape  # noqa: E402
+from llmzip.exact.shape import ModelShape  # noqa: E402
 
 SMOLLM2 = ModelShape(30, 576, 9, 3, 64, 1536, 49_152, 8192, eps=1e-5, gated=True, rotary=True)
 

@@ -17,7 +17,7 @@ import numpy as np  # noqa: E402
 from commands import run  # noqa: E402
 from engine_speed import macs_per_token, traffic  # noqa: E402
 from limits import Limits, Traffic  # noqa: E402
-from llmzip.exact.model import ModelShape  # noqa: E402
+from llmzip.exact.shape import ModelShape  # noqa: E402
 
 SHAPE = ModelShape(
     n_layers=2,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from safetensors.numpy import load_file, save_file
 
 from llmzip.errors import ModelDamagedError
 from llmzip.exact import ENGINE_VERSION
-from llmzip.exact.model import ExactModel, ModelShape
+from llmzip.exact.model import ExactModel
+from llmzip.exact.shape import ModelShape
 
 Array = NDArray[Any]
 GPT2 = ModelShape(2, 8, 2, 2, 4, 12, 20, 6, eps=1e-5, gated=False, rotary=False)
@@ -74,26 +75,26 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_a_whole_model_is_read(shape: ModelShape, path: Path) -> None:
-    model = ExactModel.load(write(path, tensors_of(shape), asdict(shape)))
+    model = ExactModel.load(write(path, tensors_of(shape), shape.form()))
     assert model.shape == shape
     assert dict(model.named_tensors()).keys() == tensors_of(shape).keys()
 
 
 def test_biases_are_optional(path: Path) -> None:
     tensors = {n: t for n, t in tensors_of(GPT2).items() if not n.endswith("bias")}
-    assert ExactModel.load(write(path, tensors, asdict(GPT2))).head.bias is None
+    assert ExactModel.load(write(path, tensors, GPT2.form())).head.bias is None
 
 
 def test_every_tensor_must_be_there_and_no_other(shape: ModelShape, path: Path) -> None:
     tensors = tensors_of(shape)
     for name in tensors:
         if not name.endswith("bias"):
-            refused(path, {n: t for n, t in tensors.items() if n != name}, asdict(shape))
+            refused(path, {n: t for n, t in tensors.items() if n != name}, shape.form())
     for name in ("x", "head.bias.bias", f"{shape.n_layers}.qkv.weight", "-1.qkv.weight"):
-        refused(path, {**tensors, name: ones(1)}, asdict(shape))
+        refused(path, {**tensors, name: ones(1)}, shape.form())
     other = {"cos", "sin"} if shape is GPT2 else {"positions"}
     for name in other:
-        refused(path, {**tensors, name: ones(6, 2)}, asdict(shape))
+        refused(path, {**tensors, name: ones(6, 2)}, shape.form())
 
 
 CHANGES: dict[str, Callable[[Array], Array]] = {
@@ -113,7 +114,7 @@ CHANGES: dict[str, Callable[[Array], Array]] = {
 def test_every_tensor_has_its_size_and_type(shape: ModelShape, path: Path, change: str) -> None:
     tensors = tensors_of(shape)
     for name, tensor in tensors.items():
-        refused(path, {**tensors, name: CHANGES[change](tensor)}, asdict(shape))
+        refused(path, {**tensors, name: CHANGES[change](tensor)}, shape.form())
 
 
 def test_every_number_is_within_its_bounds(shape: ModelShape, path: Path) -> None:
@@ -130,35 +131,35 @@ def test_every_number_is_within_its_bounds(shape: ModelShape, path: Path) -> Non
         for value in values:
             changed = tensor.copy()
             changed.reshape(-1)[-1] = value
-            refused(path, {**tensors, name: changed}, asdict(shape))
+            refused(path, {**tensors, name: changed}, shape.form())
 
 
 @pytest.mark.parametrize("value", [-1, 0, 1 << 40, 1 << 70, 2.0, "2", None, True, [], float("inf")])
 def test_sizes_that_cannot_be(shape: ModelShape, path: Path, value: object) -> None:
-    for name in asdict(shape):
+    for name in shape.form():
         switch = isinstance(value, bool) and name in ("gated", "rotary")
         if switch or (name == "eps" and value == 2.0):
             continue
-        refused(path, tensors_of(shape), {**asdict(shape), name: value})
+        refused(path, tensors_of(shape), {**shape.form(), name: value})
 
 
 def test_sizes_that_are_others(shape: ModelShape, path: Path) -> None:
     tensors = tensors_of(shape)
-    for name, value in asdict(shape).items():
+    for name, value in shape.form().items():
         if isinstance(value, bool):
-            refused(path, tensors, {**asdict(shape), name: not value})
+            refused(path, tensors, {**shape.form(), name: not value})
         elif name != "eps":
             for other in (value - 1, value + 1, 2 * value):
-                refused(path, tensors, {**asdict(shape), name: other})
+                refused(path, tensors, {**shape.form(), name: other})
     for changes in ({"x": 1}, {"eps": -1e-5}, {"eps": float("nan")}):
-        refused(path, tensors, asdict(shape) | changes)
-    refused(path, tensors, {n: v for n, v in asdict(shape).items() if n != "n_heads"})
+        refused(path, tensors, shape.form() | changes)
+    refused(path, tensors, {n: v for n, v in shape.form().items() if n != "n_heads"})
     refused(path, tensors, [])
 
 
 def test_a_table_of_angles_has_a_limit(path: Path) -> None:
     large = replace(LLAMA, n_positions=1 << 22, n_heads=1, n_kv_heads=1, d_head=1 << 10)
-    refused(path, tensors_of(LLAMA), asdict(large))
+    refused(path, tensors_of(LLAMA), large.form())
 
 
 @settings(max_examples=300)
@@ -168,7 +169,7 @@ def test_whatever_is_in_the_file_it_is_refused_or_fits(
 ) -> None:
     shape = data.draw(st.sampled_from([GPT2, LLAMA]))
     path = tmp_path_factory.getbasetemp() / "mutated.safetensors"
-    whole = bytearray(write(path, tensors_of(shape), asdict(shape)).read_bytes())
+    whole = bytearray(write(path, tensors_of(shape), shape.form()).read_bytes())
     n_header = int.from_bytes(whole[:8], "little")
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, data.draw(st.sampled_from([8 + n_header, len(whole)])) - 1))

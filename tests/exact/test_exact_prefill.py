@@ -20,6 +20,7 @@ from llmzip.exact.cpu.block_prefill import Kernels, four_kernels, tile_kernels
 from llmzip.exact.cpu.buffers import BLOCK_ROWS, TOGETHER, Workspace
 from llmzip.exact.cpu.packed import packed_rows
 from llmzip.exact.cpu.ways import Way
+from llmzip.exact.shape import Activation
 from ways import block_ways
 
 EPS = 1e-5
@@ -87,16 +88,22 @@ def same(a: Array, b: Array) -> bool:
 @given(
     seed=seeds,
     n_rows=st.sampled_from([1, 15, 33, TOGETHER + 17]),
-    gated=st.booleans(),
+    activation=st.sampled_from(Activation),
     biased=st.booleans(),
     extreme=st.booleans(),
     power=powers,
 )
 def test_feed_forward(
-    way: Way, seed: int, n_rows: int, gated: bool, biased: bool, extreme: bool, power: int
+    way: Way,
+    seed: int,
+    n_rows: int,
+    activation: Activation,
+    biased: bool,
+    extreme: bool,
+    power: int,
 ) -> None:
     rng, d, f = np.random.default_rng(seed), 128, 192
-    n_up = 2 * f if gated else f
+    n_up = 2 * f if activation.is_gate else f
     q, s = rows_of(rng, n_rows, d, extreme), scales(rng, n_rows, power=power)
     up, down = int8(rng, n_up, d), int8(rng, d, f, extreme=extreme)
     up_scale, down_scale = scales(rng, n_up, power=-3), scales(rng, d, power=-3)
@@ -104,13 +111,12 @@ def test_feed_forward(
     x = rng.standard_normal((n_rows, d)).astype(np.float32)
     high, low = np.empty((2, n_rows, f), dtype=np.int8)
     wanted_x, wanted_q, wanted_s = x.copy(), np.empty_like(q), s.copy()
-    quantise = rows.gate_quantise if gated else rows.gelu_quantise
-    quantise(product(q, up), up_scale, up_bias, wanted_s, high, low, wanted_s)
+    rows.activations(activation)(product(q, up), up_scale, up_bias, wanted_s, high, low, wanted_s)
     sums = product(high, down), product(low, down)
     rest = down_scale, down_bias, wanted_s, wanted_x, EPS, wanted_q, wanted_s
     rows.add_normalise_wide(*sums, *rest)
     kernels_of(way).feed_forward(
-        gated,
+        int(activation),
         packed(up, way),
         up_scale,
         up_bias,

@@ -13,7 +13,8 @@ from llmzip.exact.cpu import pairs, simd, tiles
 from llmzip.exact.cpu.engine import CpuEngine
 from llmzip.exact.cpu.ways import WAY_VARIABLE, Way, runnable_ways, takes, way_of
 from llmzip.exact.engines import make_engine
-from llmzip.exact.model import ExactModel, ModelShape
+from llmzip.exact.model import ExactModel
+from llmzip.exact.shape import ModelShape
 from llmzip.predict.exact import ExactPredictor
 from llmzip.predict.windows import Window
 from ways import every_way

@@ -93,7 +93,7 @@ def test_vocabularies_grow_with_texts(n_bytes: int, n_tokens: int) -> None:
 
 @pytest.mark.parametrize("name", sizes.SHAPES)
 def test_the_fastest_ways_take_all_sizes(name: str) -> None:
-    from llmzip.exact.model import ModelShape
+    from llmzip.exact.shape import ModelShape
 
     shape = sizes.SHAPES[name]
     made = ModelShape(

@@ -11,7 +11,8 @@ import json
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.exact.model import ExactModel, Layer, Linear, ModelShape
+from llmzip.exact.model import ExactModel, Layer, Linear
+from llmzip.exact.shape import ModelShape
 from llmzip.exact.tables import rope_tables, rope_turns
 from llmzip.models.prepared import OpenedExact
 from llmzip.tokens import ByteTokenizer
@@ -41,14 +42,14 @@ def tiny_shape() -> ModelShape:
 def tiny_model() -> ExactModel:
     """Return the model."""
     shape, numbers = tiny_shape(), _Numbers()
-    d, width = shape.d_model, shape.n_heads * shape.d_head
+    d = shape.d_model
     cos, sin = rope_tables(shape.n_positions, rope_turns(10_000.0, shape.d_head))
     embedding = numbers.below(65_535, (shape.vocab_size, d)) - 32_767
     layers = tuple(
         Layer(
-            numbers.linear((shape.n_heads + 2 * shape.n_kv_heads) * shape.d_head, d),
-            numbers.linear(d, width),
-            numbers.linear(2 * shape.d_ff, d),
+            numbers.linear(shape.d_qkv, d),
+            numbers.linear(d, shape.d_heads),
+            numbers.linear(shape.d_up, d),
             numbers.linear(d, shape.d_ff),
         )
         for _ in range(shape.n_layers)

@@ -23,6 +23,7 @@ from llmzip.exact.constants import (
     STATISTIC_MAX,
     TINY,
 )
+from llmzip.exact.shape import Activation
 
 
 def exp2(t: Tensor) -> Tensor:
@@ -48,6 +49,13 @@ def gelu_new(x: Tensor) -> Tensor:
     z = (x * x) * GELU_CUBIC
     z = (z + GELU_LINEAR) * x
     return x / (exp2(z) + 1.0)
+
+
+def activate(activation: Activation, up: Tensor) -> Tensor:
+    """What `up` becomes: with gates, its first half is the gate, its second what it multiplies."""
+    if activation is Activation.SILU_GATE:
+        return silu_gate(*up.chunk(2, -1))
+    return gelu_new(up)
 
 
 def largest(x: Tensor) -> Tensor:

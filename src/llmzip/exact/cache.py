@@ -8,7 +8,7 @@ from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 
-from llmzip.exact.model import ModelShape
+from llmzip.exact.shape import ModelShape
 
 A = TypeVar("A")
 """What an engine computes in: arrays, or a device's tensors."""

@@ -21,8 +21,9 @@ from llmzip.errors import ModelUnsupportedError
 from llmzip.exact.cpu.engine import CpuEngine
 from llmzip.exact.cpu.ways import Way, way_of
 from llmzip.exact.distribution import Engine
-from llmzip.exact.model import ExactModel, ModelShape
+from llmzip.exact.model import ExactModel
 from llmzip.exact.rounding import blocks
+from llmzip.exact.shape import ModelShape
 
 Ids = NDArray[np.int64]
 Moments = dict[str, list[NDArray[np.float64]]]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from llmzip.exact.model import ModelShape
+    from llmzip.exact.shape import ModelShape
 
 MOST_TOKENS = 1 << 19
 """Below this a distribution's total, mixed with candidates, stays below the coder's 2^48."""
@@ -52,7 +52,7 @@ def check_shape(shape: ModelShape) -> None:
     for name, most in limits.items():
         if not 1 <= getattr(shape, name) <= most:
             raise ValueError(f"{name} is {getattr(shape, name):,}, not 1 to {most:,}")
-    if shape.n_heads % shape.n_kv_heads or shape.n_heads * shape.d_head > MOST_WIDTH:
+    if shape.n_heads % shape.n_kv_heads or shape.d_heads > MOST_WIDTH:
         raise ValueError(f"{shape.n_heads} heads of {shape.d_head} on {shape.n_kv_heads}")
     if shape.rotary and (shape.d_head % 2 or shape.n_positions * shape.d_head // 2 > MOST_ANGLES):
         raise ValueError(f"RoPE for {shape.n_positions:,} positions and heads of {shape.d_head}")
@@ -95,11 +95,10 @@ def _wanted(shape: ModelShape) -> Iterator[tuple[str, Wanted]]:
             yield name, (np.float32, (shape.n_positions, shape.d_head // 2))
     else:
         yield "positions", (np.float32, (shape.n_positions, d_model))
-    all_heads = shape.n_heads * shape.d_head
     linears = {
-        "qkv": (all_heads + 2 * shape.n_kv_heads * shape.d_head, d_model),
-        "out": (d_model, all_heads),
-        "up": (2 * shape.d_ff if shape.gated else shape.d_ff, d_model),
+        "qkv": (shape.d_qkv, d_model),
+        "out": (d_model, shape.d_heads),
+        "up": (shape.d_up, d_model),
         "down": (d_model, shape.d_ff),
     }
     for index in range(shape.n_layers):

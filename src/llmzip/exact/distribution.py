@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from llmzip.exact.bias import AnyBias
 from llmzip.exact.cache import KVCache
 from llmzip.exact.hidden import Hidden
-from llmzip.exact.model import ModelShape
+from llmzip.exact.shape import ModelShape
 
 Ids = NDArray[np.int64]
 AnyCache = KVCache[Any]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.exact.model import ModelShape
+from llmzip.exact.shape import ModelShape
 
 Array = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,26 +21,10 @@ from llmzip.errors import ModelDamagedError
 from llmzip.exact import ENGINE_VERSION
 from llmzip.exact.checks import check_shape, check_tensors
 from llmzip.exact.mapped import map_tensors
+from llmzip.exact.shape import ModelShape
 
 LINEARS = ("qkv", "out", "up", "down")
 """The linears of a layer, by their names in the file."""
-
-
-@dataclass(frozen=True)
-class ModelShape:
-    """Sizes and switches of an exact model."""
-
-    n_layers: int
-    d_model: int
-    n_heads: int
-    n_kv_heads: int  # heads of keys and values; n_heads is a multiple
-    d_head: int
-    d_ff: int
-    vocab_size: int
-    n_positions: int  # positions that the model was trained for
-    eps: float  # added to the mean square of each norm
-    gated: bool  # True: silu(gate) · up (Llama); False: gelu_new (GPT-2)
-    rotary: bool  # True: RoPE on queries and keys; False: learned positions
 
 
 @dataclass(frozen=True)
@@ -95,7 +79,7 @@ class ExactModel:
     def digest(self) -> bytes:
         """SHA-256 over the engine version, the shape and every integer and scale."""
         state = hashlib.sha256(f"llmzip engine {ENGINE_VERSION}\n".encode())
-        state.update(json.dumps(asdict(self.shape), sort_keys=True).encode())
+        state.update(json.dumps(self.shape.form(), sort_keys=True).encode())
         for name, tensor in self.named_tensors():
             # the names of types are those of torch, in which models once lay
             state.update(f"\n{name} torch.{tensor.dtype} {tensor.shape}\n".encode())
@@ -106,7 +90,7 @@ class ExactModel:
         """Write the model as one safetensors file."""
         from safetensors.numpy import save_file
 
-        meta = {"shape": json.dumps(asdict(self.shape)), "engine": str(ENGINE_VERSION)}
+        meta = {"shape": json.dumps(self.shape.form()), "engine": str(ENGINE_VERSION)}
         save_file(dict(self.named_tensors()), path, metadata={**self.extra, **meta})
 
     @classmethod

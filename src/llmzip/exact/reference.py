@@ -92,7 +92,7 @@ class Reference:
         q, scale = arith.quantise(mixed, INT8_MAX)
         x = x + self._linear(layer.out, q.to(torch.int8), scale).view(x.shape)
         up = self._linear(layer.up, *arith.normalise(x.flatten(0, 1), eps))
-        active = arith.silu_gate(*up.chunk(2, -1)) if self.shape.gated else arith.gelu_new(up)
+        active = arith.activate(self.shape.activation, up)
         q, scale = arith.quantise(active, INT16_MAX)
         return x + self._linear_wide(layer.down, q, scale).view(x.shape)
 

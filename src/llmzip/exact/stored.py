@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from llmzip.exact.model import ExactModel, ModelShape
+from llmzip.exact.model import ExactModel
+from llmzip.exact.shape import ModelShape
 
 
 class KeptForms(Protocol):

@@ -34,7 +34,8 @@ from llmzip.models.files import ModelFiles, locate, locate_recorded
 from llmzip.models.forms import PACKED, TOKENS, Forms
 
 if TYPE_CHECKING:
-    from llmzip.exact.model import ExactModel, ModelShape
+    from llmzip.exact.model import ExactModel
+    from llmzip.exact.shape import ModelShape
     from llmzip.exact.stored import AnyModel
     from llmzip.models.load import LoadedModel
     from llmzip.tokens import ByteTokenizer

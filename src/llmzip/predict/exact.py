@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from llmzip.exact.bias import HeadBias
 from llmzip.exact.distribution import Engine
-from llmzip.exact.model import ModelShape
+from llmzip.exact.shape import ModelShape
 from llmzip.predict.adaptive import Adaptive, AdaptiveGroup, EncodedWave, learnt_by
 from llmzip.predict.adaptive_lanes import AdaptiveLanes
 from llmzip.predict.batches import begin_chunks, rows_side_by_side, side_by_side

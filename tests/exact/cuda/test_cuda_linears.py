@@ -15,6 +15,7 @@ from llmzip.exact.constants import INT8_MAX, score_scale
 from llmzip.exact.cuda import linears
 from llmzip.exact.cuda.gemm import ALIGNMENT, Tile, padded, tile_for
 from llmzip.exact.cuda.launch import launch
+from llmzip.exact.shape import Activation
 
 KINDS = ("ordinary", "zero", "largest", "tiny", "huge")
 TILES = (Tile(16, 16, 32, 4, 2), Tile(64, 32, 64, 4, 3))
@@ -93,11 +94,14 @@ def test_linears_are_added_to_the_stream(kind: str, biased: bool, wide: bool, ti
 
 
 @pytest.mark.parametrize("kind", KINDS[:-1])
-@pytest.mark.parametrize(("gated", "biased"), [(False, True), (True, False), (True, True)])
+@pytest.mark.parametrize("activation", Activation)
+@pytest.mark.parametrize("biased", [False, True])
 @pytest.mark.parametrize("tile", TILES)
-def test_activations_follow_linears(kind: str, gated: bool, biased: bool, tile: Tile) -> None:
+def test_activations_follow_linears(
+    kind: str, activation: Activation, biased: bool, tile: Tile
+) -> None:
     n_rows, width = 19, 72
-    given = Given.of(kind, n_rows, 2 * width if gated else width, 48)
+    given = Given.of(kind, n_rows, 2 * width if activation.is_gate else width, 48)
     active = torch.full((n_rows, width), 5.0, device=DEVICE)
     launch(
         linears.activate_linear,
@@ -108,12 +112,12 @@ def test_activations_follow_linears(kind: str, gated: bool, biased: bool, tile: 
         WIDTH=width,
         K=given.a.shape[1],
         BIASED=biased,
-        GATED=gated,
+        ACTIVATION=int(activation),
         BLOCK_N=tile.columns,
         **blocks(tile),
     )
     y = given.values(biased)
-    assert same_bits(active, arith.silu_gate(*y.chunk(2, -1)) if gated else arith.gelu_new(y))
+    assert same_bits(active, arith.activate(activation, y))
 
 
 @dataclass(frozen=True)

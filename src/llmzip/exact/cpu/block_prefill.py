@@ -132,7 +132,7 @@ class BlockPrefill:
     def _close_attention(self, index: int, n_rows: int) -> None:
         work, out = self._work, self._packed.step.out
         self._kernels.close_attention(
-            work.mixed.array(n_rows, self._shape.n_heads * self._shape.d_head),
+            work.mixed.array(n_rows, self._shape.d_heads),
             out.weight[index],
             out.scale[index],
             out.bias[index],
@@ -143,7 +143,7 @@ class BlockPrefill:
     def _feed_forward(self, index: int, n_rows: int) -> None:
         up, down = self._packed.step.up, self._packed.step.down
         self._kernels.feed_forward(
-            self._shape.gated,
+            int(self._shape.activation),
             up.weight[index],
             up.scale[index],
             up.bias[index],

@@ -15,7 +15,8 @@ from llmzip.exact.cache import KVCache
 from llmzip.exact.cpu import pairs, simd, tiles
 from llmzip.exact.cpu.ways import Way
 from llmzip.exact.hidden import Hidden
-from llmzip.exact.model import ExactModel, Linear, ModelShape
+from llmzip.exact.model import ExactModel, Linear
+from llmzip.exact.shape import ModelShape
 
 BLOCK_ROWS = 512
 """Rows of one forward pass: enough to fill the int8 units, few enough to stay in cache."""
@@ -59,24 +60,20 @@ class Workspace:
     """The buffers of one worker for up to `n_rows` rows over up to `n_positions` keys."""
 
     def __init__(self, shape: ModelShape, n_rows: int, n_positions: int) -> None:
-        d_qkv = (shape.n_heads + 2 * shape.n_kv_heads) * shape.d_head
-        d_up = shape.d_ff * (2 if shape.gated else 1)
         attention = ATTENTION_ROWS * (shape.n_heads // shape.n_kv_heads)
         n_keys = n_positions + KEY_STEP
         self.configuration = tiles.configuration()
         spare = 2 * tiles.ROWS  # rows that tiles may read beyond the last
         self.stream = Buffer(n_rows * shape.d_model, np.float32)
-        self.q = Buffer(
-            (n_rows + spare) * max(shape.d_model, shape.n_heads * shape.d_head), np.int8
-        )
+        self.q = Buffer((n_rows + spare) * max(shape.d_model, shape.d_heads), np.int8)
         self.active = Buffer(TOGETHER * shape.d_ff if simd.AVAILABLE else 0, np.float32)
-        widest = max(shape.d_model, shape.d_ff, shape.n_heads * shape.d_head)
+        widest = max(shape.d_model, shape.d_ff, shape.d_heads)
         self.wide = Buffer(n_rows * widest, np.int16)  # rows as pairs want them
         self.scale = Buffer(n_rows, np.float32)
-        self.sums = Buffer(n_rows * max(d_qkv, d_up, 2 * shape.d_model), np.int32)
+        self.sums = Buffer(n_rows * max(shape.d_qkv, shape.d_up, 2 * shape.d_model), np.int32)
         self.queries = Buffer((n_rows * shape.n_heads + spare) * shape.d_head, np.int8)
         self.query_scales = Buffer(n_rows * shape.n_heads, np.float32)
-        self.mixed = Buffer(n_rows * shape.n_heads * shape.d_head, np.float32)
+        self.mixed = Buffer(n_rows * shape.d_heads, np.float32)
         self.halves = Buffer(2 * n_rows * shape.d_ff, np.int8)
         self.scores = Buffer(attention * n_keys, np.int32)
         self.high = Buffer(attention * n_keys, np.int8)

@@ -110,7 +110,7 @@ def close_attention(
 
 @inlined
 def _activate(
-    gated: bool, up: Any, rows: Any, n_rows: int, undo: Any, n_active: Any, sums: Any, out: Any
+    activation: int, up: Any, rows: Any, n_rows: int, undo: Any, n_active: Any, sums: Any, out: Any
 ) -> None:
     """The linear `up` of n_rows rows and its activation, into floats.
 
@@ -122,12 +122,12 @@ def _activate(
     for c in range(0, n_active, PAIR):
         for r in range(0, n_rows, PAIR):
             last = min(r + PAIR, n_rows)
-            for matrix in range(2 if gated else 1):
+            for matrix in range(scale.size // n_active):
                 w_at = address_of(weight) + (matrix * n_active + c) * width
                 out_at = sums + matrix * (4 * PAIR * PAIR)
                 product_block(q_at, n_rows, r, last, width, w_at, undo, out_at, PAIR)
             block, own = (0, last - r), (active, line, largest)
-            activate(gated, scale, bias, n_active, sums, s_at, *block, c, r, *own)
+            activate(activation, scale, bias, n_active, sums, s_at, *block, c, r, *own)
 
 
 @inlined
@@ -165,7 +165,7 @@ def _add_down(
 
 @kernel
 def feed_forward(
-    gated: bool,
+    activation: int,
     up: Any,
     up_scale: Any,
     up_bias: Any,
@@ -187,7 +187,7 @@ def feed_forward(
     wide_vectors()
     gate, back = borrowed((up, up_scale, up_bias)), borrowed((down, down_scale, down_bias))
     x, q = borrowed((x, q))
-    n_active = np.int64(up_scale.size // 2 if gated else up_scale.size)
+    n_active = np.int64(active.shape[1])
     width, wide = np.int64(x.shape[1]), np.int64(4 * x.shape[1])
     sums, squares = lines(2 * PAIR * PAIR // ROWS), lines(2 * ROWS)
     largest = lines(TOGETHER).view(np.float32)
@@ -202,7 +202,7 @@ def feed_forward(
         rows = address_of(q) + first * width, address_of(s) + 4 * first, width
         fill_corrections(rows[0], n, width, undo)
         floats = active_at, line, largest_at
-        _activate(gated, gate, rows, n, undo_at, n_active, sums_at, floats)
+        _activate(activation, gate, rows, n, undo_at, n_active, sums_at, floats)
         halve_rows(*floats, n, n_active, inverses_at, scales_at, halves_at)
         largest[:] = 0
         stream = address_of(x) + first * wide, wide, largest_at

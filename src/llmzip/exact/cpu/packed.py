@@ -91,7 +91,7 @@ def _step_model(model: ExactModel, way: Way) -> StepModel:
         view.cos,
         view.sin,
         model.shape.eps,
-        model.shape.gated,
+        int(model.shape.activation),
         f32(score_scale(model.shape.d_head)),
         way is Way.AMX,
         **named,

@@ -15,7 +15,8 @@ from llmzip.exact.cpu.product import StepLinear
 from llmzip.exact.cpu.scalars import f32
 from llmzip.exact.cpu.step import StepModel
 from llmzip.exact.cpu.ways import Way
-from llmzip.exact.model import LINEARS, ModelShape
+from llmzip.exact.model import LINEARS
+from llmzip.exact.shape import ModelShape
 from llmzip.exact.stored import KeptForms
 
 PACKING = 1
@@ -41,7 +42,7 @@ def kept_step(forms: KeptForms, shape: ModelShape, way: Way) -> StepModel | None
         arrays["cos"],
         arrays["sin"],
         shape.eps,
-        shape.gated,
+        int(shape.activation),
         f32(score_scale(shape.d_head)),
         way is Way.AMX,
         linear("qkv"),
@@ -111,13 +112,10 @@ def _wanted(shape: ModelShape, way: Way) -> Iterator[tuple[str, tuple[Wanted, ..
     yield "positions", (none if shape.rotary else (np.float32, (shape.n_positions, d_model)),)
     yield "cos", (angles,)
     yield "sin", (angles,)
-    all_heads = shape.n_heads * shape.d_head
     n_layers = shape.n_layers
-    yield from _linear(
-        "qkv", way, n_layers, all_heads + 2 * shape.n_kv_heads * shape.d_head, d_model
-    )
-    yield from _linear("out", way, n_layers, d_model, all_heads)
-    yield from _linear("up", way, n_layers, (1 + shape.gated) * shape.d_ff, d_model)
+    yield from _linear("qkv", way, n_layers, shape.d_qkv, d_model)
+    yield from _linear("out", way, n_layers, d_model, shape.d_heads)
+    yield from _linear("up", way, n_layers, shape.d_up, d_model)
     yield from _linear("down", way, n_layers, d_model, shape.d_ff)
     yield from _linear("head", way, 1, n_tokens, d_model)
 

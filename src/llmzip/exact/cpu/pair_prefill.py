@@ -93,7 +93,7 @@ class PairPrefill:
 
     def _close_attention(self, index: int, n_rows: int) -> None:
         """Output projection, residual, next norm."""
-        work, width = self._work, self._shape.n_heads * self._shape.d_head
+        work, width = self._work, self._shape.d_heads
         scale, q = work.scale.array(n_rows), work.q.array(n_rows, width)
         rows.quantise_rows(work.mixed.array(n_rows, width), q, scale)
         sums = self._sums(q, "out", index)
@@ -106,8 +106,8 @@ class PairPrefill:
         scale = work.scale.array(n_rows)
         high, low = work.halves.array(2, n_rows, d_ff)
         sums = self._sums(work.q.array(n_rows, d_model), "up", index)
-        quantise = rows.gate_quantise if self._shape.gated else rows.gelu_quantise
-        quantise(sums, up.scale[index], up.bias[index], scale, high, low, scale)
+        activate = rows.activations(self._shape.activation)
+        activate(sums, up.scale[index], up.bias[index], scale, high, low, scale)
         if self._look is not None:
             self._look(f"{index}.down", high)
         wide = work.wide.array(n_rows, d_ff)

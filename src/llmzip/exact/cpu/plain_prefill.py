@@ -32,7 +32,7 @@ from llmzip.exact.cpu.buffers import (
 from llmzip.exact.cpu.scalars import f32
 from llmzip.exact.distribution import TokenIntervals
 from llmzip.exact.gemm import exact_gemm
-from llmzip.exact.model import ModelShape
+from llmzip.exact.shape import ModelShape
 
 Array = NDArray[Any]
 Ids = NDArray[np.int64]
@@ -194,7 +194,7 @@ class PlainPrefill:
 
     def _close_attention(self, index: int, n_rows: int) -> None:
         """Output projection, residual, next norm."""
-        work, width = self._work, self._shape.n_heads * self._shape.d_head
+        work, width = self._work, self._shape.d_heads
         scale = work.scale.array(n_rows)
         q = work.q.array(n_rows, width)
         rows.quantise_rows(work.mixed.array(n_rows, width), q, scale)
@@ -210,8 +210,8 @@ class PlainPrefill:
         q = work.q.array(n_rows, self._shape.d_model)
         up = self._linear("up", index, q)
         sums = self._sums(q, up)
-        quantise = rows.gate_quantise if self._shape.gated else rows.gelu_quantise
-        quantise(sums, up.scale, up.bias, scale, high, low, scale)
+        activate = rows.activations(self._shape.activation)
+        activate(sums, up.scale, up.bias, scale, high, low, scale)
         down = self._linear("down", index, high)
         sums = self._sums(work.halves.array(2 * n_rows, d_ff), down)
         rows.add_normalise_wide(sums[:n_rows], sums[n_rows:], *self._stream_arguments(down, n_rows))

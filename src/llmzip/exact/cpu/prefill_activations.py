@@ -10,6 +10,7 @@ from llmzip.compiled import inlined
 from llmzip.compiled.compiler import intrinsic, ir, types
 from llmzip.exact.cpu import prefill_passes as passes
 from llmzip.exact.cpu.prefill_passes import ROW_BYTES, Vectors, either_bias, note_largest, scaled
+from llmzip.exact.cpu.rows import SILU_GATE
 from llmzip.exact.cpu.scalars import (
     GELU_CUBIC,
     GELU_LINEAR,
@@ -106,7 +107,7 @@ def gelu_rows(typing, sums, scale, bias, s, n_rows, out, largest):  # type: igno
 
 @inlined
 def activate(
-    gated: bool,
+    activation: int,
     scale: Any,
     bias: Any,
     n_active: Any,
@@ -120,12 +121,12 @@ def activate(
     active_line: Any,
     largest: Any,
 ) -> None:
-    """The activation of n rows after the first `done` of a block of sums; addresses most."""
+    """An `Activation` of n rows after the first `done` of a block of sums; addresses most."""
     own, n_rows = sums + done * (4 * PAIR), np.int64(n)
     out = active + c // BLOCK * active_line + (r + done) * (4 * BLOCK) + c % BLOCK * 4
     s_at, largest_at = s + 4 * (r + done), largest + (r + done) * LINE
     scale_at = address_of(scale) + 4 * c
-    if gated:
+    if activation == SILU_GATE:
         gate_rows(
             own,
             own + 4 * PAIR * PAIR,

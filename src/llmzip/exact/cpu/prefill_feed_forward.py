@@ -21,7 +21,7 @@ from llmzip.exact.cpu.scalars import address_of, borrowed, keep, wide_vectors
 @kernel
 def feed_forward(
     configuration: Any,
-    gated: bool,
+    activation: int,
     up: Any,
     up_scale: Any,
     up_bias: Any,
@@ -44,12 +44,11 @@ def feed_forward(
     up, up_scale, up_bias = borrowed((up, up_scale, up_bias))
     down, down_scale, down_bias = borrowed((down, down_scale, down_bias))
     x, q = borrowed((x, q))
-    n_active = np.int64(up_scale.size // 2 if gated else up_scale.size)
-    width = np.int64(x.shape[1])
+    n_active, width = np.int64(active.shape[1]), np.int64(x.shape[1])
     sums, squares = tiles.lines(2 * PAIR * WIDTH // ROWS), tiles.lines(2 * ROWS)
     largest = tiles.lines(TOGETHER).view(np.float32)
     inverses, scales = np.empty(TOGETHER, dtype=np.float32), np.empty(TOGETHER, dtype=np.float32)
-    sums_at, buffer, n_matrices = address_of(sums), 4 * PAIR * WIDTH, 2 if gated else 1
+    sums_at, buffer, n_matrices = address_of(sums), 4 * PAIR * WIDTH, up_scale.size // n_active
     n_steps = n_matrices * (width // tiles.TERMS)
     line = np.int64(tiles.TERMS)
     at_once = (PAIR + n_steps - 1) // n_steps
@@ -86,7 +85,7 @@ def feed_forward(
                         n = min(at_once, n_left - done)
                         if n > 0:
                             activate(
-                                gated,
+                                activation,
                                 up_scale,
                                 up_bias,
                                 n_active,
@@ -104,7 +103,7 @@ def feed_forward(
                     tile_steps.end_2x2(new_at + matrix * (4 * PAIR * PAIR), np.int64(4 * PAIR))
             if n_left > done:
                 activate(
-                    gated,
+                    activation,
                     up_scale,
                     up_bias,
                     n_active,

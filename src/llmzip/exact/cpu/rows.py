@@ -24,6 +24,7 @@ from llmzip.exact.cpu.scalars import (
     silu_gate,
     wide_vectors,
 )
+from llmzip.exact.shape import Activation
 
 I8_LIMIT = f32(constants.INT8_MAX)
 I8_UNIT = f32(1.0 / constants.INT8_MAX)
@@ -31,6 +32,7 @@ I16_LIMIT = f32(constants.INT16_MAX)
 I16_UNIT = f32(1.0 / constants.INT16_MAX)
 STATISTIC_LIMIT = f32(constants.STATISTIC_MAX)
 STATISTIC_UNIT = np.float64(1.0 / constants.STATISTIC_MAX)
+SILU_GATE = int(Activation.SILU_GATE)
 I8_UNIT_64 = np.float64(1.0 / constants.INT8_MAX)
 
 
@@ -195,3 +197,19 @@ def gelu_quantise(
             for i in range(width):
                 active[i] = gelu_new(f32(total[i]) * scale[i] * s)
         s_out[row] = quantise_row_wide(active, high[row], low[row])
+
+
+def activations(activation: Activation) -> Any:
+    """The kernel of an activation, as `gate_quantise` is one."""
+    return gate_quantise if activation is Activation.SILU_GATE else gelu_quantise
+
+
+@inlined
+def activate_quantise(
+    activation: int, sums: Any, scale: Any, bias: Any, s_in: Any, high: Any, low: Any, s_out: Any
+) -> None:
+    """An activation, see `arith.activate`, of sums (M, 2F or F), quantised into halves (M, F)."""
+    if activation == SILU_GATE:
+        gate_quantise(sums, scale, bias, s_in, high, low, s_out)
+    else:
+        gelu_quantise(sums, scale, bias, s_in, high, low, s_out)

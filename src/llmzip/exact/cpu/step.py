@@ -18,11 +18,10 @@ from llmzip.exact.cpu import pairs, simd, step_pairs, step_tiles, tiles
 from llmzip.exact.cpu.head import BLOCK, fill_logits, weigh
 from llmzip.exact.cpu.product import OUTPUTS, StepLinear, product
 from llmzip.exact.cpu.rows import (
+    activate_quantise,
     add_normalise,
     add_normalise_wide,
     embed_normalise,
-    gate_quantise,
-    gelu_quantise,
     quantise_rows,
 )
 from llmzip.exact.cpu.scalars import address_of, borrowed, f32, keep, maximum, wide_vectors
@@ -62,7 +61,7 @@ class StepModel(NamedTuple):
     cos: NDArray[np.float32]
     sin: NDArray[np.float32]
     eps: float
-    gated: bool
+    activation: int  # see `shape.Activation`
     score_scale: np.float32
     tiled: bool  # weights lie in tiles
     qkv: StepLinear
@@ -300,11 +299,8 @@ def _layer(
     _my_product(model.tiled, me, n_threads, work.q, n_rows, linear, layer, wide, sums)
     met = _meet(work, me, UP, n_threads, met)
     high, low = work.halves[r0:r1], work.halves[n_rows + r0 : n_rows + r1]
-    bias = linear.bias[layer]
-    if model.gated:
-        gate_quantise(sums[r0:r1], linear.scale[layer], bias, scale, high, low, scale)
-    else:
-        gelu_quantise(sums[r0:r1], linear.scale[layer], bias, scale, high, low, scale)
+    own = sums[r0:r1], linear.scale[layer], linear.bias[layer], scale, high, low, scale
+    activate_quantise(model.activation, *own)
     met = _meet(work, me, ACTIVATION, n_threads, met)
     linear = model.down
     _my_down(linear.weight, me, n_threads, model, n_rows, layer, work)

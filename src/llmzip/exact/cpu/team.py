@@ -20,7 +20,7 @@ from llmzip.exact.cpu.step import (
     StepWork,
     step,
 )
-from llmzip.exact.model import ModelShape
+from llmzip.exact.shape import ModelShape
 from llmzip.forks import Threads
 
 Ids = NDArray[np.int64]
@@ -116,10 +116,8 @@ def _step_cache(cache: CpuCache) -> StepCache:
 
 def _step_work(shape: ModelShape, n_rows: int, n_threads: int) -> StepWork:
     rows = -(-n_rows // PADDED_ROWS) * PADDED_ROWS
-    width = shape.n_heads * shape.d_head
-    widest = max(
-        width + 2 * shape.n_kv_heads * shape.d_head, shape.d_ff * (1 + shape.gated), shape.d_model
-    )
+    width = shape.d_heads
+    widest = max(shape.d_qkv, shape.d_up, shape.d_model)
     widest_input = max(width, shape.d_ff, shape.d_model)
     return StepWork(
         barrier=aligned_zeros((LINE_BYTES // 8,), np.int64),

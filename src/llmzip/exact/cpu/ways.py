@@ -12,7 +12,7 @@ from enum import StrEnum
 from llmzip.compiled.compiler import binding
 from llmzip.errors import DeviceError
 from llmzip.exact.cpu import pairs, simd, tiles
-from llmzip.exact.model import ModelShape
+from llmzip.exact.shape import ModelShape
 
 WAY_VARIABLE = "LLMZIP_WAY"
 
@@ -52,7 +52,7 @@ def runnable_ways() -> list[Way]:
 
 def takes(way: Way, shape: ModelShape) -> bool:
     """Whether a way can run models of this shape."""
-    widths = (shape.d_model, shape.d_ff, shape.n_heads * shape.d_head)
+    widths = (shape.d_model, shape.d_ff, shape.d_heads)
     wide = shape.d_head == simd.BYTES and not any(width % simd.BYTES for width in widths)
     return way is Way.PLAIN or wide
 

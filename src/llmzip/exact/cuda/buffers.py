@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from llmzip.exact.cuda.gemm import padded
-from llmzip.exact.model import ExactModel, Linear, ModelShape
+from llmzip.exact.model import ExactModel, Linear
+from llmzip.exact.shape import ModelShape
 from llmzip.exact.tensors import on_device
 
 N_INPUTS = 4
@@ -85,15 +86,14 @@ class Workspace:
         def zeros(size: int, dtype: torch.dtype) -> Tensor:
             return torch.zeros(size, dtype=dtype, device=device)
 
-        d_heads = shape.n_heads * shape.d_head
         self.inputs = zeros(N_INPUTS * n_rows, torch.int64)
         self.stream = zeros(n_rows * shape.d_model, torch.float32)
         self.q = zeros(n_rows * padded(shape.d_model), torch.int8)
         self.scale = zeros(n_rows, torch.float32)
-        self.queries = zeros(n_rows * d_heads, torch.int8)
+        self.queries = zeros(n_rows * shape.d_heads, torch.int8)
         self.query_scales = zeros(n_rows * shape.n_heads, torch.float32)
-        self.mixed = zeros(n_rows * d_heads, torch.float32)
-        self.mixed_q = zeros(n_rows * padded(d_heads), torch.int8)
+        self.mixed = zeros(n_rows * shape.d_heads, torch.float32)
+        self.mixed_q = zeros(n_rows * padded(shape.d_heads), torch.int8)
         self.mixed_scale = zeros(n_rows, torch.float32)
         self.active = zeros(n_rows * shape.d_ff, torch.float32)
         self.halves = zeros(2 * n_rows * padded(shape.d_ff), torch.int8)

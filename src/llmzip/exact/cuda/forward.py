@@ -18,7 +18,7 @@ from llmzip.exact.cuda.buffers import (
 from llmzip.exact.cuda.gemm import Tile, tile_for
 from llmzip.exact.cuda.kv_cache import CudaCache
 from llmzip.exact.cuda.launch import block_of, launch, warps_for
-from llmzip.exact.model import ModelShape
+from llmzip.exact.shape import ModelShape
 
 STEP_KEYS = 64
 """Keys that a step takes at once."""
@@ -174,7 +174,7 @@ class Forward:
 
     def _close_attention(self, linear: PaddedLinear, n_rows: int) -> None:
         """Output projection, residual, next norm."""
-        work, width = self._work, self._shape.n_heads * self._shape.d_head
+        work, width = self._work, self._shape.d_heads
         block = block_of(linear.n_in)
         launch(
             rows.quantise_rows,
@@ -207,7 +207,7 @@ class Forward:
             WIDTH=s.d_ff,
             K=up.n_in,
             BIASED=up.biased,
-            GATED=s.gated,
+            ACTIVATION=int(s.activation),
             **_blocks(tile),
         )
         block = block_of(down.n_in)

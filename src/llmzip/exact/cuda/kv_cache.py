@@ -12,7 +12,7 @@ from llmzip.exact.cache import Zeros
 from llmzip.exact.cuda.attention import PIECE
 from llmzip.exact.cuda.distributions import CudaDistributions
 from llmzip.exact.cuda.graphs import Graphs
-from llmzip.exact.model import ModelShape
+from llmzip.exact.shape import ModelShape
 from llmzip.exact.tensors import TensorCache
 
 

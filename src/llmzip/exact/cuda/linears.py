@@ -21,6 +21,9 @@ from llmzip.exact.cuda.scalars import (
     round_small,
     silu_gate,
 )
+from llmzip.exact.shape import Activation
+
+SILU_GATE = tl.constexpr(int(Activation.SILU_GATE))
 
 
 @kernel
@@ -86,7 +89,7 @@ def activate_linear(
     WIDTH: tl.constexpr,
     K: tl.constexpr,
     BIASED: tl.constexpr,
-    GATED: tl.constexpr,
+    ACTIVATION: tl.constexpr,
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
     BLOCK_K: tl.constexpr,
@@ -96,7 +99,7 @@ def activate_linear(
     row = tl.program_id(1) * BLOCK_M + tl.arange(0, BLOCK_M)
     real = column < WIDTH
     s = tl.load(s_in + row, mask=row < n_rows, other=0.0)
-    if GATED:
+    if ACTIVATION == SILU_GATE:
         second = WIDTH + column
         gates, ups = products_with_two(a, weight, row, n_rows, column, second, real, K, BLOCK_K)
         gate = finished(gates.to(tl.float32), scale, bias, s, column, real, BIASED)

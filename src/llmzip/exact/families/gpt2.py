@@ -11,7 +11,7 @@ from llmzip.exact.families import heads
 from llmzip.exact.families.switches import GELU, possible, require, require_activation
 from llmzip.exact.families.weights import Weights
 from llmzip.exact.floats import FloatLayer, FloatLinear, FloatModel
-from llmzip.exact.model import ModelShape
+from llmzip.exact.shape import ModelShape
 
 _Qkv = Callable[[FloatLinear, ModelShape, int], FloatLinear]
 """From `c_attn` of a layer, by its number, to our rows of queries, keys and values."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.exact.floats import FloatLinear
-from llmzip.exact.model import ModelShape
+from llmzip.exact.shape import ModelShape
 
 Rows = NDArray[np.int64]
 
@@ -23,7 +23,7 @@ def scaled(qkv: FloatLinear, shape: ModelShape, factor: float) -> FloatLinear:
     """The linear whose queries, and so the scores, are `factor` times as large."""
     if factor == 1:
         return qkv
-    return times(qkv, np.where(np.arange(len(qkv.weight)) < _n_query_rows(shape), factor, 1.0))
+    return times(qkv, np.where(np.arange(len(qkv.weight)) < shape.d_heads, factor, 1.0))
 
 
 def times(linear: FloatLinear, factors: NDArray[np.float64] | float) -> FloatLinear:
@@ -63,7 +63,3 @@ def rope_order(d_head: int, n_rotated: int, *, interleaved: bool) -> Rows:
     pairs = turned.reshape(-1, 2).T if interleaved else turned.reshape(2, -1)
     still = np.arange(n_rotated, d_head).reshape(2, -1)
     return np.concatenate([pairs, still], 1).reshape(-1)
-
-
-def _n_query_rows(shape: ModelShape) -> int:
-    return shape.n_heads * shape.d_head

@@ -23,7 +23,7 @@ from llmzip.exact.families.switches import (
 )
 from llmzip.exact.families.weights import Weights
 from llmzip.exact.floats import FloatLayer, FloatLinear, FloatModel
-from llmzip.exact.model import ModelShape
+from llmzip.exact.shape import ModelShape
 
 
 @dataclass(frozen=True)

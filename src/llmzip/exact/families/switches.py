@@ -6,7 +6,7 @@ from typing import Any
 
 from llmzip.errors import ModelUnsupportedError
 from llmzip.exact.checks import check_shape
-from llmzip.exact.model import ModelShape
+from llmzip.exact.shape import ModelShape
 
 SILU = frozenset({"silu", "swish"})
 """Names of the activation of gates."""

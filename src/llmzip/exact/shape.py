@@ -1,0 +1,69 @@
+"""What a model is: its sizes, and what its layers do. All that computes one reads it from here."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, dataclass, fields
+from enum import IntEnum
+from typing import Any
+
+
+class Activation(IntEnum):
+    """What stands between `up` and `down`, as kernels are told."""
+
+    GELU = 0
+    SILU_GATE = 1
+
+    @property
+    def is_gate(self) -> bool:
+        """Whether `up` has gates, and what they multiply."""
+        return self is Activation.SILU_GATE
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """Sizes and switches of an exact model.
+
+    Fields with a default came later: a model's form names them only where they are otherwise, so
+    that the digests of older models stay.
+    """
+
+    n_layers: int
+    d_model: int
+    n_heads: int
+    n_kv_heads: int  # heads of keys and values; n_heads is a multiple
+    d_head: int
+    d_ff: int
+    vocab_size: int
+    n_positions: int  # positions that the model was trained for
+    eps: float  # added to the mean square of each norm
+    gated: bool  # True: silu(gate) · up (Llama); False: gelu_new (GPT-2)
+    rotary: bool  # True: RoPE on queries and keys; False: learned positions
+
+    def form(self) -> dict[str, Any]:
+        """The fields as files and digests have them, in order."""
+        values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
+        return {
+            name: value
+            for name, (value, default) in values.items()
+            if default is MISSING or value != default
+        }
+
+    @property
+    def d_heads(self) -> int:
+        """The width of all heads together."""
+        return self.n_heads * self.d_head
+
+    @property
+    def d_qkv(self) -> int:
+        """Outputs of the linear `qkv`."""
+        return (self.n_heads + 2 * self.n_kv_heads) * self.d_head
+
+    @property
+    def d_up(self) -> int:
+        """Outputs of the linear `up`: with gates, both halves."""
+        return 2 * self.d_ff if self.gated else self.d_ff
+
+    @property
+    def activation(self) -> Activation:
+        """What `up` goes through."""
+        return Activation.SILU_GATE if self.gated else Activation.GELU
