@@ -80,6 +80,7 @@ class Recipe:
     tied: bool = True
     gain: float = 2.0
     seed: int = 1
+    head_norm: str = ""
 
 
 GPT2 = Recipe(llama=False)
@@ -111,6 +112,7 @@ def float_model(recipe: Recipe) -> FloatModel:
             linear(r.d_model, r.n_heads * r.d_head, normed=False),
             linear(r.d_ff * (2 if r.llama else 1), r.d_model, normed=True),
             linear(r.d_model, r.d_ff, normed=False),
+            1.0 + numbers.spread(r.n_heads + r.n_kv_heads, r.d_head) * 0.5 if r.head_norm else None,
         )
 
     embedding = numbers.spread(r.vocab_size, r.d_model)
@@ -131,7 +133,8 @@ def float_model(recipe: Recipe) -> FloatModel:
 def _shape(recipe: Recipe) -> ModelShape:
     r = recipe
     sizes = (r.n_layers, r.d_model, r.n_heads, r.n_kv_heads, r.d_head, r.d_ff)
-    return ModelShape(*sizes, r.vocab_size, r.n_positions, eps=1e-5, gated=r.llama, rotary=r.llama)
+    kind = {"eps": 1e-5, "gated": r.llama, "rotary": r.llama, "head_norm": r.head_norm}
+    return ModelShape(*sizes, r.vocab_size, r.n_positions, **kind)
 
 
 def newly_prepared(recipe: Recipe) -> ExactModel:

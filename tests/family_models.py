@@ -79,7 +79,8 @@ _OTHER_YARN = _rope(
     original_max_position_embeddings=24,
 )
 _SIZES: dict[str, dict[str, Any]] = {"gpt2": _GPT2, "gpt_bigcode": _GPT2}
-_SIZES |= dict.fromkeys(("glm", "ernie4_5", "helium", "seed_oss"), _WITH_HEAD_DIM)
+_OWN_HEADS = ("glm", "ernie4_5", "helium", "seed_oss", "qwen3", "hunyuan_v1_dense")
+_SIZES |= dict.fromkeys(_OWN_HEADS, _WITH_HEAD_DIM)
 
 VARIANTS: dict[str, Variant] = {
     "gpt2": Variant("gpt2"),
@@ -123,6 +124,11 @@ VARIANTS: dict[str, Variant] = {
     "glm": Variant("glm"),
     "ernie4_5": Variant("ernie4_5", {"use_bias": True}),
     "helium": Variant("helium"),
+    "qwen3": Variant("qwen3"),
+    "qwen3, yarn": Variant("qwen3", _YARN | {"attention_bias": True}),
+    "hunyuan_v1_dense": Variant("hunyuan_v1_dense"),
+    "hunyuan_v1_dense, alpha": Variant("hunyuan_v1_dense", _rope("dynamic", alpha=50.0)),
+    "stablelm, normed heads": Variant("stablelm", {"qk_layernorm": True}),
     "seed_oss": Variant("seed_oss", {"attention_out_bias": True, "residual_dropout": 0.0}),
 }
 

@@ -51,13 +51,18 @@ def quantise(x: Array, limit: int) -> tuple[Array, Array]:
     return np.rint(x * (f32(limit) / top(x))).astype(f64), top(x) * f32(1 / limit)
 
 
+def root(x: Array, eps: float) -> Array:
+    """The root mean square of each row, f64 (…, 1)."""
+    g = np.rint(x * (f32(32767) / top(x))).astype(f64)
+    u = top(x).astype(f64) * (1 / 32767)
+    found: Array = np.sqrt((g * g).sum(-1, keepdims=True) * (u * u) * (1 / x.shape[-1]) + eps)
+    return found
+
+
 def normalise(x: Array, eps: float) -> tuple[Array, Array]:
     """One row over its root mean square, as integers within ± 127 and a scale (1,)."""
     q = np.rint(x * (f32(127) / top(x))).astype(f64)
-    g = np.rint(x * (f32(32767) / top(x))).astype(f64)
-    u = top(x).astype(f64) * (1 / 32767)
-    m = (g * g).sum() * (u * u) * (1 / len(x))
-    return q, (top(x).astype(f64) * (1 / 127) / np.sqrt(m + eps)).astype(f32)
+    return q, (top(x).astype(f64) * (1 / 127) / root(x, eps)).astype(f32)
 
 
 def rotate(x: Array, cos: Array, sin: Array) -> Array:
@@ -86,6 +91,7 @@ class Shape:
     eps: float
     gated: bool
     rotary: bool
+    head_norm: str = ""
 
 
 class Network:
@@ -147,8 +153,14 @@ class Lane:
         s, t, n = self.network.shape, self.network.tensors, self.p + 1
         heads = y.reshape(-1, s.d_head)
         turned, values = heads[: -s.n_kv_heads], heads[-s.n_kv_heads :]
+        if s.head_norm:
+            turned = turned * (1 / root(turned, s.eps)).astype(f32)
+        if s.head_norm == "before":
+            turned = turned * t[f"{layer}.heads.gain"]
         if s.rotary:
             turned = rotate(turned, t["cos"][self.p], t["sin"][self.p])
+        if s.head_norm == "after":
+            turned = turned * t[f"{layer}.heads.gain"]
         for kept, scales, rows in (
             (self.k, self.s_k, turned[s.n_heads :]),
             (self.v, self.s_v, values),

@@ -98,8 +98,11 @@ def digest(shape: dict[str, Any], tensors: dict[str, Array]) -> bytes:
     """That of a prepared model (EXACT.md, *The fingerprint*)."""
     names = ["embedding", "embedding_scale", "positions", "cos", "sin"]
     layers = range(shape["n_layers"])
-    linears = [f"{i}.{one}" for i in layers for one in ("qkv", "out", "up", "down")]
-    names += [f"{one}.{part}" for one in [*linears, "head"] for part in ("weight", "scale", "bias")]
+    parts = "weight", "scale", "bias"
+    for i in layers:
+        names += [f"{i}.{one}.{part}" for one in ("qkv", "out", "up", "down") for part in parts]
+        names.append(f"{i}.heads.gain")
+    names += [f"head.{part}" for part in parts]
     state = hashlib.sha256(b"llmzip engine 2\n")
     state.update(json.dumps(shape, sort_keys=True).encode())
     for name in names:

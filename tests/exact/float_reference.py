@@ -51,8 +51,7 @@ def _attention(model: FloatModel, layer: FloatLayer, qkv: Array) -> Array:
     s, n = model.shape, len(qkv)
     heads = qkv.reshape(n, -1, s.d_head).transpose(1, 0, 2)  # (H + 2 KV, T, d_head)
     q, k, v = np.split(heads, [s.n_heads, s.n_heads + s.n_kv_heads])
-    if model.turns is not None:
-        q, k = _rotated(q, model.turns), _rotated(k, model.turns)
+    q, k = _placed(model, layer, np.concatenate([q, k]))
     k, v = (np.repeat(x, s.n_heads // s.n_kv_heads, 0) for x in (k, v))
     scores = q @ k.transpose(0, 2, 1) / np.sqrt(s.d_head)
     scores = np.where(np.tri(n, dtype=bool), scores, -np.inf)
@@ -60,6 +59,19 @@ def _attention(model: FloatModel, layer: FloatLayer, qkv: Array) -> Array:
     weights /= weights.sum(-1, keepdims=True)
     mixed: Array = (weights @ v).transpose(1, 0, 2).reshape(n, -1)
     return mixed
+
+
+def _placed(model: FloatModel, layer: FloatLayer, x: Array) -> tuple[Array, Array]:
+    """Queries and keys (H + KV, T, d_head), normed and rotated as the model has it."""
+    if layer.gain is not None:
+        x = x / np.sqrt((x**2).mean(-1, keepdims=True) + model.shape.eps)
+    if layer.gain is not None and model.shape.head_norm == "before":
+        x = x * layer.gain[:, None]
+    if model.turns is not None:
+        x = _rotated(x, model.turns)
+    if layer.gain is not None and model.shape.head_norm == "after":
+        x = x * layer.gain[:, None]
+    return x[: model.shape.n_heads], x[model.shape.n_heads :]
 
 
 def _rotated(x: Array, turns: Sequence[int]) -> Array:

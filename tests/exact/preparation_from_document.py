@@ -6,7 +6,6 @@ It shares only the containers (FloatModel) with the engine.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from decimal import Context, Decimal, localcontext
 
 import numpy as np
@@ -35,7 +34,8 @@ class Document:
     """A model as the document prepares it."""
 
     def __init__(self, model: FloatModel, n_lanes: int = 64, n_tokens: int = 128) -> None:
-        self.shape = Shape(**asdict(model.shape))
+        self.form = model.shape.form()
+        self.shape = Shape(**self.form)
         plain = Watched(self.shape, prepare(model, {}))
         for lane in range(n_lanes):
             write(plain, lane, n_lanes, min(n_tokens, self.shape.n_positions))
@@ -47,7 +47,7 @@ class Document:
         return [frequencies(self.network.logits(lane.feed(token))) for token in ids]
 
     def digest(self) -> str:
-        return digest(asdict(self.shape), self.network.tensors).hex()
+        return digest(self.form, self.network.tensors).hex()
 
 
 def write(plain: Network, lane: int, n_lanes: int, n_tokens: int) -> None:
@@ -190,6 +190,8 @@ def prepare(model: FloatModel, inputs: dict[str, list[Array]]) -> dict[str, Arra
     for i, layer in enumerate(model.layers):
         tensors |= read(f"{i}.qkv", layer.qkv) | written(f"{i}.out", layer.out)
         tensors |= read(f"{i}.up", layer.up) | written(f"{i}.down", layer.down)
+        if layer.gain is not None:
+            tensors[f"{i}.heads.gain"] = layer.gain.astype(f32)
     return tensors | read("head", model.head, LOG2_E)
 
 

@@ -23,6 +23,7 @@ from llmzip.exact.shape import ModelShape
 Array = NDArray[Any]
 GPT2 = ModelShape(2, 8, 2, 2, 4, 12, 20, 6, eps=1e-5, gated=False, rotary=False)
 LLAMA = ModelShape(1, 8, 4, 2, 4, 12, 20, 6, eps=1e-5, gated=True, rotary=True)
+NORMED = replace(LLAMA, head_norm="after")
 
 
 def ones(*shape: int) -> Array:
@@ -35,7 +36,7 @@ def tensors_of(shape: ModelShape) -> dict[str, Array]:
         "embedding": np.full((20, 8), 32767, dtype=np.int16),
         "embedding_scale": ones(20),
     }
-    if shape is LLAMA:
+    if shape.rotary:
         found |= {"cos": ones(6, 2), "sin": 0 * ones(6, 2)}
     else:
         found["positions"] = ones(6, 8)
@@ -48,6 +49,8 @@ def tensors_of(shape: ModelShape) -> dict[str, Array]:
         found[f"{name}.scale"] = 0.5 * ones(n_out)
         if shape is GPT2:
             found[f"{name}.bias"] = -0.5 * ones(n_out)
+    if shape is NORMED:
+        found["0.heads.gain"] = ones(6, 4)
     return found
 
 
@@ -63,7 +66,7 @@ def refused(path: Path, tensors: dict[str, Array], shape: Any) -> None:
     assert "\n" not in str(raised.value)
 
 
-@pytest.fixture(params=[GPT2, LLAMA], ids=["gpt2", "llama"])
+@pytest.fixture(params=[GPT2, LLAMA, NORMED], ids=["gpt2", "llama", "normed"])
 def shape(request: pytest.FixtureRequest) -> ModelShape:
     found: ModelShape = request.param
     return found
@@ -148,6 +151,8 @@ def test_sizes_that_are_others(shape: ModelShape, path: Path) -> None:
     for name, value in shape.form().items():
         if isinstance(value, bool):
             refused(path, tensors, {**shape.form(), name: not value})
+        elif name == "head_norm":
+            refused(path, tensors, {**shape.form(), name: ""})
         elif name != "eps":
             for other in (value - 1, value + 1, 2 * value):
                 refused(path, tensors, {**shape.form(), name: other})

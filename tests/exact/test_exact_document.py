@@ -21,7 +21,13 @@ from exact_models import (
 from llmzip.exact.cpu.ways import Way
 from ways import every_way, fitting
 
-RECIPES = [GPT2, LLAMA, replace(LLAMA, d_model=60, d_head=20, biases=True, tied=False)]
+RECIPES = [
+    GPT2,
+    LLAMA,
+    replace(LLAMA, d_model=60, d_head=20, biases=True, tied=False),
+    replace(LLAMA, n_layers=1, head_norm="before"),
+    replace(LLAMA, n_layers=1, head_norm="after"),
+]
 
 
 def document(recipe: Recipe) -> Document:

@@ -20,7 +20,7 @@ from llmzip.exact.cpu.block_prefill import Kernels, four_kernels, tile_kernels
 from llmzip.exact.cpu.buffers import BLOCK_ROWS, TOGETHER, Workspace
 from llmzip.exact.cpu.packed import packed_rows
 from llmzip.exact.cpu.ways import Way
-from llmzip.exact.shape import Activation
+from llmzip.exact.shape import HEAD_NORMS, Activation
 from ways import block_ways
 
 EPS = 1e-5
@@ -166,9 +166,16 @@ def test_close_attention(
 
 @block_ways
 @settings(max_examples=15, deadline=None)
-@given(seed=seeds, rotary=st.booleans(), biased=st.booleans(), extreme=st.booleans(), power=powers)
+@given(
+    seed=seeds,
+    rotary=st.booleans(),
+    biased=st.booleans(),
+    extreme=st.booleans(),
+    power=powers,
+    norm=st.sampled_from(HEAD_NORMS),
+)
 def test_project_heads(
-    way: Way, seed: int, rotary: bool, biased: bool, extreme: bool, power: int
+    way: Way, seed: int, rotary: bool, biased: bool, extreme: bool, power: int, norm: str
 ) -> None:
     rng, d, n_kv, n_group, n_rows = np.random.default_rng(seed), 128, 2, 3, 37
     n_out, n_positions = 64 * n_kv * (n_group + 2), 128
@@ -189,7 +196,9 @@ def test_project_heads(
         )
 
     wanted, found = empty(together(way)), empty(together(way))
-    rest, unit = (lanes, at, cos, sin), np.float32(0.18)
+    sizes = (n_kv * (n_group + 1), 64) if norm else (0,)
+    gains = (1 + rng.standard_normal(sizes) / 2).astype(np.float32)
+    rest, unit = (lanes, at, cos, sin, gains, EPS, norm == "before"), np.float32(0.18)
     attention.split_heads(product(q, weight), scale, bias, s, *rest, unit, *wanted)
     own = q, s, packed(weight, way), scale, bias
     kernels_of(way).project_heads(*own, *rest, unit, *found)

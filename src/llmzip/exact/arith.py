@@ -86,10 +86,18 @@ def normalise(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     scalars of a row are float64. Returns (int8, float32 scale with the last axis 1).
     """
     q, _ = quantise(x, INT8_MAX)
+    scale = largest(x).to(torch.float64) * (1.0 / INT8_MAX) / _root_mean_square(x, eps)
+    return q.to(torch.int8), scale.to(torch.float32)
+
+
+def norm_factor(x: Tensor, eps: float) -> Tensor:
+    """What RMS-normalises rows of float32 `x`: 1 / √(mean x² + eps), float32, the last axis 1."""
+    root = _root_mean_square(x, eps)
+    return (torch.ones_like(root) / root).to(torch.float32)
+
+
+def _root_mean_square(x: Tensor, eps: float) -> Tensor:
     grid, _ = quantise(x, STATISTIC_MAX)
     squares = (grid.to(torch.int64) ** 2).sum(-1, keepdim=True)
-    top = largest(x).to(torch.float64)
-    unit = top * (1.0 / STATISTIC_MAX)
-    mean_square = squares.to(torch.float64) * (unit * unit) * (1.0 / x.shape[-1])
-    scale = top * (1.0 / INT8_MAX) / torch.sqrt(mean_square + eps)
-    return q.to(torch.int8), scale.to(torch.float32)
+    unit = largest(x).to(torch.float64) * (1.0 / STATISTIC_MAX)
+    return torch.sqrt(squares.to(torch.float64) * (unit * unit) * (1.0 / x.shape[-1]) + eps)

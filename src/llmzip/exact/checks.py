@@ -9,13 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from llmzip.exact.shape import ModelShape
+from llmzip.exact.shape import HEAD_NORMS, ModelShape
 
 MOST_TOKENS = 1 << 19
 """Below this a distribution's total, mixed with candidates, stays below the coder's 2^48."""
@@ -27,6 +26,7 @@ MOST_POSITIONS = 1 << 22
 MOST_ANGLES = 1 << 26
 """Positions times pairs of a head: RoPE's tables take minutes to make at this size, and 512 MB."""
 
+_KINDS = {"int": int, "float": float, "bool": bool, "str": str}
 Wanted = tuple[type[np.generic], tuple[int, ...]]
 
 
@@ -36,8 +36,7 @@ def check_shape(shape: ModelShape) -> None:
     Raises: ValueError, with which size is wrong.
     """
     for field in fields(shape):
-        value, kind = getattr(shape, field.name), {"int": int, "float": float, "bool": bool}
-        if type(value) is not kind[str(field.type)]:
+        if type(getattr(shape, field.name)) is not _KINDS[str(field.type)]:
             raise ValueError(f"{field.name} is no {field.type}")
     limits = {
         "n_layers": MOST_LAYERS,
@@ -56,6 +55,8 @@ def check_shape(shape: ModelShape) -> None:
         raise ValueError(f"{shape.n_heads} heads of {shape.d_head} on {shape.n_kv_heads}")
     if shape.rotary and (shape.d_head % 2 or shape.n_positions * shape.d_head // 2 > MOST_ANGLES):
         raise ValueError(f"RoPE for {shape.n_positions:,} positions and heads of {shape.d_head}")
+    if shape.head_norm not in HEAD_NORMS:
+        raise ValueError(f"norms of heads are {shape.head_norm!r}")
     if not (math.isfinite(shape.eps) and shape.eps >= 0):
         raise ValueError(f"eps is {shape.eps}")
 
@@ -104,6 +105,8 @@ def _wanted(shape: ModelShape) -> Iterator[tuple[str, Wanted]]:
     for index in range(shape.n_layers):
         for name, sizes in linears.items():
             yield from _wanted_linear(f"{index}.{name}", sizes)
+        if shape.head_norm:
+            yield f"{index}.heads.gain", (np.float32, shape.gains)
     yield from _wanted_linear("head", (n_tokens, d_model))
 
 

@@ -30,6 +30,7 @@ class FloatLayer:
     out: FloatLinear
     up: FloatLinear
     down: FloatLinear
+    gain: Array | None = None  # of queries and keys, (n_heads + n_kv_heads, d_head): `head_norm`
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ class Layer:
     out: Linear
     up: Linear  # n_out = d_ff, or 2 d_ff when gated: gate, up
     down: Linear
+    gain: NDArray[np.float32] | None = None  # (n_heads + n_kv_heads, d_head): with `head_norm`
 
     def named_linears(self) -> Iterator[tuple[str, Linear]]:
         """Yield the linears with their names, in a fixed order."""
@@ -74,6 +75,8 @@ class ExactModel:
         for index, layer in enumerate(self.layers):
             for name, linear in layer.named_linears():
                 yield from _named_linear(f"{index}.{name}", linear)
+            if layer.gain is not None:
+                yield f"{index}.heads.gain", layer.gain
         yield from _named_linear("head", self.head)
 
     def digest(self) -> bytes:
@@ -151,7 +154,8 @@ def _assemble(
         )
 
     layers = tuple(
-        Layer(*(linear(f"{index}.{name}") for name in LINEARS)) for index in range(shape.n_layers)
+        Layer(*(linear(f"{index}.{name}") for name in LINEARS), tensors.get(f"{index}.heads.gain"))
+        for index in range(shape.n_layers)
     )
     return ExactModel(
         shape,

@@ -116,6 +116,7 @@ def _layer(layer: FloatLayer, rotation: Rotation, name: str, moments: Moments) -
         _writer(layer.out, rotation, moments.get(f"{name}.out")),
         _reader(layer.up, rotation, moments.get(f"{name}.up")),
         _writer(layer.down, rotation, moments.get(f"{name}.down")),
+        None if layer.gain is None else _cast(layer.gain, np.float32),
     )
 
 

@@ -88,7 +88,7 @@ class Reference:
         B, T, _ = x.shape
         eps = self.shape.eps
         qkv = self._linear(layer.qkv, *arith.normalise(x.flatten(0, 1), eps)).view(B, T, -1)
-        mixed = self._attention(qkv, lanes, at, cache).flatten(0, 1)
+        mixed = self._attention(qkv, layer.gain, lanes, at, cache).flatten(0, 1)
         q, scale = arith.quantise(mixed, INT8_MAX)
         x = x + self._linear(layer.out, q.to(torch.int8), scale).view(x.shape)
         up = self._linear(layer.up, *arith.normalise(x.flatten(0, 1), eps))
@@ -106,14 +106,15 @@ class Reference:
         high, low = (product(self.gemm, half, weight) for half in arith.split_halves(q))
         return _dequantise(linear, high.to(torch.int64) * 256 + low, scale)
 
-    def _attention(self, qkv: Tensor, lanes: Tensor, at: Tensor, cache: _LayerCache) -> Tensor:
+    def _attention(
+        self, qkv: Tensor, gain: Tensor | None, lanes: Tensor, at: Tensor, cache: _LayerCache
+    ) -> Tensor:
         """Causal attention of the new tokens over the cache and themselves: (B, T, H · d_head)."""
         s = self.shape
         B, T, _ = qkv.shape
         heads = qkv.view(B, T, -1, s.d_head).transpose(1, 2)  # (B, H + 2 KV, T, d_head)
         q, k, v = torch.split(heads, [s.n_heads, s.n_kv_heads, s.n_kv_heads], 1)
-        if s.rotary:
-            q, k = self._rotate(q, at), self._rotate(k, at)
+        q, k = self._placed(torch.cat([q, k], 1), at, gain).split([s.n_heads, s.n_kv_heads], 1)
         q, q_scale = arith.quantise(q, INT8_MAX)
         cache.store(lanes, at, arith.quantise(k, INT8_MAX), arith.quantise(v, INT8_MAX))
         n_keys = int(at.max()) + 1
@@ -121,6 +122,20 @@ class Reference:
         visible = torch.arange(n_keys, device=self.device) <= at[:, None, :, None]  # (B, 1, T, n)
         mixed = _attend(q, q_scale * score_scale(s.d_head), k, k_scale, v, v_scale, visible)
         return mixed.transpose(1, 2).reshape(B, T, -1)
+
+    def _placed(self, x: Tensor, at: Tensor, gain: Tensor | None) -> Tensor:
+        """Queries and keys (B, heads, T, d_head), normed and rotated as the model has it.
+
+        gain: (heads, d_head).
+        """
+        s = self.shape
+        if gain is not None:
+            x = x * arith.norm_factor(x, s.eps)
+        if gain is not None and s.gain_first:
+            x = x * gain[:, None]
+        if s.rotary:
+            x = self._rotate(x, at)
+        return x if gain is None or s.gain_first else x * gain[:, None]
 
     def _rotate(self, x: Tensor, at: Tensor) -> Tensor:
         """RoPE: rotate the halves of each head (B, H, T, d_head) by its position's angles."""

@@ -19,6 +19,10 @@ class Activation(IntEnum):
         return self is Activation.SILU_GATE
 
 
+HEAD_NORMS = ("", "before", "after")
+"""Each query and key is as it is; or normed, its gain coming before or after RoPE."""
+
+
 @dataclass(frozen=True)
 class ModelShape:
     """Sizes and switches of an exact model.
@@ -38,6 +42,7 @@ class ModelShape:
     eps: float  # added to the mean square of each norm
     gated: bool  # True: silu(gate) · up (Llama); False: gelu_new (GPT-2)
     rotary: bool  # True: RoPE on queries and keys; False: learned positions
+    head_norm: str = ""  # one of HEAD_NORMS
 
     def form(self) -> dict[str, Any]:
         """The fields as files and digests have them, in order."""
@@ -62,6 +67,16 @@ class ModelShape:
     def d_up(self) -> int:
         """Outputs of the linear `up`: with gates, both halves."""
         return 2 * self.d_ff if self.gated else self.d_ff
+
+    @property
+    def gains(self) -> tuple[int, ...]:
+        """The sizes of a layer's gains of queries and keys; (0,) where these are not normed."""
+        return (self.n_heads + self.n_kv_heads, self.d_head) if self.head_norm else (0,)
+
+    @property
+    def gain_first(self) -> bool:
+        """Whether the gain of queries and keys comes before RoPE."""
+        return self.head_norm == "before"
 
     @property
     def activation(self) -> Activation:

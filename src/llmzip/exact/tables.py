@@ -37,7 +37,7 @@ def rope_turns(theta: float, d_head: int) -> tuple[int, ...]:
         return tuple(map(whole_turn, pair_turns(theta, d_head)))
 
 
-def pair_turns(theta: float, n_rotated: int) -> list[Decimal]:
+def pair_turns(theta: float | Decimal, n_rotated: int) -> list[Decimal]:
     """theta^(-2i / n_rotated), in radians a position, in the current decimal context."""
     exponents = [Decimal(-2 * index) / Decimal(n_rotated) for index in range(n_rotated // 2)]
     return [(Decimal(theta).ln() * exponent).exp() for exponent in exponents]

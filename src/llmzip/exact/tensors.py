@@ -61,11 +61,13 @@ class TensorLayer:
     out: TensorLinear
     up: TensorLinear
     down: TensorLinear
+    gain: Tensor | None
 
     @classmethod
     def of(cls, layer: Layer, device: torch.device) -> TensorLayer:
         """A layer on a device."""
-        return cls(*(TensorLinear.of(linear, device) for _, linear in layer.named_linears()))
+        linears = (TensorLinear.of(linear, device) for _, linear in layer.named_linears())
+        return cls(*linears, None if layer.gain is None else on_device(layer.gain, device))
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ RECIPES = [
     replace(ONE, gain=0.0),
     replace(LLAMA, gain=1e-25, n_layers=1, tied=False),
     replace(LLAMA, gain=1000.0, n_layers=1, tied=False),
+    replace(LLAMA, n_layers=1, head_norm="before"),
+    replace(LLAMA, n_layers=1, head_norm="after"),
 ]
 
 

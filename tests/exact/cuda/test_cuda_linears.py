@@ -136,9 +136,18 @@ class Heads:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("heads", [Heads(2, 2, 16), Heads(6, 2, 64), Heads(3, 1, 50)])
-@pytest.mark.parametrize(("rotary", "biased"), [(True, False), (False, True)])
+@pytest.mark.parametrize(
+    ("rotary", "biased", "norm"),
+    [
+        (True, False, ""),
+        (False, True, ""),
+        (True, True, "before"),
+        (True, False, "after"),
+        (False, False, "before"),
+    ],
+)
 def test_heads_are_rotated_quantised_and_kept(
-    kind: str, heads: Heads, rotary: bool, biased: bool
+    kind: str, heads: Heads, rotary: bool, biased: bool, norm: str
 ) -> None:
     """Rows of lanes 2 and 0, and one of no lane, which leaves the cache alone."""
     n_rows, n_lanes = 5, 3
@@ -146,6 +155,8 @@ def test_heads_are_rotated_quantised_and_kept(
     lanes, at = torch.tensor([2, 2, 0, 0, -1]), torch.tensor([3, 4, 0, 23, 7])
     angles = torch.from_numpy(numbers(8).uniform(-3, 3, (heads.n_positions, heads.d // 2)))
     cos, sin = angles.cos().float(), angles.sin().float()
+    n_keys = heads.n_heads + heads.kv
+    gains = torch.from_numpy(numbers(9).normal(1, 0.5, (n_keys, heads.d)).astype("f"))
     q = torch.full((heads.kv, n_rows, heads.group, heads.d), 55, dtype=torch.int8, device=DEVICE)
     q_scale = torch.full((heads.kv, n_rows, heads.group), 5.0, device=DEVICE)
     size = (n_lanes, heads.kv, heads.n_positions)
@@ -160,7 +171,7 @@ def test_heads_are_rotated_quantised_and_kept(
         linears.project_heads,
         (heads.n_heads + 2 * heads.kv, -(-n_rows // tile.rows)),
         *given.on_device(),
-        *(tensor.to(DEVICE) for tensor in (lanes, at, cos, sin)),
+        *(tensor.to(DEVICE) for tensor in (lanes, at, cos, sin, gains)),
         q,
         q_scale,
         *cache,
@@ -172,15 +183,24 @@ def test_heads_are_rotated_quantised_and_kept(
         D=heads.d,
         BIASED=biased,
         ROTARY=rotary,
+        NORMED=bool(norm),
+        GAIN_FIRST=norm == "before",
+        EPS=1e-5,
         SCORE_SCALE=unit,
         BLOCK_D=64 if heads.d > 16 else 16,
         **blocks(tile),
     )
     y = given.values(biased).view(n_rows, -1, heads.d)
-    n_keys = heads.n_heads + heads.kv
-    queries, keys, values = y[:, : heads.n_heads], y[:, heads.n_heads : n_keys], y[:, n_keys:]
+    values, placed = y[:, n_keys:], y[:, :n_keys]
+    if norm:
+        placed = placed * arith.norm_factor(placed, 1e-5)
+    if norm == "before":
+        placed = placed * gains
     if rotary:
-        queries, keys = (turned(x, cos[at], sin[at]) for x in (queries, keys))
+        placed = turned(placed, cos[at], sin[at])
+    if norm == "after":
+        placed = placed * gains
+    queries, keys = placed[:, : heads.n_heads], placed[:, heads.n_heads :]
     expected, scale = arith.quantise(queries, INT8_MAX)
     order = (n_rows, heads.kv, heads.group)
     assert torch.equal(q.cpu(), expected.view(*order, heads.d).transpose(0, 1).to(torch.int8))

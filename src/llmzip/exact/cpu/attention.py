@@ -12,7 +12,7 @@ import numpy as np
 
 from llmzip.compiled import inlined, kernel
 from llmzip.exact.constants import SUM_BITS
-from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT, quantise_row
+from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT, norm_factor, quantise_row
 from llmzip.exact.cpu.scalars import (
     WHOLE_BITS,
     borrowed,
@@ -50,22 +50,58 @@ def _rotate_row(x: Any, cos: Any, sin: Any, turned: Any) -> None:
 
 
 @inlined
-def head_values(
-    sums: Any,
-    scale: Any,
-    bias: Any,
-    s: Any,
-    first: int,
+def _norm_row(gains: Any, head: int, eps: float, gain_first: bool, x: Any) -> None:
+    """The norm of a query or key, in place, and its gain if that comes before RoPE."""
+    wide_vectors()
+    if gains.ndim == 2:  # numba compiles what the array's type says, and no more
+        factor, gain = norm_factor(x, eps), gains[head]
+        for i in range(x.size):
+            x[i] = x[i] * factor
+        if gain_first:
+            for i in range(x.size):
+                x[i] = x[i] * gain[i]
+
+
+@inlined
+def _gain_row(gains: Any, head: int, gain_first: bool, x: Any) -> None:
+    """The gain that comes after RoPE, in place."""
+    wide_vectors()
+    if gains.ndim == 2:
+        gain = gains[head]
+        if not gain_first:
+            for i in range(x.size):
+                x[i] = x[i] * gain[i]
+
+
+@inlined
+def place_head(
+    gains: Any,
+    head: int,
+    eps: float,
+    gain_first: bool,
     rotary: bool,
     cos: Any,
     sin: Any,
     x: Any,
     spare: Any,
 ) -> Any:
-    """One head's float32 values, from sums[first : first + d], in x or spare: (result, other).
+    """A query or key, by its head, normed and rotated, in x or spare: (result, other).
 
-    cos, sin: tables that begin with the head's position.
+    gains: (H + KV, d), or (0,) where there are no norms. cos, sin: tables that begin with the
+    head's position. See `Reference._placed`.
     """
+    _norm_row(gains, head, eps, gain_first, x)
+    if rotary:
+        _rotate_row(x, cos[0], sin[0], spare)
+        _gain_row(gains, head, gain_first, spare)
+        return spare, x
+    _gain_row(gains, head, gain_first, x)
+    return x, spare
+
+
+@inlined
+def head_values(sums: Any, scale: Any, bias: Any, s: Any, first: int, x: Any) -> None:
+    """One head's float32 values x (d,), from sums[first : first + d]."""
     wide_vectors()
     d = x.size
     total, head_scale = sums[first : first + d], scale[first : first + d]
@@ -75,10 +111,6 @@ def head_values(
         head_bias = bias[first : first + d]
         for i in range(d):
             x[i] = x[i] + head_bias[i]
-    if rotary:
-        _rotate_row(x, cos[0], sin[0], spare)
-        return spare, x
-    return x, spare
 
 
 @inlined
@@ -120,6 +152,9 @@ def split_heads(
     at: Any,
     cos: Any,
     sin: Any,
+    gains: Any,
+    eps: float,
+    gain_first: bool,
     score_scale: Any,
     q: Any,
     q_scale: Any,
@@ -128,15 +163,15 @@ def split_heads(
     values: Any,
     value_scales: Any,
 ) -> None:
-    """De-quantise sums (M, (H + 2 KV) d), rotate, quantise; keys and values go to the cache.
+    """De-quantise sums (M, (H + 2 KV) d), norm, rotate, quantise; keys, values go to the cache.
 
     Row r belongs to lane lanes[r] at position at[r]. q: int8 (KV, M, G, d), q_scale:
-    float32 (KV, M, G), times score_scale. keys, values: one layer of the cache, (n_lanes, KV,
-    …), see `put_key` and `put_value`.
+    float32 (KV, M, G), times score_scale. gains, eps, gain_first: see `place_head`. keys, values:
+    one layer of the cache, (n_lanes, KV, …), see `put_key` and `put_value`.
     """
     wide_vectors()
     sums, scale, bias, cos, sin = borrowed((sums, scale, bias, cos, sin))
-    q, keys, values = borrowed((q, keys, values))
+    q, keys, values, gains = borrowed((q, keys, values, gains))
     n_kv, n_rows, n_group, d = q.shape
     n_heads = n_kv * n_group
     own = np.empty(d, dtype=np.float32), np.empty(d, dtype=np.float32), np.empty(d, dtype=np.int8)
@@ -144,11 +179,14 @@ def split_heads(
     for row in range(n_rows):
         s, lane, position = s_in[row], lanes[row], at[row]
         for head in range(n_heads + 2 * n_kv):
-            rotary = cos.shape[0] > 0 and head < n_heads + n_kv
-            angle = position if rotary else 0
-            x, spare = head_values(
-                sums[row], scale, bias, s, head * d, rotary, cos[angle:], sin[angle:], x, spare
-            )
+            head_values(sums[row], scale, bias, s, head * d, x)
+            if head < n_heads + n_kv:
+                rotary = cos.shape[0] > 0
+                p = position if rotary else 0
+                own_cos, own_sin = cos[p:], sin[p:]
+                x, spare = place_head(
+                    gains, head, eps, gain_first, rotary, own_cos, own_sin, x, spare
+                )
             if head < n_heads:
                 g, member = head // n_group, head % n_group
                 q_scale[g, row, member] = quantise_row(x, q[g, row, member]) * score_scale

@@ -137,6 +137,7 @@ class ModelView:
     positions: NDArray[np.float32]
     cos: NDArray[np.float32]
     sin: NDArray[np.float32]
+    gains: tuple[NDArray[np.float32], ...]  # of each layer
     layers: tuple[dict[str, LinearView], ...]
     head: LinearView
 
@@ -149,6 +150,7 @@ class ModelView:
             or_empty(model.positions, 2),
             or_empty(model.cos, 2),
             or_empty(model.sin, 2),
+            tuple(or_empty(layer.gain, 1) for layer in model.layers),
             tuple(
                 {name: LinearView.of(linear) for name, linear in layer.named_linears()}
                 for layer in model.layers

@@ -41,6 +41,9 @@ def project_heads(
     at: Any,
     cos: Any,
     sin: Any,
+    gains: Any,
+    eps: float,
+    gain_first: bool,
     score_scale: Any,
     queries: Any,
     query_scales: Any,
@@ -52,19 +55,21 @@ def project_heads(
     """The linear `qkv` of q with scales s, and what `attention.split_heads` does, for d of 64."""
     wide_vectors()
     weight, scale, bias, cos, sin, q = borrowed((weight, scale, bias, cos, sin, q))
-    queries, keys, values = borrowed((queries, keys, values))
+    queries, keys, values, gains = borrowed((queries, keys, values, gains))
     n_kv, n_rows, n_group, _ = queries.shape
     width, scratch = np.int64(q.shape[1]), head_scratch()
     own, undo = borrowed(scratch), corrections(address_of(q), n_rows, width)
     targets = queries, query_scales, keys, key_scales, values, value_scales
     linear, angles = (scale, bias), (cos, sin, score_scale)
+    norms = eps, gain_first
     q_at, undo_at, sums_at = address_of(q), address_of(undo), address_of(own.sums)
     for head in range(n_kv * (n_group + 2)):
         w_at = address_of(weight) + head * WIDTH * width
         for r in range(0, n_rows, PAIR):
             last = min(r + PAIR, n_rows)
             product_block(q_at, n_rows, r, last, width, w_at, undo_at, sums_at, WIDTH)
-            put_heads(head, r, last - r, linear, (s, lanes, at), angles, targets, own)
+            block, rows = last - r, (s, lanes, at)
+            put_heads(gains, head, r, block, linear, rows, norms, angles, targets, own)
     keep((scratch, undo))
 
 

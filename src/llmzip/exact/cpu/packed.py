@@ -90,6 +90,8 @@ def _step_model(model: ExactModel, way: Way) -> StepModel:
         view.positions,
         view.cos,
         view.sin,
+        np.stack(view.gains),
+        model.shape.gain_first,
         model.shape.eps,
         int(model.shape.activation),
         f32(score_scale(model.shape.d_head)),

@@ -41,6 +41,8 @@ def kept_step(forms: KeptForms, shape: ModelShape, way: Way) -> StepModel | None
         arrays["positions"],
         arrays["cos"],
         arrays["sin"],
+        arrays["gains"] if shape.head_norm else np.empty((shape.n_layers, 0), dtype=np.float32),
+        shape.gain_first,
         shape.eps,
         int(shape.activation),
         f32(score_scale(shape.d_head)),
@@ -77,6 +79,8 @@ def keep_step(forms: KeptForms, way: Way, step: StepModel) -> None:
 def _named_arrays(step: StepModel) -> Iterator[tuple[str, NDArray[Any]]]:
     for name in _TABLES:
         yield name, getattr(step, name)
+    if step.gains.size:
+        yield "gains", step.gains
     for name in (*LINEARS, "head"):
         for part in _PARTS:
             yield f"{name}.{part}", getattr(getattr(step, name), part)
@@ -112,6 +116,8 @@ def _wanted(shape: ModelShape, way: Way) -> Iterator[tuple[str, tuple[Wanted, ..
     yield "positions", (none if shape.rotary else (np.float32, (shape.n_positions, d_model)),)
     yield "cos", (angles,)
     yield "sin", (angles,)
+    if shape.head_norm:
+        yield "gains", ((np.float32, (shape.n_layers, *shape.gains)),)
     n_layers = shape.n_layers
     yield from _linear("qkv", way, n_layers, shape.d_qkv, d_model)
     yield from _linear("out", way, n_layers, d_model, shape.d_heads)

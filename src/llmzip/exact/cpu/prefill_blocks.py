@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from llmzip.compiled import inlined
 from llmzip.exact.cpu import prefill_passes as passes
-from llmzip.exact.cpu.attention import put_value
-from llmzip.exact.cpu.scalars import address_of
+from llmzip.exact.cpu.attention import place_head, put_value
+from llmzip.exact.cpu.scalars import address_of, largest, wide_vectors
 from llmzip.exact.cpu.simd import copy_bytes
 from llmzip.exact.cpu.tiles import lines
 from llmzip.exact.cpu.vectors import BLOCK, LINE
@@ -110,20 +110,48 @@ def head_scratch() -> Any:
 
 
 @inlined
+def _norm_heads(gains: Any, head: int, norms: Any, angles: Any, at: Any, own: Any) -> None:
+    """Norm and rotate a head's values of rows at positions `at`, floats in place of sums."""
+    wide_vectors()
+    if gains.ndim == 2:  # numba compiles what the array's type says, and no more
+        (eps, gain_first), (cos, sin, _) = norms, angles
+        rotary, lines = cos.shape[0] > 0, own.sums.view(np.float32)
+        x, spare = np.empty(WIDTH, dtype=np.float32), np.empty(WIDTH, dtype=np.float32)
+        own.largest[:] = 0
+        for i in range(at.size):
+            p = at[i] if rotary else 0
+            x[:] = lines[i]
+            x, spare = place_head(gains, head, eps, gain_first, rotary, cos[p:], sin[p:], x, spare)
+            lines[i] = x
+            own.largest[i, 0] = largest(x)
+
+
+@inlined
 def put_heads(
-    head: int, r: int, block: int, linear: Any, rows: Any, angles: Any, targets: Any, own: Any
+    gains: Any,
+    head: int,
+    r: int,
+    block: int,
+    linear: Any,
+    rows: Any,
+    norms: Any,
+    angles: Any,
+    targets: Any,
+    own: Any,
 ) -> None:
     """What `attention.split_heads` does with one head of a block of rows from r on, d being 64.
 
-    linear: its scale and bias. rows: their scales, lanes and positions. angles: cos, sin and
-    what queries' scales are multiplied by. targets: queries (KV, M, G, 64) and their scales, and of
+    gains: see `attention.place_head`. linear: its scale and bias. rows: their scales, lanes and
+    positions. norms: eps, and whether gains come first. angles: cos, sin and what queries' scales
+    are multiplied by. targets: queries (KV, M, G, 64) and their scales, and of
     the cache keys and values, each with their scales. own: a `HeadScratch` with the sums.
     """
     (scale, bias), (s, lanes, at), (cos, sin, score_scale) = linear, rows, angles
     queries, query_scales, keys, key_scales, values, value_scales = targets
     n_kv, n_rows, n_group, _ = queries.shape
     n_heads, c, none = n_kv * n_group, head * WIDTH, np.int64(0)
-    rotary = cos.shape[0] > 0 and head < n_heads + n_kv
+    is_scored = head < n_heads + n_kv
+    rotary = cos.shape[0] > 0 and is_scored and gains.ndim < 2  # else `_norm_heads` does it
     own.largest[:] = 0
     passes.head_block(
         address_of(own.sums),
@@ -136,6 +164,8 @@ def put_heads(
         address_of(at) + 8 * r,
         address_of(own.largest),
     )
+    if is_scored:
+        _norm_heads(gains, head, norms, angles, at[r : r + block], own)
     for half in range(0, PAIR, ROWS):
         passes.fold_narrow(
             address_of(own.largest) + half * LINE,

@@ -81,6 +81,9 @@ def project_heads(
     at: Any,
     cos: Any,
     sin: Any,
+    gains: Any,
+    eps: float,
+    gain_first: bool,
     score_scale: Any,
     queries: Any,
     query_scales: Any,
@@ -92,7 +95,7 @@ def project_heads(
     """The linear `qkv` of q with scales s, and what `attention.split_heads` does, for d of 64."""
     wide_vectors()
     weight, scale, bias, cos, sin, q = borrowed((weight, scale, bias, cos, sin, q))
-    queries, keys, values = borrowed((queries, keys, values))
+    queries, keys, values, gains = borrowed((queries, keys, values, gains))
     n_kv, n_rows, n_group, _ = queries.shape
     width, scratch = np.int64(q.shape[1]), head_scratch()
     own = borrowed(scratch)
@@ -105,6 +108,7 @@ def project_heads(
             rows_at = address_of(q) + r * width
             tiles.product_block(rows_at, block, width, w_at, address_of(own.sums), WIDTH)
             linear, angles = (scale, bias), (cos, sin, score_scale)
-            put_heads(head, r, block, linear, (s, lanes, at), angles, targets, own)
+            rows, norms = (s, lanes, at), (eps, gain_first)
+            put_heads(gains, head, r, block, linear, rows, norms, angles, targets, own)
     tiles.release()
     keep(scratch)

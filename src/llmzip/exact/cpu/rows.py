@@ -65,18 +65,29 @@ def normalise_row(x: Any, eps: float, q: Any) -> Any:
     """See `arith.normalise`: fill int8 `q`, return the scale."""
     wide_vectors()
     top = largest(x)
+    root = _root_mean_square(x, top, eps)
+    inverse = I8_LIMIT / top
+    for i in range(x.size):
+        q[i] = low_byte(rounded_bits(x[i] * inverse))
+    return f32(np.float64(top) * I8_UNIT_64 / root)
+
+
+@inlined
+def norm_factor(x: Any, eps: float) -> Any:
+    """See `arith.norm_factor`."""
+    return f32(1.0 / _root_mean_square(x, largest(x), eps))
+
+
+@inlined
+def _root_mean_square(x: Any, top: Any, eps: float) -> Any:
+    wide_vectors()
     inverse = STATISTIC_LIMIT / top
     squares = np.int64(0)
     for i in range(x.size):
         g = rounded(x[i] * inverse)
         squares += np.int64(i32(g * g))
-    inverse = I8_LIMIT / top
-    for i in range(x.size):
-        q[i] = low_byte(rounded_bits(x[i] * inverse))
-    wide_top = np.float64(top)
-    unit = wide_top * STATISTIC_UNIT
-    mean_square = np.float64(squares) * (unit * unit) * (1.0 / np.float64(x.size))
-    return f32(wide_top * I8_UNIT_64 / np.sqrt(mean_square + eps))
+    unit = np.float64(top) * STATISTIC_UNIT
+    return np.sqrt(np.float64(squares) * (unit * unit) * (1.0 / np.float64(x.size)) + eps)
 
 
 @kernel

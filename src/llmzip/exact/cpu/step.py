@@ -60,6 +60,8 @@ class StepModel(NamedTuple):
     positions: NDArray[np.float32]
     cos: NDArray[np.float32]
     sin: NDArray[np.float32]
+    gains: NDArray[np.float32]  # (layers, heads of queries and keys, d_head), or (layers, 0)
+    gain_first: bool
     eps: float
     activation: int  # see `shape.Activation`
     score_scale: np.float32

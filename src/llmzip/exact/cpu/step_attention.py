@@ -8,7 +8,14 @@ import numpy as np
 
 from llmzip.compiled import called, inlined
 from llmzip.exact.cpu import simd
-from llmzip.exact.cpu.attention import EXACT_KEYS, head_values, put_key, put_value, softmax_row
+from llmzip.exact.cpu.attention import (
+    EXACT_KEYS,
+    head_values,
+    place_head,
+    put_key,
+    put_value,
+    softmax_row,
+)
 from llmzip.exact.cpu.rows import quantise_row
 from llmzip.exact.cpu.scalars import address_of, f32, i32, rounded, wide_vectors
 from llmzip.exact.cpu.step_pairs import attend_paired
@@ -54,10 +61,11 @@ def put_group(
     s, line = work.scale[row], sums[row]
     scale, bias = model.qkv.scale[layer], model.qkv.bias[layer]
     keys, values = cache.keys[layer, lane, g], cache.values[layer, lane, g]
-    x, spare = head_values(line, scale, bias, s, (n_heads + g) * d, rotary, cos, sin, x, spare)
+    head_values(line, scale, bias, s, (n_heads + g) * d, x)
+    gains, eps, gain_first = model.gains[layer], model.eps, model.gain_first
+    x, spare = place_head(gains, n_heads + g, eps, gain_first, rotary, cos, sin, x, spare)
     cache.key_scales[layer, lane, g, at] = put_key(x, keys, at, value)
-    first = (n_heads + n_kv + g) * d
-    x, spare = head_values(line, scale, bias, s, first, False, cos, sin, x, spare)
+    head_values(line, scale, bias, s, (n_heads + n_kv + g) * d, x)
     cache.value_scales[layer, lane, g, at] = quantise_row(x, value)
     put_value(value, values, at)
 
@@ -93,9 +101,11 @@ def attend_group(
     scale, bias = model.qkv.scale[layer], model.qkv.bias[layer]
     keys, values = cache.keys[layer, lane, g], cache.values[layer, lane, g]
     key_scales, value_scales = cache.key_scales[layer, lane, g], cache.value_scales[layer, lane, g]
+    gains, eps, gain_first = model.gains[layer], model.eps, model.gain_first
     for member in range(n_group):
         head = g * n_group + member
-        x, spare = head_values(line, scale, bias, s, head * d, rotary, cos, sin, x, spare)
+        head_values(line, scale, bias, s, head * d, x)
+        x, spare = place_head(gains, head, eps, gain_first, rotary, cos, sin, x, spare)
         query_scales[member] = quantise_row(x, queries[member]) * model.score_scale
         undo[member, :] = i32(simd.SIGN_BITS * _byte_sum(queries[member]))
     seen = keys, values, key_scales[:n_keys], value_scales[:n_keys]

@@ -61,6 +61,7 @@ class PaddedLayer:
     out: PaddedLinear
     up: PaddedLinear
     down: PaddedLinear
+    gains: Tensor  # float32 (heads of queries and keys, d_head); empty where these are not normed
 
 
 class DeviceModel:
@@ -73,7 +74,10 @@ class DeviceModel:
         self.embedding, self.embedding_scale = moved(model.embedding), moved(model.embedding_scale)
         self.positions, self.cos, self.sin = map(moved, (model.positions, model.cos, model.sin))
         self.layers = [
-            PaddedLayer(*(PaddedLinear.of(own, device) for _, own in layer.named_linears()))
+            PaddedLayer(
+                *(PaddedLinear.of(own, device) for _, own in layer.named_linears()),
+                moved(layer.gain),
+            )
             for layer in model.layers
         ]
         self.head = PaddedLinear.of(model.head, device)

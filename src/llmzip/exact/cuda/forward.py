@@ -52,7 +52,7 @@ class Forward:
                 cache.values[index],
                 cache.value_scales[index],
             )
-            self._project_heads(layer.qkv, inputs, kv, n_rows)
+            self._project_heads(layer, inputs, kv, n_rows)
             if n_tokens == 1:
                 self._attend_step(inputs, kv, cache.scores(n_rows, self._shape.n_heads), n_rows)
             else:
@@ -88,9 +88,9 @@ class Forward:
         return self._model.head.n_in
 
     def _project_heads(
-        self, linear: PaddedLinear, inputs: Tensor, kv: tuple[Tensor, ...], n_rows: int
+        self, layer: PaddedLayer, inputs: Tensor, kv: tuple[Tensor, ...], n_rows: int
     ) -> None:
-        s, model, work = self._shape, self._model, self._work
+        s, model, work, linear = self._shape, self._model, self._work, layer.qkv
         block = block_of(s.d_head, 16)
         tile = tile_for(n_rows, block, linear.n_in)
         launch(
@@ -105,6 +105,7 @@ class Forward:
             inputs[2],
             model.cos if s.rotary else linear.scale,
             model.sin if s.rotary else linear.scale,
+            layer.gains if s.head_norm else linear.scale,
             work.queries,
             work.query_scales,
             *kv,
@@ -116,6 +117,9 @@ class Forward:
             D=s.d_head,
             BIASED=linear.biased,
             ROTARY=s.rotary,
+            NORMED=bool(s.head_norm),
+            GAIN_FIRST=s.gain_first,
+            EPS=s.eps,
             SCORE_SCALE=float(np.float32(score_scale(s.d_head))),
             BLOCK_M=tile.rows,
             BLOCK_D=block,

@@ -18,6 +18,7 @@ from llmzip.exact.cuda.scalars import (
     join_halves,
     kernel,
     largest,
+    norm_factor,
     round_small,
     silu_gate,
 )
@@ -123,6 +124,7 @@ def project_heads(
     at: tl.tensor,
     cos: tl.tensor,
     sin: tl.tensor,
+    gains: tl.tensor,
     q: tl.tensor,
     q_scale: tl.tensor,
     keys: tl.tensor,
@@ -137,12 +139,17 @@ def project_heads(
     D: tl.constexpr,
     BIASED: tl.constexpr,
     ROTARY: tl.constexpr,
+    NORMED: tl.constexpr,
+    GAIN_FIRST: tl.constexpr,
+    EPS: tl.constexpr,
     SCORE_SCALE: tl.constexpr,
     BLOCK_M: tl.constexpr,
     BLOCK_D: tl.constexpr,
     BLOCK_K: tl.constexpr,
 ) -> None:
-    """One head of the linear of rows a (M, K), rotated and quantised; keys, values to the cache.
+    """One head of the linear of rows a (M, K) as attention takes it; keys, values to the cache.
+
+    Queries and keys are normed, by gains (HEADS + KV, D), and rotated, if the model does that.
 
     Program (head, block): of HEADS queries, KV keys, KV values. q: int8 (KV, M, G, D), q_scale:
     float32 (KV, M, G), times SCORE_SCALE. keys, values and their scales: one layer of a CudaCache.
@@ -155,21 +162,34 @@ def project_heads(
     is_row = row < n_rows
     s = tl.load(s_in + row, mask=is_row, other=0.0)
     position = tl.load(at + row, mask=is_row, other=0)
+    is_scored = head < HEADS + KV
     if ROTARY:
         HALF: tl.constexpr = D // 2
         partner = head * D + (inner + HALF) % D
         own, others = products_with_two(a, weight, row, n_rows, column, partner, real, K, BLOCK_K)
         x = finished(own.to(tl.float32), scale, bias, s, column, real, BIASED)
         other = finished(others.to(tl.float32), scale, bias, s, partner, real, BIASED)
+        value = x
+        if NORMED:
+            factor = norm_factor(x, D, EPS)[:, None]
+            x, other = x * factor, other * factor
+        if NORMED and GAIN_FIRST:
+            x = x * tl.load(gains + column, mask=real & is_scored, other=0.0)[None, :]
+            other = other * tl.load(gains + partner, mask=real & is_scored, other=0.0)[None, :]
         angle = position[:, None] * HALF + (inner % HALF)[None, :]
         known = is_row[:, None] & real[None, :]
         c = tl.load(cos + angle, mask=known, other=0.0)
         turn = tl.load(sin + angle, mask=known, other=0.0)
         turned = tl.where((inner < HALF)[None, :], x * c - other * turn, x * c + other * turn)
-        x = tl.where(head < HEADS + KV, turned, x)
+        if NORMED and not GAIN_FIRST:
+            turned = turned * tl.load(gains + column, mask=real & is_scored, other=0.0)[None, :]
+        x = tl.where(is_scored, turned, value)
     else:
         own = one_product(a, weight, row, n_rows, column, real, K, BLOCK_K)
         x = finished(own.to(tl.float32), scale, bias, s, column, real, BIASED)
+        if NORMED:
+            gain = tl.load(gains + column, mask=real & is_scored, other=0.0)[None, :]
+            x = tl.where(is_scored, x * norm_factor(x, D, EPS)[:, None] * gain, x)
     top = largest(x, 1)
     numbers = round_small(x * tl.div_rn(I8_LIMIT, top)[:, None]).to(tl.int8)
     unit = top * I8_UNIT
@@ -185,7 +205,7 @@ def project_heads(
         begin = (lane * KV + (head - HEADS) % KV) * n_positions
         spot, is_lane = begin + position, lane >= 0
         mask = is_lane[:, None] & real[None, :]
-        if head < HEADS + KV:
+        if is_scored:
             tl.store(keys + spot[:, None] * D + inner[None, :], numbers, mask=mask)
             tl.store(key_scales + spot, unit, mask=is_lane)
         else:

@@ -136,6 +136,18 @@ def dequantise(sums: tl.tensor, scale: tl.tensor, row_scale: tl.tensor) -> tl.te
 
 
 @kernel
+def norm_factor(x: tl.tensor, WIDTH: tl.constexpr, EPS: tl.constexpr) -> tl.tensor:
+    """See `arith.norm_factor`: of rows x (M, BLOCK), zero beyond WIDTH."""
+    top = largest(x, 1)
+    grid = round_small(x * tl.div_rn(STATISTIC_LIMIT, top)[:, None])
+    squares = tl.sum((grid * grid).to(tl.int64), 1)
+    unit = top.to(tl.float64) * tl.full((), STATISTIC_UNIT_64, tl.float64)
+    mean_square = squares.to(tl.float64) * (unit * unit) * tl.full((), 1.0 / WIDTH, tl.float64)
+    root = tl.sqrt(mean_square + tl.full((), EPS, tl.float64))
+    return (tl.full((), 1.0, tl.float64) / root).to(tl.float32)
+
+
+@kernel
 def normalise(x: tl.tensor, WIDTH: tl.constexpr, EPS: tl.constexpr) -> tl.tensor:
     """See `arith.normalise`: a row x (zero beyond WIDTH) to (integers int32, scale float32)."""
     top = largest(x, 0)

@@ -82,6 +82,8 @@ def read_rope(config: Any, d_head: int, n_positions: int, *, share: float | None
     if n_rotated % 2 or not 0 < n_rotated <= d_head or d_head % 2:
         raise lacking(f"RoPE on {n_rotated} elements of heads of {d_head}")
     kind = str(values.get("rope_type", values.get("type", "default")))
+    if kind == "dynamic" and values.get("alpha") and config.model_type == "hunyuan_v1_dense":
+        kind = "ntk_alpha"
     settings = _Settings(values, _theta(config, values), n_rotated, n_positions)
     if kind not in _KINDS:
         raise lacking(f"RoPE scaling {kind}")
@@ -125,6 +127,15 @@ def _positive(name: str, value: Any) -> Decimal:
 def _default(_: _Settings, turns: list[Decimal]) -> tuple[list[Decimal], Decimal]:
     """Nothing is scaled; nor by `dynamic`, before a window is longer than the model's own."""
     return turns, Decimal(1)
+
+
+def _ntk_alpha(settings: _Settings, _: list[Decimal]) -> tuple[list[Decimal], Decimal]:
+    """A larger base, whatever the window's length."""
+    n_rotated = settings.n_rotated
+    if n_rotated <= 2:
+        raise lacking("RoPE stretched by alpha on heads of 2")
+    stretch = (settings.number("alpha").ln() * n_rotated / (n_rotated - 2)).exp()
+    return pair_turns(Decimal(settings.theta) * stretch, n_rotated), Decimal(1)
 
 
 def _linear(settings: _Settings, turns: list[Decimal]) -> tuple[list[Decimal], Decimal]:
@@ -218,6 +229,7 @@ _KINDS: dict[str, _Read] = {
     "default": _default,
     "dynamic": _default,
     "linear": _linear,
+    "ntk_alpha": _ntk_alpha,
     "llama3": _llama3,
     "yarn": _yarn,
     "longrope": _longrope,

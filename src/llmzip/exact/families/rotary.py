@@ -21,7 +21,7 @@ from llmzip.exact.families.switches import (
     require,
     require_activation,
 )
-from llmzip.exact.families.weights import Weights
+from llmzip.exact.families.weights import Array, Weights
 from llmzip.exact.floats import FloatLayer, FloatLinear, FloatModel
 from llmzip.exact.shape import ModelShape
 
@@ -50,6 +50,8 @@ class RotaryFamily:
     interleaved: RoPE turns neighbours, not the halves of a head.
     rotated: how much of a head RoPE turns, unless the configuration says; None: always all.
     windowed: a sliding window of the configuration is one.
+    head_norm: how queries and keys are normed, see `shape.HEAD_NORMS`, by norms of these names.
+    head_norm_if: the switch in the configuration by which they are; None: always.
     needs: switches that must stand so, and what the engine would need else.
     """
 
@@ -62,6 +64,9 @@ class RotaryFamily:
     interleaved: bool = False
     rotated: float | None = None
     windowed: bool = False
+    head_norm: str = ""
+    head_norms: tuple[str, str] = ("q_norm", "k_norm")
+    head_norm_if: str | None = None
     needs: tuple[tuple[str, Any, str], ...] = ()
     multipliers: Callable[[Any, int], Multipliers] = _none
 
@@ -94,7 +99,12 @@ def _shape(family: RotaryFamily, config: Any, d_head: int, n_positions: int) -> 
         eps=float(eps),
         gated=family.gated,
         rotary=True,
+        head_norm=family.head_norm if _is_on(config, family.head_norm_if) else "",
     )
+
+
+def _is_on(config: Any, switch: str | None) -> bool:
+    return switch is None or bool(getattr(config, switch))
 
 
 def _window(family: RotaryFamily, config: Any) -> int:
@@ -122,16 +132,46 @@ class _Reader:
         """A layer, with all that stands between its linears folded into them."""
         family, at = self.family, f"model.layers.{index}"
         qkv = self._linears(f"{at}.self_attn", family.qkv, f"{at}.input_layernorm")
-        n_rotated = 2 * len(self.rope.turns)
-        qkv = heads.for_rope(
-            qkv, self.shape, n_rotated, interleaved=family.interleaved, factor=self.rope.factor
-        )
+        qkv, gain = self._heads(qkv, f"{at}.self_attn")
         return FloatLayer(
-            heads.scaled(qkv, self.shape, self.by.score),
+            qkv,
             heads.times(self._linears(f"{at}.self_attn", ("o_proj",)), self.by.branch),
             self._linears(f"{at}.mlp", family.up, f"{at}.post_attention_layernorm"),
             heads.times(self._linears(f"{at}.mlp", (family.down,)), self.by.branch),
+            gain,
         )
+
+    def _heads(self, qkv: FloatLinear, at: str) -> tuple[FloatLinear, Array | None]:
+        """Queries, keys and values as the engine wants them, and the gains of the former two.
+
+        What multiplies queries and keys comes behind their norms, where there are any.
+        """
+        shape, factor, score = self.shape, self.rope.factor, self.by.score
+        order = heads.rope_order(
+            shape.d_head, 2 * len(self.rope.turns), interleaved=self.family.interleaved
+        )
+        turned = order < 2 * len(self.rope.turns)
+        if not shape.head_norm:
+            factors = np.where(turned, factor, 1.0)
+            return heads.scaled(heads.for_rope(qkv, shape, order, factors), shape, score), None
+        if self.family.centred:
+            qkv = heads.centred(qkv, shape)
+        gain = self._gains(at)[:, order] * np.where(turned, factor, 1.0)
+        gain[: shape.n_heads] *= score
+        return heads.for_rope(qkv, shape, order, np.ones(shape.d_head)), gain
+
+    def _gains(self, at: str) -> Array:
+        """Gains of queries and keys: of all heads alike, of each, or each by itself."""
+        shape, rows = self.shape, []
+        counts = shape.n_heads, shape.n_kv_heads
+        for name, count in zip(self.family.head_norms, counts, strict=True):
+            own = f"{at}.{name}"
+            if f"{own}.weight" in self.weights:
+                gain = self.weights[f"{own}.weight"]
+            else:
+                gain = np.stack([self.weights[f"{own}.norms.{i}.weight"] for i in range(count)])
+            rows.append(np.broadcast_to(gain, (count, shape.d_head)))
+        return np.concatenate(rows)
 
     def turns(self) -> tuple[int, ...]:
         """How far each of the engine's pairs turns: those that the model leaves alone by 0."""
@@ -164,11 +204,14 @@ def _granite(config: Any, d_head: int) -> Multipliers:
     )
 
 
-_NORMED_HEADS = "norms of queries and keys"
 ROTARY: dict[str, RotaryFamily] = {
     "llama": RotaryFamily(),
     "mistral": RotaryFamily(windowed=True),
     "qwen2": RotaryFamily(windowed=True),
+    "qwen3": RotaryFamily(windowed=True, head_norm="before"),
+    "hunyuan_v1_dense": RotaryFamily(
+        head_norm="after", head_norms=("query_layernorm", "key_layernorm")
+    ),
     "phi3": RotaryFamily(("qkv_proj",), ("gate_up_proj",), rotated=1.0, windowed=True),
     "granite": RotaryFamily(multipliers=_granite),
     "olmo": RotaryFamily(
@@ -178,10 +221,10 @@ ROTARY: dict[str, RotaryFamily] = {
         centred=True,
         eps="layer_norm_eps",
         rotated=0.25,
-        needs=(
-            ("qk_layernorm", False, _NORMED_HEADS),
-            ("use_parallel_residual", False, "attention and feed-forward side by side"),
-        ),
+        head_norm="before",
+        head_norms=("q_layernorm", "k_layernorm"),
+        head_norm_if="qk_layernorm",
+        needs=(("use_parallel_residual", False, "attention and feed-forward side by side"),),
     ),
     "starcoder2": RotaryFamily(
         up=("c_fc",), down="c_proj", gated=False, centred=True, eps="norm_epsilon", windowed=True
