@@ -81,6 +81,7 @@ class Recipe:
     gain: float = 2.0
     seed: int = 1
     head_norm: str = ""
+    parallel: bool = False
 
 
 GPT2 = Recipe(llama=False)
@@ -133,8 +134,9 @@ def float_model(recipe: Recipe) -> FloatModel:
 def _shape(recipe: Recipe) -> ModelShape:
     r = recipe
     sizes = (r.n_layers, r.d_model, r.n_heads, r.n_kv_heads, r.d_head, r.d_ff)
-    kind = {"eps": 1e-5, "gated": r.llama, "rotary": r.llama, "head_norm": r.head_norm}
-    return ModelShape(*sizes, r.vocab_size, r.n_positions, **kind)
+    kind = {"eps": 1e-5, "gated": r.llama, "rotary": r.llama}
+    later = {"head_norm": r.head_norm, "parallel": r.parallel}
+    return ModelShape(*sizes, r.vocab_size, r.n_positions, **kind, **later)
 
 
 def newly_prepared(recipe: Recipe) -> ExactModel:

@@ -92,6 +92,7 @@ class Shape:
     gated: bool
     rotary: bool
     head_norm: str = ""
+    parallel: bool = False
 
 
 class Network:
@@ -139,9 +140,10 @@ class Lane:
         if not s.rotary:
             x = x + t["positions"][self.p]
         for i in range(s.n_layers):
-            o = self.attention(i, net.linear(f"{i}.qkv", *normalise(x, s.eps)))
+            taken = normalise(x, s.eps)
+            o = self.attention(i, net.linear(f"{i}.qkv", *taken))
             x = x + net.linear(f"{i}.out", *quantise(o, 127))
-            y = net.linear(f"{i}.up", *normalise(x, s.eps))
+            y = net.linear(f"{i}.up", *(taken if s.parallel else normalise(x, s.eps)))
             active = silu_gate(*np.split(y, 2)) if s.gated else gelu(y)
             x = x + net.linear(f"{i}.down", *quantise(active, 32639))
         self.p += 1

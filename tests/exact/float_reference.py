@@ -18,8 +18,10 @@ def logits(model: FloatModel, ids: NDArray[np.int64]) -> Array:
     if model.positions is not None:
         x = x + model.positions[: len(ids)]
     for layer in model.layers:
+        before = x
         x = x + _linear(layer.out, _attention(model, layer, _normed(model, layer.qkv, x)))
-        x = x + _linear(layer.down, _active(model, _normed(model, layer.up, x)))
+        taken = before if model.shape.parallel else x
+        x = x + _linear(layer.down, _active(model, _normed(model, layer.up, taken)))
     return _normed(model, model.head, x)
 
 

@@ -87,11 +87,14 @@ class Reference:
     ) -> Tensor:
         B, T, _ = x.shape
         eps = self.shape.eps
-        qkv = self._linear(layer.qkv, *arith.normalise(x.flatten(0, 1), eps)).view(B, T, -1)
+        taken = arith.normalise(x.flatten(0, 1), eps)
+        qkv = self._linear(layer.qkv, *taken).view(B, T, -1)
         mixed = self._attention(qkv, layer.gain, lanes, at, cache).flatten(0, 1)
         q, scale = arith.quantise(mixed, INT8_MAX)
         x = x + self._linear(layer.out, q.to(torch.int8), scale).view(x.shape)
-        up = self._linear(layer.up, *arith.normalise(x.flatten(0, 1), eps))
+        if not self.shape.parallel:
+            taken = arith.normalise(x.flatten(0, 1), eps)
+        up = self._linear(layer.up, *taken)
         active = arith.activate(self.shape.activation, up)
         q, scale = arith.quantise(active, INT16_MAX)
         return x + self._linear_wide(layer.down, q, scale).view(x.shape)

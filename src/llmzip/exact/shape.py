@@ -43,6 +43,7 @@ class ModelShape:
     gated: bool  # True: silu(gate) · up (Llama); False: gelu_new (GPT-2)
     rotary: bool  # True: RoPE on queries and keys; False: learned positions
     head_norm: str = ""  # one of HEAD_NORMS
+    parallel: bool = False  # attention and feed-forward take in the same norm of the stream
 
     def form(self) -> dict[str, Any]:
         """The fields as files and digests have them, in order."""

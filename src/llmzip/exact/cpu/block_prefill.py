@@ -140,7 +140,9 @@ class BlockPrefill:
             out.scale[index],
             out.bias[index],
             self._shape.eps,
-            *self._stream(n_rows),
+            work.stream.array(n_rows, self._shape.d_model),
+            work.aside_q.array(n_rows, self._shape.d_model),
+            work.aside_scale.array(n_rows),
         )
 
     def _feed_forward(self, index: int, n_rows: int) -> None:

@@ -70,6 +70,12 @@ class Workspace:
         widest = max(shape.d_model, shape.d_ff, shape.d_heads)
         self.wide = Buffer(n_rows * widest, np.int16)  # rows as pairs want them
         self.scale = Buffer(n_rows, np.float32)
+        # what attention leaves for the feed-forward; where that has it already, nobody reads it
+        aside = n_rows if shape.parallel else 0
+        self.aside_q = Buffer(aside * max(shape.d_model, shape.d_heads), np.int8)
+        self.aside_scale = Buffer(aside, np.float32)
+        if not shape.parallel:
+            self.aside_q, self.aside_scale = self.q, self.scale
         self.sums = Buffer(n_rows * max(shape.d_qkv, shape.d_up, 2 * shape.d_model), np.int32)
         self.queries = Buffer((n_rows * shape.n_heads + spare) * shape.d_head, np.int8)
         self.query_scales = Buffer(n_rows * shape.n_heads, np.float32)

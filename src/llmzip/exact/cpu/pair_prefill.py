@@ -97,10 +97,11 @@ class PairPrefill:
     def _close_attention(self, index: int, n_rows: int) -> None:
         """Output projection, residual, next norm."""
         work, width = self._work, self._shape.d_heads
-        scale, q = work.scale.array(n_rows), work.q.array(n_rows, width)
+        scale, q = work.aside_scale.array(n_rows), work.aside_q.array(n_rows, width)
         rows.quantise_rows(work.mixed.array(n_rows, width), q, scale)
         sums = self._sums(q, "out", index)
-        rows.add_normalise(sums, *self._stream(self._model.out, index, n_rows))
+        q = work.aside_q.array(n_rows, self._shape.d_model)
+        rows.add_normalise(sums, *self._stream(self._model.out, index, q, scale))
 
     def _feed_forward(self, index: int, n_rows: int) -> None:
         """Activation, down projection, residual, next norm."""
@@ -108,7 +109,8 @@ class PairPrefill:
         d_model, d_ff = self._shape.d_model, self._shape.d_ff
         scale = work.scale.array(n_rows)
         high, low = work.halves.array(2, n_rows, d_ff)
-        sums = self._sums(work.q.array(n_rows, d_model), "up", index)
+        q = work.q.array(n_rows, d_model)
+        sums = self._sums(q, "up", index)
         activate = rows.activations(self._shape.activation)
         activate(sums, up.scale[index], up.bias[index], scale, high, low, scale)
         if self._look is not None:
@@ -117,13 +119,11 @@ class PairPrefill:
         pairs.join_halves(high, low, wide)
         high_sums, low_sums = work.sums.array(2, n_rows, d_model)
         pairs.wide_product(wide, down.weight[index], 0, d_model, high_sums, low_sums)
-        rows.add_normalise_wide(high_sums, low_sums, *self._stream(down, index, n_rows))
+        rows.add_normalise_wide(high_sums, low_sums, *self._stream(down, index, q, scale))
 
-    def _stream(self, linear: StepLinear, index: int, n_rows: int) -> tuple[object, ...]:
+    def _stream(self, linear: StepLinear, index: int, q: Array, scale: Array) -> tuple[object, ...]:
         """What the residual kernels take after the sums; the row scales are replaced in place."""
-        work, width = self._work, self._shape.d_model
-        scale = work.scale.array(n_rows)
-        stream, q = work.stream.array(n_rows, width), work.q.array(n_rows, width)
+        stream = self._work.stream.array(*q.shape)
         return linear.scale[index], linear.bias[index], scale, stream, self._shape.eps, q, scale
 
     def intervals(self, hidden: CpuHidden, tokens: Ids, found: TokenIntervals) -> None:

@@ -198,12 +198,12 @@ class PlainPrefill:
     def _close_attention(self, index: int, n_rows: int) -> None:
         """Output projection, residual, next norm."""
         work, width = self._work, self._shape.d_heads
-        scale = work.scale.array(n_rows)
-        q = work.q.array(n_rows, width)
+        scale, q = work.aside_scale.array(n_rows), work.aside_q.array(n_rows, width)
         rows.quantise_rows(work.mixed.array(n_rows, width), q, scale)
         linear = self._linear("out", index, q)
         sums = self._sums(q, linear)
-        rows.add_normalise(sums, *self._stream_arguments(linear, n_rows))
+        q = work.aside_q.array(n_rows, self._shape.d_model)
+        rows.add_normalise(sums, *self._stream_arguments(linear, q, scale))
 
     def _feed_forward(self, index: int, n_rows: int) -> None:
         """Activation, down projection, residual, next norm."""
@@ -217,13 +217,13 @@ class PlainPrefill:
         activate(sums, up.scale, up.bias, scale, high, low, scale)
         down = self._linear("down", index, high)
         sums = self._sums(work.halves.array(2 * n_rows, d_ff), down)
-        rows.add_normalise_wide(sums[:n_rows], sums[n_rows:], *self._stream_arguments(down, n_rows))
+        rows.add_normalise_wide(
+            sums[:n_rows], sums[n_rows:], *self._stream_arguments(down, q, scale)
+        )
 
-    def _stream_arguments(self, linear: LinearView, n_rows: int) -> tuple[object, ...]:
+    def _stream_arguments(self, linear: LinearView, q: Array, scale: Array) -> tuple[object, ...]:
         """What the residual kernels take after the sums; the row scales are replaced in place."""
-        work, width = self._work, self._shape.d_model
-        scale = work.scale.array(n_rows)
-        stream, q = work.stream.array(n_rows, width), work.q.array(n_rows, width)
+        stream = self._work.stream.array(*q.shape)
         return linear.scale, linear.bias, scale, stream, self._shape.eps, q, scale
 
 

@@ -91,6 +91,8 @@ class StepWork(NamedTuple):
     mixed: NDArray[np.float32]  # (rows, heads, d_head)
     mixed_q: NDArray[np.int8]  # (rows, heads · d_head)
     scale: NDArray[np.float32]  # (rows,)
+    aside_q: NDArray[np.int8]  # what attention leaves for the feed-forward: q and scale, unless
+    aside_scale: NDArray[np.float32]  # that reads what attention has read, and nobody these
     sums: NDArray[np.int32]  # (rows, widest output but the head's)
     halves: NDArray[np.int8]  # (2 rows, d_ff): high halves of all rows, then low halves
     half_sums: NDArray[np.int32]  # (2 rows, d_model)
@@ -286,14 +288,22 @@ def _layer(
         )
     met = _meet(work, me, ATTENTION, n_threads, met)
     mixed = work.mixed.reshape(work.mixed_q.shape)
-    quantise_rows(mixed[r0:r1], work.mixed_q[r0:r1], scale)
+    aside_q, aside_scale = work.aside_q[r0:r1], work.aside_scale[r0:r1]
+    quantise_rows(mixed[r0:r1], work.mixed_q[r0:r1], aside_scale)
     met = _meet(work, me, QUANTISE, n_threads, met)
     linear = model.out
     sums = _sums_of(work, linear)
     _my_product(model.tiled, me, n_threads, work.mixed_q, n_rows, linear, layer, wide, sums)
     met = _meet(work, me, OUT, n_threads, met)
     add_normalise(
-        sums[r0:r1], linear.scale[layer], linear.bias[layer], scale, stream, model.eps, q, scale
+        sums[r0:r1],
+        linear.scale[layer],
+        linear.bias[layer],
+        aside_scale,
+        stream,
+        model.eps,
+        aside_q,
+        aside_scale,
     )
     met = _meet(work, me, ADD, n_threads, met)
     linear = model.up

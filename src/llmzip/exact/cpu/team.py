@@ -119,13 +119,16 @@ def _step_work(shape: ModelShape, n_rows: int, n_threads: int) -> StepWork:
     width = shape.d_heads
     widest = max(shape.d_qkv, shape.d_up, shape.d_model)
     widest_input = max(width, shape.d_ff, shape.d_model)
+    q, scale = aligned_zeros((rows, shape.d_model), np.int8), aligned_zeros((rows,), np.float32)
     return StepWork(
         barrier=aligned_zeros((LINE_BYTES // 8,), np.int64),
         stream=aligned_zeros((rows, shape.d_model), np.float32),
-        q=aligned_zeros((rows, shape.d_model), np.int8),
+        q=q,
         mixed=aligned_zeros((rows, shape.n_heads, shape.d_head), np.float32),
         mixed_q=aligned_zeros((rows, width), np.int8),
-        scale=aligned_zeros((rows,), np.float32),
+        scale=scale,
+        aside_q=aligned_zeros(q.shape, np.int8) if shape.parallel else q,
+        aside_scale=aligned_zeros((rows,), np.float32) if shape.parallel else scale,
         sums=aligned_zeros((rows * widest,), np.int32),
         halves=aligned_zeros((2 * rows, shape.d_ff), np.int8),
         half_sums=aligned_zeros((2 * rows, shape.d_model), np.int32),

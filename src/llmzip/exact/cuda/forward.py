@@ -192,7 +192,8 @@ class Forward:
             num_warps=warps_for(block),
         )
         self._add(work.mixed_q, work.mixed_scale, linear, n_rows, wide=False)
-        self._normalise(n_rows)
+        if not self._shape.parallel:
+            self._normalise(n_rows)
 
     def _feed_forward(self, layer: PaddedLayer, n_rows: int) -> None:
         """Activation, down projection, residual, next norm."""

@@ -13,8 +13,9 @@ from typing import Any
 from llmzip.errors import ModelUnsupportedError
 from llmzip.exact.checks import MOST_TOKENS
 from llmzip.exact.families.gpt2 import read_gpt2, read_gpt_bigcode
+from llmzip.exact.families.known import ROTARY
 from llmzip.exact.families.refused import NEEDS
-from llmzip.exact.families.rotary import ROTARY, read_rotary
+from llmzip.exact.families.rotary import read_rotary
 from llmzip.exact.families.switches import lacking
 from llmzip.exact.families.weights import Weights
 from llmzip.exact.floats import FloatModel

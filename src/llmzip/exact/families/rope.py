@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, localcontext
+from fractions import Fraction
 from typing import Any
 
 from llmzip.errors import ModelDamagedError, ModelUnsupportedError
@@ -19,6 +20,9 @@ MOST_THETA = 1e15
 MOST_TURN = 8
 """Radians a position; the first pair turns by 1 unless a model stretches it."""
 PI = Decimal("3.14159265358979323846264338327950288419716939937510582097494")
+
+Share = float | Fraction
+"""How much of a head is rotated; of elements that are counted, exactly so many."""
 
 _Read = Callable[["_Settings", list[Decimal]], tuple[list[Decimal], Decimal]]
 
@@ -67,7 +71,7 @@ class _Settings:
         return [_positive(name, value) for value in values]
 
 
-def read_rope(config: Any, d_head: int, n_positions: int, *, share: float | None) -> Rope:
+def read_rope(config: Any, d_head: int, n_positions: int, *, share: Share | None) -> Rope:
     """Read a configuration, of older and newer transformers alike.
 
     share: how much of each head is rotated where the configuration does not say; None: all,
@@ -105,9 +109,9 @@ def rope_values(config: Any) -> dict[str, Any]:
     return values
 
 
-def _share(config: Any, values: dict[str, Any], default: float) -> float:
+def _share(config: Any, values: dict[str, Any], default: Share) -> Share:
     found = values.get("partial_rotary_factor", getattr(config, "partial_rotary_factor", None))
-    return float(default if found is None else found)
+    return default if found is None else float(found)
 
 
 def _theta(config: Any, values: dict[str, Any]) -> float:

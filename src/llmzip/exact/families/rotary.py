@@ -1,18 +1,19 @@
-"""Llama and its relatives: RoPE, and two norms a layer, each before what it is for.
+"""Llama and its relatives: RoPE, and norms before what they are for.
 
-What sets a family apart stands in a table; one function reads them all.
+What sets a family apart stands in a table, `known`; one function reads them all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from llmzip.exact.families import heads
-from llmzip.exact.families.rope import Rope, read_rope
+from llmzip.exact.families.rope import Rope, Share, read_rope
 from llmzip.exact.families.switches import (
     GELU,
     SILU,
@@ -40,15 +41,47 @@ def _none(_config: Any, _d_head: int) -> Multipliers:
     return Multipliers()
 
 
+def _never(_config: Any) -> bool:
+    return False
+
+
+def _grouped(config: Any) -> int:
+    """Heads of keys and values: where nothing is said of them, as many as of queries."""
+    return int(getattr(config, "num_key_value_heads", None) or config.num_attention_heads)
+
+
+@dataclass(frozen=True)
+class Names:
+    """Where a family's weights are; of norms, the first of several that a model has.
+
+    A layer without the second norm has the first one for both.
+    """
+
+    layer: str = "model.layers"
+    attention: str = "self_attn"
+    out: str = "o_proj"
+    mlp: str = "mlp"
+    down: str = "down_proj"
+    first_norms: tuple[str, ...] = ("input_layernorm",)
+    second_norms: tuple[str, ...] = ("post_attention_layernorm",)
+    embedding: str = "model.embed_tokens"
+    last_norm: str = "model.norm"
+    heads: tuple[str, ...] = ("lm_head",)
+
+
 @dataclass(frozen=True)
 class RotaryFamily:
     """What a family calls its parts, and what sets it apart from Llama.
 
     qkv, up: the linears that are stacked; each may hold several already.
+    rows: the order in which the rows of a fused qkv come to ours.
+    activation: the switch in the configuration that names it.
+    parallel: whether attention and feed-forward are side by side.
     centred: its norms are LayerNorms, not RMSNorms.
     eps: what is added in norms, or where the configuration says so.
     interleaved: RoPE turns neighbours, not the halves of a head.
-    rotated: how much of a head RoPE turns, unless the configuration says; None: always all.
+    rotated: how much of a head RoPE turns, unless the configuration says; None: always all; a
+        name: as many elements as the configuration says there.
     windowed: a sliding window of the configuration is one.
     head_norm: how queries and keys are normed, see `shape.HEAD_NORMS`, by norms of these names.
     head_norm_if: the switch in the configuration by which they are; None: always.
@@ -57,12 +90,16 @@ class RotaryFamily:
 
     qkv: tuple[str, ...] = ("q_proj", "k_proj", "v_proj")
     up: tuple[str, ...] = ("gate_proj", "up_proj")
-    down: str = "down_proj"
+    names: Names = Names()
+    rows: Callable[[Any, ModelShape], heads.Rows] | None = None
+    n_kv_heads: Callable[[Any], int] = _grouped
     gated: bool = True
+    activation: str = "hidden_act"
+    parallel: Callable[[Any], bool] = _never
     centred: bool = False
     eps: str | float = "rms_norm_eps"
     interleaved: bool = False
-    rotated: float | None = None
+    rotated: float | str | None = None
     windowed: bool = False
     head_norm: str = ""
     head_norms: tuple[str, str] = ("q_norm", "k_norm")
@@ -76,13 +113,22 @@ def read_rotary(family: RotaryFamily, config: Any, weights: Weights) -> FloatMod
 
     Raises ModelUnsupportedError for what the engine lacks.
     """
-    require_activation(config, "hidden_act", SILU if family.gated else GELU)
+    require_activation(config, family.activation, SILU if family.gated else GELU)
     for name, wanted, what in family.needs:
         require(config, name, wanted, what)
     d_head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    rope = read_rope(config, d_head, config.max_position_embeddings, share=family.rotated)
+    share = _share(family, config, d_head)
+    rope = read_rope(config, d_head, config.max_position_embeddings, share=share)
     shape = _shape(family, config, d_head, min(rope.n_positions, _window(family, config)))
-    return _model(_Reader(family, shape, rope, family.multipliers(config, d_head), weights))
+    rows = None if family.rows is None else family.rows(config, shape)
+    by = family.multipliers(config, d_head)
+    return _model(_Reader(family, shape, rope, by, weights, rows))
+
+
+def _share(family: RotaryFamily, config: Any, d_head: int) -> Share | None:
+    if not isinstance(family.rotated, str):
+        return family.rotated
+    return Fraction(getattr(config, family.rotated) or 0, d_head)
 
 
 def _shape(family: RotaryFamily, config: Any, d_head: int, n_positions: int) -> ModelShape:
@@ -91,16 +137,23 @@ def _shape(family: RotaryFamily, config: Any, d_head: int, n_positions: int) -> 
         n_layers=config.num_hidden_layers,
         d_model=config.hidden_size,
         n_heads=config.num_attention_heads,
-        n_kv_heads=config.num_key_value_heads or config.num_attention_heads,
+        n_kv_heads=family.n_kv_heads(config),
         d_head=d_head,
-        d_ff=config.intermediate_size,
+        d_ff=_d_ff(config),
         vocab_size=config.vocab_size,
         n_positions=n_positions,
         eps=float(eps),
         gated=family.gated,
         rotary=True,
         head_norm=family.head_norm if _is_on(config, family.head_norm_if) else "",
+        parallel=family.parallel(config),
     )
+
+
+def _d_ff(config: Any) -> int:
+    names = ("intermediate_size", "ffn_hidden_size", "n_inner")
+    known = (getattr(config, name, None) for name in names)
+    return int(next((width for width in known if width), 4 * config.hidden_size))
 
 
 def _is_on(config: Any, switch: str | None) -> bool:
@@ -127,19 +180,31 @@ class _Reader:
     rope: Rope
     by: Multipliers
     weights: Weights
+    rows: heads.Rows | None  # of a fused qkv
 
     def layer(self, index: int) -> FloatLayer:
         """A layer, with all that stands between its linears folded into them."""
-        family, at = self.family, f"model.layers.{index}"
-        qkv = self._linears(f"{at}.self_attn", family.qkv, f"{at}.input_layernorm")
-        qkv, gain = self._heads(qkv, f"{at}.self_attn")
+        family, names = self.family, self.family.names
+        at = f"{names.layer}.{index}"
+        attention, mlp = f"{at}.{names.attention}", f"{at}.{names.mlp}"
+        first = self._norm(at, names.first_norms) or f"{at}.{names.first_norms[0]}"
+        second = self._norm(at, names.second_norms) or first
+        qkv = self._linears(attention, family.qkv, first)
+        if self.rows is not None:
+            qkv = heads.taken(qkv, self.rows)
+        qkv, gain = self._heads(qkv, attention)
         return FloatLayer(
             qkv,
-            heads.times(self._linears(f"{at}.self_attn", ("o_proj",)), self.by.branch),
-            self._linears(f"{at}.mlp", family.up, f"{at}.post_attention_layernorm"),
-            heads.times(self._linears(f"{at}.mlp", (family.down,)), self.by.branch),
+            heads.times(self._linears(attention, (names.out,)), self.by.branch),
+            self._linears(mlp, family.up, second),
+            heads.times(self._linears(mlp, (names.down,)), self.by.branch),
             gain,
         )
+
+    def _norm(self, at: str, names: tuple[str, ...]) -> str | None:
+        """The norm of these that a layer has; none need have a gain."""
+        known = (f"{at}.{name}" for name in names)
+        return next((norm for norm in known if f"{norm}.weight" in self.weights), None)
 
     def _heads(self, qkv: FloatLinear, at: str) -> tuple[FloatLinear, Array | None]:
         """Queries, keys and values as the engine wants them, and the gains of the former two.
@@ -183,7 +248,9 @@ class _Reader:
 
 def _model(reader: _Reader) -> FloatModel:
     weights, by, shape = reader.weights, reader.by, reader.shape
-    embedding = weights["model.embed_tokens.weight"]
+    names = reader.family.names
+    embedding = weights[f"{names.embedding}.weight"]
+    head = next(name for name in names.heads if f"{name}.weight" in weights)
     return FloatModel(
         shape,
         reader.family.centred,
@@ -191,47 +258,5 @@ def _model(reader: _Reader) -> FloatModel:
         None,
         reader.turns(),
         tuple(reader.layer(index) for index in range(shape.n_layers)),
-        heads.times(weights.linear(["lm_head"], "model.norm"), by.logit),
+        heads.times(weights.linear([head], names.last_norm), by.logit),
     )
-
-
-def _granite(config: Any, d_head: int) -> Multipliers:
-    return Multipliers(
-        embedding=float(config.embedding_multiplier),
-        score=float(config.attention_multiplier) * float(np.sqrt(float(d_head))),
-        branch=float(config.residual_multiplier),
-        logit=1.0 / float(config.logits_scaling),
-    )
-
-
-ROTARY: dict[str, RotaryFamily] = {
-    "llama": RotaryFamily(),
-    "mistral": RotaryFamily(windowed=True),
-    "qwen2": RotaryFamily(windowed=True),
-    "qwen3": RotaryFamily(windowed=True, head_norm="before"),
-    "hunyuan_v1_dense": RotaryFamily(
-        head_norm="after", head_norms=("query_layernorm", "key_layernorm")
-    ),
-    "phi3": RotaryFamily(("qkv_proj",), ("gate_up_proj",), rotated=1.0, windowed=True),
-    "granite": RotaryFamily(multipliers=_granite),
-    "olmo": RotaryFamily(
-        centred=True, eps=1e-5, needs=(("clip_qkv", None, "clipped queries, keys and values"),)
-    ),
-    "stablelm": RotaryFamily(
-        centred=True,
-        eps="layer_norm_eps",
-        rotated=0.25,
-        head_norm="before",
-        head_norms=("q_layernorm", "k_layernorm"),
-        head_norm_if="qk_layernorm",
-        needs=(("use_parallel_residual", False, "attention and feed-forward side by side"),),
-    ),
-    "starcoder2": RotaryFamily(
-        up=("c_fc",), down="c_proj", gated=False, centred=True, eps="norm_epsilon", windowed=True
-    ),
-    "glm": RotaryFamily(up=("gate_up_proj",), interleaved=True, rotated=0.5),
-    "ernie4_5": RotaryFamily(interleaved=True),
-    "helium": RotaryFamily(interleaved=True),
-    "seed_oss": RotaryFamily(),
-}
-"""The families, by what transformers calls them."""
