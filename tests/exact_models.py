@@ -82,6 +82,7 @@ class Recipe:
     seed: int = 1
     head_norm: str = ""
     parallel: bool = False
+    activation: str = ""
 
 
 GPT2 = Recipe(llama=False)
@@ -134,9 +135,17 @@ def float_model(recipe: Recipe) -> FloatModel:
 def _shape(recipe: Recipe) -> ModelShape:
     r = recipe
     sizes = (r.n_layers, r.d_model, r.n_heads, r.n_kv_heads, r.d_head, r.d_ff)
-    kind = {"eps": 1e-5, "gated": r.llama, "rotary": r.llama}
-    later = {"head_norm": r.head_norm, "parallel": r.parallel}
-    return ModelShape(*sizes, r.vocab_size, r.n_positions, **kind, **later)
+    return ModelShape(
+        *sizes,
+        r.vocab_size,
+        r.n_positions,
+        eps=1e-5,
+        gated=r.llama,
+        rotary=r.llama,
+        head_norm=r.head_norm,
+        activation=r.activation,
+        parallel=r.parallel,
+    )
 
 
 def newly_prepared(recipe: Recipe) -> ExactModel:

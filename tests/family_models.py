@@ -78,10 +78,21 @@ _OTHER_YARN = _rope(
     truncate=False,
     original_max_position_embeddings=24,
 )
+_OPT = {"ffn_dim": 128, "word_embed_proj_dim": 128, "dropout": 0.0}
 _FALCON: dict[str, Any] = {"alibi": False, "ffn_hidden_size": 128, "activation": "gelu_new"}
 _SIZES: dict[str, dict[str, Any]] = dict.fromkeys(("gpt2", "gpt_bigcode", "gptj", "codegen"), _GPT2)
-_OWN_HEADS = ("glm", "ernie4_5", "helium", "seed_oss", "qwen3", "hunyuan_v1_dense")
+_OWN_HEADS = (
+    "nemotron",
+    "gemma",
+    "glm",
+    "ernie4_5",
+    "helium",
+    "seed_oss",
+    "qwen3",
+    "hunyuan_v1_dense",
+)
 _SIZES |= dict.fromkeys(_OWN_HEADS, _WITH_HEAD_DIM)
+_SIZES["opt"] = _LLAMA | _OPT
 
 VARIANTS: dict[str, Variant] = {
     "gpt2": Variant("gpt2"),
@@ -130,17 +141,32 @@ VARIANTS: dict[str, Variant] = {
     "hunyuan_v1_dense": Variant("hunyuan_v1_dense"),
     "hunyuan_v1_dense, alpha": Variant("hunyuan_v1_dense", _rope("dynamic", alpha=50.0)),
     "stablelm, normed heads": Variant("stablelm", {"qk_layernorm": True}),
+    "gpt2, relu": Variant("gpt2", {"activation_function": "relu"}),
+    "opt": Variant("opt"),
+    "arcee": Variant("arcee", {"mlp_bias": True}),
+    "nemotron": Variant("nemotron"),
+    "gemma": Variant("gemma"),
+    "llama, gelu": Variant("llama", {"hidden_act": "gelu_pytorch_tanh"}),
     "stablelm, side by side": Variant("stablelm", {"use_parallel_residual": True}),
     "cohere": Variant("cohere", {"logit_scale": 0.5}),
     "cohere, normed heads": Variant("cohere", {"use_qk_norm": True}),
     "phi": Variant("phi", {"resid_pdrop": 0.0}),
     "gpt_neox": Variant("gpt_neox", {"hidden_act": "gelu_new"}),
-    "gpt_neox, one by one": Variant("gpt_neox", {"use_parallel_residual": False}),
+    "gpt_neox, one by one": Variant(
+        "gpt_neox", {"use_parallel_residual": False, "hidden_act": "gelu_new"}
+    ),
     "gptj": Variant("gptj", {"rotary_dim": 16}),
     "codegen": Variant("codegen", {"n_head": 4, "n_embd": 256, "rotary_dim": 32}),
     "falcon": Variant("falcon", _FALCON),
     "falcon, of groups": Variant(
-        "falcon", _FALCON | {"new_decoder_architecture": True, "num_kv_heads": 2}
+        "falcon",
+        _FALCON
+        | {
+            "new_decoder_architecture": True,
+            "num_kv_heads": 2,
+            "num_attention_heads": 4,
+            "hidden_size": 256,
+        },
     ),
     "falcon, all heads": Variant(
         "falcon", _FALCON | {"multi_query": False, "parallel_attn": False, "bias": True}

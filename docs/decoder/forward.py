@@ -40,6 +40,17 @@ def gelu(x: Array) -> Array:
     return x / (exp2(z) + f32(1))
 
 
+def activate(gated: bool, activation: str, y: Array) -> Array:
+    """What `up` becomes."""
+    if gated:
+        g, u = np.split(y, 2)
+        return gelu(g) * u if activation == "gelu" else silu_gate(g, u)
+    if not activation:
+        return gelu(y)
+    rest = np.where(y > 0, y, f32(0))
+    return rest * rest if activation == "relu2" else rest
+
+
 def top(x: Array) -> Array:
     """The largest magnitude of each row, (…, 1)."""
     largest: Array = np.maximum(np.abs(x).max(-1, keepdims=True), f32(1e-30))
@@ -92,6 +103,7 @@ class Shape:
     gated: bool
     rotary: bool
     head_norm: str = ""
+    activation: str = ""
     parallel: bool = False
 
 
@@ -144,8 +156,8 @@ class Lane:
             o = self.attention(i, net.linear(f"{i}.qkv", *taken))
             x = x + net.linear(f"{i}.out", *quantise(o, 127))
             y = net.linear(f"{i}.up", *(taken if s.parallel else normalise(x, s.eps)))
-            active = silu_gate(*np.split(y, 2)) if s.gated else gelu(y)
-            x = x + net.linear(f"{i}.down", *quantise(active, 32639))
+            active = quantise(activate(s.gated, s.activation, y), 32639)
+            x = x + net.linear(f"{i}.down", *active)
         self.p += 1
         row: Array = x
         return row

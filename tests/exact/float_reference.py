@@ -41,12 +41,24 @@ def _normed(model: FloatModel, linear: FloatLinear, x: Array) -> Array:
 
 
 def _active(model: FloatModel, up: Array) -> Array:
-    if model.shape.gated:
-        gate, value = np.split(up, 2, -1)
-        active: Array = gate / (1 + np.exp(-gate)) * value
-    else:
-        active = 0.5 * up * (1 + np.tanh(np.sqrt(2 / np.pi) * (up + 0.044715 * up**3)))
-    return active
+    if not model.shape.gated:
+        return _function(model.shape.activation or "gelu", up)
+    gate, value = np.split(up, 2, -1)
+    return _function(model.shape.activation or "silu", gate) * value
+
+
+def _function(name: str, x: Array) -> Array:
+    found: Array
+    match name:
+        case "silu":
+            found = x / (1 + np.exp(-x))
+        case "gelu":
+            found = 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+        case "relu":
+            found = np.maximum(x, 0)
+        case _:
+            found = np.maximum(x, 0) ** 2
+    return found
 
 
 def _attention(model: FloatModel, layer: FloatLayer, qkv: Array) -> Array:

@@ -27,7 +27,8 @@ RECIPES = [
     replace(LLAMA, d_model=60, d_head=20, biases=True, tied=False),
     replace(LLAMA, n_layers=1, head_norm="before"),
     replace(LLAMA, n_layers=1, head_norm="after"),
-    replace(GPT2, parallel=True),
+    replace(GPT2, parallel=True, activation="relu2"),
+    replace(LLAMA, n_layers=1, activation="gelu"),
 ]
 
 

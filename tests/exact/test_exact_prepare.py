@@ -129,12 +129,13 @@ def test_a_tied_head_and_its_embedding_are_quantised_apart() -> None:
 @pytest.mark.parametrize(
     ("kind", "changes", "message"),
     [
-        ("gpt2", {"activation_function": "relu"}, "the activation relu"),
+        ("gpt2", {"activation_function": "silu"}, "the activation silu"),
         ("gpt2", {"activation_function": "quick_gelu"}, "the activation quick_gelu"),
-        ("llama", {"hidden_act": "gelu"}, "the activation gelu"),
+        ("llama", {"hidden_act": "relu"}, "the activation relu"),
         ("olmo", {"clip_qkv": 3.0}, "clipped queries, keys and values"),
-        ("stablelm", {"qk_layernorm": True}, "norms of queries and keys"),
-        ("stablelm", {"use_parallel_residual": True}, "attention and feed-forward side by side"),
+        ("phi", {"qk_layernorm": True}, "norms of queries and keys with a bias"),
+        ("falcon", {"alibi": True}, "scores that fall off with distance"),
+        ("opt", {"do_layer_norm_before": False}, "norms behind attention and feed-forward"),
         ("mistral", {"sliding_window": 1}, "a sliding window of 1"),
     ],
 )

@@ -26,7 +26,8 @@ SHAPES = [
     replace(WIDE, n_kv_heads=3, biases=True, tied=False, vocab_size=513),
     replace(WIDE, llama=False, n_heads=2, n_kv_heads=2, biases=True, vocab_size=5),
     replace(WIDE, n_layers=1, vocab_size=1536, gain=50.0),
-    replace(WIDE, head_norm="before", parallel=True),
+    replace(WIDE, head_norm="before", parallel=True, activation="gelu"),
+    replace(WIDE, llama=False, n_layers=1, biases=True, activation="relu2"),
 ]
 
 

@@ -53,9 +53,13 @@ def gelu_new(x: Tensor) -> Tensor:
 
 def activate(activation: Activation, up: Tensor) -> Tensor:
     """What `up` becomes: with gates, its first half is the gate, its second what it multiplies."""
-    if activation is Activation.SILU_GATE:
-        return silu_gate(*up.chunk(2, -1))
-    return gelu_new(up)
+    if activation.is_gate:
+        gate, up = up.chunk(2, -1)
+        return silu_gate(gate, up) if activation is Activation.SILU_GATE else gelu_new(gate) * up
+    if activation is Activation.GELU:
+        return gelu_new(up)
+    rest = torch.where(up > 0, up, 0.0)
+    return rest if activation is Activation.RELU else rest * rest
 
 
 def largest(x: Tensor) -> Tensor:

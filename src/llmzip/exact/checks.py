@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.exact.shape import HEAD_NORMS, ModelShape
+from llmzip.exact.shape import ACTIVATIONS, HEAD_NORMS, ModelShape
 
 MOST_TOKENS = 1 << 19
 """Below this a distribution's total, mixed with candidates, stays below the coder's 2^48."""
@@ -57,6 +57,8 @@ def check_shape(shape: ModelShape) -> None:
         raise ValueError(f"RoPE for {shape.n_positions:,} positions and heads of {shape.d_head}")
     if shape.head_norm not in HEAD_NORMS:
         raise ValueError(f"norms of heads are {shape.head_norm!r}")
+    if (shape.gated, shape.activation) not in ACTIVATIONS:
+        raise ValueError(f"the activation is {shape.activation!r}, gated {shape.gated}")
     if not (math.isfinite(shape.eps) and shape.eps >= 0):
         raise ValueError(f"eps is {shape.eps}")
 

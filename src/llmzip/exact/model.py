@@ -154,7 +154,10 @@ def _assemble(
         )
 
     layers = tuple(
-        Layer(*(linear(f"{index}.{name}") for name in LINEARS), tensors.get(f"{index}.heads.gain"))
+        Layer(
+            **{name: linear(f"{index}.{name}") for name in LINEARS},
+            gain=tensors.get(f"{index}.heads.gain"),
+        )
         for index in range(shape.n_layers)
     )
     return ExactModel(

@@ -95,7 +95,7 @@ class Reference:
         if not self.shape.parallel:
             taken = arith.normalise(x.flatten(0, 1), eps)
         up = self._linear(layer.up, *taken)
-        active = arith.activate(self.shape.activation, up)
+        active = arith.activate(self.shape.feed_forward, up)
         q, scale = arith.quantise(active, INT16_MAX)
         return x + self._linear_wide(layer.down, q, scale).view(x.shape)
 
@@ -117,7 +117,8 @@ class Reference:
         B, T, _ = qkv.shape
         heads = qkv.view(B, T, -1, s.d_head).transpose(1, 2)  # (B, H + 2 KV, T, d_head)
         q, k, v = torch.split(heads, [s.n_heads, s.n_kv_heads, s.n_kv_heads], 1)
-        q, k = self._placed(torch.cat([q, k], 1), at, gain).split([s.n_heads, s.n_kv_heads], 1)
+        scored = self._placed(torch.cat([q, k], 1), at, gain)
+        q, k = torch.split(scored, [s.n_heads, s.n_kv_heads], 1)
         q, q_scale = arith.quantise(q, INT8_MAX)
         cache.store(lanes, at, arith.quantise(k, INT8_MAX), arith.quantise(v, INT8_MAX))
         n_keys = int(at.max()) + 1

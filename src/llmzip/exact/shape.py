@@ -12,11 +12,24 @@ class Activation(IntEnum):
 
     GELU = 0
     SILU_GATE = 1
+    GELU_GATE = 2
+    RELU = 3
+    SQUARED_RELU = 4
 
     @property
     def is_gate(self) -> bool:
         """Whether `up` has gates, and what they multiply."""
-        return self is Activation.SILU_GATE
+        return self in (Activation.SILU_GATE, Activation.GELU_GATE)
+
+
+ACTIVATIONS = {
+    (False, ""): Activation.GELU,
+    (True, ""): Activation.SILU_GATE,
+    (True, "gelu"): Activation.GELU_GATE,
+    (False, "relu"): Activation.RELU,
+    (False, "relu2"): Activation.SQUARED_RELU,
+}
+"""By whether there are gates, and what a shape calls the activation."""
 
 
 HEAD_NORMS = ("", "before", "after")
@@ -40,9 +53,10 @@ class ModelShape:
     vocab_size: int
     n_positions: int  # positions that the model was trained for
     eps: float  # added to the mean square of each norm
-    gated: bool  # True: silu(gate) · up (Llama); False: gelu_new (GPT-2)
+    gated: bool  # True: silu(gate) · up (Llama); False: gelu_new (GPT-2); but see `activation`
     rotary: bool  # True: RoPE on queries and keys; False: learned positions
     head_norm: str = ""  # one of HEAD_NORMS
+    activation: str = ""  # see ACTIVATIONS
     parallel: bool = False  # attention and feed-forward take in the same norm of the stream
 
     def form(self) -> dict[str, Any]:
@@ -80,6 +94,6 @@ class ModelShape:
         return self.head_norm == "before"
 
     @property
-    def activation(self) -> Activation:
+    def feed_forward(self) -> Activation:
         """What `up` goes through."""
-        return Activation.SILU_GATE if self.gated else Activation.GELU
+        return ACTIVATIONS[self.gated, self.activation]

@@ -66,8 +66,9 @@ class TensorLayer:
     @classmethod
     def of(cls, layer: Layer, device: torch.device) -> TensorLayer:
         """A layer on a device."""
-        linears = (TensorLinear.of(linear, device) for _, linear in layer.named_linears())
-        return cls(*linears, None if layer.gain is None else on_device(layer.gain, device))
+        linears = {name: TensorLinear.of(own, device) for name, own in layer.named_linears()}
+        gain = None if layer.gain is None else on_device(layer.gain, device)
+        return cls(**linears, gain=gain)
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ RECIPES = [
     replace(LLAMA, gain=1000.0, n_layers=1, tied=False),
     replace(LLAMA, n_layers=1, head_norm="before"),
     replace(LLAMA, n_layers=1, head_norm="after"),
-    replace(LLAMA, parallel=True),
+    replace(LLAMA, parallel=True, activation="gelu"),
 ]
 
 

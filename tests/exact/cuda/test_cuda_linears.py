@@ -113,6 +113,7 @@ def test_activations_follow_linears(
         K=given.a.shape[1],
         BIASED=biased,
         ACTIVATION=int(activation),
+        GATED=activation.is_gate,
         BLOCK_N=tile.columns,
         **blocks(tile),
     )

@@ -148,7 +148,7 @@ class BlockPrefill:
     def _feed_forward(self, index: int, n_rows: int) -> None:
         up, down = self._packed.step.up, self._packed.step.down
         self._kernels.feed_forward(
-            int(self._shape.activation),
+            int(self._shape.feed_forward),
             up.weight[index],
             up.scale[index],
             up.bias[index],

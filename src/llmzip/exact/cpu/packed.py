@@ -93,7 +93,7 @@ def _step_model(model: ExactModel, way: Way) -> StepModel:
         np.stack(view.gains),
         model.shape.gain_first,
         model.shape.eps,
-        int(model.shape.activation),
+        int(model.shape.feed_forward),
         f32(score_scale(model.shape.d_head)),
         way is Way.AMX,
         **named,

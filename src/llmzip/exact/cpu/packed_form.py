@@ -44,7 +44,7 @@ def kept_step(forms: KeptForms, shape: ModelShape, way: Way) -> StepModel | None
         arrays["gains"] if shape.head_norm else np.empty((shape.n_layers, 0), dtype=np.float32),
         shape.gain_first,
         shape.eps,
-        int(shape.activation),
+        int(shape.feed_forward),
         f32(score_scale(shape.d_head)),
         way is Way.AMX,
         linear("qkv"),

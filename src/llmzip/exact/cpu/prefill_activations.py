@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from llmzip.compiled import inlined
+from llmzip.compiled import called, inlined
 from llmzip.compiled.compiler import intrinsic, ir, types
 from llmzip.exact.cpu import prefill_passes as passes
 from llmzip.exact.cpu.prefill_passes import ROW_BYTES, Vectors, either_bias, note_largest, scaled
-from llmzip.exact.cpu.rows import SILU_GATE
+from llmzip.exact.cpu.rows import GELU, GELU_GATE, RELU, SILU_GATE
 from llmzip.exact.cpu.scalars import (
     GELU_CUBIC,
     GELU_LINEAR,
     LIMIT,
     MINUS_LOG2_E,
     ONE,
+    ZERO,
     address_of,
 )
 from llmzip.exact.cpu.vectors import BLOCK, INTS, LANES, LINE, Emitter, floats
 
+Function = Callable[[Emitter, Vectors], Vectors]
 PAIR = BLOCK // 2
 """Rows, and outputs, of a block of sums that is activated."""
 
@@ -47,62 +50,115 @@ def _gelu_new(code: Emitter, xs: Vectors) -> Vectors:
     return _divided(code, xs, zs)
 
 
-@intrinsic
-def gate_rows(  # type: ignore[no-untyped-def]
-    typing, gates, ups, gate_scale, up_scale, gate_bias, up_bias, s, n_rows, out, largest
-):
-    """silu(gate) · up of rows of 32 sums each into `out`, half of a block of floats."""
-    signature = types.void(*[types.int64] * 10)
+def _silu(code: Emitter, xs: Vectors) -> Vectors:
+    return _divided(code, xs, [code.builder.fmul(x, floats(MINUS_LOG2_E)) for x in xs])
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        gates, ups, gate_scale, up_scale, gate_bias, up_bias, s, n_rows, out, largest = arguments
 
-        def body(code: Emitter, row: ir.Value, biased: bool) -> None:
-            factor = code.spread(code.number(s, row))
-            gate, up = (
-                scaled(
-                    code,
-                    _half_block(code, code.moved(sums, row, ROW_BYTES // 2)),
-                    scale,
-                    bias if biased else None,
-                    factor,
+def _relu(code: Emitter, xs: Vectors) -> Vectors:
+    builder, zero = code.builder, floats(ZERO)
+    return [builder.select(builder.fcmp_ordered(">", x, zero), x, zero) for x in xs]
+
+
+def _squared_relu(code: Emitter, xs: Vectors) -> Vectors:
+    rest = _relu(code, xs)
+    return code.products(rest, rest)
+
+
+def _make_gate(function: Function) -> Any:
+    """Make what takes sums of gates, and of what these multiply."""
+
+    @intrinsic
+    def gate_rows(  # type: ignore[no-untyped-def]
+        typing, gates, ups, gate_scale, up_scale, gate_bias, up_bias, s, n_rows, out, largest
+    ):
+        """function(gate) · up of rows of 32 sums each into `out`, half of a block of floats."""
+        signature = types.void(*[types.int64] * 10)
+
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            gates, ups, gate_scale, up_scale, gate_bias, up_bias, *rest = arguments
+            s, n_rows, out, largest = rest
+
+            def body(code: Emitter, row: ir.Value, biased: bool) -> None:
+                factor = code.spread(code.number(s, row))
+                gate, up = (
+                    scaled(
+                        code,
+                        _half_block(code, code.moved(sums, row, ROW_BYTES // 2)),
+                        scale,
+                        bias if biased else None,
+                        factor,
+                    )
+                    for sums, scale, bias in (
+                        (gates, gate_scale, gate_bias),
+                        (ups, up_scale, up_bias),
+                    )
                 )
-                for sums, scale, bias in (
-                    (gates, gate_scale, gate_bias),
-                    (ups, up_scale, up_bias),
-                )
-            )
-            powers = [builder.fmul(x, floats(MINUS_LOG2_E)) for x in gate]
-            active = code.products(_divided(code, gate, powers), up)
-            code.stores(active, code.moved(out, row, ROW_BYTES))
-            note_largest(code, active, largest, row)
+                active = code.products(function(code, gate), up)
+                code.stores(active, code.moved(out, row, ROW_BYTES))
+                note_largest(code, active, largest, row)
 
-        either_bias(builder, gate_bias, n_rows, body)
-        return context.get_dummy_value()
+            either_bias(builder, gate_bias, n_rows, body)
+            return context.get_dummy_value()
 
-    return signature, generate
+        return signature, generate
+
+    return gate_rows
 
 
-@intrinsic
-def gelu_rows(typing, sums, scale, bias, s, n_rows, out, largest):  # type: ignore[no-untyped-def]
-    """gelu_new of rows of 32 sums each into `out`, half of a block of floats."""
-    signature = types.void(*[types.int64] * 7)
+def _make_rows(function: Function) -> Any:
+    """Make what takes sums of `up` where there are no gates."""
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        sums, scale, bias, s, n_rows, out, largest = arguments
+    @intrinsic
+    def function_rows(  # type: ignore[no-untyped-def]
+        typing, sums, scale, bias, s, n_rows, out, largest
+    ):
+        """function of rows of 32 sums each into `out`, half of a block of floats."""
+        signature = types.void(*[types.int64] * 7)
 
-        def body(code: Emitter, row: ir.Value, biased: bool) -> None:
-            factor = code.spread(code.number(s, row))
-            line = _half_block(code, code.moved(sums, row, ROW_BYTES // 2))
-            xs = scaled(code, line, scale, bias if biased else None, factor)
-            active = _gelu_new(code, xs)
-            code.stores(active, code.moved(out, row, ROW_BYTES))
-            note_largest(code, active, largest, row)
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            sums, scale, bias, s, n_rows, out, largest = arguments
 
-        either_bias(builder, bias, n_rows, body)
-        return context.get_dummy_value()
+            def body(code: Emitter, row: ir.Value, biased: bool) -> None:
+                factor = code.spread(code.number(s, row))
+                line = _half_block(code, code.moved(sums, row, ROW_BYTES // 2))
+                xs = scaled(code, line, scale, bias if biased else None, factor)
+                active = function(code, xs)
+                code.stores(active, code.moved(out, row, ROW_BYTES))
+                note_largest(code, active, largest, row)
 
-    return signature, generate
+            either_bias(builder, bias, n_rows, body)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return function_rows
+
+
+silu_gate_rows, gelu_gate_rows = _make_gate(_silu), _make_gate(_gelu_new)
+gelu_rows, relu_rows, squared_relu_rows = map(_make_rows, (_gelu_new, _relu, _squared_relu))
+
+
+@called
+def _activate_other(
+    activation: int,
+    sums: Any,
+    up_sums: Any,
+    scale: Any,
+    up_scale: Any,
+    bias: Any,
+    up_bias: Any,
+    s: Any,
+    n_rows: Any,
+    out: Any,
+    largest: Any,
+) -> None:
+    """An activation that few models have: one copy of it is enough."""
+    if activation == GELU_GATE:
+        gelu_gate_rows(sums, up_sums, scale, up_scale, bias, up_bias, s, n_rows, out, largest)
+    elif activation == RELU:
+        relu_rows(sums, scale, bias, s, n_rows, out, largest)
+    else:
+        squared_relu_rows(sums, scale, bias, s, n_rows, out, largest)
 
 
 @inlined
@@ -126,19 +182,25 @@ def activate(
     out = active + c // BLOCK * active_line + (r + done) * (4 * BLOCK) + c % BLOCK * 4
     s_at, largest_at = s + 4 * (r + done), largest + (r + done) * LINE
     scale_at = address_of(scale) + 4 * c
+    bias_at = passes.bias_at(bias, c)
+    if activation == GELU:
+        gelu_rows(own, scale_at, bias_at, s_at, n_rows, out, largest_at)
+        return
+    up, up_scale = own + 4 * PAIR * PAIR, scale_at + 4 * n_active
+    up_bias = passes.bias_at(bias, n_active + c)
     if activation == SILU_GATE:
-        gate_rows(
+        silu_gate_rows(own, up, scale_at, up_scale, bias_at, up_bias, s_at, n_rows, out, largest_at)
+    else:
+        _activate_other(
+            activation,
             own,
-            own + 4 * PAIR * PAIR,
+            up,
             scale_at,
-            scale_at + 4 * n_active,
-            passes.bias_at(bias, c),
-            passes.bias_at(bias, n_active + c),
+            up_scale,
+            bias_at,
+            up_bias,
             s_at,
             n_rows,
             out,
             largest_at,
         )
-    else:
-        bias_at = passes.bias_at(bias, c)
-        gelu_rows(own, scale_at, bias_at, s_at, n_rows, out, largest_at)

@@ -110,16 +110,18 @@ def head_scratch() -> Any:
 
 
 @inlined
-def _norm_heads(gains: Any, head: int, norms: Any, angles: Any, at: Any, own: Any) -> None:
-    """Norm and rotate a head's values of rows at positions `at`, floats in place of sums."""
+def _norm_heads(
+    gains: Any, head: int, norms: Any, angles: Any, at: Any, r: int, block: int, own: Any
+) -> None:
+    """Norm and rotate a head's values of rows from r on, floats in place of sums."""
     wide_vectors()
     if gains.ndim == 2:  # numba compiles what the array's type says, and no more
         (eps, gain_first), (cos, sin, _) = norms, angles
         rotary, lines = cos.shape[0] > 0, own.sums.view(np.float32)
         x, spare = np.empty(WIDTH, dtype=np.float32), np.empty(WIDTH, dtype=np.float32)
         own.largest[:] = 0
-        for i in range(at.size):
-            p = at[i] if rotary else 0
+        for i in range(block):
+            p = at[r + i] if rotary else 0
             x[:] = lines[i]
             x, spare = place_head(gains, head, eps, gain_first, rotary, cos[p:], sin[p:], x, spare)
             lines[i] = x
@@ -165,7 +167,7 @@ def put_heads(
         address_of(own.largest),
     )
     if is_scored:
-        _norm_heads(gains, head, norms, angles, at[r : r + block], own)
+        _norm_heads(gains, head, norms, angles, at, r, block, own)
     for half in range(0, PAIR, ROWS):
         passes.fold_narrow(
             address_of(own.largest) + half * LINE,

@@ -6,6 +6,7 @@ change it. Shapes: M rows, D the stream's width, F the feed-forward's.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from llmzip.exact.cpu.scalars import (
     i32,
     largest,
     low_byte,
+    relu,
     rounded,
     rounded_bits,
     silu_gate,
@@ -32,7 +34,7 @@ I16_LIMIT = f32(constants.INT16_MAX)
 I16_UNIT = f32(1.0 / constants.INT16_MAX)
 STATISTIC_LIMIT = f32(constants.STATISTIC_MAX)
 STATISTIC_UNIT = np.float64(1.0 / constants.STATISTIC_MAX)
-SILU_GATE = int(Activation.SILU_GATE)
+GELU, SILU_GATE, GELU_GATE, RELU, SQUARED_RELU = map(int, Activation)
 I8_UNIT_64 = np.float64(1.0 / constants.INT8_MAX)
 
 
@@ -210,9 +212,42 @@ def gelu_quantise(
         s_out[row] = quantise_row_wide(active, high[row], low[row])
 
 
+@kernel
+def other_quantise(
+    activation: int, sums: Any, scale: Any, bias: Any, s_in: Any, high: Any, low: Any, s_out: Any
+) -> None:
+    """An activation that is neither of these; see `arith.activate`."""
+    wide_vectors()
+    rows, n_out = sums.shape
+    width = high.shape[1]
+    up = np.empty(n_out, dtype=np.float32)
+    for row in range(rows):
+        total, s = sums[row], s_in[row]
+        for i in range(n_out):
+            up[i] = f32(total[i]) * scale[i] * s
+        if bias.size:
+            for i in range(n_out):
+                up[i] = up[i] + bias[i]
+        active, last = up[:width], up[n_out - width :]
+        if activation == GELU_GATE:
+            for i in range(width):
+                active[i] = gelu_new(active[i]) * last[i]
+        else:
+            for i in range(width):
+                active[i] = relu(active[i])
+        if activation == SQUARED_RELU:
+            for i in range(width):
+                active[i] = active[i] * active[i]
+        s_out[row] = quantise_row_wide(active, high[row], low[row])
+
+
 def activations(activation: Activation) -> Any:
     """The kernel of an activation, as `gate_quantise` is one."""
-    return gate_quantise if activation is Activation.SILU_GATE else gelu_quantise
+    if activation is Activation.SILU_GATE:
+        return gate_quantise
+    if activation is Activation.GELU:
+        return gelu_quantise
+    return partial(other_quantise, int(activation))
 
 
 @inlined
@@ -222,5 +257,7 @@ def activate_quantise(
     """An activation, see `arith.activate`, of sums (M, 2F or F), quantised into halves (M, F)."""
     if activation == SILU_GATE:
         gate_quantise(sums, scale, bias, s_in, high, low, s_out)
-    else:
+    elif activation == GELU:
         gelu_quantise(sums, scale, bias, s_in, high, low, s_out)
+    else:
+        other_quantise(activation, sums, scale, bias, s_in, high, low, s_out)

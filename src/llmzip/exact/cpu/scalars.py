@@ -19,6 +19,7 @@ LIMIT = f32(constants.EXP2_LIMIT)
 MINUS_LOG2_E = f32(-constants.LOG2_E)
 GELU_CUBIC = f32(constants.GELU_CUBIC)
 GELU_LINEAR = f32(constants.GELU_LINEAR)
+ZERO = f32(0.0)
 ONE = f32(1.0)
 TINY = f32(constants.TINY)
 MAGNITUDE = i32(0x7FFFFFFF)
@@ -147,6 +148,12 @@ def gelu_new(x: Any) -> Any:
     z = (x * x) * GELU_CUBIC
     z = (z + GELU_LINEAR) * x
     return x / (exp2(z) + ONE)
+
+
+@inlined
+def relu(x: Any) -> Any:
+    """x where it is above 0, else 0."""
+    return x if x > ZERO else ZERO
 
 
 @inlined

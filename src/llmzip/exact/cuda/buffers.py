@@ -75,8 +75,8 @@ class DeviceModel:
         self.positions, self.cos, self.sin = map(moved, (model.positions, model.cos, model.sin))
         self.layers = [
             PaddedLayer(
-                *(PaddedLinear.of(own, device) for _, own in layer.named_linears()),
-                moved(layer.gain),
+                **{name: PaddedLinear.of(own, device) for name, own in layer.named_linears()},
+                gains=moved(layer.gain),
             )
             for layer in model.layers
         ]

@@ -212,7 +212,8 @@ class Forward:
             WIDTH=s.d_ff,
             K=up.n_in,
             BIASED=up.biased,
-            ACTIVATION=int(s.activation),
+            ACTIVATION=int(s.feed_forward),
+            GATED=s.gated,
             **_blocks(tile),
         )
         block = block_of(down.n_in)

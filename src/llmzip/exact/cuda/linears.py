@@ -24,7 +24,9 @@ from llmzip.exact.cuda.scalars import (
 )
 from llmzip.exact.shape import Activation
 
+GELU = tl.constexpr(int(Activation.GELU))
 SILU_GATE = tl.constexpr(int(Activation.SILU_GATE))
+RELU = tl.constexpr(int(Activation.RELU))
 
 
 @kernel
@@ -91,24 +93,31 @@ def activate_linear(
     K: tl.constexpr,
     BIASED: tl.constexpr,
     ACTIVATION: tl.constexpr,
+    GATED: tl.constexpr,
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
     BLOCK_K: tl.constexpr,
 ) -> None:
-    """Active (M, WIDTH) = silu(gate) · up of the linear of rows a, or gelu_new of it."""
+    """Active (M, WIDTH) = an `Activation` of the linear of rows a; see `arith.activate`."""
     column = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
     row = tl.program_id(1) * BLOCK_M + tl.arange(0, BLOCK_M)
     real = column < WIDTH
     s = tl.load(s_in + row, mask=row < n_rows, other=0.0)
-    if ACTIVATION == SILU_GATE:
+    if GATED:
         second = WIDTH + column
         gates, ups = products_with_two(a, weight, row, n_rows, column, second, real, K, BLOCK_K)
         gate = finished(gates.to(tl.float32), scale, bias, s, column, real, BIASED)
         up = finished(ups.to(tl.float32), scale, bias, s, second, real, BIASED)
-        value = silu_gate(gate, up)
+        value = silu_gate(gate, up) if ACTIVATION == SILU_GATE else gelu_new(gate) * up
     else:
         sums = one_product(a, weight, row, n_rows, column, real, K, BLOCK_K)
-        value = gelu_new(finished(sums.to(tl.float32), scale, bias, s, column, real, BIASED))
+        value = finished(sums.to(tl.float32), scale, bias, s, column, real, BIASED)
+        if ACTIVATION == GELU:
+            value = gelu_new(value)
+        else:
+            value = tl.where(value > 0, value, 0.0)
+            if ACTIVATION != RELU:
+                value = value * value
     place = active + row[:, None].to(tl.int64) * WIDTH + column[None, :]
     tl.store(place, value, mask=(row < n_rows)[:, None] & real[None, :])
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from llmzip.exact.families import heads
-from llmzip.exact.families.switches import GELU, possible, require, require_activation
+from llmzip.exact.families.switches import possible, read_activation, require
 from llmzip.exact.families.weights import Weights
 from llmzip.exact.floats import FloatLayer, FloatLinear, FloatModel
 from llmzip.exact.shape import ModelShape
@@ -52,7 +52,6 @@ def _root(shape: ModelShape) -> float:
 def _read(
     config: Any, weights: Weights, n_kv_heads: int, qkv: _Qkv, *, transposed: bool
 ) -> FloatModel:
-    require_activation(config, "activation_function", GELU)
     require(config, "add_cross_attention", False, "attention to another text")
     shape = possible(
         n_layers=config.n_layer,
@@ -65,6 +64,7 @@ def _read(
         n_positions=config.n_positions,
         eps=float(config.layer_norm_epsilon),
         gated=False,
+        activation=read_activation(config, "activation_function", gated=False),
         rotary=False,
     )
 

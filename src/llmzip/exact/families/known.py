@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from llmzip.exact.families.heads import Rows
-from llmzip.exact.families.refused import LINEAR_BIAS
+from llmzip.exact.families.refused import LINEAR_BIAS, NORMED_WITH_BIAS
 from llmzip.exact.families.rotary import Multipliers, Names, RotaryFamily
 from llmzip.exact.shape import ModelShape
 
@@ -25,10 +25,14 @@ def _falcon_is_parallel(config: Any) -> bool:
     return bool(config.new_decoder_architecture or config.parallel_attn)
 
 
+def _as_many(config: Any) -> int:
+    return int(config.num_attention_heads)
+
+
 def _falcon_heads(config: Any) -> int:
     if config.new_decoder_architecture:
         return int(config.num_kv_heads)
-    return 1 if config.multi_query else int(config.num_attention_heads)
+    return 1 if config.multi_query else _as_many(config)
 
 
 def _by_head(_config: Any, shape: ModelShape) -> Rows:
@@ -58,6 +62,10 @@ def _granite(config: Any, d_head: int) -> Multipliers:
     )
 
 
+def _gemma(config: Any, _: int) -> Multipliers:
+    return Multipliers(embedding=float(np.sqrt(float(config.hidden_size))))
+
+
 def _cohere(config: Any, _: int) -> Multipliers:
     return Multipliers(logit=float(config.logit_scale))
 
@@ -73,6 +81,7 @@ _GPTJ = RotaryFamily(
         embedding="transformer.wte",
         last_norm="transformer.ln_f",
     ),
+    n_kv_heads=_as_many,
     gated=False,
     activation="activation_function",
     parallel=_always,
@@ -115,6 +124,15 @@ ROTARY: dict[str, RotaryFamily] = {
     "ernie4_5": RotaryFamily(interleaved=True),
     "helium": RotaryFamily(interleaved=True),
     "seed_oss": RotaryFamily(),
+    "arcee": RotaryFamily(up=("up_proj",), gated=False),
+    "nemotron": RotaryFamily(
+        up=("up_proj",), gated=False, centred=True, gain_shift=1.0, eps="norm_eps", rotated=0.5
+    ),
+    "gemma": RotaryFamily(
+        gain_shift=1.0,
+        multipliers=_gemma,
+        needs=(("use_bidirectional_attention", None, "a view of later tokens"),),
+    ),
     "cohere": RotaryFamily(
         centred=True,
         eps="layer_norm_eps",
@@ -132,7 +150,7 @@ ROTARY: dict[str, RotaryFamily] = {
         centred=True,
         eps="layer_norm_eps",
         rotated=0.5,
-        needs=(("qk_layernorm", False, "norms of queries and keys with a bias"),),
+        needs=(("qk_layernorm", False, NORMED_WITH_BIAS),),
     ),
     "gpt_neox": RotaryFamily(
         qkv=("query_key_value",),
@@ -147,6 +165,7 @@ ROTARY: dict[str, RotaryFamily] = {
             heads=("lm_head", "embed_out"),
         ),
         rows=_by_head,
+        n_kv_heads=_as_many,
         gated=False,
         parallel=_use_parallel_residual,
         centred=True,

@@ -6,7 +6,7 @@ What sets a family apart stands in a table, `known`; one function reads them all
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -15,12 +15,10 @@ import numpy as np
 from llmzip.exact.families import heads
 from llmzip.exact.families.rope import Rope, Share, read_rope
 from llmzip.exact.families.switches import (
-    GELU,
-    SILU,
     lacking,
     possible,
+    read_activation,
     require,
-    require_activation,
 )
 from llmzip.exact.families.weights import Array, Weights
 from llmzip.exact.floats import FloatLayer, FloatLinear, FloatModel
@@ -78,6 +76,7 @@ class RotaryFamily:
     activation: the switch in the configuration that names it.
     parallel: whether attention and feed-forward are side by side.
     centred: its norms are LayerNorms, not RMSNorms.
+    gain_shift: what is added to its norms' gains.
     eps: what is added in norms, or where the configuration says so.
     interleaved: RoPE turns neighbours, not the halves of a head.
     rotated: how much of a head RoPE turns, unless the configuration says; None: always all; a
@@ -97,6 +96,7 @@ class RotaryFamily:
     activation: str = "hidden_act"
     parallel: Callable[[Any], bool] = _never
     centred: bool = False
+    gain_shift: float = 0.0
     eps: str | float = "rms_norm_eps"
     interleaved: bool = False
     rotated: float | str | None = None
@@ -113,7 +113,6 @@ def read_rotary(family: RotaryFamily, config: Any, weights: Weights) -> FloatMod
 
     Raises ModelUnsupportedError for what the engine lacks.
     """
-    require_activation(config, family.activation, SILU if family.gated else GELU)
     for name, wanted, what in family.needs:
         require(config, name, wanted, what)
     d_head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
@@ -144,6 +143,7 @@ def _shape(family: RotaryFamily, config: Any, d_head: int, n_positions: int) -> 
         n_positions=n_positions,
         eps=float(eps),
         gated=family.gated,
+        activation=read_activation(config, family.activation, gated=family.gated),
         rotary=True,
         head_norm=family.head_norm if _is_on(config, family.head_norm_if) else "",
         parallel=family.parallel(config),
@@ -243,7 +243,14 @@ class _Reader:
         return self.rope.turns + (0,) * (self.shape.d_head // 2 - len(self.rope.turns))
 
     def _linears(self, at: str, names: tuple[str, ...], norm: str | None = None) -> FloatLinear:
-        return self.weights.linear([f"{at}.{name}" for name in names], norm)
+        return self.behind(norm, [f"{at}.{name}" for name in names])
+
+    def behind(self, norm: str | None, names: list[str]) -> FloatLinear:
+        """Linears one above the other, behind a norm or none."""
+        linear = self.weights.linear(names, norm)
+        if linear.norm_gain is None or not self.family.gain_shift:
+            return linear
+        return replace(linear, norm_gain=linear.norm_gain + self.family.gain_shift)
 
 
 def _model(reader: _Reader) -> FloatModel:
@@ -258,5 +265,5 @@ def _model(reader: _Reader) -> FloatModel:
         None,
         reader.turns(),
         tuple(reader.layer(index) for index in range(shape.n_layers)),
-        heads.times(weights.linear([head], names.last_norm), by.logit),
+        heads.times(reader.behind(names.last_norm, [head]), by.logit),
     )

@@ -6,17 +6,17 @@ from typing import Any
 
 from llmzip.errors import ModelUnsupportedError
 from llmzip.exact.checks import check_shape
-from llmzip.exact.shape import ModelShape
+from llmzip.exact.shape import ACTIVATIONS, ModelShape
 
-SILU = frozenset({"silu", "swish"})
-"""Names of the activation of gates."""
-GELU = frozenset(
+_SILU = frozenset({"silu", "swish"})
+_GELU = frozenset(
     {
         *("gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate"),
         *("gelu", "gelu_python"),
     }
 )
 """Names of gelu by tanh; and of gelu by erf, which is nowhere more than 0.0005 from it."""
+_FUNCTIONS = {"silu": _SILU, "gelu": _GELU, "relu": {"relu"}, "relu2": {"relu2"}}
 
 
 def require(config: Any, name: str, wanted: Any, what: str) -> None:
@@ -25,15 +25,18 @@ def require(config: Any, name: str, wanted: Any, what: str) -> None:
     Raises ModelUnsupportedError.
     """
     value = getattr(config, name, wanted)
-    if value != wanted:
+    if (value or None) != (wanted or None):  # transformers leaves it open how none is written
         raise lacking(f"{what} ({name}={value})")
 
 
-def require_activation(config: Any, name: str, known: frozenset[str]) -> None:
-    """Make sure that an activation is one of `known`. Raises ModelUnsupportedError."""
+def read_activation(config: Any, name: str, *, gated: bool) -> str:
+    """What a shape calls the activation of a configuration. Raises ModelUnsupportedError."""
     value = getattr(config, name)
-    if value not in known:
-        raise lacking(f"the activation {value} ({name})")
+    function = next((known for known, names in _FUNCTIONS.items() if value in names), None)
+    activation = "" if function == ("silu" if gated else "gelu") else function
+    if activation is None or (gated, activation) not in ACTIVATIONS:
+        raise lacking(f"the activation {value} ({name}{', of gates' if gated else ''})")
+    return activation
 
 
 def lacking(what: str) -> ModelUnsupportedError:
