@@ -19,6 +19,8 @@ KINDS = {
     "qwen2": Variant("qwen2", {"vocab_size": 512}),
     "glm": Variant("glm", {"vocab_size": 512}),
     "gpt_bigcode": Variant("gpt_bigcode", {"vocab_size": 512}),
+    "cohere": Variant("cohere", {"vocab_size": 512, "use_qk_norm": True}),
+    "gemma": Variant("gemma", {"vocab_size": 512}),
 }
 
 

@@ -13,19 +13,21 @@ _ROWS = 256
 
 
 class _CrossEntropy(torch.autograd.Function):
-    """The sum over rows of -log softmax(h Wᵀ)[target], in nats; W stands still.
+    """The sum over rows of -log softmax(h Wᵀ + b)[target], in nats; W and b stand still.
 
     The gradient of h, (softmax - one-hot) W, is made on the way, so that no logits are kept.
     """
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, hidden: Tensor, head: Tensor, targets: Tensor, bias: Tensor | None
+    ) -> Tensor:
         total = torch.zeros((), device=hidden.device)
         gradient = torch.empty_like(hidden)
         for first in range(0, len(hidden), _ROWS):
             part = slice(first, first + _ROWS)
             wanted = targets[part, None]
-            logits = functional.linear(hidden[part], head).float()
+            logits = functional.linear(hidden[part], head, bias).float()
             scale = torch.logsumexp(logits, 1, keepdim=True)
             total += (scale - logits.gather(1, wanted)).sum()
             logits.sub_(scale).exp_()
@@ -35,15 +37,18 @@ class _CrossEntropy(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
         (gradient,) = ctx.saved_tensors
-        return gradient * grads[0], None, None
+        return gradient * grads[0], None, None, None
 
 
-def cross_entropy(hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
+def cross_entropy(
+    hidden: Tensor, head: Tensor, targets: Tensor, bias: Tensor | None = None
+) -> Tensor:
     """Return the sum of the targets' cross-entropies in nats, float32.
 
     hidden: (rows, width); head: (vocabulary, width), no gradient is made for it; targets: (rows,).
+    bias: the head's, (vocabulary,).
     """
-    total: Tensor = _CrossEntropy.apply(hidden, head, targets)  # type: ignore[no-untyped-call]
+    total: Tensor = _CrossEntropy.apply(hidden, head, targets, bias)  # type: ignore[no-untyped-call]
     return total

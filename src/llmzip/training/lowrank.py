@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from torch.nn import functional
 from transformers.pytorch_utils import Conv1D
 
 from llmzip.errors import ModelUnsupportedError
+from llmzip.exact.families import gain_shift
 from llmzip.models.adapter import Adapter, AdapterConfig, read_folder, write_folder
 from llmzip.models.adapter_file import rounded
 from llmzip.training.entropy import cross_entropy
@@ -57,11 +58,14 @@ class LowRank(nn.Module):
 
 
 class FreeNorm(nn.Module):
-    """A norm whose gain, and bias where it has one, is trained: as a difference, kept exactly."""
+    """A norm whose gain, and bias where it has one, is trained: as a difference, kept exactly.
 
-    def __init__(self, base: nn.Module) -> None:
+    shift: what the norm adds to its weight for the gain.
+    """
+
+    def __init__(self, base: nn.Module, shift: float = 0.0) -> None:
         super().__init__()
-        self.base = base
+        self.base, self._shift = base, shift
         self._own = dict(base.named_parameters(recurse=False))
         self.gain = nn.Parameter(torch.zeros(self._own["weight"].shape))
         has_bias = "bias" in self._own
@@ -75,16 +79,17 @@ class FreeNorm(nn.Module):
 
     def begin_with(self, merged: dict[str, Tensor]) -> None:
         """Go on from what `merged` has returned once."""
-        own, weight = self._own["weight"].float(), merged["weight"]
+        own, gain = self._own["weight"].float() + self._shift, merged["weight"] + self._shift
         with torch.no_grad():
-            self.gain.copy_(torch.where(own == 0, 0, weight / own - 1))
+            self.gain.copy_(torch.where(own == 0, 0, gain / own - 1))
             if self.bias is not None:
                 self.bias.copy_(merged["bias"] - self._own["bias"].float() * (self.gain + 1))
 
     def merged(self) -> dict[str, Tensor]:
         """Return the parameters that the norm alone would need to do the same."""
         grown = self.gain.detach() + 1
-        made = {"weight": self._own["weight"].float() * grown}
+        own = self._own["weight"].float() + self._shift
+        made = {"weight": own * grown - self._shift}
         if self.bias is not None:
             made["bias"] = self._own["bias"].float() * grown + self.bias.detach()
         return made
@@ -120,7 +125,8 @@ class TrainedModel:
     ) -> None:
         self.model, self._rank, self._base = model, rank, base
         self._head = model.get_output_embeddings()
-        self._logit_divisor = float(getattr(model.config, "logits_scaling", 1.0))  # Granite's
+        self._logit_divisor = _logit_divisor(model.config)
+        self._gain_shift = gain_shift(model.config)
         model.requires_grad_(False)
         model.to(dtype=dtype)
         self._generator = torch.Generator().manual_seed(seed)
@@ -160,9 +166,8 @@ class TrainedModel:
         """
         tokens = torch.from_numpy(ids).to(self.head.device)
         hidden = self.hidden(tokens)[:, :-1] / self._logit_divisor
-        return cross_entropy(
-            hidden.reshape(-1, hidden.shape[-1]), self.head, tokens[:, 1:].reshape(-1)
-        )
+        rows, targets = hidden.reshape(-1, hidden.shape[-1]), tokens[:, 1:].reshape(-1)
+        return cross_entropy(rows, self.head, targets, getattr(self._head, "bias", None))
 
     def learnt(self) -> LearntAdapter:
         """Return what has been learnt, as a file of 8 bits a weight holds it."""
@@ -213,7 +218,7 @@ class TrainedModel:
                 self._low_ranks[where] = wrapped = LowRank(child, self._rank, self._generator)
                 setattr(module, name, wrapped)
             elif _is_norm(child):
-                self._norms[where] = free = FreeNorm(child)
+                self._norms[where] = free = FreeNorm(child, self._gain_shift)
                 setattr(module, name, free)
             else:
                 self._wrap(child, f"{where}.")
@@ -233,6 +238,12 @@ def _other(where: Path) -> ModelUnsupportedError:
         f"{where} changes layers that the model does not have, or that are not trained: begin "
         "with its model instead"
     )
+
+
+def _logit_divisor(config: Any) -> float:
+    """What the logits are divided by (Granite), or multiplied (Cohere)."""
+    divisor, factor = (getattr(config, name, 1.0) for name in ("logits_scaling", "logit_scale"))
+    return float(divisor) / float(factor)
 
 
 def _is_norm(module: nn.Module) -> bool:

@@ -43,6 +43,12 @@ def read_model(model: Any) -> FloatModel:
     return FAMILIES[kind](model.config, Weights(model.state_dict()))
 
 
+def gain_shift(config: Any) -> float:
+    """What the norms of a model of this configuration add to their weights for their gains."""
+    family = ROTARY.get(str(getattr(config, "model_type", "unknown")))
+    return 0.0 if family is None else family.gain_shift
+
+
 def require_family(config: Any) -> str:
     """Return what family a configuration is of. Raises ModelUnsupportedError for one we lack."""
     kind = str(getattr(config, "model_type", "unknown"))
