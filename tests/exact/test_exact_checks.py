@@ -189,3 +189,17 @@ def test_whatever_is_in_the_file_it_is_refused_or_fits(
     for name, tensor in load_file(path).items():
         assert np.isfinite(tensor).all(), name
     assert all(int(layer.down.weight.min()) > -128 for layer in model.layers)
+
+
+def test_a_form_names_what_came_later_only_where_it_is_otherwise(shape: ModelShape) -> None:
+    """Else the digest of every older model would be another."""
+    later = {"head_norm", "activation", "parallel"}
+    assert shape.form().keys() & later == ({"head_norm"} if shape is NORMED else set())
+    side_by_side = replace(shape, parallel=True)
+    assert side_by_side.form() == shape.form() | {"parallel": True}
+    assert ModelShape(**side_by_side.form()) == side_by_side
+
+
+@pytest.mark.parametrize("changes", [{"activation": "silu"}, {"head_norm": "both"}])
+def test_kinds_that_are_none(shape: ModelShape, path: Path, changes: dict[str, str]) -> None:
+    refused(path, tensors_of(shape), shape.form() | changes)
