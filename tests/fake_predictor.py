@@ -18,6 +18,7 @@ class FakePredictor:
     """Predicts from the last two tokens by integer hashing, with a favourite."""
 
     default_lanes = 4
+    row_bytes = 1
     groups_together = 1
     in_view = 1 << 16
     way = "fake"

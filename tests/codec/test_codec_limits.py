@@ -15,17 +15,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fake_predictor import FakeLanes, intervals_of
+from fake_predictor import FakeGroup, FakeLanes, intervals_of
 from llmzip import mixing
 from llmzip.codec import decode_stream
 from llmzip.codec.lanes import Lanes, Slot
-from llmzip.codec.memory import HISTORY_BYTES
+from llmzip.codec.memory import HISTORY_BYTES, wave_bytes
 from llmzip.codec.spelling import take_spelling
 from llmzip.coder import encode_lanes
 from llmzip.container import Chunk, Kind, Options, Writer, chunk_checksum
 from llmzip.container.claims import is_plausible
 from llmzip.errors import CorruptError, LimitError
 from llmzip.mixing import kernel, states
+from llmzip.predict.protocol import MOST_ROWS, Drafted
 
 LEARNING = Options(1 << 16, 1024, 128, adaptive=True)
 
@@ -294,6 +295,29 @@ def test_chunks_that_learn_need_all_their_memory(
     with pytest.raises(LimitError, match="learn from each other takes"):
         decoded(model, file, memlimit=needed - 1)
     assert made == []
+
+
+def test_drafts_have_the_memory_that_is_left(
+    model: FakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = foretold(model, 120)
+    file = encode(model, text, LEARNING)
+    n_tokens = [chunk.n_tokens for chunk in chunks_of(file)]
+    needed = wave_bytes(model.predictor, n_tokens, 0)
+    allowed: list[int] = []
+    lanes = FakeGroup.lanes
+
+    def noted(group: FakeGroup, n: Sequence[int], drafted: Drafted | None = None) -> FakeLanes:
+        assert drafted is not None
+        allowed.append(drafted.most_rows)
+        return lanes(group, n, drafted)
+
+    monkeypatch.setattr(FakeGroup, "lanes", noted)
+    monkeypatch.setattr(model.predictor, "row_bytes", 10)
+    for memlimit in (needed, needed + 9, needed + 35, needed + 1_000_000, None):
+        assert decoded(model, file, memlimit=memlimit) == text
+    n_lanes = len(n_tokens)
+    assert allowed == [n_lanes, n_lanes, n_lanes + 3, MOST_ROWS, MOST_ROWS]
 
 
 class Certain(Foreteller):

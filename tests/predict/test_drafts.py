@@ -231,3 +231,4 @@ def test_many_lanes_have_fewer_drafts_each() -> None:
     assert most == sorted(most, reverse=True)
     assert most[0] == 15
     assert most[-1] == 0
+    assert [pace.most(2, most_rows) for most_rows in (2, 3, 4, 9, 100)] == [0, 0, 1, 3, 15]

@@ -15,7 +15,7 @@ from itertools import islice
 
 from llmzip.codec.lanes import Slot
 from llmzip.codec.lockstep import Lockstep
-from llmzip.codec.memory import GROUP_BYTES, wave_bytes
+from llmzip.codec.memory import GROUP_BYTES, limit_drafts, wave_bytes
 from llmzip.codec.model import OpenedModel, Progress
 from llmzip.codec.schedule import STEPS_PER_REPORT, decode_without_model
 from llmzip.codec.together import LearningWaves, Together
@@ -164,10 +164,15 @@ class Abreast:
             return False
         if self._memlimit is None:
             return True
+        return self._n_bytes_for(groups) <= self._memlimit
+
+    def _n_bytes_for(self, groups: Sequence[_Pending]) -> int:
+        """What groups side by side take, beside the model."""
+        n_lanes = sum(group.width for group in groups)
         n_tokens = [max(group.longest for group in groups)] * n_lanes
         n_before = sum(group.n_tokens for group in groups)
         lanes = wave_bytes(self._opened().predictor, n_tokens, n_before)
-        return lanes + tables <= self._memlimit
+        return lanes + len(groups) * GROUP_BYTES
 
     def _decoded(self, groups: Sequence[_Pending]) -> Iterator[bytes]:
         """Yield what groups, or the part of one that is at hand, decode to."""
@@ -199,6 +204,8 @@ class Abreast:
         learning = [one for one in map(_for_model, waves) if one.waves]
         n_lanes = sum(group.width for group in groups)
         longest = max(group.longest for group in groups)
+        needed = self._n_bytes_for(groups)
+        limit_drafts(self._drafted, self._opened().predictor, n_lanes, needed, self._memlimit)
         together = Together(self._opened(), learning, n_lanes, longest, self._drafted)
         for n_steps in together.steps():
             yield from _taken(queue)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from llmzip.codec.decode import Known
 from llmzip.codec.lanes import Slot
-from llmzip.codec.memory import check_memory, groups_within, wave_bytes
+from llmzip.codec.memory import check_memory, groups_within, limit_drafts, wave_bytes
 from llmzip.codec.model import OpenedModel, OpenToDecode
 from llmzip.codec.schedule import STEPS_PER_REPORT, Schedule
 from llmzip.codec.stats import Stats, share_drafts, share_time
@@ -198,6 +198,7 @@ def _decode_learning(
     check_memory(needed, memlimit, f"{n_lanes} chunks")
     slots = [slot for wave in all_waves for slot in wave]
     drafted = Drafted()
+    limit_drafts(drafted, model.predictor, n_lanes, needed, memlimit)
     together = Together(model, groups, n_lanes, n_tokens, drafted)
     for n_steps in together.steps():
         if n_steps % STEPS_PER_REPORT == 0:

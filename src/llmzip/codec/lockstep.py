@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from llmzip.codec.lanes import Lanes, Slot
-from llmzip.codec.memory import check_memory, wave_bytes
+from llmzip.codec.memory import check_memory, limit_drafts, wave_bytes
 from llmzip.codec.model import OpenedModel, Progress
 from llmzip.codec.schedule import STEPS_PER_REPORT, decode_without_model
 from llmzip.container import Group, Wave
@@ -73,6 +73,8 @@ class Lockstep:
         n_tokens = [slot.chunk.n_tokens for slot in together]
         needed = wave_bytes(self._model.predictor, n_tokens, self._n_group_tokens)
         check_memory(needed, self._memlimit, f"{len(together)} chunks that learn from each other")
+        predictor = self._model.predictor
+        limit_drafts(self._drafted, predictor, len(together), needed, self._memlimit)
         self._learning = self._learning or self._model.predictor.group()
         self._n_group_tokens += sum(n_tokens)
         return Lanes(self._model, len(together), self._learning.lanes(n_tokens, self._drafted))

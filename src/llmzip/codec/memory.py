@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llmzip.errors import LimitError
-from llmzip.predict.protocol import Predictor
+from llmzip.predict.protocol import MOST_ROWS, Drafted, Predictor
 
 HISTORY_BYTES = 48
 """What a token of a group takes while the group is decoded: it and its place in five chains, as
@@ -56,6 +56,15 @@ def wave_bytes(predictor: Predictor, n_tokens: Sequence[int], n_before: int) -> 
     """
     lanes = len(n_tokens) * predictor.lane_bytes(max(n_tokens))
     return lanes + HISTORY_BYTES * (n_before + sum(n_tokens))
+
+
+def limit_drafts(
+    drafted: Drafted, predictor: Predictor, n_lanes: int, n_bytes: int, memlimit: int | None
+) -> None:
+    """Let drafts have no more rows than fit beside the `n_bytes` that the lanes need."""
+    if memlimit is not None:
+        n_rows = n_lanes + (memlimit - n_bytes) // predictor.row_bytes
+        drafted.most_rows = min(MOST_ROWS, n_rows)
 
 
 def check_memory(n_bytes: int, memlimit: int | None, what: str) -> None:

@@ -109,7 +109,7 @@ class AdaptiveLanes:
             step = self._seats.propose(seats)  # while the engine is at work
         else:
             room = np.minimum(self._seats.room(seats), self._plain.room(lanes))
-            most = np.minimum(room - 1, drafts.most(len(lanes)))
+            most = np.minimum(room - 1, drafts.most(len(lanes), self._drafted.most_rows))
             step, n_rows = self._seats.draft(seats, most, least)
             fed = _fed(lanes, n_rows, step)
             self._plain.step(fed, self._biases.of(step.waves))

@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.exact.distribution import StepCosts
+from llmzip.predict.protocol import MOST_ROWS
 from llmzip.predict.windows import Ids
 
-MOST_ROWS = 256
-"""Rows that a step has at most for the sake of drafts: each has a distribution of its own."""
 TOKEN_COST, CALLS_COST = 0.01, 0.05
 """What is done beside a step for each token that is decoded, in units of StepCosts, and for as many
 as there are lanes: most of it is Python's, for all of them at once."""
@@ -53,9 +52,9 @@ class Pace:
         self._costs = costs
         self._cost = self._n_tokens = 0.0
 
-    def most(self, n_lanes: int) -> int:
-        """How many drafts a lane may have, of so many lanes."""
-        return max(0, min(self._costs.few - 1, MOST_ROWS // n_lanes - 1))
+    def most(self, n_lanes: int, most_rows: int = MOST_ROWS) -> int:
+        """How many drafts a lane may have, of so many lanes. most_rows: as in Drafted."""
+        return max(0, min(self._costs.few - 1, most_rows // n_lanes - 1))
 
     def least(self, n_lanes: int) -> float:
         """How likely a draft must be to come: above 1 where none pays.

@@ -29,7 +29,7 @@ CACHE_BYTES = 768 << 20
 MAX_LANES = 64
 
 _POSITIONS_TOGETHER = 64  # engines round the positions of a cache up to no more than that
-_ROW_BYTES = 8  # of a lane's last distribution, for each id: sums and weights
+_ROW_BYTES = 8  # of a row's distribution, for each id: sums and weights
 
 
 class ExactPredictor:
@@ -73,7 +73,12 @@ class ExactPredictor:
         n_positions = min(size, n_prefix + (n_tokens or size))
         rounded = -(-n_positions // _POSITIONS_TOGETHER) * _POSITIONS_TOGETHER
         shape = self._workers.engines[0].shape
-        return cache_bytes(shape, rounded) + _ROW_BYTES * self.vocab_size
+        return cache_bytes(shape, rounded) + self.row_bytes
+
+    @property
+    def row_bytes(self) -> int:
+        """Return about what memory a row of a step takes."""
+        return _ROW_BYTES * self.vocab_size
 
     def intervals(self, chunks: Iterable[NDArray[np.int32]]) -> Iterator[Intervals]:
         """Yield the intervals of each chunk, in order; workers take chunks as they are free."""

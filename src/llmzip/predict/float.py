@@ -79,6 +79,11 @@ class FloatPredictor:
         row = 2 * config.num_hidden_layers * config.hidden_size * self._model.dtype.itemsize
         return int(row * min(size, n_tokens or size))
 
+    @property
+    def row_bytes(self) -> int:
+        """None beside a lane's own: there are no drafts."""
+        return 1
+
     def _chunk(self, chunk: NDArray[np.int32]) -> Intervals:
         rows: U64 = np.empty((3, chunk.size), dtype=np.uint64)
         bits = 0.0

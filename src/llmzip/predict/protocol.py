@@ -49,12 +49,20 @@ class Intervals:
             )
 
 
+MOST_ROWS = 256
+"""Rows that a step has at most for the sake of drafts: each has a distribution of its own."""
+
+
 @dataclass
 class Drafted:
-    """How many rows were computed for tokens that were only guessed, and how many of them came."""
+    """How many rows were computed for tokens that were only guessed, and how many of them came.
+
+    most_rows: how many rows a step may have at most for the sake of drafts, all lanes together.
+    """
 
     n_rows: int = 0
     n_taken: int = 0
+    most_rows: int = MOST_ROWS
 
 
 class LaneDecoder(Protocol):
@@ -169,6 +177,10 @@ class Predictor(Protocol):
 
         None stands for chunks of any length.
         """
+
+    @property
+    def row_bytes(self) -> int:
+        """About what memory a row of a step takes: a lane has one, and one for each draft."""
 
     def intervals(self, chunks: Iterable[NDArray[np.int32]]) -> Iterator[Intervals]:
         """Yield the intervals of each chunk, in order. Chunks (never empty) share nothing."""
