@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from llmzip.models import digests, home
+from llmzip.models import digests, gguf_config, home
 
 HOLD_LOCK = """
 import sys, time
@@ -125,6 +125,29 @@ def test_a_digest_is_remembered(tmp_path: Path, own_home: Path) -> None:
     note.write_text(json.dumps({**known, "sha256": "from memory"}))
     assert digests.file_sha256(path) == "from memory"
     assert digests.read_sha256(path) == sha256(b"x" * 3_000_000)
+
+
+def test_what_else_was_found_is_remembered_beside_it(tmp_path: Path, own_home: Path) -> None:
+    path = written_long_ago(tmp_path / "a.gguf", b"GGUF starcoder2.rope. and more")
+    read: list[Path] = []
+
+    def has_more(path: Path) -> bool:
+        read.append(path)
+        return b"more" in path.read_bytes()
+
+    for _ in range(2):
+        assert digests.remembered(path, "has more", has_more)
+        assert digests.file_sha256(path) == sha256(path.read_bytes())
+        assert gguf_config.is_more(path)
+    assert read == [path]
+    (note,) = (own_home / "digests").iterdir()
+    text = note.read_text()
+    assert gguf_config.is_more(path)
+    note.write_text(text.replace("true", "false"))
+    assert not gguf_config.is_more(path)  # nothing was read
+    written_long_ago(path, b"GGUF", hours=2)
+    assert not digests.remembered(path, "has more", has_more)
+    assert read == [path, path]
 
 
 @pytest.mark.parametrize("rubbish", ["", "{}", "[]", "\0", '{"n_bytes": "1"}'])

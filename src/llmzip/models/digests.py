@@ -1,8 +1,8 @@
 """SHA-256 of files, remembered: a model of some hundred megabytes is read once, not at every start.
 
-A remembered digest counts while the file is the same one, of the same size, and was not touched
-since, as the system's own time of that says. A file that changed within the last seconds is not
-remembered, for its next change might not show in the times.
+What is remembered of a file, or was found in it otherwise, counts while it is the same one, of the
+same size, and was not touched since, as the system's own time of that says. A file that changed
+within the last seconds is not remembered, for its next change might not show in the times.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from llmzip.models import home
@@ -28,16 +28,27 @@ def file_sha256(path: Path, *, anew: bool = False) -> str:
 
     Raises: OSError; UntrustedError if others can have written what is remembered.
     """
+    return str(remembered(path, "sha256", read_sha256, anew=anew))
+
+
+def remembered(
+    path: Path, what: str, read: Callable[[Path], str | bool], *, anew: bool = False
+) -> str | bool:
+    """Return what `read` finds in a file's contents, from memory where it is known.
+
+    what: its name, of which there is one for each way to read it. anew: as above.
+
+    Raises: as `file_sha256`, and what `read` raises.
+    """
     status = path.stat()
     note = _note_path(path)
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        known = json.loads(home.trusted(note).read_text(encoding="utf-8"))
-        if not anew and known["state"] == _state(status):
-            return str(known["sha256"])
-    sha256 = read_sha256(path)
+    known = _known(note, status)
+    if what in known and not anew:
+        return known[what]
+    found = read(path)
     if time.time_ns() - status.st_mtime_ns > _SETTLED_NS:
-        _remember(note, status, sha256)
-    return sha256
+        _remember(note, status, {**({} if anew else known), what: found})
+    return found
 
 
 def read_sha256(path: Path) -> str:
@@ -71,7 +82,15 @@ def _note_path(path: Path) -> Path:
     return home.home_folder() / "digests" / f"{key}.json"
 
 
-def _remember(note: Path, status: os.stat_result, sha256: str) -> None:
-    known = {"state": _state(status), "sha256": sha256}
+def _known(note: Path, status: os.stat_result) -> dict[str, str | bool]:
+    """What is remembered of a file in this state."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        known = dict(json.loads(home.trusted(note).read_text(encoding="utf-8")))
+        if known.pop("state") == _state(status):
+            return {name: value for name, value in known.items() if isinstance(value, str | bool)}
+    return {}
+
+
+def _remember(note: Path, status: os.stat_result, known: dict[str, str | bool]) -> None:
     with contextlib.suppress(OSError):  # a cache that cannot be written is only slower
-        home.write_text(note, json.dumps(known))
+        home.write_text(note, json.dumps({"state": _state(status), **known}))

@@ -7,10 +7,12 @@ be another model: RoPE as it was before it was scaled, a GPT-2 with as many posi
 from __future__ import annotations
 
 from decimal import Decimal
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmzip.errors import ModelUnsupportedError
+from llmzip.models import digests
 from llmzip.models.gguf_claims import GgufHeader
 
 if TYPE_CHECKING:
@@ -31,8 +33,18 @@ _HEAD_BYTES = 32 << 20
 """Within which a header lies: its vocabulary takes a few megabytes."""
 
 
+_LOOKED_FOR = sha256(repr((_MARKS, _HEAD_BYTES)).encode()).hexdigest()[:8]
+
+
 def is_more(path: Path) -> bool:
-    """Say whether a GGUF seems to say more than transformers reads. Raises: OSError."""
+    """Say whether a GGUF seems to say more than transformers reads; it is looked at once.
+
+    Raises: OSError; UntrustedError if others can have written what is remembered.
+    """
+    return bool(digests.remembered(path, f"says more than is read, {_LOOKED_FOR}", _has_marks))
+
+
+def _has_marks(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     return any(mark in head for mark in _MARKS)
