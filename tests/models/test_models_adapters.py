@@ -10,9 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from llmzip.errors import LlmzipError, ModelDamagedError, ModelNotFoundError, ModelUnsupportedError
+from llmzip.errors import (
+    LlmzipError,
+    ModelDamagedError,
+    ModelNotFoundError,
+    ModelUnsupportedError,
+    UsageError,
+)
 from llmzip.models import adapter_file, adapters, locate, open_exact
 from llmzip.models.adapter import Adapter, AdapterConfig, read_config, write_folder
+from llmzip.models.export import import_adapter
 from llmzip.models.load import load_transformers
 from llmzip.models.merge import merge
 
@@ -66,6 +73,13 @@ def test_a_file_holds_others_adapters_too(tmp_path: Path) -> None:
     theirs.tensors[f"{LAYER}.lora_A"][0, 0] = 0.123456789
     adapter_file.write_file(theirs, tmp_path / "x.adapter")
     assert_same(adapter_file.read_file(tmp_path / "x.adapter"), theirs)
+
+
+def test_whole_models_and_folders_are_not_imported(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "whole.gguf").write_bytes(b"GGUF")
+    for path in (folder, tmp_path / "whole.gguf"):
+        with pytest.raises(UsageError, match=f"only those are imported: .* -m {path}"):
+            import_adapter(path, "mine")
 
 
 @pytest.mark.parametrize("at", [0, 9, 40, -1, -200])

@@ -104,11 +104,13 @@ def export_model(name: str, target: Path) -> None:
 
 
 @models.command(name="import")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=click.Path(path_type=Path))
 @click.option("--name", metavar="NAME", help="What to call it, if not as the file is called.")
 @click.option("-f", "--force", is_flag=True, help="Replace a model of that name.")
 def import_model(file: Path, name: str | None, force: bool) -> None:
     """Keep a model that somebody has trained and exported, under its name.
+
+    FILE is an adapter in one file. Whole models and folders need no import: give them to -m.
 
     For example `llmzip models import logs.adapter`.
     """

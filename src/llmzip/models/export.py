@@ -15,6 +15,9 @@ from llmzip.models import adapters, folder, trained
 from llmzip.models.adapter import SUFFIX, write_folder
 from llmzip.models.files import ModelFiles
 
+_WHOLE = ".gguf", ".safetensors"
+"""What files of whole models end in."""
+
 
 def export(files: ModelFiles, into: Path) -> str:
     """Copy all that the model is loaded from into the folder `into`; return what -m takes there.
@@ -73,11 +76,16 @@ def _write_as_file(adapter: Path, target: Path) -> None:
 def import_adapter(path: Path, name: str, *, replace: bool = False) -> Path:
     """Keep an adapter that somebody has exported as a model of that name; return its folder.
 
-    Raises ModelDamagedError if it is none or not as it was written; UsageError if there is
-    another of that name; OSError.
+    Raises UsageError for a whole model, or if there is another of that name; ModelDamagedError if
+    it is no adapter or not as it was written; OSError.
     """
     from llmzip.models.adapter_file import read_with_training
 
+    if path.is_dir() or path.suffix.lower() in _WHOLE:
+        raise UsageError(
+            f"{path} is no adapter in one file, and only those are imported: a model's folder or "
+            f".gguf, or an adapter's folder, is used where it is, with -m {path}"
+        )
     adapter, told = read_with_training(path)
     training = _training(path, told) | {"base": adapter.config.base}
     target = trained.folder_of(trained.require_name(name))
