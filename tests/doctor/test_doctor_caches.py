@@ -128,6 +128,7 @@ def test_kernels_of_other_sources_go(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (folder / "fedcba9876543210" / "notes.txt").write_text("not of kernels alone")
     (stale,) = (one for one in caches.look_at_kernels(clean=False) if one.name == "stale")
     assert "0123456789abcdef, 1 kB" in stale.value
+    assert "an installation that still has them compiles them anew" in stale.value
     (removed,) = (one for one in caches.look_at_kernels(clean=True) if one.name == "removed")
     assert removed.figures == {"bytes": 1000}
     left = sorted(path.name for path in folder.iterdir())

@@ -19,6 +19,7 @@ from llmzip.models.prepared import prepared_folders, read_info
 from llmzip.ownership import require_trusted
 
 CLEAN = "llmzip doctor --clean"
+_OTHER_KERNELS = "kernels of other sources; an installation that still has them compiles them anew"
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,13 @@ def look_at_models(*, clean: bool) -> Iterator[Finding]:
 
 
 def look_at_kernels(*, clean: bool) -> Iterator[Finding]:
-    """Yield the folders of compiled kernels, likewise. Imports numba."""
+    """Yield the folders of compiled kernels, likewise."""
     from llmzip.compiled.folders import kernel_homes, sources_digest, stale_folders
 
     for folder in kernel_homes():
         yield _folder("kernel folder", folder / (sources_digest() or ""))
         for path in stale_folders(folder):
-            stale = Stale(path, "kernels of other sources", partial(_discard_kernels, path))
+            stale = Stale(path, _OTHER_KERNELS, partial(_discard_kernels, path))
             yield stale.removed() if clean else stale.finding()
 
 
