@@ -81,16 +81,6 @@ class Material:
         self._trained = self._joined([sample.trained for sample in samples])
         self._held_out = self._joined([sample.held_out for sample in samples])
 
-    @property
-    def n_tokens(self) -> int:
-        """Tokens that are trained on, each once."""
-        return len(self._trained)
-
-    @property
-    def n_held_out(self) -> int:
-        """Tokens that are held out."""
-        return len(self._held_out)
-
     def batches(self, n_rows: int, generator: np.random.Generator) -> Iterator[Ids]:
         """Yield windows (n_rows, n_window) without end: all there are, in another order each time.
 
