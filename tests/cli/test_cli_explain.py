@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,11 @@ import pytest
 from cli_runner import NOISE, fails, llmzip, succeeds
 
 import llmzip as library
+from llmzip.cli.settings import Settings
+from llmzip.cli.subjects import Text, _name_of
+from llmzip.container import ModelRef
+from llmzip.errors import UsageError
+from llmzip.models.catalog import LOCAL_SOURCE
 from tiny_files import Tiny
 
 TEXT = b"It was the best of times,\nit was the worst of times.\n\nIt was \x1b[31m odd\r\n"
@@ -88,6 +94,20 @@ def test_the_terminal_shows_it_without_being_steered(folder: Path, model: str) -
     ).decode()
     assert "\x1b[" in coloured
     assert "\x1b[31m odd" not in coloured
+
+
+def test_a_model_from_a_folder_is_named_by_whoever_explains(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings, local = Settings(), ModelRef("tiny", LOCAL_SOURCE, bytes(6))
+    monkeypatch.delenv("LLMZIP_MODEL", raising=False)
+    assert _name_of(ModelRef("smollm2-135m", "wheel", bytes(6)), settings) == "smollm2-135m"
+    with pytest.raises(UsageError, match="a folder or file of whoever made it: give that with -m"):
+        _name_of(local, settings)
+    assert _name_of(local, replace(settings, models=("here",))) is None
+    monkeypatch.setenv("LLMZIP_MODEL", "there")
+    assert _name_of(local, settings) is None
+    assert Text(b"", settings, None).compressor(None)._name == "there"
 
 
 def test_two_texts_are_compared(folder: Path, model: str) -> None:

@@ -15,10 +15,13 @@ from llmzip.cli.inputs import Input, refuse_terminal
 from llmzip.cli.settings import Settings
 from llmzip.compressor import DEFAULT_LEVEL
 from llmzip.errors import UsageError
+from llmzip.escaping import one_line
+from llmzip.models.catalog import LOCAL_SOURCE
+from llmzip.models.trained import is_trained
 
 if TYPE_CHECKING:
     from llmzip.compressor import Compressor
-    from llmzip.container import Summary
+    from llmzip.container import ModelRef, Summary
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Asked:
 class Text:
     """What is in a file. settings: how to compress it so that it becomes what the file is.
 
-    model: that a .llmz records. n_file_bytes: of the file, if it is a .llmz.
+    model: that a .llmz records, by a name that leads to it. n_file_bytes: of a .llmz.
     """
 
     data: bytes
@@ -78,9 +81,24 @@ def text_of(path: Path, reading: Input, settings: Settings) -> Text:
         decompressor.decoded_size(source)
         decompressor.decompress(source, sink)
     members = list(looking.inspect(data))
-    recorded = next((one.model.name for one in members if one.model is not None), None)
+    recorded = next((one.model for one in members if one.model is not None), None)
     as_it_was = replace(settings, level=_level_of(members[0], settings.level))
-    return Text(sink.getvalue(), as_it_was, recorded, len(data))
+    return Text(sink.getvalue(), as_it_was, _name_of(recorded, settings), len(data))
+
+
+def _name_of(recorded: ModelRef | None, settings: Settings) -> str | None:
+    """Return the name of a model that a file records, if it leads to it.
+
+    Raises UsageError for a folder or file, which nobody can find by its name, if none was given.
+    """
+    if recorded is None or recorded.source != LOCAL_SOURCE or is_trained(recorded.name):
+        return None if recorded is None else recorded.name
+    if not (settings.models or os.environ.get("LLMZIP_MODEL")):
+        raise UsageError(
+            f"it was made with the model {one_line(recorded.name)}, which is a folder or file of "
+            "whoever made it: give that with -m"
+        )
+    return None
 
 
 def _level_of(member: Summary, wanted: int) -> int:
