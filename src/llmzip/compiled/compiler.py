@@ -1,106 +1,77 @@
-"""numba, imported so that no folder has a say in it: what kernels need of it is taken from here.
+"""What kernels are written in: of numba only as much as is used, and when it is.
 
-numba reads `.numba_config.yaml` in the current folder when it is imported and whenever it
-compiles. Whoever unpacks an archive and runs llmzip there would let the archive say which kernels
-to load, for one, and loading one runs it. So the name that numba looks for is emptied before its
-configuration runs. The environment (NUMBA_...) is its user's own and keeps its say.
-
-Where a program has imported numba before, what it has read by then is left to it; from now on
-numba goes by the environment alone. Nor is PyYAML imported, which is there to read that file.
+A process that finds its kernels compiled never imports numba, which takes a fifth of a second.
 """
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
-from types import CodeType, ModuleType
+from collections.abc import Callable
+from functools import cached_property, partial
+from importlib import import_module
+from typing import Any, cast
 
-_CONFIG_MODULE = "numba.core.config"
-_CONFIG_FILE = ".numba_config.yaml"
+from llvmlite import binding, ir
 
-
-class _Loader(SourceFileLoader):
-    """Loads a module in which the name of the file is an empty one, that of no file."""
-
-    def get_code(self, fullname: str) -> CodeType | None:
-        code = super().get_code(fullname)
-        if code is None:
-            return None
-        constants = ("" if c == _CONFIG_FILE else c for c in code.co_consts)
-        return code.replace(co_consts=tuple(constants))
+__all__ = ["Later", "binding", "carray", "cgutils", "config", "intrinsic", "ir", "types"]
 
 
-class _Finder(MetaPathFinder):
-    """Finds numba's configuration, to be loaded by `_Loader`."""
+class Later:
+    """Something that numba has or makes, which is fetched when it is used, by kernels or others."""
 
-    def find_spec(
-        self,
-        fullname: str,
-        path: Sequence[str] | None,
-        target: ModuleType | None = None,  # noqa: ARG002  # asked of every finder
-    ) -> ModuleSpec | None:
-        if fullname != _CONFIG_MODULE:
-            return None
-        spec = PathFinder.find_spec(fullname, path)
-        if spec is not None and isinstance(spec.loader, SourceFileLoader):
-            spec.loader = _Loader(spec.loader.name, spec.loader.path)
-        return spec
+    def __init__(self, fetch: Callable[[], Any]) -> None:
+        self._fetch = fetch
 
+    @cached_property
+    def itself(self) -> Any:
+        """What this stands for."""
+        return self._fetch()
 
-@contextmanager
-def _no_folder_asked() -> Iterator[None]:
-    finder, has_yaml = _Finder(), "yaml" in sys.modules
-    sys.meta_path.insert(0, finder)
-    if not has_yaml:
-        sys.modules["yaml"] = None  # type: ignore[assignment]  # importing it fails
-    try:
-        yield
-    finally:
-        sys.meta_path.remove(finder)
-        if not has_yaml:
-            del sys.modules["yaml"]
+    @property
+    def _numba_type_(self) -> Any:
+        """What numba asks for of all that a kernel refers to."""
+        context = of_numba("cpu_target").typing_context
+        context.refresh()
+        return context.resolve_value_type(self.itself)
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:  # noqa: D102
+        return self.itself(*arguments, **named)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # who looks at objects of all kinds wants nothing of numba
+            raise AttributeError(name)
+        return getattr(self.itself, name)
 
 
-with _no_folder_asked():
-    from llvmlite import binding, ir
-    from numba import carray, njit
-    from numba.core import cgutils, config, types
-    from numba.core.caching import NullCache
-    from numba.core.codegen import JITCodeLibrary
-    from numba.core.compiler import CompilerBase, CompileResult, DefaultPassBuilder
-    from numba.core.compiler_machinery import LoweringPass, register_pass
-    from numba.core.environment import Environment, _rebuild_env, lookup_environment
-    from numba.core.runtime import nrtdynmod, rtsys
-    from numba.core.serialize import dumps
-    from numba.core.typed_passes import NativeLowering
-    from numba.extending import intrinsic
+class _Config:
+    """What numba is told of the processor: by the environment, until numba is there."""
 
-config._config_fname = ""  # where numba had been there before
+    @property
+    def CPU_NAME(self) -> str | None:  # noqa: N802 - as numba calls it
+        """The processor to compile for, if it is not this one."""
+        return self._told("CPU_NAME")
 
-__all__ = [
-    "CompileResult",
-    "CompilerBase",
-    "DefaultPassBuilder",
-    "Environment",
-    "JITCodeLibrary",
-    "LoweringPass",
-    "NativeLowering",
-    "NullCache",
-    "_rebuild_env",
-    "binding",
-    "carray",
-    "cgutils",
-    "config",
-    "dumps",
-    "intrinsic",
-    "ir",
-    "lookup_environment",
-    "njit",
-    "nrtdynmod",
-    "register_pass",
-    "rtsys",
-    "types",
-]
+    @property
+    def CPU_FEATURES(self) -> str | None:  # noqa: N802
+        """What that has."""
+        return self._told("CPU_FEATURES")
+
+    def _told(self, name: str) -> str | None:
+        if "numba" in sys.modules:
+            return cast("str | None", getattr(of_numba("config"), name))
+        return os.environ.get(f"NUMBA_{name}")
+
+
+def of_numba(name: str) -> Any:
+    """Return what is called so in `importing`."""
+    return getattr(import_module("llmzip.compiled.importing"), name)
+
+
+def intrinsic(function: Callable[..., Any]) -> Any:
+    """Let kernels call a function that writes LLVM's code."""
+    return Later(lambda: of_numba("intrinsic")(function))
+
+
+carray, cgutils, types = (Later(partial(of_numba, name)) for name in ("carray", "cgutils", "types"))
+config = _Config()

@@ -3,28 +3,87 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from threading import RLock
 from typing import Any
 
-from llmzip.compiled.cache import KernelCache
-from llmzip.compiled.compiler import njit
-from llmzip.compiled.parts import compile_part
+from llmzip.compiled import machine, store
+from llmzip.compiled.compiler import Later, of_numba
+from llmzip.compiled.kinds import kind_of, text_of_kinds
+from llmzip.compiled.store import Place
+
+_finding = RLock()  # threads run a kernel together, the first time, too
 
 
-def inlined(function: Callable[..., Any]) -> Any:
-    """Compile a function to be inlined into kernels by LLVM."""
-    return compile_part(function, is_inlined=True)
+class Kernel(Later):
+    """A function that runs compiled: by machine code that was kept, else by what numba makes."""
 
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(partial(_compile_kernel, function))
+        self._function = function
+        self._found: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
-def called(function: Callable[..., Any]) -> Any:
-    """Compile a function that only kernels call, and that is too large to be inlined."""
-    return compile_part(function, is_inlined=False)
+    def __call__(self, *arguments: Any) -> Any:  # noqa: D102
+        if "itself" in vars(self):
+            return self.itself(*arguments)
+        kinds = tuple(map(kind_of, arguments))
+        run = self._found.get(kinds) or self._find(kinds)
+        return run(*arguments)
+
+    def _find(self, kinds: tuple[Any, ...]) -> Callable[..., Any]:
+        with _finding:
+            if kinds not in self._found:
+                self._found[kinds] = self._kept(kinds) or self.itself
+            return self._found[kinds]
+
+    def _kept(self, kinds: tuple[Any, ...]) -> Callable[..., Any] | None:
+        """What was kept for arguments of these kinds, if it is and can be run without numba.
+
+        Raises UntrustedError.
+        """
+        text = text_of_kinds(kinds)
+        if text is None or machine.is_asked_for_numba():
+            return None
+        place, made_for = Place(self._function), store.processor()
+        kept = store.find(place.folders(), place.name, place.key(text, made_for))
+        if kept is None:
+            return None
+        try:
+            return machine.runnable(kept, self._function)
+        except (ImportError, AttributeError):  # a numba that is made otherwise
+            return None
 
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a kernel: no GIL, cached on disk where that can be, IEEE arithmetic as written."""
-    compiled = njit(nogil=True, error_model="numpy", boundscheck=False, no_cfunc_wrapper=True)(
-        function
-    )
+    return Kernel(function)
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile a function to be inlined into kernels by LLVM."""
+    return _part(function, is_inlined=True)
+
+
+def called(function: Callable[..., Any]) -> Any:
+    """Compile a function that only kernels call, and that is too large to be inlined."""
+    return _part(function, is_inlined=False)
+
+
+def _part(function: Callable[..., Any], *, is_inlined: bool) -> Any:
+    def make() -> Any:
+        from llmzip.compiled.parts import compile_part
+
+        return compile_part(function, is_inlined=is_inlined)
+
+    return Later(make)
+
+
+def _compile_kernel(function: Callable[..., Any]) -> Any:
+    from llmzip.compiled.cache import KernelCache
+
+    compiled = of_numba("njit")(
+        nogil=True, error_model="numpy", boundscheck=False, no_cfunc_wrapper=True
+    )(function)
     compiled._cache = KernelCache(function)
     compiled._compilation_chain_init_hook = _ask_no_extensions
     return compiled

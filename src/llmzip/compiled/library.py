@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from llmzip.compiled.compiler import JITCodeLibrary, binding
-
-KeptCode = tuple[str, bytes, bytes, frozenset[str]]
-"""A library's name, its machine code, its intermediate code, and the names that it defines."""
+from llmzip.compiled.compiler import binding
+from llmzip.compiled.importing import JITCodeLibrary
+from llmzip.compiled.store import Kept
 
 
 class KeptLibrary(JITCodeLibrary):  # type: ignore[misc]  # numba has no types
@@ -22,15 +21,14 @@ class KeptLibrary(JITCodeLibrary):  # type: ignore[misc]  # numba has no types
     _linkable: Any = None
 
     @classmethod
-    def of(cls, codegen: Any, kept: KeptCode) -> KeptLibrary:
+    def of(cls, codegen: Any, kept: Kept) -> KeptLibrary:
         """Make the machine code ready to run."""
-        name, code, bitcode, names = kept
-        library = cls(codegen, name)
-        library._bitcode = bitcode
+        library = cls(codegen, kept.name)
+        library._bitcode = kept.bitcode
         library.enable_object_caching()
-        library._set_compiled_object(code)
+        library._set_compiled_object(kept.code)
         library._finalize_final_module()
-        codegen._engine._defined_symbols |= names
+        codegen._engine._defined_symbols |= kept.defines
         return library
 
     @property
@@ -45,13 +43,19 @@ class KeptLibrary(JITCodeLibrary):  # type: ignore[misc]  # numba has no types
         self._linkable = module
 
 
-def code_of(library: Any, serialized: Any = None) -> KeptCode:
+def kept_of(library: Any, serialized: Any = None) -> Kept:
     """What is to be kept of a library whose machine code numba was told to hand out.
 
     serialized: what numba makes of it, if that is there.
     """
     name, kind, (code, bitcode) = serialized or library.serialize_using_object_code()
     assert kind == "object"
-    module = library._get_module_for_linking()
-    defined = (*module.functions, *module.global_variables)
-    return name, code, bitcode, frozenset(v.name for v in defined if not v.is_declaration)
+    known = _named(library._get_module_for_linking())
+    defines = frozenset(one.name for one in known if not one.is_declaration)
+    linked = {one.name for one in _named(library._final_module) if one.is_declaration}
+    wants = frozenset(name for name in linked if not name.startswith("llvm."))
+    return Kept(name, code, defines, wants, bitcode=bitcode)
+
+
+def _named(module: Any) -> list[Any]:
+    return [*module.functions, *module.global_variables]

@@ -14,7 +14,7 @@ from llmzip.compiled.kernels import inlined
 @intrinsic
 def _pointer(typing, address, kind):  # type: ignore[no-untyped-def]
     """An address as that of values of a dtype."""
-    signature = types.CPointer(kind.dtype)(types.int64, kind)  # type: ignore[attr-defined]
+    signature = types.CPointer(kind.dtype)(types.int64, kind)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from llmzip.compiled.compiler import (
+from llmzip.compiled.importing import (
     CompilerBase,
     DefaultPassBuilder,
     JITCodeLibrary,

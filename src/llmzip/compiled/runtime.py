@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from llmzip.compiled.compiler import nrtdynmod, rtsys
-from llmzip.compiled.library import KeptCode, KeptLibrary, code_of
+from llmzip.compiled.importing import nrtdynmod, rtsys
+from llmzip.compiled.library import KeptLibrary, kept_of
+from llmzip.compiled.store import Kept
 
 
 def begin_runtime(
-    context: Any, load: Callable[[], KeptCode | None], keep: Callable[[KeptCode], None]
+    context: Any, load: Callable[[], Kept | None], keep: Callable[[Kept], None]
 ) -> None:
     """Make numba's runtime ready, unless it is, by what `load` gives; else let `keep` have it."""
     if rtsys._init:
@@ -22,7 +23,7 @@ def begin_runtime(
         if kept is not None:
             return KeptLibrary.of(context.codegen(), kept)
         library = _compiled(context)
-        keep(code_of(library))
+        keep(kept_of(library))
         return library
 
     nrtdynmod.compile_nrt_functions = kept_or_compiled

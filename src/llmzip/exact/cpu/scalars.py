@@ -84,7 +84,7 @@ def _uncounted(context: Any, builder: Any, kind: Any, value: Any) -> Any:
         array.meminfo = cgutils.get_null_value(array.meminfo.type)
         array.parent = cgutils.get_null_value(array.parent.type)
         return array._getvalue()
-    if isinstance(kind, types.BaseTuple):  # type: ignore[attr-defined]
+    if isinstance(kind, types.BaseTuple):
         for index, part in enumerate(kind):
             inner = _uncounted(context, builder, part, builder.extract_value(value, index))
             value = builder.insert_value(value, inner, index)
