@@ -9,7 +9,7 @@ Needs Ray: `pip install 'llmzip[ray]'`. Byte for byte the files are those made b
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from llmzip.compressor import Compressor
 from llmzip.decompressor import Decompressor
+from llmzip.errors import UsageError
 from llmzip.spread.cluster import actors
 from llmzip.spread.files import Report, Task, compressing, decompressing, do_files
 from llmzip.spread.worker import Tools
@@ -84,17 +85,48 @@ def compress_batch(batch: Batch, *, column: str = "bytes", **how: Any) -> Batch:
     """Compress each value of a column, bytes or text, for ray.data's map_batches.
 
     Each becomes a .llmz file of its own, that of Compressor.compress; many go through the model
-    together. `how`: arguments of Compressor, whose model stays open in the process.
+    together; where there is no value there is none then. `how`: arguments of Compressor, whose
+    model stays open in the process. Raises UsageError where there is no such column, and for
+    values of other types.
     """
-    texts = [one.encode() if isinstance(one, str) else bytes(one) for one in batch[column]]
-    packed = _compressor(tuple(sorted(how.items()))).compress_many(texts)
-    return {**batch, column: _column(packed)}
+    tool = _compressor(tuple(sorted(how.items())))
+    return _mapped(batch, column, tool.compress_many)
 
 
 def decompress_batch(batch: Batch, *, column: str = "bytes", **how: Any) -> Batch:
     """Decompress each value of a column into bytes; `how`: arguments of Decompressor."""
-    texts = _decompressor(tuple(sorted(how.items()))).decompress_many(map(bytes, batch[column]))
-    return {**batch, column: _column(texts)}
+    tool = _decompressor(tuple(sorted(how.items())))
+    return _mapped(batch, column, tool.decompress_many)
+
+
+def _mapped(batch: Batch, column: str, do: Callable[[list[bytes]], Iterable[bytes]]) -> Batch:
+    """Return the batch with what `do` makes of the values of a column that are there."""
+    if not hasattr(batch, "keys"):
+        raise UsageError('batches are wanted as batch_format="numpy" or "pandas" gives them')
+    if column not in batch:
+        raise UsageError(f"there is no column {column!r}, but {', '.join(map(str, batch.keys()))}")
+    values = list(batch[column])
+    there = [number for number, value in enumerate(values) if not _is_missing(value)]
+    made = do([_bytes_of(values[number], column) for number in there])
+    found = np.full(len(values), None, dtype=object)  # numpy's own bytes lose zeros at the end
+    for number, value in zip(there, made, strict=True):
+        found[number] = value
+    return {**batch, column: found}
+
+
+def _is_missing(value: object) -> bool:
+    """Return whether a value stands for none, as pandas has it, too."""
+    return value is None or (isinstance(value, float) and value != value) or repr(value) == "<NA>"
+
+
+def _bytes_of(value: object, column: str) -> bytes:
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    raise UsageError(
+        f"column {column!r} holds {type(value).__name__}, and text or bytes are wanted"
+    )
 
 
 def _done(
@@ -120,11 +152,3 @@ def _compressor(how: tuple[tuple[str, Any], ...]) -> Compressor:
 @lru_cache(maxsize=1)
 def _decompressor(how: tuple[tuple[str, Any], ...]) -> Decompressor:
     return Decompressor(**dict(how))
-
-
-def _column(values: Iterable[bytes]) -> Any:
-    """Return values as an array of objects: numpy's own bytes lose zeros at the end."""
-    found = list(values)
-    column = np.empty(len(found), dtype=object)
-    column[:] = found
-    return column

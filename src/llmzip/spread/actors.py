@@ -6,6 +6,7 @@ Importing this imports ray; `cluster` does so for whoever may not have it.
 from __future__ import annotations
 
 import math
+import re
 import socket
 import time
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from llmzip.version import __version__
 CPUS_EACH = 8
 """Processors that an actor takes at most, where there are no GPUs."""
 _RESTARTS_EACH = 2
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _PROBE_TIMEOUT_S = 60.0
 
 
@@ -166,11 +168,11 @@ class Actors:
         try:
             value = ray.get(reference)
         except RayActorError as exc:
-            return [self._lost(worker, _first_line(exc))]
+            return [self._lost(worker, _reason(exc))]
         except Exception as exc:
             if kind != "unit":
-                return [self._lost(worker, _first_line(exc))]
-            value = Failed(RuntimeError(_first_line(exc)))
+                return [self._lost(worker, _reason(exc))]
+            value = Failed(RuntimeError(_reason(exc)))
         return self._heard(kind, worker, handle, number, value)
 
     def _heard(
@@ -246,7 +248,15 @@ def shares_of(
     return shares or [Share(1.0)]
 
 
-def _first_line(exc: BaseException) -> str:
-    """Return what there is to say in a line: Ray's errors are pages, with the reason at the end."""
-    lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
-    return lines[0] if lines else type(exc).__name__
+def _reason(exc: BaseException) -> str:
+    """Return what there is to say in a line of an error of Ray's, which are pages.
+
+    The reason stands first, but where a traceback leads to it.
+    """
+    lines = [line.strip() for line in _COLOURS.sub("", str(exc)).splitlines() if line.strip()]
+    if not lines:
+        return type(exc).__name__
+    reason = lines[-1] if any("traceback" in line.lower() for line in lines) else lines[0]
+    if "No module named 'llmzip" in reason:
+        return "the cluster has no llmzip: pip install 'llmzip[ray]' on each of its machines"
+    return reason

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from llmzip.errors import UsageError
+from llmzip.spread.answering import hearing, require_answer
 
 if TYPE_CHECKING:
     from llmzip.spread.actors import Actors
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 STORE_BYTES = 1 << 29
 """Of a cluster that is started here, for what is on its way: a few groups for each actor."""
 
-_ANSWER_TIMEOUT_S = 10.0
+_MOST_REASON = 400
+"""Ray's reasons can be pages; versions that differ take a quarter of this."""
 
 _SIGNALS = [s for s in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, s)]
 
@@ -69,33 +70,44 @@ def _ray() -> Any:
     return ray
 
 
-def _require_answer(address: str) -> None:
-    """Raise UsageError where nobody listens at HOST:PORT: Ray itself would try for a minute."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), _ANSWER_TIMEOUT_S):
-            pass
-    except (OSError, ValueError, OverflowError) as exc:
-        raise UsageError(f"no cluster of Ray answers at {address}: {exc}") from exc
-
-
 def _connect(ray: Any, address: str | None) -> None:
     quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address in (None, "auto"):
-        with suppress(ConnectionError):
+        address = os.environ.get("RAY_ADDRESS") or "auto"
+    if address == "auto":
+        with suppress(ConnectionError), _said(address):
             ray.init(address="auto", **quiet)
             return
-        if os.environ.get("RAY_ADDRESS"):
-            raise UsageError(f"no cluster of Ray answers at {os.environ['RAY_ADDRESS']}")
         address = "local"
-    if address != "local":
-        _require_answer(address)
-    own = {"include_dashboard": False, "object_store_memory": STORE_BYTES}
+    own: dict[str, Any] = {}
+    if address == "local":
+        own = {"include_dashboard": False, "object_store_memory": STORE_BYTES}
+    else:
+        require_answer(address)
+    with _said(address):
+        ray.init(address, **own, **quiet)
+
+
+@contextmanager
+def _said(address: str) -> Iterator[None]:
+    """Turn what Ray raises where it cannot connect into a line of ours."""
+    said: list[str] = []
     try:
-        ray.init(address=address, **quiet, **(own if address == "local" else {}))
+        with hearing() if address != "local" else nullcontext(said) as said:
+            yield
     except (ConnectionError, ValueError, RuntimeError) as exc:
-        reason = str(exc).strip().partition("\n")[0]
+        if address == "auto" and isinstance(exc, ConnectionError):
+            raise
+        reason = _reason(exc, said, is_client=address.startswith("ray://"))
         raise UsageError(f"no cluster of Ray is to be had at {address}: {reason}") from exc
+
+
+def _reason(exc: Exception, said: Sequence[str], *, is_client: bool) -> str:
+    """Return in a line why there is no connection. said: what Ray's core has said meanwhile."""
+    reason = " ".join(str(exc).split())[:_MOST_REASON]
+    if isinstance(exc, ConnectionError) and is_client:
+        return f"{reason}; is this the port of Ray's client server, 10001 as a rule, and its token?"
+    return f"{reason} ({said[-1].strip()})" if said else reason
 
 
 @contextmanager
