@@ -62,6 +62,10 @@ def decode_member(
             texts = iter(group.decode(together) if group and together else [])
             content += b"".join(decode_chunk(chunk, texts) for chunk in wave)
         put_together(waves, content, text)
+    if member.goes_on is not None:
+        more, skip = member.goes_on
+        repeated = bytes(text[skip:])
+        text += (repeated * (more // len(repeated) + 1))[:more]
     whole = xxh3(bytes(text[len(before) :]))[: len(member.checksum)]
     require(whole == member.checksum, "the text fails the file's checksum")
     return bytes(text[len(before) :])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 from dataclasses import dataclass, field
 
-from decoder.wire import Fields, RefusedError, UnsupportedError, crc32, require
+from decoder.wire import Fields, RefusedError, UnsupportedError, crc32, require, xxh3
 
 STORED, LM, LZMA, MIXED, LM_LINES = 0, 1, 2, 4, 5
 ENCODED = range(16, 28)  # text in another encoding than UTF-8
@@ -62,6 +62,8 @@ class Member:
     mark: bytes | None  # of a dictionary: version 3
     model: ModelReference | None = None
     reference: tuple[bytes, int] | None = None  # checksum and size of what copies may reach into
+    goes_on: tuple[int, int] | None = None  # more, skip: versions 9 to 11
+    is_lone: bool = False  # that has no table
     groups: list[list[Wave]] = field(default_factory=list)
     checksum: bytes = b""  # the first bytes of the text's XXH3, 8 or 4
 
@@ -73,7 +75,8 @@ def members(file: bytes) -> list[Member]:
         start = fields.at
         require(fields.take(3) == SIGNATURE, "no member where one should begin")
         form = fields.byte()
-        if form >> 4 not in DEFAULTS:
+        may_go_on = form & 8 or form & 3 == 1
+        if form >> 4 & 7 not in DEFAULTS or (form >> 7 and not may_go_on):
             raise UnsupportedError(f"version {form >> 4} of the format")
         fields.at -= 1
         found.append(compact(fields) if form & 0b1011 else sequence(fields, start))
@@ -82,7 +85,7 @@ def members(file: bytes) -> list[Member]:
 
 def begin(form: int, fields: Fields) -> Member:
     """A member without its groups: what the form byte says, the options, the mark."""
-    version = form >> 4
+    version = form >> 4 & 7
     numbers = DEFAULTS[version]
     if form & 4:
         numbers = fields.varint(), fields.varint(), fields.varint()
@@ -98,21 +101,35 @@ def compact(fields: Fields) -> Member:
     form = fields.byte()
     member = begin(form, fields)
     has_table, kind = form & 8, form & 3
+    if form >> 7:
+        member.goes_on, member.is_lone = (fields.varint(), fields.varint()), not has_table
     heads = [
         head(fields, kind - 1 if kind else fields.byte())
         for _ in range(n_chunks(fields) if has_table else 1)
     ]
     check_wave(heads, member, MIB if has_table else 65536)
     require(sum(chunk.n_bytes for chunk in heads) <= 64 * MIB, "a group of more than 64 MiB")
+    if member.goes_on is not None:
+        check_goes_on(*member.goes_on, heads)
     if member.version < 3 and any(chunk.kind in LM_KINDS for chunk in heads):
         member.model = model_reference(fields)
     member.checksum = fields.take(4) if has_table else heads[0].checksum
     before = fields.data[start : fields.at]
     crc = fields.take(4 if has_table else 2)
     payloads = take_payloads(fields, heads)
+    if member.is_lone:
+        heads[0].checksum = xxh3(payloads)[:4]  # what stood there is that of the text
     require(crc == (crc32 if has_table else crc16)(before + payloads), "a member fails its CRC")
     member.groups = [[heads]]
     return member
+
+
+def check_goes_on(more: int, skip: int, heads: Wave) -> None:
+    """Refuse a text that cannot go on after these chunks."""
+    n_bytes = sum(chunk.n_bytes for chunk in heads)
+    require(all(chunk.kind != LAYOUT for chunk in heads), "a layout in a text that goes on")
+    require(more >= 1 and skip < n_bytes, "a text that goes on for nothing, or with nothing")
+    require(n_bytes + more <= 64 * MIB, "a group of more than 64 MiB")
 
 
 def crc16(data: bytes) -> bytes:

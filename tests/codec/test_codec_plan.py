@@ -54,8 +54,8 @@ def kinds(planned: Planned) -> list[str]:
     [
         TEXT,
         TEXT[:20],
-        FOREIGN,
-        WIDE,
+        FOREIGN + FOREIGN[:9] + b".",
+        WIDE + WIDE[:20] + "!".encode("utf-16-le"),
         b"0",
         TEXT.replace(b" ", b"\x01"),
         b"name,value\r\n" * 20 + TEXT[:3000].replace(b"\n", b"\r\n"),

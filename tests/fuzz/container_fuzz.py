@@ -14,6 +14,7 @@ from contextlib import nullcontext
 from typing import BinaryIO
 
 from findings import FindingError
+from written_out import written_out
 
 from decoder.container import Chunk, Member, members
 from decoder.wire import RefusedError
@@ -63,7 +64,7 @@ def check(data: bytes, *, measured: bool = False) -> str:
 def claims(data: bytes) -> list[Member] | None:
     """Return what the document reads in `data`; None if it refuses it."""
     try:
-        return members(data)
+        return [written_out(member) for member in members(data)]
     except RefusedError:
         return None
 

@@ -16,7 +16,9 @@ from llmzip.container import (
     Options,
     Reference,
     Writer,
+    chunk_checksum,
 )
+from llmzip.layout.program import Copy, Layout, Take, pack_layout
 
 GPT2 = ModelRef("gpt2", "hub:openai-community/gpt2", b"gpt-2!")
 MARKED = Options(*DICTIONARY_OPTIONS.numbers, True, b"\xd1\xc7")
@@ -68,6 +70,23 @@ def _compact_layout() -> bytes:
     return sink.getvalue()
 
 
+def _going_on(*content: tuple[Chunk, bytes]) -> bytes:
+    """A text that goes on after these chunks, from its second byte on."""
+    data = b"".join(own for _, own in content)
+    text, sink = data + data[1:] * 3, io.BytesIO()
+    layout = pack_layout(
+        Layout((len(data),), (Take(0, len(data)), Copy(len(data) - 1, len(text) - len(data))))
+    )
+    writer = Writer(sink, ADAPTIVE_OPTIONS)
+    writer.model(GPT2)
+    writer.group(text=text)
+    payload = chunk_checksum(layout) + b"\0" + layout
+    chunk = Chunk.layout(len(text) - len(data), text, payload)
+    writer.wave([chunk, *(one for one, _ in content)], data)
+    writer.finish()
+    return sink.getvalue()
+
+
 def _made() -> list[bytes]:
     wave = [stored(b"as it is"), lm(b"text"), lzma(b"aaaaaaaaaa"), mixed(b"bbbbbbbbbb")]
     groups = [[[stored(b"first"), lm(b"second")], [lm(b"third")]], [[lzma(b"fourth")], wave]]
@@ -99,6 +118,8 @@ def _made() -> list[bytes]:
         _laid_out(Options(300)),
         _laid_out(ADAPTIVE_OPTIONS, is_late=True),
         _laid_out(ADAPTIVE_OPTIONS, has_reference=True),
+        _going_on(stored(b"over and ")),
+        _going_on(lm(b"over"), stored(b" and ")),
     ]
     return [*files, files[1] + files[2], files[12] + files[7], files[6] + files[0] + files[15]]
 

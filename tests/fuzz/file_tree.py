@@ -149,7 +149,8 @@ def dissect(file: bytes) -> Node:
 
 def _options(cursor: Cursor, form: int) -> list[Item]:
     options: list[Item] = [cursor.varint() for _ in range(3 if form & 4 else 0)]
-    return options + ([cursor.take(2)] if form >> 4 == 3 else [])
+    options += [cursor.take(2)] if form >> 4 & 7 == 3 else []
+    return options + [cursor.varint() for _ in range(2 if form >> 7 else 0)]
 
 
 def _compact(cursor: Cursor) -> Item:
@@ -159,7 +160,7 @@ def _compact(cursor: Cursor) -> Item:
     fields += [n_chunks] if form & 8 else []
     heads = [_head(cursor, (form & 3) - 1 if form & 3 else None) for _ in range(n_chunks)]
     fields += heads
-    if any(head.kind in LM_KINDS for head in heads) and form >> 4 != 3:
+    if any(head.kind in LM_KINDS for head in heads) and form >> 4 & 7 != 3:
         fields += _model(cursor)
     fields += [cursor.take(4)] if form & 8 else []
     cursor.take(4 if form & 8 else 2)

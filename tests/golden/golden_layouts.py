@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "layout"))
 
-from bad_files import load
+from bad_files import SUM, load, lone, table
 from container_samples import by_hand, with_crc
 from layout_samples import header, padded, tar_of
 
@@ -36,7 +36,7 @@ from llmzip.container import (
     chunk_checksum,
 )
 from llmzip.container.compact import Compact, pack_compact
-from llmzip.container.limits import END_MARK
+from llmzip.container.limits import END_MARK, SIGNATURE
 from llmzip.container.wire import frame, varint
 from llmzip.layout.program import Copy, Fill, Layout, Take, Tar, pack_layout
 
@@ -168,6 +168,9 @@ def _good() -> dict[str, Case]:
         [b"e"],
     )
     nothing = laid(bytes(1 << 12), Layout((), (Fill(0, 1 << 12),)))
+    named = [Chunk.stored(b"name,"), Chunk.stored(b"1,2;")]
+    rows = b"name," + b"1,2;" * 100 + b"1"
+    going_on = Layout((9,), (Take(0, 9), Copy(4, 397)))
     many = Layout((400,), tuple(op for i in range(200) for op in (Take(0, 2), Fill(i % 3, 5))))
     many_text = b"".join(b"xy" + bytes([i % 3]) * 5 for i in range(200))
     start = REFERENCE.index(b"hold")
@@ -190,7 +193,21 @@ def _good() -> dict[str, Case]:
             "the same in version 2", member(chain, ADAPTIVE_OPTIONS), chain_text
         ),
         "good-waves": Case("content in three waves", member([waves]), waves.text),
-        "good-nothing": Case("a run, and no content", member([nothing]), nothing.text),
+        "good-nothing": Case("a run, and no content", plainly(nothing), nothing.text),
+        "good-run": Case("a run, as a lone byte that goes on", member([nothing]), nothing.text),
+        "good-goes-on": Case(
+            "two bytes that go on, learning",
+            member(
+                [laid(b"yes" * 99, Layout((3,), (Take(0, 3), Copy(3, 294))), [b"yes"])],
+                ADAPTIVE_OPTIONS,
+            ),
+            b"yes" * 99,
+        ),
+        "good-goes-on-later": Case(
+            "two chunks, the second of which goes on",
+            by_force([Chunk.layout(397, rows, payload(pack_layout(going_on))), *named], rows),
+            rows,
+        ),
         "good-members": Case(
             "two members, each with a past of its own", member(chain) * 2, chain_text * 2
         ),
@@ -214,6 +231,37 @@ def by_force(chunks: Sequence[Chunk], text: bytes) -> bytes:
     whole = FileChecksum()
     whole.update(text)
     return pack_compact(Compact(DEFAULT_OPTIONS, None, Wave(tuple(chunks)), whole.digest()[:4]))
+
+
+def plainly(group: Group) -> bytes:
+    """Return a compact member of nothing but a layout that is written out."""
+    head = b"\x20" + bodies.pack_sizes(group.layout)
+    return table(0x18, b"\1", head, group.layout.checksum, payload=group.layout.payload)
+
+
+def goes_on(more: int, skip: int, *, form: int = 0x91, chunk: bytes = b"ab") -> bytes:
+    """Return a lone chunk that goes on, both sums of what they are sums of."""
+    text = chunk + (chunk[skip:] * (more + 1))[:more]
+    head = varint(more) + varint(skip) + varint(len(chunk)) + chunk_checksum(text)
+    return lone(form, head, chunk)
+
+
+def _bad_repetitions() -> dict[str, Case]:
+    head = bodies.pack_sizes(Chunk.layout(4, b"abab", payload(b"\1")))
+    in_table = b"\1\0\1" + b"\x20" + head + chunk_checksum(b"abab")
+    return {
+        "bad-goes-on-not": Case("goes on for no bytes", goes_on(0, 0), None),
+        "bad-goes-on-nothing": Case("that it does not have", goes_on(3, 2), None),
+        "bad-goes-on-bomb": Case(
+            "of more than 64 MiB", lone(0x91, varint((1 << 26) - 1) + b"\0\2" + SUM, b"ab"), None
+        ),
+        "bad-goes-on-layout": Case(
+            "a layout that goes on", table(0x98, in_table, payload=payload(b"\1")), None
+        ),
+        "bad-goes-on-sum": Case("fails its checksum", lone(0x91, b"\3\0\2" + SUM, b"ab"), None),
+        "bad-goes-on-kind": Case("not known here", goes_on(3, 0, form=0x93), None),
+        "bad-goes-on-records": Case("not known here", SIGNATURE + b"\x90" + bytes(9), None),
+    }
 
 
 def _bent(says: str, program: bytes, content: bytes, text: bytes, n_bytes: int) -> Case:
@@ -301,7 +349,7 @@ def _past_the_start() -> bytes:
     return by_hand(*parts) + end + len(end).to_bytes(4, "little") + END_MARK
 
 
-CASES: dict[str, Case] = {**_good(), **_bad()}
+CASES: dict[str, Case] = {**_good(), **_bad(), **_bad_repetitions()}
 
 
 def path_of(name: str) -> Path:

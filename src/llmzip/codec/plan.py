@@ -22,9 +22,6 @@ from llmzip.layout.tar import Archive, find_archives
 MIN_COPY_BYTES = 32
 """What headers of an archive have left of a copy must be as long."""
 
-MIN_FILL_BYTES = 1 << 15
-"""Less of nothing but repeats is as small without a layout."""
-
 
 Part = Archive | Run | Repeat
 """What a group consists of, in order; of an archive, the framing of what comes next."""
@@ -35,7 +32,7 @@ def plan_group(data: bytes, copies: Sequence[Repeat] = (), *, any_text: bool = F
 
     any_text: let the model have text, too, that is too short to be worth it.
     """
-    period = period_of(data) if len(data) >= MIN_FILL_BYTES else 0
+    period = period_of(data)
     if period == 1:
         return Planned(Layout((), (Fill(data[0], len(data)),)), ())
     if period:

@@ -1,6 +1,7 @@
 """The compact form: a whole member in one piece, for files of one wave of at most a mebibyte.
 
-    signature (3) | form (1) | [options] | [mark] | chunks | [model] | checks | payloads
+    signature (3) | form (1) | [options] | [mark] | [repetition] |
+    chunks | [model] | checks | payloads
 
     a lone small chunk:  sizes, checksum (4)                   | CRC-16 (2)
     a table of chunks:   number; [kind] sizes, checksum (4)... | file checksum (4), CRC-32 (4)
@@ -16,7 +17,7 @@ from __future__ import annotations
 import binascii
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llmzip.container.bodies import (
     ChunkHead,
@@ -29,6 +30,7 @@ from llmzip.container.bodies import (
     unpack_model,
     unpack_sizes,
 )
+from llmzip.container.found import deal
 from llmzip.container.head import NAMED_KINDS, Form, pack_head, take_compact_head
 from llmzip.container.kinds import Kind
 from llmzip.container.limits import (
@@ -38,7 +40,15 @@ from llmzip.container.limits import (
     MAX_LAYOUT_BYTES,
     SIGNATURE,
 )
-from llmzip.container.records import ADAPTIVE_OPTIONS, ModelRef, Options, Wave
+from llmzip.container.records import (
+    ADAPTIVE_OPTIONS,
+    DEFAULT_OPTIONS,
+    Chunk,
+    ModelRef,
+    Options,
+    Wave,
+)
+from llmzip.container.repetition import Repetition, is_lone, lone_chunks, shortened
 from llmzip.container.wire import Fields, Source, Tee, corrupt, crc32, varint
 
 Crc = Callable[[bytes, bytes], bytes]
@@ -62,6 +72,7 @@ class CompactHead:
     """A member of the compact form without its payloads; nothing has confirmed it yet.
 
     packed: what of it the CRC covers; found_crc: the CRC that stands in the file.
+    repetition: how the text goes on after the chunks, if it does; is_lone: there is no table.
     """
 
     options: Options
@@ -70,11 +81,28 @@ class CompactHead:
     checksum: bytes
     packed: bytes
     found_crc: bytes
+    repetition: Repetition | None
+    is_lone: bool
 
     @property
     def n_payload(self) -> int:
         """How many bytes of payload it announces."""
         return sum(chunk.n_payload for chunk in self.chunks)
+
+    def dealt(self, payload: bytes) -> list[tuple[ChunkHead, Chunk | None]]:
+        """Return the chunks, their layout included, and of each the head.
+
+        Of those that `payload` cuts off there is but the head.
+        """
+        chunks = deal(self.chunks, payload)
+        if self.repetition is None:
+            return list(zip(self.chunks, chunks, strict=True))
+        if self.is_lone and chunks[0] is not None:
+            whole = lone_chunks(self.repetition, chunks[0].payload, self.checksum)
+            return [(ChunkHead.of(chunk), chunk) for chunk in whole]
+        layout = self.repetition.layout(sum(head.n_bytes for head in self.chunks), self.checksum)
+        heads = [ChunkHead.of(layout), *self.chunks]
+        return list(zip(heads, [layout, *chunks], strict=True))
 
 
 def fits_compact(wave: Wave) -> bool:
@@ -84,16 +112,19 @@ def fits_compact(wave: Wave) -> bool:
 
 def pack_compact(member: Compact) -> bytes:
     """Return the whole member. LM chunks need the model."""
-    form, options = _form_of(member.wave), member.options
-    if options.dictionary is not None and not member.wave.needs_model:
-        options = ADAPTIVE_OPTIONS
-    head = pack_head(form, options) + _pack_chunks(form, member.wave)
+    chunks, repetition = _chunks_of(member)
+    form, options = _form_of(chunks, repetition), member.options
+    says_nothing = repetition is not None or options.dictionary is not None
+    if says_nothing and not member.wave.needs_model:
+        options = ADAPTIVE_OPTIONS if options.adaptive else DEFAULT_OPTIONS
+    head = pack_head(form, options) + (b"" if repetition is None else repetition.pack())
+    head += _pack_chunks(form, chunks, member.checksum)
     if member.wave.needs_model and options.dictionary is None:
         assert member.model is not None
         head += pack_model(member.model)
     if form.has_table:
         head += member.checksum
-    payload = b"".join(chunk.payload for chunk in member.wave.chunks)
+    payload = b"".join(chunk.payload for chunk in chunks)
     return SIGNATURE + head + _crc(form)(head, payload) + payload
 
 
@@ -104,7 +135,7 @@ def take_compact(source: Source, form: Form) -> Compact:
     if head.found_crc != _crc(form)(head.packed, payload):
         raise corrupt(f"the piece before byte {source.offset} fails its checksum")
     with refusing(source):
-        wave = Wave(ChunkHead.deal(head.chunks, payload))
+        wave = Wave(tuple(chunk for _, chunk in head.dealt(payload) if chunk is not None))
         return Compact(head.options, head.model, wave, head.checksum)
 
 
@@ -113,31 +144,46 @@ def take_compact_start(source: Source, form: Form) -> CompactHead:
     source.take(len(SIGNATURE))
     tee = Tee(source)
     options = take_compact_head(tee)
+    repetition = Repetition.take(tee) if form.is_repeated else None
     heads = _take_chunks(form, tee)
     check_cut(heads, options)
+    if repetition is not None:
+        with refusing(source):
+            repetition.check(heads)
     needs_model = any(head.kind.needs_model for head in heads)
     model = unpack_model(tee) if needs_model and options.dictionary is None else None
     checksum = tee.take(CHUNK_CHECKSUM_BYTES) if form.has_table else heads[0].checksum
     packed = bytes(tee.taken)
     found_crc = source.take(len(_crc(form)(b"", b"")))
-    return CompactHead(options, model, heads, checksum, packed, found_crc)
+    has_no_table = not form.has_table
+    return CompactHead(options, model, heads, checksum, packed, found_crc, repetition, has_no_table)
 
 
-def _form_of(wave: Wave) -> Form:
-    kinds = {chunk.kind for chunk in wave.chunks}
+def _chunks_of(member: Compact) -> tuple[Sequence[Chunk], Repetition | None]:
+    """Return the chunks that are to stand in the file, and how the text goes on after them."""
+    layout, found = member.wave.layout, shortened(member.wave)
+    if found is None or layout is None or layout.checksum != member.checksum:
+        return member.wave.chunks, None
+    return found[1], found[0]
+
+
+def _form_of(chunks: Sequence[Chunk], repetition: Repetition | None) -> Form:
+    kinds = {chunk.kind for chunk in chunks}
     kind = kinds.pop() if len(kinds) == 1 and kinds <= NAMED_KINDS else None
-    is_small = len(wave.chunks) == 1 and max(wave.n_bytes, wave.n_payload) <= LONE_MAX_BYTES
-    return Form(not is_small or kind is None, kind)
+    is_short = max(chunks[0].n_bytes, len(chunks[0].payload)) <= LONE_MAX_BYTES
+    is_small = len(chunks) == 1 and kind is not None and is_short
+    has_no_table = is_small and (repetition is None or is_lone(chunks))
+    return Form(not has_no_table, kind, repetition is not None)
 
 
-def _pack_chunks(form: Form, wave: Wave) -> bytes:
+def _pack_chunks(form: Form, chunks: Sequence[Chunk], checksum: bytes) -> bytes:
+    """Return the chunks' heads; that of a lone one with the checksum of the text."""
     if not form.has_table:
-        return pack_sizes(wave.chunks[0])
+        return pack_sizes(replace(chunks[0], checksum=checksum))
     heads = (
-        (bytes([chunk.kind]) if form.kind is None else b"") + pack_sizes(chunk)
-        for chunk in wave.chunks
+        (bytes([chunk.kind]) if form.kind is None else b"") + pack_sizes(chunk) for chunk in chunks
     )
-    return varint(len(wave.chunks)) + b"".join(heads)
+    return varint(len(chunks)) + b"".join(heads)
 
 
 def _take_chunks(form: Form, fields: Fields) -> list[ChunkHead]:

@@ -1,9 +1,10 @@
 """The first bytes of a member: signature, form byte, options, the mark of a dictionary.
 
-The form byte holds the version (high four bits), whether the member is compact with a table of
-chunks (8), whether options follow (4), and 1 + the kind that all its chunks have (low two bits):
-0 there means a table in which each chunk says its own, or, without a table, a sequence. Kinds
-from 3 on cannot be named there.
+The form byte holds whether the text of a compact member goes on as it began (high bit), the
+version (the next three), whether the member is compact with a table of chunks (8), whether
+options follow (4), and 1 + the kind that all its chunks have (low two bits): 0 there means a
+table in which each chunk says its own, or, without a table, a sequence. Kinds from 3 on cannot be
+named there.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from llmzip.errors import (
     UnsupportedError,
 )
 
+_REPEATED_FLAG = 0x80
 _TABLE_FLAG = 8
 _OPTIONS_FLAG = 4
 _KIND = 3
@@ -48,10 +50,12 @@ class Form:
 
     has_table: compact, of any number of chunks; without a table it is a lone chunk.
     kind: of all chunks of a compact member; None where each says its own, or in a sequence.
+    is_repeated: compact, and its text goes on as it began; a lone chunk of such a member is stored.
     """
 
     has_table: bool = False
     kind: Kind | None = None
+    is_repeated: bool = False
 
     @property
     def is_sequence(self) -> bool:
@@ -70,6 +74,7 @@ def pack_head(form: Form, options: Options) -> bytes:
     plain = options.numbers == _DEFAULTS[version].numbers
     byte = version << 4 | (_TABLE_FLAG if form.has_table else 0) | (0 if plain else _OPTIONS_FLAG)
     byte |= 0 if form.kind is None else 1 + form.kind
+    byte |= _REPEATED_FLAG if form.is_repeated else 0
     return bytes([byte]) + (b"" if plain else pack_options(options)) + (options.dictionary or b"")
 
 
@@ -128,7 +133,7 @@ def take_compact_head(fields: Fields) -> Options:
 
 def take_options(byte: int, fields: Fields) -> Options:
     """Take what follows the form byte in pack_head."""
-    version = byte >> 4
+    version = _version(byte)
     defaults = _DEFAULTS[version]
     numbers = unpack_options(fields) if byte & _OPTIONS_FLAG else defaults.numbers
     mark = fields.take(DICTIONARY_MARK_BYTES) if version == DICTIONARY_VERSION else None
@@ -138,10 +143,19 @@ def take_options(byte: int, fields: Fields) -> Options:
 
 def unpack_form(byte: int) -> Form:
     """Return what a form byte says. Raises UnsupportedError."""
-    if byte >> 4 not in _DEFAULTS:
+    kind = Kind((byte & _KIND) - 1) if byte & _KIND else None
+    form = Form(bool(byte & _TABLE_FLAG), kind, bool(byte & _REPEATED_FLAG))
+    if _version(byte) not in _DEFAULTS:
         raise UnsupportedError(
             f"format version {byte >> 4}: this release reads versions {VERSION} to "
-            f"{DICTIONARY_VERSION}; update llmzip, or get the file again"
+            f"{DICTIONARY_VERSION} and 9 to 11; update llmzip, or get the file again"
         )
-    kind = Kind((byte & _KIND) - 1) if byte & _KIND else None
-    return Form(bool(byte & _TABLE_FLAG), kind)
+    if form.is_repeated and not (form.has_table or form.kind is Kind.STORED):
+        raise UnsupportedError(
+            "a text that goes on after what is not known here; update llmzip, or get the file again"
+        )
+    return form
+
+
+def _version(byte: int) -> int:
+    return (byte & ~_REPEATED_FLAG) >> 4

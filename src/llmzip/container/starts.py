@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from llmzip.container.bodies import ChunkHead
 from llmzip.container.compact import CompactHead, take_compact, take_compact_start
-from llmzip.container.found import Finish, Found, FoundWave, Start, deal
+from llmzip.container.found import Finish, Found, FoundWave, Start
 from llmzip.container.head import Form, take_options, unpack_form
 from llmzip.container.limits import SIGNATURE
 from llmzip.container.records import Group, Options
@@ -60,7 +60,8 @@ def damaged_piece(scan: Scan, start: int) -> Piece | None:
             return None
         stop = min(stop, scan.size)
         payload = scan.read(place, stop - place)
-        wave = FoundWave(0, head.chunks, deal(head.chunks, payload), False)
+        heads, chunks = zip(*head.dealt(payload), strict=True)
+        wave = FoundWave(0, heads, chunks, False)
         finish = Finish(is_complete=True)
         model = [] if head.model is None else [head.model]
         return Piece([Start(head.options, False), *model, Group(), wave, finish], stop)
