@@ -44,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> str:
     parser.add_argument("--s3", metavar="URL")
     options = parser.parse_args(arguments)
     texts = b"".join(path.read_bytes() for path in options.files)
+    if options.s3 is not None:
+        from spread_urls import know
+
+        know(options.s3)
     with tempfile.TemporaryDirectory() as name, cluster(n_nodes=2, n_cpus=2) as running:
         folder = Path(name)
         n_bytes = make_folder(folder / "plain", texts, options.n_files, options.texts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import fsspec
@@ -40,11 +41,16 @@ def compress_by_urls(folder: Path, address: str, options: argparse.Namespace) ->
     return url, len(reports)
 
 
-def _root(endpoint: str | None) -> str:
-    if endpoint is None:
-        return "memory://llmzip"
+def know(endpoint: str) -> None:
+    """Let this process know a server that takes any key, and those that are started from now on."""
     os.environ["AWS_ENDPOINT_URL"] = endpoint
     os.environ.setdefault("AWS_ACCESS_KEY_ID", "test")
     os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "test")
-    fsspec.filesystem("s3").mkdir(BUCKET)
+
+
+def _root(endpoint: str | None) -> str:
+    if endpoint is None:
+        return "memory://llmzip"
+    with suppress(FileExistsError):
+        fsspec.filesystem("s3").mkdir(BUCKET)
     return f"s3://{BUCKET}"
