@@ -20,8 +20,8 @@ codes in an empty payload: more than a GiB of little else wants --max-output. Wh
 groups supply, runs and copies, does not count.
 """
 
-FREE_LAYOUT_BYTES_PER_BYTE = 1 << 19
-"""The same with what layouts supply: a run of 16 MiB of one byte takes some 40 bytes of file."""
+FREE_LAYOUT_BYTES_PER_BYTE = 1 << 20
+"""The same with what layouts supply: a run of 16 MiB of one byte takes 17 bytes of file."""
 
 FREE_TOKENS = 1 << 10
 TOKENS_PER_PAYLOAD_BYTE = 1 << 12
