@@ -18,7 +18,14 @@ _END = "<|endoftext|>"
 
 
 def open_random_gpt2(folder: Path, n_layers: int, vocab_size: int) -> OpenedExact:
-    """Make the model and open it, all in `folder`.
+    """Make the model and open it, all in `folder`; see `save_random_gpt2`."""
+    saved = save_random_gpt2(folder / "model", n_layers, vocab_size)
+    with mock.patch.dict(os.environ, {"LLMZIP_HOME": str(folder / "home")}):
+        return open_exact(str(saved), quiet=True)
+
+
+def save_random_gpt2(folder: Path, n_layers: int, vocab_size: int) -> Path:
+    """Save the model in `folder`, which is returned.
 
     It has 124 million weights with 12 layers and GPT-2's own vocabulary of 50,257.
     """
@@ -30,11 +37,9 @@ def open_random_gpt2(folder: Path, n_layers: int, vocab_size: int) -> OpenedExac
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(124)
         model = GPT2LMHeadModel(GPT2Config(n_layer=n_layers, vocab_size=vocab_size))
-    saved = folder / "model"
-    model.save_pretrained(saved)
-    byte_tokenizer(vocab_size - 1).save(str(saved / "tokenizer.json"))
-    with mock.patch.dict(os.environ, {"LLMZIP_HOME": str(folder / "home")}):
-        return open_exact(str(saved), quiet=True)
+    model.save_pretrained(folder)
+    byte_tokenizer(vocab_size - 1).save(str(folder / "tokenizer.json"))
+    return folder
 
 
 def byte_tokenizer(end_id: int) -> Tokenizer:

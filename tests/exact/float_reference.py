@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 
 def logits(model: FloatModel, ids: NDArray[np.int64]) -> Array:
     """Natural-log logits (T, vocab_size) after each of the tokens ids (T,)."""
-    x = model.embedding[ids]
+    x = np.asarray(model.embedding)[ids]
     if model.positions is not None:
         x = x + model.positions[: len(ids)]
     for layer in model.layers:
@@ -26,7 +26,7 @@ def logits(model: FloatModel, ids: NDArray[np.int64]) -> Array:
 
 
 def _linear(linear: FloatLinear, x: Array) -> Array:
-    y: Array = x @ linear.weight.T
+    y: Array = x @ np.asarray(linear.weight).T
     return y if linear.bias is None else y + linear.bias
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from safetensors.numpy import load_file as load_numpy
 from safetensors.torch import load_file, save_file
 
 from exact_models import (
@@ -28,7 +29,7 @@ from llmzip.errors import ModelDamagedError, ModelUnsupportedError
 from llmzip.exact.families import read_model
 from llmzip.exact.floats import FloatModel
 from llmzip.exact.model import ExactModel
-from llmzip.exact.prepare import prepare
+from llmzip.exact.prepare import prepare, prepare_file
 from llmzip.exact.reference import Reference
 
 GPT2_SIZES = {"n_embd": 48, "n_layer": 2, "n_head": 4, "n_positions": 64}
@@ -198,7 +199,7 @@ def test_weights_that_are_no_numbers_are_refused() -> None:
     model = transformers_model("gpt2")
     model.transformer.h[1].mlp.c_fc.weight.data[3, 4] = float("nan")
     with pytest.raises(ModelUnsupportedError, match=r"h\.1\.mlp\.c_fc\.weight hold infinities"):
-        read_model(model)
+        prepare(read_model(model), SAMPLE)
 
 
 @pytest.mark.parametrize("size", [1e15, 1e30, 1e37])
@@ -265,3 +266,20 @@ def test_rotating_leaves_the_function_alone(llama: bool) -> None:
         ids = random_ids(recipe, 60).astype(np.int64)
         wanted = float_reference.logits(model, ids)
         assert relative_error(exact_logits(prepare(model), ids), wanted) < 0.05
+
+
+@pytest.mark.parametrize("recipe", [GPT2, LLAMA])
+def test_a_file_is_as_the_library_reads_it_and_as_in_memory(recipe: Recipe, tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    path, told = tmp_path / "model.safetensors", list[float]()
+    prepare_file(float_model(recipe), path, tmp_path / "scratch", told.append, SAMPLE)
+    model = exact_model(recipe)
+    found = load_numpy(path)
+    assert found.keys() == {name for name, _ in model.named_tensors()}
+    for name, tensor in model.named_tensors():
+        assert found[name].dtype == tensor.dtype
+        assert np.array_equal(found[name], tensor), name
+    assert ExactModel.load(path).digest() == model.digest()
+    assert told == sorted(told)
+    assert told[-1] == 1
+    assert not list((tmp_path / "scratch").iterdir())

@@ -13,14 +13,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from exact_models import CPU, GPT2, LLAMA, SAMPLE, Recipe, engines, exact_model, float_model
-from llmzip.exact import arith, rounding
+from exact_models import (
+    CPU,
+    GPT2,
+    LLAMA,
+    SAMPLE,
+    Recipe,
+    engines,
+    exact_model,
+    float_model,
+    newly_prepared,
+)
+from llmzip.exact import arith, turning
 from llmzip.exact.calibration import ROWS, _Sums, generate, second_moments
 from llmzip.exact.cpu.ways import Way
 from llmzip.exact.model import ExactModel
 from llmzip.exact.prepare import prepare
 from llmzip.exact.reference import Reference
-from llmzip.exact.rounding import blocks, feedback_rows, grid, nearest_rows
+from llmzip.exact.rounding import BLOCK, Feedback, blocks, grid, nearest_rows
 from llmzip.exact.tensors import TensorLinear
 from ways import every_way, fitting
 
@@ -66,16 +76,26 @@ def by_definition(weight: Array, moments: list[Array]) -> Array:
 @pytest.mark.parametrize("n_in", [1, 31, 32, 33, 200, 1025])
 def test_panels_and_tiles_change_nothing(n_in: int) -> None:
     x, weight = inputs(64, n_in), np.random.default_rng(n_in).normal(size=(5, n_in))
-    rounded, scale = feedback_rows(weight, 127, moments_of(x))
+    rounded, scale = Feedback(moments_of(x)).rows(weight, 127)
     assert np.array_equal(rounded, by_definition(weight, moments_of(x)))
     assert np.array_equal(scale, nearest_rows(weight, 127)[1])
 
 
-def test_many_rows_are_rounded_as_few_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_rows_are_rounded_as_few_are() -> None:
     x, weight = inputs(64, 70), np.random.default_rng(1).normal(size=(50, 70))
-    whole, _ = feedback_rows(weight, 127, moments_of(x))
-    monkeypatch.setattr(rounding, "_ROWS", 7)
-    assert np.array_equal(feedback_rows(weight, 127, moments_of(x))[0], whole)
+    feedback = Feedback(moments_of(x))
+    whole, scale = feedback.rows(weight, 127)
+    parts = [feedback.rows(weight[at : at + 7], 127) for at in range(0, 50, 7)]
+    assert np.array_equal(np.concatenate([part for part, _ in parts]), whole)
+    assert np.array_equal(np.concatenate([part for _, part in parts]), scale)
+
+
+@pytest.mark.parametrize("recipe", [GPT2, LLAMA])
+def test_rows_are_the_same_whatever_is_computed_together(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turning, "TOGETHER", 7 * recipe.d_model)
+    assert newly_prepared(recipe).digest() == exact_model(recipe).digest()
 
 
 def test_blocks_cover_all_inputs_evenly() -> None:
@@ -84,7 +104,7 @@ def test_blocks_cover_all_inputs_evenly() -> None:
         sizes = [part.stop - part.start for part in parts]
         assert [part.start for part in parts] == [0, *np.cumsum(sizes)[:-1].tolist()]
         assert sum(sizes) == n_in
-        assert max(sizes) <= rounding.BLOCK
+        assert max(sizes) <= BLOCK
         assert max(sizes) - min(sizes) <= 1
 
 
@@ -94,7 +114,7 @@ def test_feedback_errs_less_on_inputs_that_go_together() -> None:
         float((((rows * scale[:, None] - weight) @ x.T) ** 2).sum())
         for rows, scale in (
             nearest_rows(weight, 127),
-            feedback_rows(weight, 127, moments_of(x)),
+            Feedback(moments_of(x)).rows(weight, 127),
         )
     ]
     assert errors[1] < 0.5 * errors[0]
@@ -103,7 +123,7 @@ def test_feedback_errs_less_on_inputs_that_go_together() -> None:
 def test_inputs_without_anything_in_common_are_rounded_to_the_nearest() -> None:
     weight = np.random.default_rng(4).normal(size=(6, 40))
     for moment in (np.zeros((40, 40)), np.eye(40) * 9.0):
-        assert np.array_equal(feedback_rows(weight, 127, [moment])[0], nearest_rows(weight, 127)[0])
+        assert np.array_equal(Feedback([moment]).rows(weight, 127)[0], nearest_rows(weight, 127)[0])
 
 
 @every_way

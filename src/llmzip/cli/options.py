@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from llmzip.cli.settings import Settings
 from llmzip.cli.sizes import size
 from llmzip.cli.suffixes import SUFFIX, suffix
 from llmzip.compressor import DEFAULT_LEVEL
+from llmzip.models import notice
 from llmzip.models.catalog import DEFAULT_MODEL
 from llmzip.processors import usable_processors
 from llmzip.sampler import DEFAULT_TOKENS, DEFAULT_TOP_K, MOST_SEED, MOST_TOP_K
@@ -396,7 +398,8 @@ def verb(
         def run(messages: Messages, /, **given: Any) -> None:
             settings = Settings(**given)
             messages.verbosity = settings.verbosity
-            function(messages, settings)
+            with _details_to(messages):
+                function(messages, settings)
 
         own = parameters_of(name)
         if takes_files:
@@ -405,6 +408,13 @@ def verb(
         return click.Command(name, callback=run, params=own, help=function.__doc__)
 
     return make
+
+
+@contextmanager
+def _details_to(messages: Messages) -> Iterator[None]:
+    """Under -v, have it said what models are being made of meanwhile."""
+    with notice.heard_by(messages.info) if messages.verbosity >= 1 else nullcontext():
+        yield
 
 
 def parameters_of(name: str) -> list[click.Parameter]:

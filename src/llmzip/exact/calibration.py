@@ -7,8 +7,9 @@ inference, so that there is nothing to choose, to ship or to differ.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from threading import Lock
 
@@ -18,16 +19,16 @@ from threadpoolctl import threadpool_limits
 
 from llmzip import torch_threads
 from llmzip.errors import ModelUnsupportedError
-from llmzip.exact.cpu.engine import CpuEngine
+from llmzip.exact.cpu.engine import CpuEngine, embedded
 from llmzip.exact.cpu.ways import Way, way_of
 from llmzip.exact.distribution import Engine
-from llmzip.exact.model import ExactModel
+from llmzip.exact.model import ExactModel, Layer, Linear
 from llmzip.exact.rounding import blocks
 from llmzip.exact.shape import ModelShape
 
 Ids = NDArray[np.int64]
-Moments = dict[str, list[NDArray[np.float64]]]
-"""By a linear's name in the file: for each of its `blocks`, second moments of its inputs."""
+Moments = list[NDArray[np.float64]]
+"""Of a linear: for each of its `blocks`, second moments of its inputs."""
 
 ROWS = 1024
 """Whose products float32 sums exactly, in any order: 127 · 127 · 1024 < 2^24."""
@@ -47,11 +48,13 @@ SAMPLE = Sample()
 """What every model writes; other sizes are for tests."""
 
 
-def generate(engine: Engine, sample: Sample) -> Ids:
+def generate(
+    engine: Engine, sample: Sample, on_progress: Callable[[float], None] = lambda _: None
+) -> Ids:
     """Have the model write: ids (n_lanes, n_tokens).
 
     Each lane begins with a token drawn from all alike, and goes on with tokens drawn
-    from what the model predicts.
+    from what the model predicts. on_progress: takes how much is written, of 1.
 
     Raises ModelUnsupportedError if what it computes are no finite numbers.
     """
@@ -66,36 +69,84 @@ def generate(engine: Engine, sample: Sample) -> Ids:
         if (totals > _MOST_TOTAL).any():  # as what is no number becomes
             raise _beyond_floats()
         ids[at] = found.find(drawn[at] % totals).tokens
+        on_progress(at / n_tokens)
     return np.ascontiguousarray(ids.T)
 
 
-def second_moments(model: ExactModel, ids: Ids, n_threads: int = 1) -> Moments:
-    """Σ x xᵀ of the int8 inputs x of each linear (of 16-bit ones, their high halves)."""
-    sums = _Sums()
-    parts = [part for part in np.array_split(ids, n_threads) if len(part)]
-    with (
-        threadpool_limits(1, "blas"),  # its threads would wait for each other, by spinning
-        ThreadPoolExecutor(n_threads, "llmzip-read", torch_threads.be_alone) as pool,
-    ):
-        for _ in pool.map(partial(_read, model, sums), parts):
-            pass
-    return sums.moments
+def second_moments(model: ExactModel, ids: Ids, n_threads: int = 1) -> dict[str, Moments]:
+    """Σ x xᵀ of the int8 inputs x of each linear (of 16-bit ones, their high halves).
+
+    By the linears' names in the file.
+    """
+    found: dict[str, Moments] = {}
+    reading = Reading(model, ids, n_threads)
+    for index, layer in enumerate(model.layers):
+        moments = reading.layer(layer)
+        found |= {f"{index}.{name}": part for name, part in moments.items()}
+    return found | {"head": reading.head()}
 
 
-def _read(model: ExactModel, sums: _Sums, ids: Ids) -> None:
-    """Have the model read the lanes `ids` (B, T), as many together as the engine takes."""
-    n_lanes, n_tokens = ids.shape
-    engine = CpuEngine(model, n_tokens, way=_telling_way(model.shape), look=sums.add)
-    together = max(1, engine.max_rows // n_tokens)
-    cache = engine.cache(together, n_tokens)
-    for first in range(0, n_lanes, together):
-        part = ids[first : first + together]
-        for start in range(0, n_tokens, engine.max_rows):
-            block = part[:, start : start + engine.max_rows]
-            hidden = engine.forward(block, np.arange(len(part)), np.full(len(part), start), cache)
-            if not np.isfinite(hidden.scale).all():
-                raise _beyond_floats()
-            sums.add("head", hidden.q)
+class Reading:
+    """A model reads lanes of ids (B, T) layer by layer: what it has come to is kept between them.
+
+    Of the model only what stands before the layers is looked at.
+    """
+
+    def __init__(self, model: ExactModel, ids: Ids, n_threads: int = 1) -> None:
+        self._n_threads, self._n_tokens = n_threads, ids.shape[1]
+        self._state, self._next = embedded(model, ids), 0
+        self._model = replace(
+            model,
+            shape=replace(model.shape, n_layers=1, vocab_size=1),
+            embedding=model.embedding[:1],
+            embedding_scale=model.embedding_scale[:1],
+            layers=(),
+            head=_no_head(model.shape.d_model),
+        )
+
+    def layer(self, layer: Layer) -> dict[str, Moments]:
+        """Read on through the next layer; return the moments of its linears, by their names.
+
+        Raises ModelUnsupportedError if what it computes are no finite numbers.
+        """
+        model, sums = replace(self._model, layers=(layer,)), _Sums()
+        lanes = np.arange(len(self._state.scale) // self._n_tokens)
+        parts = [part for part in np.array_split(lanes, self._n_threads) if len(part)]
+        with (
+            threadpool_limits(1, "blas"),  # its threads would wait for each other, by spinning
+            ThreadPoolExecutor(self._n_threads, "llmzip-read", torch_threads.be_alone) as pool,
+        ):
+            for _ in pool.map(partial(self._read, model, sums), parts):
+                pass
+        if not np.isfinite(self._state.scale).all():
+            raise _beyond_floats()
+        return {name.removeprefix("0."): moments for name, moments in sums.moments.items()}
+
+    def head(self) -> Moments:
+        """The moments of what the head takes in, after the last layer."""
+        sums, q = _Sums(), self._state.q
+        for first in range(0, len(q), ROWS):
+            sums.add("head", q[first : first + ROWS])
+        return sums.moments["head"]
+
+    def _read(self, model: ExactModel, sums: _Sums, lanes: Ids) -> None:
+        """Take some lanes through a model of one layer, as many together as the engine takes."""
+        n_tokens = self._n_tokens
+        engine = CpuEngine(model, n_tokens, way=_telling_way(model.shape), look=sums.add)
+        together = max(1, engine.max_rows // n_tokens)
+        cache = engine.cache(together, n_tokens)
+        for first in range(0, len(lanes), together):
+            part = lanes[first : first + together]
+            for start in range(0, n_tokens, engine.max_rows):
+                stop = min(start + engine.max_rows, n_tokens)
+                rows = slice(part[0] * n_tokens + start, part[-1] * n_tokens + stop)
+                starts = np.full(len(part), start)
+                engine.go_on(self._state.part(rows), np.arange(len(part)), starts, cache)
+
+
+def _no_head(d_model: int) -> Linear:
+    """A head that is never asked."""
+    return Linear(np.zeros((1, d_model), np.int8), np.ones(1, np.float32), None)
 
 
 def _beyond_floats() -> ModelUnsupportedError:
@@ -115,7 +166,7 @@ class _Sums:
     """Second moments, summed up by several threads; all integers, so in any order."""
 
     def __init__(self) -> None:
-        self.moments: Moments = {}
+        self.moments: dict[str, Moments] = {}
         self._lock = Lock()
 
     def add(self, name: str, q: NDArray[np.int8]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +13,16 @@ from llmzip.exact.shape import ModelShape
 
 Array = NDArray[np.float64]
 
+Matrix = Any
+"""float64 (rows, columns), of which slices of rows are taken: an array, or `families.weights.Rows`,
+which are read when they are asked for."""
+
 
 @dataclass(frozen=True)
 class FloatLinear:
     """y = weight · norm(x) + bias, the norm's gain and bias included where it has one."""
 
-    weight: Array  # (n_out, n_in)
+    weight: Matrix  # (n_out, n_in)
     bias: Array | None = None  # (n_out,)
     norm_gain: Array | None = None  # (n_in,); None: reads no norm
     norm_bias: Array | None = None  # (n_in,)
@@ -34,13 +40,30 @@ class FloatLayer:
 
 
 @dataclass(frozen=True)
+class Layers:
+    """Layers that are made when they are asked for, each time anew: none is kept."""
+
+    n_layers: int
+    make: Callable[[int], FloatLayer]
+
+    def __len__(self) -> int:
+        return self.n_layers
+
+    def __getitem__(self, index: int) -> FloatLayer:
+        return self.make(range(self.n_layers)[index])
+
+    def __iter__(self) -> Iterator[FloatLayer]:
+        return map(self.make, range(self.n_layers))
+
+
+@dataclass(frozen=True)
 class FloatModel:
     """A causal transformer in floats."""
 
     shape: ModelShape
     centred: bool  # LayerNorm takes the mean away; RMSNorm does not
-    embedding: Array  # (vocab_size, d_model)
+    embedding: Matrix  # (vocab_size, d_model)
     positions: Array | None  # (n_positions, d_model)
     turns: tuple[int, ...] | None  # RoPE: of each pair of a head, 2^-128 radians a position
-    layers: tuple[FloatLayer, ...]
+    layers: tuple[FloatLayer, ...] | Layers
     head: FloatLinear

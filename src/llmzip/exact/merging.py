@@ -7,6 +7,8 @@ docs/EXACT.md, *Adapters*, defines it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,13 +22,34 @@ Array = NDArray[np.float64]
 Weight = NDArray[np.float32]
 
 
+_ALL = slice(None)
+
+
 def merged(weight: Weight, a: Array, b: Array, scale: float) -> Weight:
     """Return weight + scale · (b a), each element rounded once.
 
     weight: (outputs, inputs); a: (rank, inputs); b: (outputs, rank), rank at most MOST_RANK.
     """
-    a_grid, a_unit = grid(a, GRID_BITS)
-    b_grid, b_unit = grid(b, GRID_BITS)
-    product = b_grid @ a_grid  # of integers: exact in any order
-    moved = weight.astype(np.float64) + product * (b_unit * a_unit * scale)
-    return moved.astype(np.float32)
+    return Product.of(a, b, scale).added(weight)
+
+
+@dataclass(frozen=True)
+class Product:
+    """scale · (b a) of two thin matrices on their grids: integers, and what one stands for."""
+
+    a: Array
+    b: Array
+    unit: float
+
+    @classmethod
+    def of(cls, a: Array, b: Array, scale: float) -> Product:
+        """The product of a (rank, inputs) and b (outputs, rank)."""
+        a_grid, a_unit = grid(a, GRID_BITS)
+        b_grid, b_unit = grid(b, GRID_BITS)
+        return cls(a_grid, b_grid, b_unit * a_unit * scale)
+
+    def added(self, weight: Weight, rows: slice = _ALL, columns: slice = _ALL) -> Weight:
+        """A part of a matrix, these rows and columns of it, with the same of the product."""
+        product = self.b[rows] @ self.a[:, columns]  # of integers: exact in any order
+        moved = weight.astype(np.float64) + product * self.unit
+        return moved.astype(np.float32)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,13 @@ from llmzip.errors import ModelDamagedError
 from llmzip.exact import ENGINE_VERSION
 from llmzip.exact.checks import check_shape, check_tensors
 from llmzip.exact.mapped import map_tensors
+from llmzip.exact.model_file import ModelFile, layout_of
 from llmzip.exact.shape import ModelShape
 
 LINEARS = ("qkv", "out", "up", "down")
 """The linears of a layer, by their names in the file."""
+GAIN = "heads.gain"
+"""What queries and keys are multiplied by behind their norms, by its name there."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class ExactModel:
             for name, linear in layer.named_linears():
                 yield from _named_linear(f"{index}.{name}", linear)
             if layer.gain is not None:
-                yield f"{index}.heads.gain", layer.gain
+                yield f"{index}.{GAIN}", layer.gain
         yield from _named_linear("head", self.head)
 
     def digest(self) -> bytes:
@@ -91,10 +94,10 @@ class ExactModel:
 
     def save(self, path: Path) -> None:
         """Write the model as one safetensors file."""
-        from safetensors.numpy import save_file
-
-        meta = {"shape": json.dumps(self.shape.form()), "engine": str(ENGINE_VERSION)}
-        save_file(dict(self.named_tensors()), path, metadata={**self.extra, **meta})
+        tensors = dict(self.named_tensors())
+        with ModelFile(path, layout_of(tensors), file_meta(self.shape, self.extra)) as file:
+            for name, tensor in tensors.items():
+                file.put(name, tensor)
 
     @classmethod
     def load(cls, path: Path) -> ExactModel:
@@ -105,7 +108,7 @@ class ExactModel:
         try:
             shape, meta, tensors = _mapped(path)
             check_tensors(shape, tensors)
-            return _assemble(shape, tensors, meta)
+            return assemble(shape, tensors, meta)
         except _NO_MODEL as exc:
             raise _no_model(path, exc) from exc
 
@@ -145,21 +148,15 @@ def _named_linear(name: str, linear: Linear) -> Iterator[tuple[str, NDArray[Any]
         yield f"{name}.bias", linear.bias
 
 
-def _assemble(
-    shape: ModelShape, tensors: dict[str, NDArray[Any]], extra: dict[str, str]
-) -> ExactModel:
-    def linear(name: str) -> Linear:
-        return Linear(
-            tensors[f"{name}.weight"], tensors[f"{name}.scale"], tensors.get(f"{name}.bias")
-        )
+def file_meta(shape: ModelShape, extra: Mapping[str, str]) -> dict[str, str]:
+    """What a model's file says beside its tensors."""
+    return {**extra, "shape": json.dumps(shape.form()), "engine": str(ENGINE_VERSION)}
 
-    layers = tuple(
-        Layer(
-            **{name: linear(f"{index}.{name}") for name in LINEARS},
-            gain=tensors.get(f"{index}.heads.gain"),
-        )
-        for index in range(shape.n_layers)
-    )
+
+def assemble(
+    shape: ModelShape, tensors: Mapping[str, NDArray[Any]], extra: dict[str, str]
+) -> ExactModel:
+    """The model of tensors by their names in the file."""
     return ExactModel(
         shape,
         tensors["embedding"],
@@ -167,7 +164,17 @@ def _assemble(
         tensors.get("positions"),
         tensors.get("cos"),
         tensors.get("sin"),
-        layers,
-        linear("head"),
+        tuple(assemble_layer(tensors, index) for index in range(shape.n_layers)),
+        _linear(tensors, "head"),
         extra,
     )
+
+
+def assemble_layer(tensors: Mapping[str, NDArray[Any]], index: int) -> Layer:
+    """A layer of tensors by their names in the file."""
+    linears = (_linear(tensors, f"{index}.{name}") for name in LINEARS)
+    return Layer(*linears, gain=tensors.get(f"{index}.{GAIN}"))
+
+
+def _linear(tensors: Mapping[str, NDArray[Any]], name: str) -> Linear:
+    return Linear(tensors[f"{name}.weight"], tensors[f"{name}.scale"], tensors.get(f"{name}.bias"))

@@ -1,171 +1,202 @@
-"""From a loaded model to its integers, the same on every machine.
+"""From a model's weights to its integers, the same on every machine, a layer at a time.
 
-Norm gains (and LayerNorm's means and biases) are folded into the linears around
-them, the residual stream is rotated by a Hadamard matrix (QuaRot, arXiv:2404.00456;
-SliceGPT, arXiv:2401.15024, for the folding), and the weights are rounded to int8,
-one scale a row: first each to its nearest, then, once that model has shown what its
-linears take in, with errors passed on (`rounding`). Before that, weights are put on an
-integer grid, so that every sum of a rotation is a sum of integers below 2^53 in float64
-and has no order.
+The weights are folded and turned (`turning`) and rounded to int8, one scale a row: first each to
+its nearest, then, once that model has shown what its linears take in, with errors passed on
+(`rounding`). So they are read twice, and no more than a layer of them is ever in memory; but the
+model of the first rounding is, a byte a weight, while it writes its text.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from llmzip.exact import constants
-from llmzip.exact.calibration import SAMPLE, Moments, Sample, generate, second_moments
+from llmzip.exact.calibration import SAMPLE, Reading, Sample, generate
+from llmzip.exact.cpu.packed import packed_model
+from llmzip.exact.cpu.ways import Way, way_of
 from llmzip.exact.engines import make_engine
 from llmzip.exact.floats import FloatLayer, FloatLinear, FloatModel
-from llmzip.exact.model import ExactModel, Layer, Linear
-from llmzip.exact.rounding import feedback_rows, grid, nearest_rows
-from llmzip.exact.tables import hadamard, hadamard_block, rope_tables
+from llmzip.exact.model import GAIN, LINEARS, ExactModel, assemble, assemble_layer, file_meta
+from llmzip.exact.model_file import ModelFile, layout_of
+from llmzip.exact.rounding import Feedback, nearest_rows
+from llmzip.exact.scratch import Folder, Memory, Scratch
+from llmzip.exact.tables import rope_tables
+from llmzip.exact.turning import Rotation, Turned, folded_bias, slices
 from llmzip.processors import usable_threads
 
 Array = NDArray[np.float64]
-Angles = NDArray[np.float32]
+Rounding = Callable[[Array, int], tuple[Array, Array]]
+"""From rows and a limit to integers within it, and the scale of each row."""
+Progress = Callable[[float], None]
+"""Takes how much has been done so far, of 1."""
 
-GRID_BITS = 28  # weights: two rotations of up to 2^12 terms stay below 2^53
-VECTOR_BITS = 20  # biases folded through weights: products of 40 bits, up to 2^12 terms
+_ROUNDED, _WRITTEN = 0.3, 0.5
+"""How much of the time has gone by, about, when all is rounded once; when the text is written."""
+
+
+class Sink(Protocol):
+    """What takes the tensors of a prepared model."""
+
+    def put(self, name: str, array: NDArray[Any]) -> None:
+        """Take a tensor. Raises: OSError."""
 
 
 def prepare(model: FloatModel, sample: Sample = SAMPLE) -> ExactModel:
     """Fold, rotate and quantise `model`; the text that it writes meanwhile is as long as `sample`.
 
     Raises DeviceError if nothing on the processor computes exactly; ModelUnsupportedError if
-    the model's activations are no finite numbers.
+    the model's activations, or its weights, are no finite numbers.
     """
-    rotation = Rotation.of(model.shape.d_model, centred=model.centred)
-    plain = _plain(model, rotation)
-    n_tokens = min(sample.n_tokens, model.shape.n_positions)
-    n_threads = usable_threads()
-    ids = generate(make_engine(plain, "cpu", n_tokens, n_threads), sample)
-    return _with_linears(plain, model, rotation, second_moments(plain, ids, n_threads))
+    made = Memory()
+    work = _Preparing(model, Memory(), sample, lambda _: None)
+    work.round_to_nearest()
+    work.round_with_feedback(work.read_own_text(), made)
+    return assemble(model.shape, made.tensors(), {})
 
 
-def _plain(model: FloatModel, rotation: Rotation) -> ExactModel:
-    """The model with every weight rounded to its nearest."""
-    rows, scale = nearest_rows(rotation.output(model.embedding.T).T, 32767)
-    positions = None
-    if model.positions is not None:
-        positions = _cast(rotation.output(model.positions.T).T, np.float32)
-    cos, sin = _rope(model)
-    return ExactModel(
-        model.shape,
-        _cast(rows, np.int16),
-        _cast(scale, np.float32),
-        positions,
-        cos,
-        sin,
-        _layers(model, rotation, {}),
-        _reader(model.head, rotation, None, factor=constants.LOG2_E),
-    )
+def prepare_file(
+    model: FloatModel, path: Path, scratch: Path, on_progress: Progress, sample: Sample = SAMPLE
+) -> None:
+    """As `prepare`, into a file as `ExactModel.save` writes it.
+
+    scratch: an empty folder for some more bytes than the file has.
+
+    Raises: as `prepare`; OSError.
+    """
+    kept = Folder(scratch)
+    work = _Preparing(model, kept, sample, on_progress)
+    work.round_to_nearest()
+    reading = work.read_own_text()
+    with ModelFile(path, layout_of(kept.tensors()), file_meta(model.shape, {})) as file:
+        work.round_with_feedback(reading, file)
 
 
-def _with_linears(
-    plain: ExactModel, model: FloatModel, rotation: Rotation, moments: Moments
-) -> ExactModel:
-    """`plain` with its linears rounded anew."""
-    return replace(
-        plain,
-        layers=_layers(model, rotation, moments),
-        head=_reader(model.head, rotation, moments["head"], factor=constants.LOG2_E),
-    )
+class _Preparing:
+    """The steps, one after the other. scratch: holds the model of the first rounding."""
+
+    def __init__(
+        self, model: FloatModel, scratch: Scratch, sample: Sample, on_progress: Progress
+    ) -> None:
+        self._model, self._scratch, self._sample = model, scratch, sample
+        self._on_progress = on_progress
+        self._rotation = Rotation.of(model.shape.d_model, centred=model.centred)
+        self._n_threads = usable_threads()
+
+    def round_to_nearest(self) -> None:
+        """Fill `scratch` with the model, every weight rounded to its nearest."""
+        model, rotation = self._model, self._rotation
+        table = rotation.table(model.embedding)
+        rows, scale = self._rounded(table, np.int16, 32767, nearest_rows)
+        self._keep("embedding", rows)
+        self._keep("embedding_scale", scale.astype(np.float32))
+        if model.positions is not None:
+            self._keep("positions", rotation.output(model.positions.T).T.astype(np.float32))
+        if model.turns is not None:
+            for name, angles in zip(
+                ("cos", "sin"), rope_tables(model.shape.n_positions, model.turns), strict=True
+            ):
+                self._keep(name, angles)
+        for done, layer in enumerate(model.layers):
+            self._on_progress(_ROUNDED * done / len(model.layers))
+            if layer.gain is not None:
+                self._keep(f"{done}.{GAIN}", layer.gain.astype(np.float32))
+            for name, linear in _linears(layer):
+                self._round_linear(f"{done}.{name}", linear)
+        self._round_linear("head", model.head, constants.LOG2_E)
+
+    def read_own_text(self) -> Reading:
+        """Have that model write; return its text, about to be read."""
+        model, sample = assemble(self._model.shape, self._scratch.tensors(), {}), self._sample
+        n_tokens = min(sample.n_tokens, model.shape.n_positions)
+        way = way_of(model.shape)
+        packed = None if way is Way.PLAIN else packed_model(model, way)
+        self._scratch.settle()
+        engine = make_engine(model, "cpu", n_tokens, self._n_threads)
+        ids = generate(engine, sample, self._after(_ROUNDED, _WRITTEN))
+        del engine, packed
+        return Reading(model, ids, self._n_threads)
+
+    def round_with_feedback(self, reading: Reading, made: Sink) -> None:
+        """Have the text read, layer by layer; each is rounded for good when it is, into `made`."""
+        for name in ("embedding", "embedding_scale", "positions", "cos", "sin"):
+            self._finish(name, made)
+        n_layers, tell = len(self._model.layers), self._after(_WRITTEN, 1.0)
+        for index, layer in enumerate(self._model.layers):
+            tell(index / n_layers)
+            moments = reading.layer(assemble_layer(self._scratch.tensors(), index))
+            self._finish(f"{index}.{GAIN}", made)
+            for name, linear in _linears(layer):
+                self._round_again(f"{index}.{name}", linear, moments.pop(name), made)
+        self._round_again("head", self._model.head, reading.head(), made)
+        tell(1.0)
+
+    def _after(self, start: float, end: float) -> Progress:
+        return lambda share: self._on_progress(start + (end - start) * share)
+
+    def _turned(self, linear: FloatLinear) -> Turned:
+        """A linear's weights: behind a norm they read from the stream, else they write to it."""
+        if linear.norm_gain is None:
+            return self._rotation.writer(linear.weight)
+        return self._rotation.reader(linear)
+
+    def _bias(self, linear: FloatLinear) -> Array | None:
+        if linear.norm_gain is not None:
+            return folded_bias(linear)
+        return None if linear.bias is None else self._rotation.output(linear.bias[:, None])[:, 0]
+
+    def _round_linear(self, name: str, linear: FloatLinear, factor: float = 1.0) -> None:
+        bias = self._bias(linear)
+        turned = self._turned(linear)
+        rows, scale = self._rounded(turned, np.int8, constants.INT8_MAX, nearest_rows)
+        self._keep(f"{name}.weight", rows)
+        self._keep(f"{name}.scale", (scale * factor).astype(np.float32))
+        if bias is not None:
+            self._keep(f"{name}.bias", (bias * factor).astype(np.float32))
+
+    def _round_again(
+        self, name: str, linear: FloatLinear, moments: list[Array], made: Sink
+    ) -> None:
+        """The weights anew; the scales, of each row's largest, and biases are as they were."""
+        feedback = Feedback(moments)
+        rows, _ = self._rounded(self._turned(linear), np.int8, constants.INT8_MAX, feedback.rows)
+        made.put(f"{name}.weight", rows)
+        self._scratch.drop(f"{name}.weight")
+        for part in ("scale", "bias"):
+            self._finish(f"{name}.{part}", made)
+
+    def _rounded(
+        self, turned: Turned, dtype: type[np.generic], limit: int, rounding: Rounding
+    ) -> tuple[NDArray[Any], Array]:
+        """All rows rounded, several at a time: (integers, scales)."""
+        found, scale = np.empty(turned.shape, dtype=dtype), np.empty(turned.shape[0])
+
+        def fill(rows: slice) -> None:
+            found[rows], scale[rows] = rounding(turned.compute(rows), limit)
+
+        with (
+            threadpool_limits(1, "blas"),  # its threads would wait for each other, by spinning
+            ThreadPoolExecutor(self._n_threads, "llmzip-round") as pool,
+        ):
+            for _ in pool.map(fill, slices(turned.shape)):
+                pass
+        return found, scale
+
+    def _keep(self, name: str, array: NDArray[Any]) -> None:
+        self._scratch.put(name, np.ascontiguousarray(array))
+
+    def _finish(self, name: str, made: Sink) -> None:
+        """Hand over what the first rounding has settled, where the model has it."""
+        if (array := self._scratch.get(name)) is not None:
+            made.put(name, array)
+            self._scratch.drop(name)
 
 
-@dataclass(frozen=True)
-class Rotation:
-    """Turns the residual stream: x' = matrix · (x - mean x) / √block, orthonormal."""
-
-    matrix: Array  # (D, D), entries 0 and ±1
-    root: float  # √block
-    centred: bool  # the stream's mean over D is taken away (LayerNorm)
-
-    @classmethod
-    def of(cls, d_model: int, *, centred: bool) -> Rotation:
-        """The rotation for a stream of width `d_model`."""
-        return cls(hadamard(d_model), float(np.sqrt(float(hadamard_block(d_model)))), centred)
-
-    def output(self, weight: Array) -> Array:
-        """Turn what writes to the stream: (D, anything)."""
-        whole, unit = grid(weight, GRID_BITS)
-        if self.centred:
-            whole = whole * float(len(whole)) - whole.sum(0, keepdims=True)
-            unit = unit / float(len(whole))
-        return (self.matrix @ whole) * (unit / self.root)
-
-    def input(self, weight: Array) -> Array:
-        """Turn what reads from the stream: (anything, D)."""
-        whole, unit = grid(weight, GRID_BITS)
-        return (whole @ self.matrix.T) * (unit / self.root)
-
-
-def _layers(model: FloatModel, rotation: Rotation, moments: Moments) -> tuple[Layer, ...]:
-    return tuple(
-        _layer(layer, rotation, f"{index}", moments) for index, layer in enumerate(model.layers)
-    )
-
-
-def _layer(layer: FloatLayer, rotation: Rotation, name: str, moments: Moments) -> Layer:
-    return Layer(
-        _reader(layer.qkv, rotation, moments.get(f"{name}.qkv")),
-        _writer(layer.out, rotation, moments.get(f"{name}.out")),
-        _reader(layer.up, rotation, moments.get(f"{name}.up")),
-        _writer(layer.down, rotation, moments.get(f"{name}.down")),
-        None if layer.gain is None else _cast(layer.gain, np.float32),
-    )
-
-
-def _reader(
-    linear: FloatLinear, rotation: Rotation, moments: list[Array] | None, factor: float = 1.0
-) -> Linear:
-    """A linear behind a norm: the norm's gain and bias folded in, its input turned."""
-    assert linear.norm_gain is not None
-    weight = rotation.input(linear.weight * linear.norm_gain)
-    bias = linear.bias
-    if linear.norm_bias is not None:
-        folded = _exact_product(linear.weight, linear.norm_bias)
-        bias = folded if bias is None else bias + folded
-    return _quantise_linear(weight, bias, factor, moments)
-
-
-def _writer(linear: FloatLinear, rotation: Rotation, moments: list[Array] | None) -> Linear:
-    """A linear whose output is added to the stream: its output turned."""
-    bias = None if linear.bias is None else rotation.output(linear.bias[:, None])[:, 0]
-    return _quantise_linear(rotation.output(linear.weight), bias, 1.0, moments)
-
-
-def _quantise_linear(
-    weight: Array, bias: Array | None, factor: float, moments: list[Array] | None
-) -> Linear:
-    """Round to int8: errors passed on by `moments`, or each weight to its nearest."""
-    if moments is None:
-        rows, scale = nearest_rows(weight, constants.INT8_MAX)
-    else:
-        rows, scale = feedback_rows(weight, constants.INT8_MAX, moments)
-    return Linear(
-        _cast(rows, np.int8),
-        _cast(scale * factor, np.float32),
-        None if bias is None else _cast(bias * factor, np.float32),
-    )
-
-
-def _exact_product(weight: Array, vector: Array) -> Array:
-    """weight @ vector, both on grids so that the sums are exact."""
-    a, a_unit = grid(weight, VECTOR_BITS)
-    b, b_unit = grid(vector, VECTOR_BITS)
-    return (a @ b) * (a_unit * b_unit)
-
-
-def _rope(model: FloatModel) -> tuple[Angles | None, Angles | None]:
-    if model.turns is None:
-        return None, None
-    return rope_tables(model.shape.n_positions, model.turns)
-
-
-def _cast(values: Array, dtype: type[np.generic]) -> NDArray[Any]:
-    return np.ascontiguousarray(values.astype(dtype))
+def _linears(layer: FloatLayer) -> Iterator[tuple[str, FloatLinear]]:
+    return ((name, getattr(layer, name)) for name in LINEARS)

@@ -28,7 +28,6 @@ SHARE_BITS = 20  # with 2^10 inputs in a block: sums of 52 bits
 DAMPING = 1 / 64  # of the mean square, added to each: inputs never seen divide by something
 
 _PANEL = 32  # inputs that are taken together, for speed
-_ROWS = 4096
 
 
 def blocks(n_in: int) -> list[slice]:
@@ -44,27 +43,36 @@ def nearest_rows(weight: Array, limit: int) -> tuple[Array, Array]:
     return np.rint(weight * (limit / top)[:, None]), top / limit
 
 
-def feedback_rows(weight: Array, limit: int, moments: list[Array]) -> tuple[Array, Array]:
-    """As `nearest_rows`, errors passed on within each block of inputs.
+class Feedback:
+    """Rounding of a linear's rows, any at a time, errors passed on within each block of inputs.
 
     moments: for each of `blocks`, the second moments of its inputs, integers.
     """
-    top = _largest(weight)
-    rounded = np.empty_like(weight)
-    for part, moment in zip(blocks(weight.shape[1]), moments, strict=True):
-        shares, unit = grid(_shares(moment), SHARE_BITS)
-        for first in range(0, len(weight), _ROWS):
-            rows = slice(first, first + _ROWS)
-            wanted = weight[rows, part] * (limit / top[rows])[:, None]
-            rounded[rows, part] = _pass_on(wanted.T, shares, unit, limit).T
-    return rounded, top / limit
+
+    def __init__(self, moments: list[Array]) -> None:
+        self._shares = [grid(_shares(moment), SHARE_BITS) for moment in moments]
+
+    def rows(self, weight: Array, limit: int) -> tuple[Array, Array]:
+        """Round some rows: (integers within ± limit, scale of each row)."""
+        top = _largest(weight)
+        rounded = np.empty_like(weight)
+        parts = zip(blocks(weight.shape[1]), self._shares, strict=True)
+        for part, (shares, unit) in parts:
+            wanted = weight[:, part] * (limit / top)[:, None]
+            rounded[:, part] = _pass_on(wanted.T, shares, unit, limit).T
+        return rounded, top / limit
 
 
 def grid(weight: Array, bits: int) -> tuple[Array, float]:
     """Round to integers within ± 2^bits: (integers, their unit, a power of two)."""
-    _, exponent = np.frexp(max(float(np.abs(weight).max()), constants.TINY))
-    unit = float(np.ldexp(1.0, int(exponent) - bits))
+    unit = grid_unit(float(np.abs(weight).max()), bits)
     return np.rint(weight / unit), unit
+
+
+def grid_unit(largest: float, bits: int) -> float:
+    """The unit of the grid for weights of which `largest` is the largest magnitude."""
+    _, exponent = np.frexp(max(largest, constants.TINY))
+    return float(np.ldexp(1.0, int(exponent) - bits))
 
 
 def _largest(weight: Array) -> Array:

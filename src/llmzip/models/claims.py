@@ -89,17 +89,26 @@ def held_weights(path: Path) -> int:
 
     Raises: ModelDamagedError, OSError.
     """
-    with path.open("rb") as file:
-        n_header = int.from_bytes(file.read(8), "little")
-        n_data = path.stat().st_size - 8 - n_header
-        if n_header > MOST_JSON_BYTES or n_data < 0:
-            raise ModelDamagedError(f"{path} is no safetensors file, or not whole: get it again")
-        header = _parsed(path, file.read(n_header))
-    header.pop("__metadata__", None)
+    header, begin = read_header(path)
+    n_data = path.stat().st_size - begin
     try:
         return min(2 * n_data, sum(_n_weights(entry, n_data) for entry in header.values()))
     except (ValueError, TypeError, KeyError, AttributeError) as exc:
         raise ModelDamagedError(f"{path} is damaged ({exc}): get it again") from exc
+
+
+def read_header(path: Path) -> tuple[dict[str, Any], int]:
+    """Return what a safetensors file says of its tensors, and where their bytes begin.
+
+    Raises: ModelDamagedError, OSError.
+    """
+    with path.open("rb") as file:
+        n_header = int.from_bytes(file.read(8), "little")
+        if n_header > MOST_JSON_BYTES or 8 + n_header > path.stat().st_size:
+            raise ModelDamagedError(f"{path} is no safetensors file, or not whole: get it again")
+        header = _parsed(path, file.read(n_header))
+    header.pop("__metadata__", None)
+    return header, 8 + n_header
 
 
 def _n_weights(entry: dict[str, Any], n_data: int) -> int:

@@ -6,27 +6,23 @@ Nothing is fetched here, and what files claim of their sizes is checked before i
 from __future__ import annotations
 
 import contextlib
-import io
-import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
-from llmzip.errors import LlmzipError, ModelDamagedError, ModelUnsupportedError
-from llmzip.models import claims, gguf_claims, gguf_config
+from llmzip.errors import ModelDamagedError, ModelUnsupportedError
+from llmzip.models import claims, gguf_claims, gguf_config, stored
 from llmzip.models.adapters import read_adapter
 from llmzip.models.files import ModelFiles
+from llmzip.models.foreign import line_of, parsed_once, silence, translated
+from llmzip.models.gguf_claims import GgufHeader
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PretrainedConfig, PreTrainedModel
 
 END_OF_TEXT = "<|endoftext|>"
-
-_parsing = Lock()
 
 
 @dataclass(frozen=True)
@@ -45,15 +41,57 @@ class LoadedModel:
     source: str
 
 
+@dataclass(frozen=True)
+class StoredWeights:
+    """A model whose weights are read when they are asked for, with its tokenizer.
+
+    config: transformers' configuration.
+    weights: tensors by the names of transformers' model, see `exact.families.weights.Weights`.
+    is_whole: they are in memory all the same, for they lie in the files in another way.
+    tokenizer_json, bos_id: see `LoadedModel`.
+    """
+
+    config: Any
+    weights: Mapping[str, Any]
+    is_whole: bool
+    tokenizer_json: str
+    bos_id: int
+
+
+def open_stored(files: ModelFiles) -> StoredWeights:
+    """Open a model of which no more is read than is asked for. Raises: as `load_transformers`."""
+    weights: Mapping[str, Any] | None
+    with silence(), translated(files.path):
+        checked = _check_claims(files)
+        with parsed_once() if files.is_gguf else contextlib.nullcontext():
+            tokenizer_json = _read_tokenizer(files)
+            model = checked.sketch or _sketch(files, checked.changed)
+            weights = _stored_weights(files, checked.header, model)
+            is_whole = weights is None
+            if weights is None:
+                model = _load_model(files, checked.changed)
+    if files.adapter is not None:
+        from llmzip.models import merge  # and with it the compiler of kernels
+
+        adapter = read_adapter(files.adapter)
+        if weights is None:
+            merge.merge(model, adapter, files.adapter)
+        else:
+            weights = stored.changed(weights, merge.changes(model, adapter, files.adapter))
+    bos_id = _check_tokenizer(files.path, tokenizer_json, model)
+    state = model.state_dict() if weights is None else weights
+    return StoredWeights(model.config, state, is_whole, tokenizer_json, bos_id)
+
+
 def load_transformers(files: ModelFiles) -> LoadedModel:
     """Load a model for computing with it.
 
     Raises: ModelUnsupportedError if transformers does not know the architecture, the tokenizer
     has no table form or a size is beyond belief; ModelDamagedError if files contradict each other.
     """
-    with _silence(), _translated(files.path):
-        changed = _check_claims(files)
-        with _parsed_once() if files.is_gguf else contextlib.nullcontext():
+    with silence(), translated(files.path):
+        changed = _check_claims(files).changed
+        with parsed_once() if files.is_gguf else contextlib.nullcontext():
             tokenizer_json = _read_tokenizer(files)
             model = _load_model(files, changed)
     if files.adapter is not None:
@@ -64,31 +102,37 @@ def load_transformers(files: ModelFiles) -> LoadedModel:
     return LoadedModel(model, tokenizer_json, bos_id, files.name, files.source)
 
 
-def _check_claims(files: ModelFiles) -> dict[str, Any]:
-    """Refuse what would take more memory than its files account for, before any of it is taken.
+@dataclass(frozen=True)
+class _Checked:
+    """What is known of a model whose claims are believed.
 
-    Returns what transformers' configuration lacks.
+    changed: what transformers' configuration lacks. header: a GGUF's.
+    sketch: the model without weights, where it was needed.
     """
+
+    changed: dict[str, Any] = field(default_factory=dict)
+    header: GgufHeader | None = None
+    sketch: PreTrainedModel | None = None
+
+
+def _check_claims(files: ModelFiles) -> _Checked:
+    """Refuse what would take more memory than its files account for, before any of it is taken."""
     if files.is_gguf:
-        return gguf_config.changes(files.path, gguf_claims.check_gguf(files.path))
+        header = gguf_claims.check_gguf(files.path)
+        return _Checked(gguf_config.changes(files.path, header), header)
     if (files.path / "adapter_config.json").exists() and find_spec("peft") is not None:
         raise ModelUnsupportedError(
             f"{files.path} has an adapter beside the model, which the peft library would add to it "
             "unasked: remove adapter_config.json, or merge the adapter"
         )
     n_held = claims.check_folder(files.path)
-    import torch
-    import transformers
-
-    config = transformers.AutoConfig.from_pretrained(**_where(files))
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):  # sizes without memory
-        model = transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    model = _sketch(files, {})
     n_implied, n_constants = (
         sum(tensor.numel() for tensor in tensors)
         for tensors in (model.parameters(), model.buffers())
     )
     claims.check_implied(files.path, n_implied, n_held, n_constants)
-    return {}
+    return _Checked(sketch=model)
 
 
 def _where(files: ModelFiles) -> dict[str, Any]:
@@ -103,15 +147,42 @@ def _where(files: ModelFiles) -> dict[str, Any]:
     return {"pretrained_model_name_or_path": str(files.path), **safe}
 
 
+def _config(files: ModelFiles, changed: dict[str, Any]) -> PretrainedConfig:
+    import transformers
+
+    config = transformers.AutoConfig.from_pretrained(**_where(files))
+    if changed:
+        gguf_config.amend(config, changed)
+    return cast("PretrainedConfig", config)
+
+
+def _sketch(files: ModelFiles, changed: dict[str, Any]) -> PreTrainedModel:
+    """The model without its weights: names and sizes, which take no memory."""
+    import torch
+    import transformers
+
+    config = _config(files, changed)
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        model = transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    return cast("PreTrainedModel", model)
+
+
+def _stored_weights(
+    files: ModelFiles, header: GgufHeader | None, sketch: PreTrainedModel
+) -> dict[str, Any] | None:
+    """The weights where they lie; None where transformers has to make the model's of them."""
+    if header is None:
+        return stored.in_folder(files.path, sketch)
+    from llmzip.models import stored_gguf
+
+    return stored_gguf.in_gguf(files.path, header, sketch)
+
+
 def _load_model(files: ModelFiles, changed: dict[str, Any]) -> PreTrainedModel:
     import torch
     import transformers
 
-    given = {}
-    if changed:
-        given["config"] = transformers.AutoConfig.from_pretrained(**_where(files))
-        gguf_config.amend(given["config"], changed)
-
+    given = {"config": _config(files, changed)} if changed else {}
     release = tuple(int(part) for part in transformers.__version__.split(".")[:2])
     dtype_option = "dtype" if release >= (4, 56) else "torch_dtype"
     with torch.random.fork_rng(devices=[]):  # weights are drawn at random before they are read
@@ -157,7 +228,7 @@ def _check_tokenizer(path: Path, tokenizer_json: str, model: PreTrainedModel) ->
     try:
         tokenizer = Tokenizer.from_str(tokenizer_json)
     except Exception as exc:  # the library raises bare Exception
-        raise ModelDamagedError(f"{path}: the tokenizer cannot be read ({_line(exc)})") from exc
+        raise ModelDamagedError(f"{path}: the tokenizer cannot be read ({line_of(exc)})") from exc
     largest = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
     vocab_size = int(model.config.get_text_config().vocab_size)
     if not 0 <= largest < vocab_size:
@@ -172,60 +243,3 @@ def _check_tokenizer(path: Path, tokenizer_json: str, model: PreTrainedModel) ->
         if bos_id is not None and 0 <= bos_id < vocab_size:
             return int(bos_id)
     raise ModelUnsupportedError(f"{path}: no token marks the beginning or end of a text")
-
-
-@contextlib.contextmanager
-def _parsed_once() -> Iterator[None]:
-    """Have a GGUF's header parsed once, and the table of its tensors' names made once.
-
-    transformers does the one three times and the other for each module of the model, which takes
-    longer than reading the weights.
-    """
-    import gguf
-
-    with _parsing:
-        parse, name = gguf.GGUFReader, gguf.get_tensor_name_map
-        gguf.GGUFReader, gguf.get_tensor_name_map = lru_cache(1)(parse), lru_cache(1)(name)
-        try:
-            yield
-        finally:
-            gguf.GGUFReader, gguf.get_tensor_name_map = parse, name
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Keep transformers' bars, reports and advice off stderr."""
-    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")
-        import transformers.utils.logging as log
-
-        verbosity, bars = log.get_verbosity(), log.is_progress_bar_enabled()
-        log.set_verbosity_error()
-        log.disable_progress_bar()
-        try:
-            yield
-        finally:
-            log.set_verbosity(verbosity)
-            if bars:
-                log.enable_progress_bar()
-
-
-@contextlib.contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Turn what transformers and the readers below it raise into our errors."""
-    try:
-        yield
-    except LlmzipError:
-        raise
-    except (MemoryError, RecursionError):
-        raise
-    except Exception as exc:  # OSError, ValueError, KeyError, SafetensorError, RuntimeError, ...
-        text = f"{type(exc).__name__}: {_line(exc)}"
-        if isinstance(exc, ValueError | KeyError | ImportError | NotImplementedError):
-            raise ModelUnsupportedError(f"transformers cannot load {path} ({text})") from exc
-        raise ModelDamagedError(f"{path} cannot be read ({text}): get the model again") from exc
-
-
-def _line(exc: BaseException) -> str:
-    lines = str(exc).strip().splitlines()
-    return lines[0] if lines else type(exc).__name__

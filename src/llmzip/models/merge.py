@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from llmzip.errors import ModelUnsupportedError
-from llmzip.exact.merging import MOST_RANK, merged
+from llmzip.exact.merging import MOST_RANK, Product
 from llmzip.models.adapter import Adapter
 
 if TYPE_CHECKING:
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _A, _B = ".lora_A", ".lora_B"
+
+Change = Callable[[np.ndarray, slice], np.ndarray]
+"""From some rows of a parameter, float32, and which rows these are, to what becomes of them."""
 
 
 def merge(model: PreTrainedModel, adapter: Adapter, where: Path) -> None:
@@ -27,23 +32,41 @@ def merge(model: PreTrainedModel, adapter: Adapter, where: Path) -> None:
     """
     import torch
 
-    changed = {}
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    found = {name: (parameters[name], c) for name, c in changes(model, adapter, where).items()}
+    with torch.no_grad():
+        for parameter, change in {id(p): (p, c) for p, c in found.values()}.values():
+            value = change(parameter.detach().numpy(), slice(0, len(parameter)))
+            parameter.copy_(torch.from_numpy(np.ascontiguousarray(value)))
+
+
+def changes(model: PreTrainedModel, adapter: Adapter, where: Path) -> dict[str, Change]:
+    """Return what an adapter does to each parameter that it changes, by all names of each.
+
+    model: may be without weights.
+
+    Raises: as `merge`.
+    """
+    found: dict[str, Change] = {}
     for name, tensor in adapter.tensors.items():
         if name.endswith(_A):
             layer = name.removesuffix(_A)
             thin = adapter.tensors.get(layer + _B)
             if thin is None:
                 raise _other(where, layer)
-            changed[layer] = _moved(model, layer, tensor, thin, adapter.config.scale, where)
+            scale = adapter.config.scale
+            found[f"{layer}.weight"] = _moved(model, layer, tensor, thin, scale, where)
         elif not name.endswith(_B):
-            changed[name] = _replaced(model, name, tensor, where)
+            found[name] = _replaced(model, name, tensor, where)
         elif name.removesuffix(_B) + _A not in adapter.tensors:
             raise _other(where, name)
-    parameters = dict(model.named_parameters())
-    with torch.no_grad():
-        for name, value in changed.items():
-            weight = name if name in parameters else f"{name}.weight"
-            model.get_parameter(weight).copy_(torch.from_numpy(value))
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    by_parameter = {id(parameters[name]): change for name, change in found.items()}
+    return {
+        name: by_parameter[id(parameter)]
+        for name, parameter in parameters.items()
+        if id(parameter) in by_parameter
+    }
 
 
 def _moved(
@@ -53,30 +76,43 @@ def _moved(
     b: np.ndarray,
     scale: float,
     where: Path,
-) -> np.ndarray:
-    """Return a linear layer's weights with the product of two thin matrices added."""
+) -> Change:
+    """Return what adds the product of two thin matrices to a linear layer's weights."""
     module = _module(model, layer, where)
-    weight = module.get_parameter("weight").detach().numpy()
     is_transposed = type(module).__name__ == "Conv1D"
-    rows = weight.T if is_transposed else weight
-    if rows.shape != (len(b), a.shape[-1]) or not 0 < len(a) == b.shape[-1] <= MOST_RANK:
+    sizes = tuple(module.get_parameter("weight").shape)
+    sizes = sizes[::-1] if is_transposed else sizes
+    if sizes != (len(b), a.shape[-1]) or not 0 < len(a) == b.shape[-1] <= MOST_RANK:
         raise _other(where, layer)
     if module.weight is model.get_input_embeddings().weight:
         raise ModelUnsupportedError(
             f"{where} changes {layer}, whose weights the model shares with its embedding; "
             "llmzip does not merge that"
         )
-    made = merged(rows, a.astype(np.float64), b.astype(np.float64), scale)
-    return np.ascontiguousarray(made.T if is_transposed else made)
+    return partial(_add, a, b, scale, is_transposed)
 
 
-def _replaced(model: PreTrainedModel, name: str, tensor: np.ndarray, where: Path) -> np.ndarray:
-    """Return what stands in place of a parameter."""
+def _add(
+    a: np.ndarray,
+    b: np.ndarray,
+    scale: float,
+    is_transposed: bool,
+    weight: np.ndarray,
+    rows: slice,
+) -> np.ndarray:
+    product = Product.of(a.astype(np.float64), b.astype(np.float64), scale)
+    if is_transposed:
+        return product.added(weight.T, columns=rows).T
+    return product.added(weight, rows=rows)
+
+
+def _replaced(model: PreTrainedModel, name: str, tensor: np.ndarray, where: Path) -> Change:
+    """Return what puts a tensor in place of a parameter."""
     layer, _, part = name.rpartition(".")
     parameter = getattr(_module(model, layer, where), part, None)
     if parameter is None or tuple(parameter.shape) != tensor.shape:
         raise _other(where, name)
-    return tensor
+    return lambda _, rows: tensor[rows]
 
 
 def _module(model: PreTrainedModel, layer: str, where: Path) -> nn.Module:

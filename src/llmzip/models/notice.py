@@ -34,6 +34,45 @@ def transfer(text: str, n_bytes: int, quiet: bool) -> Iterator[Callable[[int], N
         yield lambda done: bar.update(task, completed=min(done, n_bytes))
 
 
+@contextlib.contextmanager
+def work(text: str, quiet: bool) -> Iterator[Callable[[float], None]]:
+    """Show how far a long work is; the function given takes how much is done so far, of 1."""
+    if quiet or not on_terminal():
+        yield lambda _: None
+        return
+    from rich import console, progress
+
+    columns = (
+        progress.TextColumn("llmzip: {task.description}"),
+        progress.BarColumn(),
+        progress.TaskProgressColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    screen = console.Console(stderr=True)
+    with progress.Progress(*columns, console=screen, transient=True) as bar:
+        task = bar.add_task(text, total=1.0)
+        yield lambda done: bar.update(task, completed=done)
+
+
+_listeners: list[Callable[[str], None]] = []
+
+
+@contextlib.contextmanager
+def heard_by(listener: Callable[[str], None]) -> Iterator[None]:
+    """Have somebody told in detail what is done meanwhile, as the command line does under -v."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
+def detail(text: str) -> None:
+    """Tell whoever wants to know in detail what is done."""
+    for listener in _listeners:
+        listener(text)
+
+
 def on_terminal() -> bool:
     """Say whether stderr is a terminal."""
     return sys.stderr is not None and sys.stderr.isatty()

@@ -37,12 +37,11 @@ if TYPE_CHECKING:
     from llmzip.exact.model import ExactModel
     from llmzip.exact.shape import ModelShape
     from llmzip.exact.stored import AnyModel
-    from llmzip.models.load import LoadedModel
     from llmzip.tokens import ByteTokenizer
 
 FINGERPRINT_N_BYTES = 8
 
-_MODEL, _TOKENIZER, _INFO = "model.safetensors", "tokenizer.json", "info.json"
+MODEL, TOKENIZER, _INFO = "model.safetensors", "tokenizer.json", "info.json"
 _BLOCK_N_BYTES = 1 << 20
 _NOT_READY = FileNotFoundError, PermissionError, ModelDamagedError
 _INFO_MOST_BYTES = 1 << 16
@@ -160,12 +159,14 @@ def open_files(files: ModelFiles, *, quiet: bool = False, in_parts: bool = False
     folder = prepared_path(files)
     with contextlib.suppress(*_NOT_READY):
         return _named(load_prepared(folder, in_parts=in_parts), files)
+    from llmzip.models.preparing import prepare
+
     waiting = f"waiting for another llmzip that prepares {files.name}"
     what = f"the prepared form of model {files.name!r}"
     with home.staging(folder.name, lambda: notice.say(waiting, quiet), what) as tmp:
         with contextlib.suppress(*_NOT_READY):
             return _named(load_prepared(folder), files)
-        _prepare(files, tmp, quiet)
+        prepare(files, tmp, quiet)
         home.publish(tmp, folder)
     return load_prepared(folder)
 
@@ -215,43 +216,6 @@ def _prepared_home() -> Path:
     return home.home_folder() / "prepared"
 
 
-def _prepare(files: ModelFiles, folder: Path, quiet: bool) -> None:
-    """Fill `folder` with the prepared form."""
-    from llmzip.exact.families import read_model
-    from llmzip.exact.prepare import prepare
-    from llmzip.models.load import load_transformers
-    from llmzip.tokens import ByteTokenizer
-
-    notice.say(f"preparing {files.name}, once, about a minute", quiet)
-    loaded = load_transformers(files)
-    tokenizer = ByteTokenizer(loaded.tokenizer_json)
-    exact = prepare(read_model(loaded.model))
-    exact.save(folder / _MODEL)
-    (folder / _TOKENIZER).write_text(loaded.tokenizer_json, encoding="utf-8")
-    info = _describe(folder, loaded, exact, tokenizer)
-    _write_info(folder, info)
-    # the library that writes tensors lets only their owner read them, whatever the folder says
-    (folder / _MODEL).chmod((folder / _INFO).stat().st_mode)
-
-
-def _describe(
-    folder: Path, loaded: LoadedModel, exact: ExactModel, tokenizer: ByteTokenizer
-) -> PreparedInfo:
-    from llmzip.exact import ENGINE_VERSION
-
-    state = hashlib.sha256(exact.digest())
-    state.update(tokenizer.fingerprint_bytes())
-    state.update(f"\nbos {loaded.bos_id}".encode())
-    return PreparedInfo(
-        name=loaded.name,
-        source=loaded.source,
-        fingerprint=state.digest()[:FINGERPRINT_N_BYTES].hex(),
-        bos_id=loaded.bos_id,
-        engine_version=ENGINE_VERSION,
-        checks={name: _xxh3(folder / name) for name in (_MODEL, _TOKENIZER)},
-    )
-
-
 def load_prepared(folder: Path, *, in_parts: bool = False) -> OpenedExact:
     """Load the prepared model in a folder, after checking that it is as it was written.
 
@@ -262,11 +226,11 @@ def load_prepared(folder: Path, *, in_parts: bool = False) -> OpenedExact:
     info = read_info(folder)
     for name in info.checks:
         home.trusted(folder / name)  # also what is not read now
-    forms = Forms(folder, info.checks[_MODEL])
+    forms = Forms(folder, info.checks[MODEL])
     from llmzip.exact.model import shape_of
     from llmzip.exact.stored import StoredModel
 
-    shape = shape_of(folder / _MODEL)
+    shape = shape_of(folder / MODEL)
     stored = StoredModel(shape, forms, partial(_load_checked, folder, info))
     if not (in_parts and forms.look_ahead(PACKED)):
         _ = stored.whole  # one that is damaged is prepared anew by whoever asked
@@ -288,7 +252,7 @@ def _load_checked(folder: Path, info: PreparedInfo) -> ExactModel:
     """Load all of the model. Raises: as `load_prepared`."""
     from llmzip.exact.model import ExactModel
 
-    return ExactModel.load(_checked_file(folder, _MODEL, info))
+    return ExactModel.load(_checked_file(folder, MODEL, info))
 
 
 def _open_tokenizer(folder: Path, info: PreparedInfo) -> ByteTokenizer:
@@ -296,11 +260,11 @@ def _open_tokenizer(folder: Path, info: PreparedInfo) -> ByteTokenizer:
     from llmzip.tokens import ByteTokenizer
     from llmzip.tokens.parts import TokenizerParts
 
-    forms = Forms(folder, info.checks[_TOKENIZER])
+    forms = Forms(folder, info.checks[TOKENIZER])
     if (arrays := forms.load(TOKENS, TokenizerParts.RULES)) is not None:
         with contextlib.suppress(KeyError, ValueError):
             return ByteTokenizer.of(TokenizerParts.from_arrays(arrays))
-    text = _checked_file(folder, _TOKENIZER, info).read_text(encoding="utf-8")
+    text = _checked_file(folder, TOKENIZER, info).read_text(encoding="utf-8")
     parts = TokenizerParts.read(text)
     forms.keep(TOKENS, TokenizerParts.RULES, parts.arrays())
     return ByteTokenizer.of(parts)
@@ -309,7 +273,7 @@ def _open_tokenizer(folder: Path, info: PreparedInfo) -> ByteTokenizer:
 def _checked_file(folder: Path, name: str, info: PreparedInfo) -> Path:
     """Return the path of a file that is as it was written. Raises: as `load_prepared`."""
     path = home.trusted(folder / name)
-    if _xxh3(path) != info.checks[name]:
+    if xxh3(path) != info.checks[name]:
         raise ModelDamagedError(f"{path} is damaged: remove {folder}")
     return path
 
@@ -319,7 +283,8 @@ def _named(opened: OpenedExact, files: ModelFiles) -> OpenedExact:
     return replace(opened, name=files.name, source=files.source)
 
 
-def _write_info(folder: Path, info: PreparedInfo) -> None:
+def write_info(folder: Path, info: PreparedInfo) -> None:
+    """Write what a prepared model is. Raises: OSError."""
     fields = asdict(info)
     text = json.dumps({"info": fields, "check": _info_check(fields)}, indent=1)
     (folder / _INFO).write_text(text + "\n", encoding="utf-8")
@@ -345,7 +310,7 @@ def _checked(info: PreparedInfo) -> PreparedInfo:
         raise TypeError("a field of another type")
     if len(bytes.fromhex(info.fingerprint)) != FINGERPRINT_N_BYTES:
         raise ValueError("a fingerprint of another length")
-    if info.checks.keys() != {_MODEL, _TOKENIZER}:  # no other file is ever read
+    if info.checks.keys() != {MODEL, TOKENIZER}:  # no other file is ever read
         raise ValueError("checks of other files")
     return info
 
@@ -354,7 +319,8 @@ def _info_check(fields: dict[str, object]) -> str:
     return xxhash.xxh3_128_hexdigest(json.dumps(fields, sort_keys=True).encode())
 
 
-def _xxh3(path: Path) -> str:
+def xxh3(path: Path) -> str:
+    """Return the XXH3-128 of a file, in hex. Raises: OSError."""
     state = xxhash.xxh3_128()
     with path.open("rb") as file:
         while block := file.read(_BLOCK_N_BYTES):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
@@ -20,6 +21,7 @@ from llmzip.exact.cpu.buffers import (
     ModelView,
     Workspace,
     cpu_cache,
+    or_empty,
 )
 from llmzip.exact.cpu.costs import COSTS
 from llmzip.exact.cpu.packed import PackedModel, packed_model
@@ -28,6 +30,7 @@ from llmzip.exact.cpu.step import StepModel
 from llmzip.exact.cpu.team import StepTeam
 from llmzip.exact.cpu.ways import Way, way_of
 from llmzip.exact.distribution import StepCosts, TokenIntervals
+from llmzip.exact.model import ExactModel
 from llmzip.exact.stored import AnyModel, whole_model
 
 Ids = NDArray[np.int64]
@@ -140,6 +143,22 @@ class CpuEngine:
         work = self._work
         return CpuHidden(work.q.array(B * T, self.shape.d_model), work.scale.array(B * T))
 
+    def go_on(self, stream: Stream, lanes: Ids, starts: Ids, cache: CpuCache) -> None:
+        """Take rows of the stream, as many for each lane, lane after lane, through all layers.
+
+        At most `max_rows`; they are replaced.
+        """
+        count, width = len(stream.scale) // len(lanes), self.shape.d_model
+        at = (starts[:, None] + np.arange(count)).reshape(-1)
+        work, n_rows = self._work, len(at)
+        inside = Stream(
+            work.stream.array(n_rows, width), work.q.array(n_rows, width), work.scale.array(n_rows)
+        )
+        inside.fill(stream)
+        for index in range(self.shape.n_layers):
+            self._prefill.layer(index, lanes, starts, np.repeat(lanes, count), at, cache)
+        stream.fill(inside)
+
     def intervals(self, hidden: CpuHidden, tokens: Ids) -> TokenIntervals:
         """The intervals of the next tokens (rows,) in the distributions of `hidden`."""
         found = TokenIntervals.empty(len(tokens))
@@ -195,6 +214,45 @@ class CpuEngine:
             work.q.array(n_rows, self.shape.d_model),
             work.scale.array(n_rows),
         )
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Rows between two layers."""
+
+    x: NDArray[np.float32]  # (rows, d_model)
+    q: NDArray[np.int8]  # (rows, d_model): the same, normalised, for the next linear
+    scale: NDArray[np.float32]  # (rows,)
+
+    def part(self, rows: slice) -> Stream:
+        """Some of them, in the same memory."""
+        return Stream(self.x[rows], self.q[rows], self.scale[rows])
+
+    def fill(self, other: Stream) -> None:
+        """Become what the other is."""
+        self.x[:], self.q[:], self.scale[:] = other.x, other.q, other.scale
+
+
+def embedded(model: ExactModel, ids: Ids) -> Stream:
+    """Rows before the first layer, lane after lane, of ids (B, T) from the first position on."""
+    n_rows, width = ids.size, model.shape.d_model
+    stream = Stream(
+        np.empty((n_rows, width), np.float32),
+        np.empty((n_rows, width), np.int8),
+        np.empty(n_rows, np.float32),
+    )
+    rows.embed_normalise(
+        np.ascontiguousarray(ids).reshape(-1),
+        np.tile(np.arange(ids.shape[1]), len(ids)),
+        model.embedding,
+        model.embedding_scale,
+        or_empty(model.positions, 2),
+        model.shape.eps,
+        stream.x,
+        stream.q,
+        stream.scale,
+    )
+    return stream
 
 
 class CpuDistributions:

@@ -1,4 +1,4 @@
-"""Rounding inputs one after another, errors passed on: see `rounding.feedback_rows`."""
+"""Rounding inputs one after another, errors passed on: see `rounding.Feedback`."""
 
 from __future__ import annotations
 

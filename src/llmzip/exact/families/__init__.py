@@ -6,7 +6,7 @@ are named, stacked, put in another order, multiplied. What needs another operati
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -30,17 +30,25 @@ FAMILIES: dict[str, Callable[[Any, Weights], FloatModel]] = {
 
 
 def read_model(model: Any) -> FloatModel:
-    """Read a transformers causal language model.
+    """Read a transformers causal language model; see `read_weights`."""
+    return read_weights(model.config, model.state_dict())
 
-    Raises ModelUnsupportedError for an architecture or a switch that the engine lacks.
+
+def read_weights(config: Any, state: Mapping[str, Any]) -> FloatModel:
+    """Read a causal language model of a configuration and of tensors by the names of its own.
+
+    state: see `Weights`. Layers, embedding and head are read from it when they are asked for.
+
+    Raises ModelUnsupportedError for an architecture or a switch that the engine lacks, and, when
+    they are read, for weights that are no numbers.
     """
-    kind = require_family(model.config)
-    if model.config.vocab_size >= MOST_TOKENS:
+    kind = require_family(config)
+    if config.vocab_size >= MOST_TOKENS:
         raise ModelUnsupportedError(
             f"the exact engine runs vocabularies of fewer than {MOST_TOKENS:,} tokens, "
-            f"not {model.config.vocab_size:,}; try --float"
+            f"not {config.vocab_size:,}; try --float"
         )
-    return FAMILIES[kind](model.config, Weights(model.state_dict()))
+    return FAMILIES[kind](config, Weights(state))
 
 
 def gain_shift(config: Any) -> float:

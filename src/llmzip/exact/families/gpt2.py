@@ -10,7 +10,7 @@ import numpy as np
 from llmzip.exact.families import heads
 from llmzip.exact.families.switches import possible, read_activation, require
 from llmzip.exact.families.weights import Weights
-from llmzip.exact.floats import FloatLayer, FloatLinear, FloatModel
+from llmzip.exact.floats import FloatLayer, FloatLinear, FloatModel, Layers
 from llmzip.exact.shape import ModelShape
 
 _Qkv = Callable[[FloatLinear, ModelShape, int], FloatLinear]
@@ -83,9 +83,9 @@ def _read(
     return FloatModel(
         shape,
         True,
-        weights["transformer.wte.weight"],
+        weights.rows("transformer.wte.weight"),
         weights["transformer.wpe.weight"],
         None,
-        tuple(layer(index) for index in range(shape.n_layers)),
-        weights.linear(["lm_head"], "transformer.ln_f"),
+        Layers(shape.n_layers, layer),
+        weights.head("lm_head", "transformer.ln_f"),
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from llmzip.exact.families.switches import possible, read_activation, require
 from llmzip.exact.families.weights import Weights
-from llmzip.exact.floats import FloatLayer, FloatModel
+from llmzip.exact.floats import FloatLayer, FloatModel, Layers
 
 _FIRST = 2
 """Where the first position stands in the table; those before are for padding."""
@@ -46,9 +46,9 @@ def read_opt(config: Any, weights: Weights) -> FloatModel:
     return FloatModel(
         shape,
         True,
-        weights["model.decoder.embed_tokens.weight"],
+        weights.rows("model.decoder.embed_tokens.weight"),
         weights["model.decoder.embed_positions.weight"][_FIRST:],
         None,
-        tuple(layer(index) for index in range(shape.n_layers)),
-        weights.linear(["lm_head"], "model.decoder.final_layer_norm"),
+        Layers(shape.n_layers, layer),
+        weights.head("lm_head", "model.decoder.final_layer_norm"),
     )

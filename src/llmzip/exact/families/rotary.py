@@ -21,7 +21,7 @@ from llmzip.exact.families.switches import (
     require,
 )
 from llmzip.exact.families.weights import Array, Weights
-from llmzip.exact.floats import FloatLayer, FloatLinear, FloatModel
+from llmzip.exact.floats import FloatLayer, FloatLinear, FloatModel, Layers
 from llmzip.exact.shape import ModelShape
 
 
@@ -247,23 +247,28 @@ class _Reader:
 
     def behind(self, norm: str | None, names: list[str]) -> FloatLinear:
         """Linears one above the other, behind a norm or none."""
-        linear = self.weights.linear(names, norm)
+        return self._shifted(self.weights.linear(names, norm))
+
+    def head(self) -> FloatLinear:
+        """The linear onto the vocabulary."""
+        names, weights = self.family.names, self.weights
+        own = next(name for name in names.heads if f"{name}.weight" in weights)
+        return self._shifted(weights.head(own, names.last_norm, self.by.logit))
+
+    def _shifted(self, linear: FloatLinear) -> FloatLinear:
         if linear.norm_gain is None or not self.family.gain_shift:
             return linear
         return replace(linear, norm_gain=linear.norm_gain + self.family.gain_shift)
 
 
 def _model(reader: _Reader) -> FloatModel:
-    weights, by, shape = reader.weights, reader.by, reader.shape
-    names = reader.family.names
-    embedding = weights[f"{names.embedding}.weight"]
-    head = next(name for name in names.heads if f"{name}.weight" in weights)
+    family, shape = reader.family, reader.shape
     return FloatModel(
         shape,
-        reader.family.centred,
-        embedding if by.embedding == 1 else embedding * by.embedding,
+        family.centred,
+        reader.weights.rows(f"{family.names.embedding}.weight", reader.by.embedding),
         None,
         reader.turns(),
-        tuple(reader.layer(index) for index in range(shape.n_layers)),
-        heads.times(reader.behind(names.last_norm, [head]), by.logit),
+        Layers(shape.n_layers, reader.layer),
+        reader.head(),
     )
