@@ -3,8 +3,8 @@
     python benchmarks/preparing.py MODEL...
 
 MODEL: as `-m` takes it; or random-gpt2 (124 million weights), random-llama (TinyLlama's shape: 1.1
-billion, in bf16), which are made first, as large as they are on disk. Each is prepared in a process
-of its own, in a cache of its own, twice: kernels are compiled the first time, the second counts.
+billion, in bf16), which are made first. Each is prepared in a process of its own, in a cache of its
+own, twice: kernels are compiled the first time, the second counts (--runs).
 """
 
 from __future__ import annotations
@@ -67,19 +67,21 @@ def main() -> None:
     """Prepare what is asked for; print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", nargs="+", metavar="MODEL")
+    parser.add_argument("--runs", type=int, default=2, help="the last one counts")
+    asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="llmzip-preparing-") as folder:
         print("| model | weights | prepared | memory at most | a weight | wall s | processor s |")
         print("|---|---:|---:|---:|---:|---:|---:|")
-        for name in parser.parse_args().models:
-            show(name, Path(folder))
+        for name in asked.models:
+            show(name, Path(folder), asked.runs)
 
 
-def show(name: str, folder: Path) -> None:
-    """Prepare a model twice; print the second row."""
+def show(name: str, folder: Path, n_runs: int) -> None:
+    """Prepare a model so many times; print the last row."""
     made = make(name, folder / name) if name.startswith("random-") else None
     model = name if made is None else str(made)
     n_weights = count(model)
-    for _ in range(2):
+    for _ in range(n_runs):
         cost = prepared(model)
     print(
         f"| {name} {cost.fingerprint} | {n_weights / 1e6:,.0f} M "

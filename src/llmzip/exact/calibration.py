@@ -15,7 +15,6 @@ from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from llmzip import torch_threads
 from llmzip.errors import ModelUnsupportedError
@@ -107,15 +106,14 @@ class Reading:
     def layer(self, layer: Layer) -> dict[str, Moments]:
         """Read on through the next layer; return the moments of its linears, by their names.
 
+        Where threads are several, products of floats should take one each.
+
         Raises ModelUnsupportedError if what it computes are no finite numbers.
         """
         model, sums = replace(self._model, layers=(layer,)), _Sums()
         lanes = np.arange(len(self._state.scale) // self._n_tokens)
         parts = [part for part in np.array_split(lanes, self._n_threads) if len(part)]
-        with (
-            threadpool_limits(1, "blas"),  # its threads would wait for each other, by spinning
-            ThreadPoolExecutor(self._n_threads, "llmzip-read", torch_threads.be_alone) as pool,
-        ):
+        with ThreadPoolExecutor(self._n_threads, "llmzip-read", torch_threads.be_alone) as pool:
             for _ in pool.map(partial(self._read, model, sums), parts):
                 pass
         if not np.isfinite(self._state.scale).all():

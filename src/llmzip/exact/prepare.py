@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -56,8 +57,11 @@ def prepare(model: FloatModel, sample: Sample = SAMPLE) -> ExactModel:
     """
     made = Memory()
     work = _Preparing(model, Memory(), sample, lambda _: None)
-    work.round_to_nearest()
-    work.round_with_feedback(work.read_own_text(), made)
+    with _threads_of_ours():
+        work.round_to_nearest()
+    reading = work.read_own_text()
+    with _threads_of_ours():
+        work.round_with_feedback(reading, made)
     return assemble(model.shape, made.tensors(), {})
 
 
@@ -72,9 +76,11 @@ def prepare_file(
     """
     kept = Folder(scratch)
     work = _Preparing(model, kept, sample, on_progress)
-    work.round_to_nearest()
+    with _threads_of_ours():
+        work.round_to_nearest()
     reading = work.read_own_text()
-    with ModelFile(path, layout_of(kept.tensors()), file_meta(model.shape, {})) as file:
+    layout, meta = layout_of(kept.tensors()), file_meta(model.shape, {})
+    with _threads_of_ours(), ModelFile(path, layout, meta) as file:
         work.round_with_feedback(reading, file)
 
 
@@ -180,10 +186,7 @@ class _Preparing:
         def fill(rows: slice) -> None:
             found[rows], scale[rows] = rounding(turned.compute(rows), limit)
 
-        with (
-            threadpool_limits(1, "blas"),  # its threads would wait for each other, by spinning
-            ThreadPoolExecutor(self._n_threads, "llmzip-round") as pool,
-        ):
+        with ThreadPoolExecutor(self._n_threads, "llmzip-round") as pool:
             for _ in pool.map(fill, slices(turned.shape)):
                 pass
         return found, scale
@@ -196,6 +199,11 @@ class _Preparing:
         if (array := self._scratch.get(name)) is not None:
             made.put(name, array)
             self._scratch.drop(name)
+
+
+def _threads_of_ours() -> AbstractContextManager[Any]:
+    """Products by one thread each, for ours are several: theirs would wait, by spinning."""
+    return threadpool_limits(1, "blas")
 
 
 def _linears(layer: FloatLayer) -> Iterator[tuple[str, FloatLinear]]:
