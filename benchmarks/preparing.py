@@ -33,20 +33,21 @@ from llmzip.models import open_exact
 opened = open_exact(sys.argv[1], quiet=True)
 print(opened.fingerprint.hex())
 """
+WIDTH, D_FF, N_TOKENS, N_LAYERS = 2048, 5632, 32000, 22
 LLAMA = {
     "architectures": ["LlamaForCausalLM"],
     "model_type": "llama",
-    "hidden_size": 2048,
-    "intermediate_size": 5632,
-    "num_hidden_layers": 22,
+    "hidden_size": WIDTH,
+    "intermediate_size": D_FF,
+    "num_hidden_layers": N_LAYERS,
     "num_attention_heads": 32,
     "num_key_value_heads": 4,
     "max_position_embeddings": 2048,
-    "vocab_size": 32000,
+    "vocab_size": N_TOKENS,
     "rms_norm_eps": 1e-5,
     "tie_word_embeddings": False,
-    "bos_token_id": 31999,
-    "eos_token_id": 31999,
+    "bos_token_id": N_TOKENS - 1,
+    "eos_token_id": N_TOKENS - 1,
     "dtype": "bfloat16",
 }
 LAYERS_A_SHARD = 4
@@ -135,7 +136,7 @@ def make(name: str, folder: Path) -> Path:
     if name == "random-gpt2":
         return save_random_gpt2(folder, n_layers=12, vocab_size=50257)
     folder.mkdir(parents=True)
-    weight_map, shard = {}, dict[str, torch.Tensor]()
+    weight_map, shard = dict[str, str](), dict[str, torch.Tensor]()
     for number, layer in enumerate(llama_layers()):
         shard |= layer
         if number % LAYERS_A_SHARD == 0:
@@ -145,7 +146,7 @@ def make(name: str, folder: Path) -> Path:
     index = {"metadata": {}, "weight_map": weight_map}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     (folder / "config.json").write_text(json.dumps(LLAMA))
-    byte_tokenizer(LLAMA["vocab_size"] - 1).save(str(folder / "tokenizer.json"))
+    byte_tokenizer(N_TOKENS - 1).save(str(folder / "tokenizer.json"))
     return folder
 
 
@@ -159,27 +160,26 @@ def save_shard(folder: Path, tensors: dict[str, torch.Tensor]) -> dict[str, str]
 def llama_layers() -> Iterator[dict[str, torch.Tensor]]:
     """Random weights of the Llama, in bf16: what stands around its layers, then each of these."""
     torch.manual_seed(1100)
-    width, d_ff, n_tokens = 2048, 5632, 32000
 
     def drawn(*sizes: int) -> torch.Tensor:
         return torch.empty(sizes, dtype=torch.bfloat16).normal_(0, 0.02)
 
-    ones = torch.ones(width, dtype=torch.bfloat16)
+    ones = torch.ones(WIDTH, dtype=torch.bfloat16)
     yield {
-        "model.embed_tokens.weight": drawn(n_tokens, width),
-        "lm_head.weight": drawn(n_tokens, width),
+        "model.embed_tokens.weight": drawn(N_TOKENS, WIDTH),
+        "lm_head.weight": drawn(N_TOKENS, WIDTH),
         "model.norm.weight": ones.clone(),
     }
     sizes = {
-        "self_attn.q_proj": (width, width),
-        "self_attn.k_proj": (256, width),
-        "self_attn.v_proj": (256, width),
-        "self_attn.o_proj": (width, width),
-        "mlp.gate_proj": (d_ff, width),
-        "mlp.up_proj": (d_ff, width),
-        "mlp.down_proj": (width, d_ff),
+        "self_attn.q_proj": (WIDTH, WIDTH),
+        "self_attn.k_proj": (256, WIDTH),
+        "self_attn.v_proj": (256, WIDTH),
+        "self_attn.o_proj": (WIDTH, WIDTH),
+        "mlp.gate_proj": (D_FF, WIDTH),
+        "mlp.up_proj": (D_FF, WIDTH),
+        "mlp.down_proj": (WIDTH, D_FF),
     }
-    for index in range(22):
+    for index in range(N_LAYERS):
         at = f"model.layers.{index}"
         layer = {f"{at}.{name}.weight": drawn(*size) for name, size in sizes.items()}
         norms = ("input_layernorm", "post_attention_layernorm")

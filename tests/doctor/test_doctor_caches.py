@@ -15,7 +15,7 @@ from llmzip.doctor import caches
 from llmzip.doctor.findings import Finding, State
 from llmzip.exact import ENGINE_VERSION
 from llmzip.models import home
-from llmzip.models.prepared import PreparedInfo, _write_info
+from llmzip.models.prepared import PreparedInfo, write_info
 
 as_root = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away"
@@ -36,7 +36,7 @@ def prepare(top: Path, key: str, engine_version: int) -> Path:
     folder.mkdir(parents=True, mode=0o700)
     (folder / "model.safetensors").write_bytes(bytes(2000))
     checks = dict.fromkeys(("model.safetensors", "tokenizer.json"), "0")
-    _write_info(folder, PreparedInfo("a", "local", "00" * 8, 0, engine_version, checks))
+    write_info(folder, PreparedInfo("a", "local", "00" * 8, 0, engine_version, checks))
     return folder
 
 

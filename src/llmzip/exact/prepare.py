@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -201,9 +201,11 @@ class _Preparing:
             self._scratch.drop(name)
 
 
-def _threads_of_ours() -> AbstractContextManager[Any]:
+@contextmanager
+def _threads_of_ours() -> Iterator[None]:
     """Products by one thread each, for ours are several: theirs would wait, by spinning."""
-    return threadpool_limits(1, "blas")
+    with threadpool_limits(1, "blas"):
+        yield
 
 
 def _linears(layer: FloatLayer) -> Iterator[tuple[str, FloatLinear]]:
