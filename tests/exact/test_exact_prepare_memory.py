@@ -58,7 +58,7 @@ def save_llama(folder: Path, tokenizer: Path, n_layers: int) -> Path:
         bos_token_id=0,
         eos_token_id=0,
     )
-    LlamaForCausalLM(config).bfloat16().save_pretrained(folder)
+    LlamaForCausalLM(config).save_pretrained(folder)
     shutil.copyfile(tokenizer, folder / "tokenizer.json")
     return folder
 
