@@ -172,8 +172,8 @@ def assemble(
 
 def assemble_layer(tensors: Mapping[str, NDArray[Any]], index: int) -> Layer:
     """A layer of tensors by their names in the file."""
-    linears = (_linear(tensors, f"{index}.{name}") for name in LINEARS)
-    return Layer(*linears, gain=tensors.get(f"{index}.{GAIN}"))
+    linears = {name: _linear(tensors, f"{index}.{name}") for name in LINEARS}
+    return Layer(**linears, gain=tensors.get(f"{index}.{GAIN}"))
 
 
 def _linear(tensors: Mapping[str, NDArray[Any]], name: str) -> Linear:
