@@ -12,7 +12,7 @@ import pytest
 
 from exact_models import Recipe
 from llmzip.exact.cpu.engine import CpuEngine
-from llmzip.exact.cpu.ways import Way, runnable_ways
+from llmzip.exact.cpu.ways import Way, known_ways, runnable_ways
 from llmzip.exact.model import ExactModel
 
 RUNNABLE = runnable_ways()
@@ -23,11 +23,17 @@ def _parameter(way: Way) -> object:
     return pytest.param(way, marks=() if way in RUNNABLE else pytest.mark.skip(reason=reason))
 
 
-every_way = pytest.mark.parametrize("way", [_parameter(way) for way in Way], ids=str)
+every_way = pytest.mark.parametrize("way", [_parameter(way) for way in known_ways()], ids=str)
 block_ways = pytest.mark.parametrize(
-    "way", [_parameter(way) for way in (Way.VNNI, Way.AMX)], ids=str
+    "way",
+    [_parameter(way) for way in known_ways() if way.dot is not None or way is Way.AMX],
+    ids=str,
 )
 """As `every_way`, for those whose prefill uses blocks of sums where they are made."""
+four_ways = pytest.mark.parametrize(
+    "way", [_parameter(way) for way in known_ways() if way.dot is not None], ids=str
+)
+"""As `every_way`, for those by products of `fours`."""
 
 
 def engine_on(way: Way, model: ExactModel, n_positions: int, step_threads: int = 1) -> CpuEngine:

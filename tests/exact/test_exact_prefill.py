@@ -1,5 +1,5 @@
-"""Kernels of prefill that use sums where they are made, in tiles or by AVX512-VNNI, against the
-plain ones, for random and extreme numbers."""
+"""Kernels of prefill that use sums where they are made, in tiles or by `fours`, against the plain
+ones, for random and extreme numbers."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def scales(rng: np.random.Generator, *shape: int, power: int = 0) -> Array:
 def kernels_of(way: Way) -> Kernels:
     shape = replace(float_model(WIDE["llama-wide"]).shape, vocab_size=MOST_OUTPUTS)
     work = Workspace(shape, BLOCK_ROWS, 1)
-    return tile_kernels(work) if way is Way.AMX else four_kernels(work)
+    return tile_kernels(work) if way.dot is None else four_kernels(work, way.dot)
 
 
 def packed(weight: Array, way: Way) -> Array:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from exact_models import CPU, GPT2, LLAMA, TEAM, Recipe, exact_model, phrases
 from llmzip.adapt import SLICE_TOKENS
 from llmzip.coder import RangeDecoder, encode_lanes
-from llmzip.exact.cpu.costs import COSTS
 from llmzip.exact.cpu.engine import CpuEngine
+from llmzip.exact.cpu.ways import Way
 from llmzip.exact.distribution import StepCosts
 from llmzip.exact.engines import make_engine
 from llmzip.exact.torch_engine import TorchEngine
@@ -226,7 +226,7 @@ def test_more_is_asked_of_drafts_where_steps_bring_more() -> None:
 
 
 def test_many_lanes_have_fewer_drafts_each() -> None:
-    pace = Pace(COSTS["vnni"])  # type: ignore[index]
+    pace = Pace(Way.VNNI.isa.COSTS)
     most = [pace.most(n) for n in (1, 2, 8, 32, 64, 256, 1000)]
     assert most == sorted(most, reverse=True)
     assert most[0] == 15

@@ -48,10 +48,10 @@ def _load(load: float) -> Finding:
 def look_at_ways() -> Iterator[Finding]:
     """Yield which instruction sets are there, and which way is taken. Imports the kernels."""
     from llmzip.doctor.tiny import tiny_shape
-    from llmzip.exact.cpu.ways import FEATURES, Way, lacking, way_of
+    from llmzip.exact.cpu.ways import known_ways, lacking, way_of
 
-    known = dict.fromkeys(name for way in Way for name in FEATURES[way])
-    lacked = {name for way in Way for name in lacking(way)}
+    known = dict.fromkeys(name for way in known_ways() for name in way.isa.FEATURES)
+    lacked = {name for way in known_ways() for name in lacking(way)}
     there = [name for name in known if name not in lacked]
     yield Finding("instruction sets", " ".join(there) or "none that would be of use")
     yield _taken(way_of(tiny_shape()))
@@ -59,9 +59,9 @@ def look_at_ways() -> Iterator[Finding]:
 
 def _taken(way: Way) -> Finding:
     """Return which way is taken, and what would have to be for a faster one."""
-    from llmzip.exact.cpu.ways import WAY_VARIABLE, Way, runnable_ways
+    from llmzip.exact.cpu.ways import WAY_VARIABLE, known_ways, runnable_ways
 
-    faster = [one for one in Way if list(Way).index(one) > list(Way).index(way)]
+    faster = known_ways()[known_ways().index(way) + 1 :]
     runnable = [one for one in faster if one in runnable_ways()]
     if runnable:
         variable = WAY_VARIABLE if os.environ.get(WAY_VARIABLE) else ONEDNN_VARIABLE

@@ -20,7 +20,7 @@ def make_engine(
 
     device: "cpu", "cuda".
     step_threads: how many threads may share a decoding step.
-    way: how the CPU computes: plain, avx2, vnni or amx; else LLMZIP_WAY says, else the fastest.
+    way: how the CPU computes, see `Way`; else LLMZIP_WAY says, else the fastest.
 
     Raises DeviceError if nothing on the device computes exactly, or not that way.
     """

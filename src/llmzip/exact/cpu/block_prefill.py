@@ -1,6 +1,6 @@
-"""The engine's prefill by kernels that use sums where they are made: in tiles or by AVX512-VNNI.
+"""The engine's prefill by kernels that use sums where they are made: in tiles or by `fours`.
 
-Tiles: `prefill`, `prefill_linear`, `prefill_feed_forward` and `prefill_head`. AVX512-VNNI:
+Tiles: `prefill`, `prefill_linear`, `prefill_feed_forward` and `prefill_head`. Fours:
 `four_linear`, `four_attention` and `four_head`.
 """
 
@@ -24,6 +24,7 @@ from llmzip.exact.cpu import (
     prefill_linear,
 )
 from llmzip.exact.cpu.buffers import BLOCK_ROWS, TOGETHER, CpuCache, CpuHidden, Workspace
+from llmzip.exact.cpu.instruction_set import Dot
 from llmzip.exact.cpu.packed import PackedModel
 from llmzip.exact.distribution import TokenIntervals
 
@@ -55,15 +56,15 @@ def tile_kernels(work: Workspace) -> Kernels:
     return Kernels(*(partial(kernel, work.configuration) for kernel in kernels))
 
 
-def four_kernels(work: Workspace) -> Kernels:
-    """Products by AVX512-VNNI."""
+def four_kernels(work: Workspace, isa: Dot) -> Kernels:
+    """Products of fours by an instruction set."""
     return Kernels(
-        four_linear.project_heads,
-        four_attention.attend,
-        four_linear.close_attention,
-        four_linear.feed_forward,
-        partial(four_head.token_intervals, work.head_sums.whole()),
-        four_head.distributions,
+        partial(four_linear.project_heads, isa),
+        partial(four_attention.attend, isa),
+        partial(four_linear.close_attention, isa),
+        partial(four_linear.feed_forward, isa),
+        partial(four_head.token_intervals, isa, work.head_sums.whole()),
+        partial(four_head.distributions, isa),
     )
 
 

@@ -66,7 +66,7 @@ class Workspace:
         spare = 2 * tiles.ROWS  # rows that tiles may read beyond the last
         self.stream = Buffer(n_rows * shape.d_model, np.float32)
         self.q = Buffer((n_rows + spare) * max(shape.d_model, shape.d_heads), np.int8)
-        self.active = Buffer(TOGETHER * shape.d_ff if simd.AVAILABLE else 0, np.float32)
+        self.active = Buffer(TOGETHER * shape.d_ff, np.float32)
         widest = max(shape.d_model, shape.d_ff, shape.d_heads)
         self.wide = Buffer(n_rows * widest, np.int16)  # rows as pairs want them
         self.scale = Buffer(n_rows, np.float32)

@@ -23,7 +23,6 @@ from llmzip.exact.cpu.buffers import (
     cpu_cache,
     or_empty,
 )
-from llmzip.exact.cpu.costs import COSTS
 from llmzip.exact.cpu.packed import PackedModel, packed_model
 from llmzip.exact.cpu.pair_prefill import PairPrefill
 from llmzip.exact.cpu.step import StepModel
@@ -68,7 +67,7 @@ class CpuEngine:
     @property
     def step_costs(self) -> StepCosts:
         """What a step costs by its rows."""
-        return COSTS[self.way]
+        return self.way.isa.COSTS
 
     def __init__(
         self,
@@ -109,8 +108,9 @@ class CpuEngine:
             return PlainPrefill(self.shape, self._plain, self._work, self._look)
         if self.way is Way.AVX2:
             return PairPrefill(self._packed, self._work, self._look)
-        kernels = tile_kernels if self.way is Way.AMX else four_kernels
-        return BlockPrefill(self._packed, self._work, kernels(self._work))
+        dot = self.way.dot
+        kernels = four_kernels(self._work, dot) if dot is not None else tile_kernels(self._work)
+        return BlockPrefill(self._packed, self._work, kernels)
 
     @property
     def head_bias(self) -> Bias | None:

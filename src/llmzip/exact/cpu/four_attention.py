@@ -1,8 +1,8 @@
-"""Attention of prefill by AVX512-VNNI: scores and weights of 16 rows stay in the second cache.
+"""Attention of prefill by products of `fours`: scores and weights of 16 rows stay in cache.
 
 Scores are products of queries with keys, packed as weights are: blocks of 16 keys, with SIGN_BITS
-added. Weights are not negative, so their two bytes are taken as they are, unsigned, and values,
-packed in blocks of 16 of their numbers, four keys side by side, stay signed.
+added. Weights are not negative, so where products want one operand unsigned it is their two bytes
+as they are. Values, packed in blocks of 16 of their numbers, four keys side by side, stay signed.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import numpy as np
 
 from llmzip.compiled import called, inlined, kernel
 from llmzip.exact.cpu.fours import (
-    OUTPUTS,
+    GRANULE,
     TOGETHER,
     fill_corrections,
-    head_products_8,
-    unsigned_products_8,
+    head_products,
+    weight_products,
 )
-from llmzip.exact.cpu.fours import ROWS as STRIP
-from llmzip.exact.cpu.prefill_passes import halve_unsigned
+from llmzip.exact.cpu.instruction_set import outputs_of, sign_bits_of
+from llmzip.exact.cpu.prefill_passes import halve_weights
 from llmzip.exact.cpu.prefill_softmax import (
     BLOCK_BYTES,
     ROWS,
@@ -31,13 +31,13 @@ from llmzip.exact.cpu.prefill_softmax import (
     weigh_blocks,
 )
 from llmzip.exact.cpu.scalars import address_of, borrowed, f32, i32, keep, wide_vectors
-from llmzip.exact.cpu.simd import LANES, SIGN_BITS
+from llmzip.exact.cpu.simd import LANES
 from llmzip.exact.cpu.tiles import lines
 from llmzip.exact.cpu.vectors import BLOCK
 
 FAR_KEYS = 1 << 16
 """Keys whose products with a byte of a weight int32 sums: 255 · 127 · 2^16 < 2^31."""
-_FLIP = i32(SIGN_BITS * 0x01010101 - (1 << 32))
+_ONES = i32(0x01010101)
 
 
 @inlined
@@ -46,14 +46,15 @@ def _whole(n: int, step: int) -> int:
 
 
 @called
-def _pack_keys(keys: Any, packed: Any) -> None:
+def _pack_keys(isa: Any, keys: Any, packed: Any) -> None:
     """Keys (n, 16) as they lie, four bytes an int32, into packed (n / 16, 16, 16)."""
     wide_vectors()
+    flip = i32(sign_bits_of(isa) * _ONES)
     for block in range(packed.shape[0]):
         own, target = keys[block * LANES : (block + 1) * LANES], packed[block]
         for four in range(target.shape[0]):
             for key in range(LANES):
-                target[four, key] = own[key, four] ^ _FLIP
+                target[four, key] = own[key, four] ^ flip
 
 
 @called
@@ -84,40 +85,40 @@ def _view(
 
 
 @inlined
-def _score(queries: Any, undo: Any, keys: Any, first: int, out: Any) -> None:
+def _score(isa: Any, queries: Any, undo: Any, keys: Any, first: int, out: Any) -> None:
     """Products of ROWS queries of BLOCK numbers with BLOCK keys from `first` on; addresses all."""
     line, stride = np.int64(4 * BLOCK), np.int64(BLOCK)
-    for j in range(0, BLOCK, OUTPUTS):
+    for j in range(0, BLOCK, outputs_of(isa)):
         k_at = keys + (first + j) * BLOCK
-        for r in range(0, ROWS, STRIP):
-            at, y = queries + r * BLOCK, out + r * line + 4 * j
-            head_products_8(at, stride, k_at, undo + 4 * r, y, line)
+        head_products(isa, queries, stride, k_at, undo, out + 4 * j, line)
 
 
 @inlined
-def _halve(scores: Any, n_rows: int, n_keys: int, state: Any, halves: Any, line: Any) -> None:
-    """Weights to unsigned bytes: ROWS lines of high ones, then as many of low ones."""
-    small_as_zero(True)  # integers come of it, whatever the scales
+def _halve(
+    isa: Any, scores: Any, n_rows: int, n_keys: int, state: Any, halves: Any, line: Any
+) -> None:
+    """Weights to bytes: ROWS lines of high ones, then as many of low ones."""
+    small_as_zero(isa, True)  # integers come of it, whatever the scales
     for j in range(0, n_keys, BLOCK):
         block, inverses = scores + j * (BLOCK_BYTES // BLOCK), address_of(state.inverses)
         high = halves + j
-        halve_unsigned(block, inverses, np.int64(n_rows), high, high + ROWS * line, line)
-    small_as_zero(False)
+        halve_weights(isa, block, inverses, np.int64(n_rows), high, high + ROWS * line, line)
+    small_as_zero(isa, False)
 
 
 @inlined
-def _mix(halves: Any, n_keys: Any, values: Any, first: int, last: int, part: Any) -> None:
+def _mix(isa: Any, halves: Any, n_keys: Any, values: Any, first: int, last: int, part: Any) -> None:
     """part[r, i] = Σ_j halves[r, j] · values[j, i] for keys first … last - 1, in int32.
 
-    halves: uint8 (2 ROWS, n_keys), values packed, addresses both; part: (2 ROWS, d).
+    halves: bytes (2 ROWS, n_keys), values packed, addresses both; part: (2 ROWS, d).
     """
     d, apart = part.shape[1], n_keys * LANES
     fours, line = np.int64((last - first) // TOGETHER), np.int64(4 * d)
-    for i in range(0, d, OUTPUTS):
+    for i in range(0, d, outputs_of(isa)):
         v_at = values + i * n_keys + first * LANES
-        for r in range(0, part.shape[0], STRIP):
+        for r in range(0, part.shape[0], ROWS):
             p_at, out = halves + r * n_keys + first, address_of(part) + r * line + 4 * i
-            unsigned_products_8(p_at, n_keys, v_at, apart, fours, out, line)
+            weight_products(isa, p_at, n_keys, v_at, apart, fours, out, line)
 
 
 @inlined
@@ -133,6 +134,7 @@ def _add_halves(part: Any, is_first: bool, total: Any) -> None:
 
 @kernel
 def attend(
+    isa: Any,
     queries: Any,
     query_scales: Any,
     keys: Any,
@@ -165,23 +167,23 @@ def attend(
     k_at, v_at, undo_at = address_of(packed_keys), address_of(packed_values), address_of(undo)
     s_at, h_at = address_of(scores), address_of(halves)
     for g in range(n_kv):
-        _pack_keys(keys[g, :n_keys].view(np.int32), packed_keys)
+        _pack_keys(isa, keys[g, :n_keys].view(np.int32), packed_keys)
         _pack_values(values[g, :n_keys].reshape(n_keys, d).view(np.uint8), packed_values)
         for r0 in range(0, count * n_group, ROWS):
             n_rows = min(ROWS, count * n_group - r0)
             _view(state, query_scales[g], first, r0, n_rows, n_group, start)
             seen = start + (r0 + n_rows - 1) // n_group + 1
             q_at = address_of(queries[g, first]) + r0 * d64
-            fill_corrections(q_at, ROWS, d64, undo)
+            fill_corrections(isa, q_at, ROWS, d64, undo)
             for j in range(0, seen, BLOCK):
                 block, ahead = s_at + j * (BLOCK_BYTES // BLOCK), k_at + (j + BLOCK) * d64
-                _score(q_at, undo_at, k_at, j, block)
+                _score(isa, q_at, undo_at, k_at, j, block)
                 scale_block(block, key_scales[g], n_rows, j, state, ahead)
-            weigh_blocks(s_at, value_scales[g], n_rows, _whole(seen, BLOCK), state)
-            _halve(s_at, n_rows, seen, state, h_at, n_keys)
-            n_mixed = _whole(seen, TOGETHER)
+            weigh_blocks(isa, s_at, value_scales[g], n_rows, _whole(seen, BLOCK), state)
+            _halve(isa, s_at, n_rows, seen, state, h_at, n_keys)
+            n_mixed = _whole(seen, GRANULE)
             for j in range(0, n_mixed, FAR_KEYS):
-                _mix(h_at, n_keys, v_at, j, min(j + FAR_KEYS, n_mixed), part)
+                _mix(isa, h_at, n_keys, v_at, j, min(j + FAR_KEYS, n_mixed), part)
                 _add_halves(part, j == 0, total)
             for r in range(n_rows):
                 row, member = first + (r0 + r) // n_group, (r0 + r) % n_group

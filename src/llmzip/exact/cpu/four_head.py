@@ -1,4 +1,4 @@
-"""The head of prefill by AVX512-VNNI: from its input to intervals and to distributions."""
+"""The head of prefill by products of `fours`: from its input to intervals and to distributions."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ WIDTH = 8 * BLOCK
 
 @kernel
 def token_intervals(
+    isa: Any,
     sums: Any,
     q: Any,
     weight: Any,
@@ -53,15 +54,15 @@ def token_intervals(
         last = min(first + KEPT_ROWS, q.shape[0])
         found = low[first:last], freq[first:last], total[first:last], bits[first:last]
         own = q[first:last], s[first:last], tokens[first:last]
-        _intervals(kept, own, weight, (scale, bias), found)
+        _intervals(isa, kept, own, weight, (scale, bias), found)
 
 
 @called
-def _intervals(sums: Any, rows: Any, weight: Any, linear: Any, found: Any) -> None:
+def _intervals(isa: Any, sums: Any, rows: Any, weight: Any, linear: Any, found: Any) -> None:
     """Of rows whose sums are kept, from the tops of their logits on to the frequencies."""
     (q, s, tokens), (low, freq, total, bits) = rows, found
     n_rows, n_terms, n_out = q.shape[0], np.int64(q.shape[1]), linear[0].size
-    undo, line = corrections(address_of(q), n_rows, n_terms), np.empty(BLOCK, dtype=np.float32)
+    undo, line = corrections(isa, address_of(q), n_rows, n_terms), np.empty(BLOCK, dtype=np.float32)
     tops, own = np.full(n_rows, f32(-np.inf)), np.empty(n_rows, dtype=np.float32)
     highest = np.full((n_rows, LANES), f32(-np.inf))
     counts, rest = np.zeros((n_rows, LANES), dtype=np.int64), np.zeros(n_rows, dtype=np.int64)
@@ -76,9 +77,11 @@ def _intervals(sums: Any, rows: Any, weight: Any, linear: Any, found: Any) -> No
                     note_own(block, linear, s, tokens, tops, c, r, line[:width], noted)
                 else:
                     w_at = address_of(weight) + c * n_terms
-                    product_block(q_at, n_rows, r, last, n_terms, w_at, undo_at, sums_at, BLOCK)
+                    place = w_at, undo_at, sums_at, BLOCK
+                    product_block(isa, q_at, n_rows, r, last, n_terms, *place)
                 if width == BLOCK:
-                    use_rows(again, sums_at, linear, s, tops, highest, counts, c, r, last - r)
+                    own_rows = c, r, last - r
+                    use_rows(isa, again, sums_at, linear, s, tops, highest, counts, *own_rows)
                 else:
                     use_rest(again, block, linear, s, tops, rest, c, r, last - r, line[:width])
         if not again:
@@ -91,6 +94,7 @@ def _intervals(sums: Any, rows: Any, weight: Any, linear: Any, found: Any) -> No
 
 @kernel
 def distributions(
+    isa: Any,
     q: Any,
     weight: Any,
     scale: Any,
@@ -106,23 +110,27 @@ def distributions(
     for first in range(0, q.shape[0], KEPT_ROWS):
         last = min(first + KEPT_ROWS, q.shape[0])
         rows = q[first:last], s[first:last], bias_of[first:last]
-        _distributions(rows, weight, (scale, bias), weights[first:last], blocks[first:last])
+        linear, own = (scale, bias), weights[first:last]
+        _distributions(isa, rows, weight, linear, own, blocks[first:last])
 
 
 @called
-def _distributions(rows: Any, weight: Any, linear: Any, weights: Any, blocks: Any) -> None:
+def _distributions(
+    isa: Any, rows: Any, weight: Any, linear: Any, weights: Any, blocks: Any
+) -> None:
     """Of rows whose logits stay in the last cache until their weights replace them."""
     (q, s, bias_of), n_out = rows, weights.shape[1]
     n_rows, n_terms = q.shape[0], np.int64(q.shape[1])
     memory = lines(PAIR * WIDTH // LANES)
-    undo, tops = corrections(address_of(q), n_rows, n_terms), np.full(n_rows, f32(-np.inf))
+    undo, tops = corrections(isa, address_of(q), n_rows, n_terms), np.full(n_rows, f32(-np.inf))
     q_at, undo_at, sums_at = address_of(q), address_of(undo), address_of(memory)
     for c in range(0, n_out, WIDTH):
         w_at, width = address_of(weight) + c * n_terms, min(WIDTH, weight.shape[0] - c)
         sums = memory.reshape(memory.size)[: PAIR * width].reshape(PAIR, width)
         for r in range(0, n_rows, PAIR):
             last = min(r + PAIR, n_rows)
-            product_block(q_at, n_rows, r, last, n_terms, w_at, undo_at, sums_at, width)
+            place = w_at, undo_at, sums_at, width
+            product_block(isa, q_at, n_rows, r, last, n_terms, *place)
             put_logits(sums, r, last - r, c, linear, bias_of, s, weights, tops)
     weigh_rows(weights, tops, blocks)
     keep((memory, undo))

@@ -1,7 +1,8 @@
-"""Linears of prefill by AVX512-VNNI, with what follows them: no sums go to memory.
+"""Linears of prefill by products of `fours`, with what follows them: no sums go to memory.
 
-Products are those of `fours`, a block of outputs for some rows at a time; what is done with the
-sums, while they are in the first cache, is what is done with those of tiles.
+A block of outputs is computed for some rows at a time; what is done with the sums, while they are
+in the first cache, is what is done with those of tiles. Kernels are compiled for the instruction
+set that is their first argument.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from llmzip.exact.cpu.vectors import LINE
 
 @kernel
 def project_heads(
+    isa: Any,
     q: Any,
     s: Any,
     weight: Any,
@@ -58,7 +60,7 @@ def project_heads(
     queries, keys, values, gains = borrowed((queries, keys, values, gains))
     n_kv, n_rows, n_group, _ = queries.shape
     width, scratch = np.int64(q.shape[1]), head_scratch()
-    own, undo = borrowed(scratch), corrections(address_of(q), n_rows, width)
+    own, undo = borrowed(scratch), corrections(isa, address_of(q), n_rows, width)
     targets = queries, query_scales, keys, key_scales, values, value_scales
     linear, angles = (scale, bias), (cos, sin, score_scale)
     norms = eps, gain_first
@@ -67,15 +69,24 @@ def project_heads(
         w_at = address_of(weight) + head * WIDTH * width
         for r in range(0, n_rows, PAIR):
             last = min(r + PAIR, n_rows)
-            product_block(q_at, n_rows, r, last, width, w_at, undo_at, sums_at, WIDTH)
+            place = w_at, undo_at, sums_at, WIDTH
+            product_block(isa, q_at, n_rows, r, last, width, *place)
             block, rows = last - r, (s, lanes, at)
-            put_heads(gains, head, r, block, linear, rows, norms, angles, targets, own)
+            put_heads(isa, gains, head, r, block, linear, rows, norms, angles, targets, own)
     keep((scratch, undo))
 
 
 @kernel
 def close_attention(
-    mixed: Any, weight: Any, scale: Any, bias: Any, eps: float, x: Any, q: Any, s: Any
+    isa: Any,
+    mixed: Any,
+    weight: Any,
+    scale: Any,
+    bias: Any,
+    eps: float,
+    x: Any,
+    q: Any,
+    s: Any,
 ) -> None:
     """Quantise `mixed` (M, K), the linear `out`, and the next norm into q, s; x takes the sum."""
     wide_vectors()
@@ -93,12 +104,13 @@ def close_attention(
         n_rows = min(TOGETHER, x.shape[0] - first)
         for r in range(n_rows):
             scales[r] = quantise_row(mixed[first + r], rows[r])
-        fill_corrections(taken_at, n_rows, n_terms, undo)
+        fill_corrections(isa, taken_at, n_rows, n_terms, undo)
         for c in range(0, x.shape[1], WIDTH):
             w_at = address_of(weight) + c * n_terms
             for r in range(0, n_rows, PAIR):
                 last = min(r + PAIR, n_rows)
-                product_block(taken_at, n_rows, r, last, n_terms, w_at, undo_at, sums_at, WIDTH)
+                place = w_at, undo_at, sums_at, WIDTH
+                product_block(isa, taken_at, n_rows, r, last, n_terms, *place)
                 passes.add_block(
                     sums_at,
                     address_of(scale) + 4 * c,
@@ -109,13 +121,21 @@ def close_attention(
                     wide,
                     address_of(largest) + r * LINE,
                 )
-        normalise_rows(x, eps, largest, squares, scales, q, s, first, n_rows)
+        normalise_rows(isa, x, eps, largest, squares, scales, q, s, first, n_rows)
     keep((taken, sums, undo))
 
 
 @inlined
 def _activate(
-    activation: int, up: Any, rows: Any, n_rows: int, undo: Any, n_active: Any, sums: Any, out: Any
+    isa: Any,
+    activation: int,
+    up: Any,
+    rows: Any,
+    n_rows: int,
+    undo: Any,
+    n_active: Any,
+    sums: Any,
+    out: Any,
 ) -> None:
     """The linear `up` of n_rows rows and its activation, into floats.
 
@@ -130,14 +150,23 @@ def _activate(
             for matrix in range(scale.size // n_active):
                 w_at = address_of(weight) + (matrix * n_active + c) * width
                 out_at = sums + matrix * (4 * PAIR * PAIR)
-                product_block(q_at, n_rows, r, last, width, w_at, undo, out_at, PAIR)
+                place = w_at, undo, out_at, PAIR
+                product_block(isa, q_at, n_rows, r, last, width, *place)
             block, own = (0, last - r), (active, line, largest)
             activate(activation, scale, bias, n_active, sums, s_at, *block, c, r, *own)
 
 
 @inlined
 def _add_down(
-    down: Any, halves: Any, n_rows: int, undo: Any, n_active: Any, sums: Any, s: Any, out: Any
+    isa: Any,
+    down: Any,
+    halves: Any,
+    n_rows: int,
+    undo: Any,
+    n_active: Any,
+    sums: Any,
+    s: Any,
+    out: Any,
 ) -> None:
     """The linear `down` of rows in halves, added to the stream.
 
@@ -146,7 +175,7 @@ def _add_down(
     """
     (weight, scale, bias), (x, wide, largest) = down, out
     n_halves = (n_rows + ROWS - 1) // ROWS * (2 * ROWS)
-    fill_corrections(halves, n_halves, n_active, undo)
+    fill_corrections(isa, halves, n_halves, n_active, undo)
     undo_at = address_of(undo)
     for c in range(0, scale.size, PAIR):
         w_at = address_of(weight) + c * n_active
@@ -155,7 +184,8 @@ def _add_down(
             for half in range(2):
                 row, y = 2 * r + half * ROWS, sums + half * (4 * ROWS * PAIR)
                 last = row + block
-                product_block(halves, n_halves, row, last, n_active, w_at, undo_at, y, PAIR)
+                place = w_at, undo_at, y, PAIR
+                product_block(isa, halves, n_halves, row, last, n_active, *place)
             passes.add_wide_block(
                 sums,
                 address_of(scale) + 4 * c,
@@ -170,6 +200,7 @@ def _add_down(
 
 @kernel
 def feed_forward(
+    isa: Any,
     activation: int,
     up: Any,
     up_scale: Any,
@@ -205,12 +236,12 @@ def feed_forward(
     for first in range(0, x.shape[0], TOGETHER):
         n = min(TOGETHER, x.shape[0] - first)
         rows = address_of(q) + first * width, address_of(s) + 4 * first, width
-        fill_corrections(rows[0], n, width, undo)
+        fill_corrections(isa, rows[0], n, width, undo)
         floats = active_at, line, largest_at
-        _activate(activation, gate, rows, n, undo_at, n_active, sums_at, floats)
-        halve_rows(*floats, n, n_active, inverses_at, scales_at, halves_at)
+        _activate(isa, activation, gate, rows, n, undo_at, n_active, sums_at, floats)
+        halve_rows(isa, *floats, n, n_active, inverses_at, scales_at, halves_at)
         largest[:] = 0
         stream = address_of(x) + first * wide, wide, largest_at
-        _add_down(back, halves_at, n, undo, n_active, sums_at, scales_at, stream)
-        normalise_rows(x, eps, largest, squares, scales, q, s, first, n)
+        _add_down(isa, back, halves_at, n, undo, n_active, sums_at, scales_at, stream)
+        normalise_rows(isa, x, eps, largest, squares, scales, q, s, first, n)
     keep((sums, inverses, undo))

@@ -1,10 +1,10 @@
-"""Integer products by AVX512-VNNI: bytes by bytes, four neighbours added to an int32.
+"""Integer products of bytes by bytes, four neighbours added to an int32, by a `Dot`.
 
-The instruction takes one operand unsigned. Of rows and columns that are both signed, the columns
-are the one: they lie in memory with SIGN_BITS added, and each row's sum is corrected by SIGN_BITS
-times that of the row. `products_1` … `products_8` hold the sums of up to 8 rows with 32 outputs in
+Where the instruction takes one operand unsigned, of rows and columns that are both signed the
+columns are the one: they lie in memory with its SIGN_BITS added, and each row's sum is corrected by
+SIGN_BITS times that of the row. The sums of up to ROWS rows with OUTPUTS outputs are held in
 registers. Sums of integers have no order, so the results are those of any other loop. The functions
-need a processor of which `simd.AVAILABLE` says that it has the instruction.
+need a processor that has the instruction set, their first argument.
 
 Columns lie in blocks of 16 outputs, four terms side by side: int8 (outputs / 16, terms / 4, 16, 4).
 Addresses are int64 and need no alignment; strides are in bytes.
@@ -19,105 +19,119 @@ import numpy as np
 
 from llmzip.compiled import called, inlined
 from llmzip.compiled.compiler import cgutils, intrinsic, ir, types
-from llmzip.exact.cpu.scalars import i32
-from llmzip.exact.cpu.simd import (
-    _BYTES_TYPE,
-    _SUMS_TYPE,
-    BYTES,
-    LANES,
-    SIGN_BITS,
-    _at,
-    _broadcast,
-    _i32,
-    _i64,
-    _instruction,
-    _load,
-    _store,
+from llmzip.exact.cpu.instruction_set import (
+    at,
+    broadcast,
+    call,
+    class_of,
+    i8,
+    i32,
+    i64,
+    load,
+    outputs_of,
+    rows_of,
+    sign_bits_of,
+    store,
 )
+from llmzip.exact.cpu.scalars import i32 as as_i32
+from llmzip.exact.cpu.simd import BYTES, LANES
 from llmzip.exact.cpu.tiles import ask_for_line
 
 TOGETHER = 4
 """Terms of an output that lie together."""
-ROWS = 8
-"""Rows whose sums with OUTPUTS outputs fit the registers."""
-OUTPUTS = 2 * LANES
-"""Outputs that `products_1` … `products_8` compute."""
-BLOCK = 2 * OUTPUTS
+BLOCK = 64
 """Packed weights have outputs for a multiple of this."""
+GRANULE = 16
+"""Sums are of terms for a multiple of this."""
+STRIP = 16
+"""Rows of attention that are taken together."""
 
 
 def _emit_products(
+    isa: Any,
     builder: ir.IRBuilder,
-    n_rows: int,
     arguments: Sequence[Any],
     begin: Sequence[ir.Value],
     is_signed: bool,
     ahead: Sequence[ir.Value] = (),
 ) -> None:
-    """The code of `_make_products`: sums that begin with a number for each row.
+    """The code for sums that begin with a vector for each row.
 
     ahead: an address that memory is asked for with the first terms, and how many bytes further it
     is with the next.
     """
     rows, row_stride, columns, apart, n_fours, out, out_stride = arguments
-    multiply = _instruction(builder, "llvm.x86.avx512.vpdpbusd.512")
-    step = ir.Constant(_i64, TOGETHER)
-    sums = [[cgutils.alloca_once_value(builder, value) for _ in range(2)] for value in begin]
-    for index in _fours(builder, n_fours):
-        if ahead:
-            ask_for_line(builder, builder.add(ahead[0], builder.mul(index, ahead[1])), 0)
-        place = builder.add(columns, builder.mul(index, ir.Constant(_i64, BYTES)))
-        terms = [_load(builder, at, _SUMS_TYPE) for at in (place, builder.add(place, apart))]
-        row = builder.add(rows, builder.mul(index, step))
-        for r in range(n_rows):
-            four = _broadcast(builder, _load(builder, _at(builder, row, row_stride, r), _i32))
-            for term, total in zip(terms, sums[r], strict=True):
-                pair = [term, four] if is_signed else [four, term]  # the first one is unsigned
-                added = builder.call(multiply, [builder.load(total), *pair])
-                builder.store(added, total)
-    for r in range(n_rows):
-        target = _at(builder, out, out_stride, r)
-        for half, total in enumerate(sums[r]):
-            address = builder.add(target, ir.Constant(_i64, half * BYTES))
-            _store(builder, builder.load(total), address)
+    kind, n_vectors = ir.VectorType(i32, isa.LANES), isa.OUTPUTS // isa.LANES
+    columns_first = is_signed or not isa.SIGN_BITS  # else the rows are what is unsigned
+    sums = [[cgutils.alloca_once_value(builder, x) for _ in range(n_vectors)] for x in begin]
+    for index in _steps(builder, n_fours, isa.FOURS):
+
+        def terms(four: int, index: ir.Value = index) -> list[ir.Value]:
+            own = builder.add(index, ir.Constant(i64, four)) if four else index
+            if ahead:
+                ask_for_line(builder, builder.add(ahead[0], builder.mul(own, ahead[1])), 0)
+            place = builder.add(columns, builder.mul(own, ir.Constant(i64, BYTES)))
+            places = [_vector_at(builder, isa, place, apart, v) for v in range(n_vectors)]
+            return [load(builder, one, kind) for one in places]
+
+        row = builder.add(rows, builder.mul(index, ir.Constant(i64, TOGETHER)))
+        places = [at(builder, row, row_stride, r) for r in range(len(begin))]
+        isa.add_products(builder, sums, places, terms, columns_first)
+    for r, totals in enumerate(isa.totals(builder, sums)):
+        target = at(builder, out, out_stride, r)
+        for v, total in enumerate(totals):
+            store(builder, total, builder.add(target, ir.Constant(i64, 4 * isa.LANES * v)))
 
 
-def _fours(builder: ir.IRBuilder, n: Any) -> Iterator[ir.Value]:
+def _steps(builder: ir.IRBuilder, n: Any, step: int) -> Iterator[ir.Value]:
     """A loop over as many fours of terms as a value says, or one after the other if n is an int."""
     if isinstance(n, int):
-        yield from (ir.Constant(_i64, i) for i in range(n))
+        yield from (ir.Constant(i64, i) for i in range(0, n, step))
         return
-    with cgutils.for_range(builder, n, intp=_i64) as loop:
-        yield loop.index
+    if step == 1:
+        with cgutils.for_range(builder, n, intp=i64) as loop:
+            yield loop.index
+        return
+    begin, by = ir.Constant(i64, 0), ir.Constant(i64, step)
+    with cgutils.for_range_slice(builder, begin, n, by, i64) as (index, _):
+        yield index
 
 
-def _correcting(
-    builder: ir.IRBuilder, n_rows: int, arguments: Sequence[Any], ahead: Sequence[ir.Value] = ()
-) -> None:
-    """Signed products, from the corrections of n_rows rows on."""
-    *operands, correction, out, out_stride = arguments
-    step = ir.Constant(_i64, 4)
-    undo = [_load(builder, _at(builder, correction, step, r), _i32) for r in range(n_rows)]
-    begin = [_broadcast(builder, builder.neg(n)) for n in undo]
-    _emit_products(builder, n_rows, [*operands, out, out_stride], begin, True, ahead)
+def _vector_at(builder: ir.IRBuilder, isa: Any, place: ir.Value, apart: Any, v: int) -> ir.Value:
+    """Where a vector of a four of terms lies: in the blocks of 16 outputs, one after the other."""
+    block, offset = divmod(v * isa.LANES, LANES)
+    if block:
+        place = builder.add(place, apart)
+    return builder.add(place, ir.Constant(i64, offset * TOGETHER)) if offset else place
 
 
-def _make_products(n_rows: int) -> Any:
-    """Make a function for the sums of n_rows rows with OUTPUTS outputs."""
+def _corrections(isa: Any, builder: ir.IRBuilder, correction: ir.Value, n: int) -> list[ir.Value]:
+    """What the sums of n rows begin with."""
+    kind, step = ir.VectorType(i32, isa.LANES), ir.Constant(i64, 4)
+    if not isa.SIGN_BITS:
+        return [ir.Constant(kind, [0] * isa.LANES)] * n
+    undo = [load(builder, at(builder, correction, step, r), i32) for r in range(n)]
+    return [broadcast(builder, builder.neg(x), isa.LANES) for x in undo]
+
+
+def _make_products(n_rows: int | None) -> Any:
+    """Make a function for the sums of n_rows rows, or ROWS, with OUTPUTS outputs."""
 
     @intrinsic
     def products(  # type: ignore[no-untyped-def]
-        typing, rows, row_stride, columns, apart, n_fours, correction, out, out_stride
+        typing, isa, rows, row_stride, columns, apart, n_fours, correction, out, out_stride
     ):
         """out[r, c] = Σ_k rows[r, k] · columns[c, k] - correction[r] in int32.
 
-        rows: int8. columns: two blocks of outputs, int8 with SIGN_BITS added, `apart` from each
+        rows: int8. columns: blocks of outputs, int8 with SIGN_BITS added, `apart` from each
         other. correction: int32, SIGN_BITS times the sum of each row.
         """
-        signature = types.void(*[types.int64] * 8)
+        signature = types.void(isa, *[types.int64] * 8)
 
         def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            _correcting(builder, n_rows, arguments)
+            own, (*operands, correction, out, out_stride) = class_of(isa), arguments[1:]
+            begin = _corrections(own, builder, correction, n_rows or own.ROWS)
+            _emit_products(own, builder, [*operands, out, out_stride], begin, True)
             return context.get_dummy_value()
 
         return signature, generate
@@ -125,12 +139,14 @@ def _make_products(n_rows: int) -> Any:
     return products
 
 
-products_1, products_2, products_3, products_4, products_8 = map(_make_products, (1, 2, 3, 4, ROWS))
+products_1, products_2, products_3, products_4 = map(_make_products, (1, 2, 3, 4))
+products_all = _make_products(None)
 
 
 @intrinsic
-def asking_products_8(  # type: ignore[no-untyped-def]
+def asking_products(  # type: ignore[no-untyped-def]
     typing,
+    isa,
     rows,
     row_stride,
     columns,
@@ -142,46 +158,63 @@ def asking_products_8(  # type: ignore[no-untyped-def]
     ahead,
     step,
 ):
-    """As `products_8`; meanwhile memory is asked for lines from `ahead` on, `step` bytes apart."""
-    signature = types.void(*[types.int64] * 10)
+    """As `products_all`; meanwhile lines are asked for from `ahead` on, `step` bytes apart."""
+    signature = types.void(isa, *[types.int64] * 10)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        _correcting(builder, ROWS, arguments[:-2], arguments[-2:])
+        own, (*operands, correction, out, out_stride, ahead, step) = class_of(isa), arguments[1:]
+        begin = _corrections(own, builder, correction, own.ROWS)
+        rest = begin, True, (ahead, step)
+        _emit_products(own, builder, [*operands, out, out_stride], *rest)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def _strips(isa: Any) -> Iterator[tuple[int, int]]:
+    """Where strips of STRIP rows begin, and how many rows they have."""
+    for first in range(0, STRIP, isa.ROWS):
+        yield first, min(isa.ROWS, STRIP - first)
+
+
+@intrinsic
+def head_products(  # type: ignore[no-untyped-def]
+    typing, isa, rows, row_stride, columns, correction, out, out_stride
+):
+    """As `products_all` for STRIP rows of BYTES terms, blocks of outputs one after the other."""
+    signature = types.void(isa, *[types.int64] * 6)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        own, (rows, row_stride, columns, correction, out, out_stride) = class_of(isa), arguments[1:]
+        apart, four = ir.Constant(i64, LANES * BYTES), ir.Constant(i64, 4)
+        for first, n in _strips(own):
+            begin = _corrections(own, builder, at(builder, correction, four, first), n)
+            operands = at(builder, rows, row_stride, first), row_stride, columns, apart
+            target = at(builder, out, out_stride, first), out_stride
+            _emit_products(own, builder, [*operands, BYTES // TOGETHER, *target], begin, True)
         return context.get_dummy_value()
 
     return signature, generate
 
 
 @intrinsic
-def head_products_8(  # type: ignore[no-untyped-def]
-    typing, rows, row_stride, columns, correction, out, out_stride
+def weight_products(  # type: ignore[no-untyped-def]
+    typing, isa, rows, row_stride, columns, apart, n_fours, out, out_stride
 ):
-    """As `products_8` for rows of BYTES terms, and blocks of outputs one after the other."""
-    signature = types.void(*[types.int64] * 6)
+    """out[r, c] = Σ_k rows[r, k] · columns[c, k] in int32, for STRIP rows.
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        *operands, correction, out, out_stride = arguments
-        apart = ir.Constant(_i64, LANES * BYTES)
-        rest = [apart, BYTES // TOGETHER, correction, out, out_stride]
-        _correcting(builder, ROWS, [*operands, *rest])
-        return context.get_dummy_value()
-
-    return signature, generate
-
-
-@intrinsic
-def unsigned_products_8(  # type: ignore[no-untyped-def]
-    typing, rows, row_stride, columns, apart, n_fours, out, out_stride
-):
-    """out[r, c] = Σ_k rows[r, k] · columns[c, k] in int32, for ROWS rows of uint8.
-
-    columns: two blocks of outputs, int8 as they are, `apart` from each other.
+    rows: uint8 where there are SIGN_BITS, else int8. columns: blocks of outputs, int8 as they are,
+    `apart` from each other.
     """
-    signature = types.void(*[types.int64] * 7)
+    signature = types.void(isa, *[types.int64] * 7)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        zeros = [ir.Constant(_SUMS_TYPE, [0] * LANES)] * ROWS
-        _emit_products(builder, ROWS, arguments, zeros, False)
+        own, (rows, row_stride, *columns, out, out_stride) = class_of(isa), arguments[1:]
+        zero = ir.Constant(ir.VectorType(i32, own.LANES), [0] * own.LANES)
+        for first, n in _strips(own):
+            operands = at(builder, rows, row_stride, first), row_stride, *columns
+            target = at(builder, out, out_stride, first), out_stride
+            _emit_products(own, builder, [*operands, *target], [zero] * n, False)
         return context.get_dummy_value()
 
     return signature, generate
@@ -189,6 +222,7 @@ def unsigned_products_8(  # type: ignore[no-untyped-def]
 
 @inlined
 def _few(
+    isa: Any,
     n_rows: int,
     rows: Any,
     row_stride: Any,
@@ -199,21 +233,22 @@ def _few(
     out: Any,
     out_stride: Any,
 ) -> None:
-    """`products` for less than ROWS rows."""
+    """`products` for less than 8 rows."""
     x, c, y = rows, undo, out
     if n_rows >= 4:
-        products_4(x, row_stride, columns, apart, n_fours, c, y, out_stride)
+        products_4(isa, x, row_stride, columns, apart, n_fours, c, y, out_stride)
         x, c, y = rows + 4 * row_stride, undo + 16, out + 4 * out_stride
     if n_rows % 4 == 3:
-        products_3(x, row_stride, columns, apart, n_fours, c, y, out_stride)
+        products_3(isa, x, row_stride, columns, apart, n_fours, c, y, out_stride)
     elif n_rows % 4 == 2:
-        products_2(x, row_stride, columns, apart, n_fours, c, y, out_stride)
+        products_2(isa, x, row_stride, columns, apart, n_fours, c, y, out_stride)
     elif n_rows % 4 == 1:
-        products_1(x, row_stride, columns, apart, n_fours, c, y, out_stride)
+        products_1(isa, x, row_stride, columns, apart, n_fours, c, y, out_stride)
 
 
 @inlined
 def strips(
+    isa: Any,
     n_rows: int,
     rows: Any,
     row_stride: Any,
@@ -226,15 +261,16 @@ def strips(
 ) -> None:
     """`products` for any number of rows."""
     row, x, c, y = 0, rows, undo, out
-    while n_rows - row >= ROWS:
-        products_8(x, row_stride, columns, apart, n_fours, c, y, out_stride)
-        row += ROWS
+    while n_rows - row >= rows_of(isa):
+        products_all(isa, x, row_stride, columns, apart, n_fours, c, y, out_stride)
+        row += rows_of(isa)
         x, c, y = rows + row * row_stride, undo + row * 4, out + row * out_stride
-    _few(n_rows - row, x, row_stride, columns, apart, n_fours, c, y, out_stride)
+    _few(isa, n_rows - row, x, row_stride, columns, apart, n_fours, c, y, out_stride)
 
 
 @called
 def product_block(
+    isa: Any,
     rows: Any,
     n_all: int,
     first: int,
@@ -248,55 +284,56 @@ def product_block(
     """The sums of rows first … last - 1 of n_all with `width` outputs into out (…, width).
 
     rows, undo: addresses of all rows, one after the other, and of their corrections. columns, out:
-    addresses; width: a multiple of OUTPUTS, which stay in the first cache while rows go through
-    them. Meanwhile memory is asked for these rows' share of as many columns behind.
+    addresses; width: a multiple of 32, of which OUTPUTS stay in the first cache while rows go
+    through them. Meanwhile memory is asked for these rows' share of as many columns behind.
     """
     fours, apart, line = n_terms // np.int64(TOGETHER), n_terms * LANES, np.int64(4 * width)
-    part = width * n_terms * (last - first) // n_all // max(1, (last - first) // ROWS)
-    step = part // (width // OUTPUTS) // fours
-    for c in range(0, width, OUTPUTS):
+    outputs, at_once = outputs_of(isa), rows_of(isa)
+    part = width * n_terms * (last - first) // n_all // max(1, (last - first) // at_once)
+    step = part // (width // outputs) // fours
+    for c in range(0, width, outputs):
         w_at, row = columns + c * n_terms, first
-        ahead = columns + width * n_terms * (n_all + first) // n_all + c * step * fours // OUTPUTS
-        while last - row >= ROWS:
+        ahead = columns + width * n_terms * (n_all + first) // n_all + c * step * fours // outputs
+        while last - row >= at_once:
             x, y = rows + row * n_terms, out + 4 * c + (row - first) * line
-            asking_products_8(x, n_terms, w_at, apart, fours, undo + 4 * row, y, line, ahead, step)
-            ahead, row = ahead + part, row + ROWS
+            own = undo + 4 * row
+            asking_products(isa, x, n_terms, w_at, apart, fours, own, y, line, ahead, step)
+            ahead, row = ahead + part, row + at_once
         x, y = rows + row * n_terms, out + 4 * c + (row - first) * line
-        _few(last - row, x, n_terms, w_at, apart, fours, undo + 4 * row, y, line)
+        _few(isa, last - row, x, n_terms, w_at, apart, fours, undo + 4 * row, y, line)
 
 
 @intrinsic
-def byte_sum(typing, row, n_terms):  # type: ignore[no-untyped-def]
+def byte_sum(typing, isa, row, n_terms):  # type: ignore[no-untyped-def]
     """The sum of int8 at an address, as int32; n_terms: a multiple of BYTES."""
-    signature = types.int32(types.int64, types.int64)
+    signature = types.int32(isa, types.int64, types.int64)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        row, n_terms = arguments
-        multiply = _instruction(builder, "llvm.x86.avx512.vpdpbusd.512")
-        ones = builder.bitcast(ir.Constant(_BYTES_TYPE, [1] * BYTES), _SUMS_TYPE)
-        total = cgutils.alloca_once_value(builder, ir.Constant(_SUMS_TYPE, [0] * LANES))
-        begin, step = ir.Constant(_i64, 0), ir.Constant(_i64, BYTES)
-        with cgutils.for_range_slice(builder, begin, n_terms, step, _i64) as (k, _):
-            terms = _load(builder, builder.add(row, k), _SUMS_TYPE)
-            builder.store(builder.call(multiply, [builder.load(total), ones, terms]), total)
-        kind = ir.FunctionType(_i32, [_SUMS_TYPE])
-        name = "llvm.vector.reduce.add.v16i32"
-        fold = cgutils.get_or_insert_function(builder.module, kind, name)
-        return builder.call(fold, [builder.load(total)])
+        (_, row, n_terms), own = arguments, class_of(isa)
+        kind, n = ir.VectorType(i32, own.LANES), TOGETHER * own.LANES
+        ones = builder.bitcast(ir.Constant(ir.VectorType(i8, n), [1] * n), kind)
+        total = cgutils.alloca_once_value(builder, ir.Constant(kind, [0] * own.LANES))
+        begin, step = ir.Constant(i64, 0), ir.Constant(i64, n)
+        with cgutils.for_range_slice(builder, begin, n_terms, step, i64) as (k, _):
+            terms = load(builder, builder.add(row, k), kind)
+            builder.store(own.dot(builder, builder.load(total), ones, terms), total)
+        name = f"llvm.vector.reduce.add.v{own.LANES}i32"
+        return call(builder, name, i32, builder.load(total))
 
     return signature, generate
 
 
 @inlined
-def fill_corrections(rows: Any, n_rows: int, n_terms: Any, undo: Any) -> None:
+def fill_corrections(isa: Any, rows: Any, n_rows: int, n_terms: Any, undo: Any) -> None:
     """What products of rows (an address) with columns are too large by, into undo (n_rows,)."""
-    for row in range(n_rows):
-        undo[row] = byte_sum(rows + row * n_terms, n_terms) * i32(SIGN_BITS)
+    if sign_bits_of(isa):
+        for row in range(n_rows):
+            undo[row] = byte_sum(isa, rows + row * n_terms, n_terms) * as_i32(sign_bits_of(isa))
 
 
 @inlined
-def corrections(rows: Any, n_rows: int, n_terms: Any) -> Any:
+def corrections(isa: Any, rows: Any, n_rows: int, n_terms: Any) -> Any:
     """As `fill_corrections`, in memory of its own."""
     undo = np.empty(max(n_rows, 1), dtype=np.int32)
-    fill_corrections(rows, n_rows, n_terms, undo)
+    fill_corrections(isa, rows, n_rows, n_terms, undo)
     return undo

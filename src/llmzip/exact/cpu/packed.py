@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from llmzip.exact.aligned import aligned_zeros
 from llmzip.exact.constants import score_scale
-from llmzip.exact.cpu import fours, pairs, simd, tiles
+from llmzip.exact.cpu import fours, pairs, tiles
 from llmzip.exact.cpu.buffers import LinearView, ModelView
 from llmzip.exact.cpu.packed_form import keep_step, kept_step, read_step
 from llmzip.exact.cpu.product import StepLinear
@@ -95,7 +95,7 @@ def _step_model(model: ExactModel, way: Way) -> StepModel:
         model.shape.eps,
         int(model.shape.feed_forward),
         f32(score_scale(model.shape.d_head)),
-        way is Way.AMX,
+        way.isa,
         **named,
     )
 
@@ -122,7 +122,8 @@ def packed_rows(rows: Sequence[NDArray[np.int8]], way: Way) -> NDArray[np.int8]:
     if way is Way.AMX:
         return _packed(rows, tiles.OUTPUTS, np.int32)
     weights = _packed(rows, fours.BLOCK, np.int32)
-    weights ^= np.int8(-simd.SIGN_BITS)
+    if way.dot is not None and way.dot.SIGN_BITS:
+        weights ^= np.int8(-way.dot.SIGN_BITS)
     return weights
 
 

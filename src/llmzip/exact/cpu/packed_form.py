@@ -24,7 +24,8 @@ PACKING = 1
 
 _TABLES = "embedding", "embedding_scale", "positions", "cos", "sin"
 _PARTS = "weight", "scale", "bias"
-_BLOCKS = {Way.AVX2: pairs.OUTPUTS, Way.VNNI: fours.BLOCK, Way.AMX: tiles.OUTPUTS}
+_BLOCKS = {Way.AVX2: pairs.OUTPUTS, Way.AMX: tiles.OUTPUTS}
+"""Packed weights have outputs for a multiple of this; those for fours of `fours.BLOCK`."""
 
 Wanted = tuple[type[np.generic], tuple[int, ...]]
 
@@ -46,7 +47,7 @@ def kept_step(forms: KeptForms, shape: ModelShape, way: Way) -> StepModel | None
         shape.eps,
         int(shape.feed_forward),
         f32(score_scale(shape.d_head)),
-        way is Way.AMX,
+        way.isa,
         linear("qkv"),
         linear("out"),
         linear("up"),
@@ -129,7 +130,7 @@ def _wanted(shape: ModelShape, way: Way) -> Iterator[tuple[str, tuple[Wanted, ..
 def _linear(
     name: str, way: Way, n_layers: int, n_out: int, n_in: int
 ) -> Iterator[tuple[str, tuple[Wanted, ...]]]:
-    block = _BLOCKS[way]
+    block = _BLOCKS.get(way, fours.BLOCK)
     packed: tuple[int, ...] = (n_layers, -(-n_out // block) * block, n_in)
     if way is Way.AVX2:
         packed = n_layers, packed[1] // block, n_in // pairs.TOGETHER, block, pairs.TOGETHER

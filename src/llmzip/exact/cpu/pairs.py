@@ -4,7 +4,7 @@ Without VNNI a processor has no exact sum of products of bytes, but one of int16
 multiplies 16 of them by 16 others and adds neighbours to 8 int32. So rows are taken as int16, and
 columns, int8 in memory, are widened on their way: `products_1` … `products_6` hold the sums of
 up to 6 rows with 16 outputs in registers. Sums of integers have no order, so the results are those
-of any other loop. The functions need a processor of which `AVAILABLE` says that it has them.
+of any other loop. The functions need a processor that has them.
 
 Columns lie in blocks of OUTPUTS outputs, the two terms of a pair side by side: int8 (outputs / 16,
 terms / 2, 16, 2). Addresses are int64 and need no alignment; strides are in bytes.
@@ -12,14 +12,16 @@ terms / 2, 16, 2). Addresses are int64 and need no alignment; strides are in byt
 
 from __future__ import annotations
 
-import os
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from llmzip.compiled import inlined, kernel
-from llmzip.compiled.compiler import binding, cgutils, config, intrinsic, ir, types
+from llmzip.compiled.compiler import cgutils, intrinsic, ir, types
+from llmzip.exact.cpu.instruction_set import InstructionSet
 from llmzip.exact.cpu.scalars import address_of, i32
+from llmzip.exact.cpu.x86 import MACHINES
+from llmzip.exact.distribution import StepCosts
 
 OUTPUTS = 16
 """Outputs of a block."""
@@ -34,8 +36,15 @@ WIDE_TERMS = 512
 NEAR_BYTES = 224 << 10
 """Rows that go through all weights together: they stay in the second cache."""
 
-FEATURES = ("avx2",)
-"""What the processor must have, by LLVM's names."""
+
+class Avx2(InstructionSet):
+    """Six rows go through the weights at once, eight sums to a register."""
+
+    FEATURES: ClassVar[tuple[str, ...]] = ("avx2",)
+    MACHINES: ClassVar[tuple[str, ...]] = MACHINES
+    # as measured, of SmolLM2-135M with some 400 positions in view
+    COSTS: ClassVar = StepCosts(few=6, row=0.17, more=0.28, lane=0.06)
+
 
 _LANES = 8
 _i8, _i16, _i32, _i64 = (ir.IntType(n) for n in (8, 16, 32, 64))
@@ -44,17 +53,6 @@ _BYTES, _WORDS, _SUMS = (
     ir.VectorType(_i16, 16),
     ir.VectorType(_i32, _LANES),
 )
-
-
-def _has_avx2() -> bool:
-    """Does the processor that numba compiles for have AVX2, and this system what threads need?"""
-    if os.name != "posix" or config.CPU_NAME or config.CPU_FEATURES:
-        return False  # as for `simd.AVAILABLE`
-    features = binding.get_host_cpu_features()
-    return all(features.get(name, False) for name in FEATURES)
-
-
-AVAILABLE = _has_avx2()
 
 
 def _load(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type) -> ir.Value:

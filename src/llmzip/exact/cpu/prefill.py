@@ -84,14 +84,14 @@ def attend(
                 scale_block(
                     s_at + j * per_key, key_scales[g], n_rows, j, state, at + tiles.TERMS * d64
                 )
-            weigh_blocks(s_at, value_scales[g], n_rows, longest, state)
+            weigh_blocks(tiles.AMX, s_at, value_scales[g], n_rows, longest, state)
             for i in range(0, d, ROWS):
                 v_at = address_of(values[g]) + i * tiles.TOGETHER
                 tile_steps.begin_2x2()
                 for j in range(0, longest, tiles.TERMS):
                     block, at = s_at + j * per_key, v_at + j * d64
                     if i == 0:
-                        halve_block(block, n_rows, state, at + tiles.TERMS * d64)
+                        halve_block(tiles.AMX, block, n_rows, state, at + tiles.TERMS * d64)
                     tile_steps.add_2x2(block, line, lane, at, line, lane)
                 tile_steps.end_2x2(address_of(sums) + i * 4, 4 * d64)
             for r in range(n_rows):

@@ -10,6 +10,7 @@ import numpy as np
 from llmzip.compiled import called, inlined
 from llmzip.compiled.compiler import intrinsic, ir, types
 from llmzip.exact.cpu import prefill_passes as passes
+from llmzip.exact.cpu.instruction_set import INTS
 from llmzip.exact.cpu.prefill_passes import ROW_BYTES, Vectors, either_bias, note_largest, scaled
 from llmzip.exact.cpu.rows import GELU, GELU_GATE, RELU, SILU_GATE
 from llmzip.exact.cpu.scalars import (
@@ -21,7 +22,7 @@ from llmzip.exact.cpu.scalars import (
     ZERO,
     address_of,
 )
-from llmzip.exact.cpu.vectors import BLOCK, INTS, LANES, LINE, Emitter, floats
+from llmzip.exact.cpu.vectors import BLOCK, LANES, LINE, Emitter, floats
 
 Function = Callable[[Emitter, Vectors], Vectors]
 PAIR = BLOCK // 2

@@ -28,6 +28,7 @@ WIDTH = BLOCK
 
 @inlined
 def normalise_rows(
+    isa: Any,
     x: Any,
     eps: float,
     largest: Any,
@@ -43,6 +44,7 @@ def normalise_rows(
     for r in range(0, n_rows, ROWS):
         block, at = min(ROWS, n_rows - r), (first + r) * width
         passes.normalise_rows(
+            isa,
             address_of(x) + 4 * at,
             np.int64(block),
             width,
@@ -59,6 +61,7 @@ def normalise_rows(
 
 @inlined
 def halve_rows(
+    isa: Any,
     active: Any,
     line: Any,
     largest: Any,
@@ -78,6 +81,7 @@ def halve_rows(
         high = halves + 2 * r * n_active
         for c in range(n_active // WIDTH):
             passes.halve_block(
+                isa,
                 active + c * line + r * (4 * WIDTH),
                 inverses + 4 * r,
                 np.int64(min(ROWS, n_rows - r)),
@@ -130,6 +134,7 @@ def _norm_heads(
 
 @inlined
 def put_heads(
+    isa: Any,
     gains: Any,
     head: int,
     r: int,
@@ -180,7 +185,7 @@ def put_heads(
         stride = np.int64(n_group * WIDTH)
         out_at = address_of(queries) + (g * n_rows + r) * stride + member * WIDTH
     sums_at, inverses_at = address_of(own.sums), address_of(own.inverses)
-    passes.round_block(sums_at, inverses_at, np.int64(block), out_at, stride)
+    passes.round_block(isa, sums_at, inverses_at, np.int64(block), out_at, stride)
     if head < n_heads:
         for i in range(block):
             query_scales[g, r + i, member] = own.scales[i] * score_scale

@@ -118,6 +118,7 @@ def feed_forward(
                     largest_at,
                 )
         halve_rows(
+            tiles.AMX,
             active_at,
             active_line,
             largest_at,
@@ -148,6 +149,6 @@ def feed_forward(
                     wide,
                     largest_at + r * tiles.TERMS,
                 )
-        normalise_rows(x, eps, largest, squares, scales, q, s, first, n_rows)
+        normalise_rows(tiles.AMX, x, eps, largest, squares, scales, q, s, first, n_rows)
     tiles.release()
     keep((sums, inverses))

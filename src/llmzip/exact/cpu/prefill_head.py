@@ -38,7 +38,7 @@ def token_intervals(
     """
     wide_vectors()
     weight, scale, bias, q = borrowed((weight, scale, bias, q))
-    linear = (scale, bias)
+    linear, isa = (scale, bias), tiles.AMX
     n_rows, n_terms, n_out = q.shape[0], np.int64(q.shape[1]), scale.size
     sums = tiles.lines(2 * PAIR * BLOCK // ROWS).reshape(2, PAIR, BLOCK)
     line = np.empty(BLOCK, dtype=np.float32)
@@ -75,14 +75,16 @@ def token_intervals(
                         n = min(at_once, n_left - done)
                         if n > 0:
                             row, from_at = old_r + done, old_at + done * ROW_BYTES
+                            own_rows = old_c, row, n
                             use_rows(
-                                again, from_at, linear, s, tops, highest, counts, old_c, row, n
+                                isa, again, from_at, linear, s, tops, highest, counts, *own_rows
                             )
                             done += n
                     tile_steps.end_2x2(address_of(sums[todo % 2]) + 4 * half, np.int64(ROW_BYTES))
             if n_left > done:
                 row, from_at, n = old_r + done, old_at + done * ROW_BYTES, n_left - done
-                use_rows(again, from_at, linear, s, tops, highest, counts, old_c, row, n)
+                own_rows = old_c, row, n
+                use_rows(isa, again, from_at, linear, s, tops, highest, counts, *own_rows)
         if not again:
             for row in range(n_rows):
                 top = maximum(highest[row])

@@ -13,9 +13,10 @@ from llmzip.compiled import inlined
 from llmzip.compiled.compiler import intrinsic, ir, types
 from llmzip.exact.constants import FREQ_BITS
 from llmzip.exact.cpu.head import BLOCK, FREQ_UNIT, fill_logits, frequency_sum, weigh
+from llmzip.exact.cpu.instruction_set import INTS, class_of
 from llmzip.exact.cpu.prefill_passes import ROW_BYTES, ROWS, bias_at, either_bias, scaled
 from llmzip.exact.cpu.scalars import address_of, maximum
-from llmzip.exact.cpu.vectors import INTS, LINE, WIDE, Emitter
+from llmzip.exact.cpu.vectors import LINE, WIDE, Emitter
 
 PAIR = 2 * ROWS
 """Rows of a block of sums."""
@@ -49,20 +50,21 @@ def _highest_block(typing, sums, scale, bias, s, n_rows, highest):  # type: igno
 
 @intrinsic
 def _count_block(  # type: ignore[no-untyped-def]
-    typing, sums, scale, bias, s, n_rows, tops, counts
+    typing, isa, sums, scale, bias, s, n_rows, tops, counts
 ):
     """Add the frequencies of a block's logits, less 1 each, to 16 int64 for each row."""
-    signature = types.void(*[types.int64] * 7)
+    signature = types.void(isa, *[types.int64] * 7)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        sums, scale, bias, s, n_rows, tops, counts = arguments
+        _, sums, scale, bias, s, n_rows, tops, counts = arguments
+        own = class_of(isa)
 
         def body(code: Emitter, row: ir.Value, biased: bool) -> None:
             factor, top = (code.spread(code.number(at, row)) for at in (s, tops))
             line = code.loads(code.moved(sums, row, ROW_BYTES), INTS)
             logits = scaled(code, line, scale, bias if biased else None, factor)
             powers = code.exp2([builder.fsub(x, top) for x in logits], FREQ_BITS)
-            a, b, c, d = (code.rounded(x) for x in powers)
+            a, b, c, d = (own.rounded(builder, x) for x in powers)
             total = builder.add(builder.add(a, b), builder.add(c, d))  # at most 2^30
             place = code.moved(counts, row, 2 * LINE)
             before = code.load(place, 0, WIDE)
@@ -103,6 +105,7 @@ def note_own(
 
 @inlined
 def use_rows(
+    isa: Any,
     again: int,
     sums: Any,
     linear: Any,
@@ -119,7 +122,7 @@ def use_rows(
     scale_at, own_bias, s_at = address_of(scale) + 4 * c, bias_at(bias, c), address_of(s) + 4 * row
     if again:
         tops_at, counts_at = address_of(tops) + 4 * row, address_of(counts) + row * 2 * LINE
-        _count_block(sums, scale_at, own_bias, s_at, np.int64(n), tops_at, counts_at)
+        _count_block(isa, sums, scale_at, own_bias, s_at, np.int64(n), tops_at, counts_at)
     else:
         highest_at = address_of(highest) + row * LINE
         _highest_block(sums, scale_at, own_bias, s_at, np.int64(n), highest_at)

@@ -65,7 +65,7 @@ def close_attention(
                     wide,
                     address_of(largest) + r * tiles.TERMS,
                 )
-        normalise_rows(x, eps, largest, squares, scales, q, s, first, n_rows)
+        normalise_rows(tiles.AMX, x, eps, largest, squares, scales, q, s, first, n_rows)
     tiles.release()
 
 
@@ -109,6 +109,6 @@ def project_heads(
             tiles.product_block(rows_at, block, width, w_at, address_of(own.sums), WIDTH)
             linear, angles = (scale, bias), (cos, sin, score_scale)
             rows, norms = (s, lanes, at), (eps, gain_first)
-            put_heads(gains, head, r, block, linear, rows, norms, angles, targets, own)
+            put_heads(tiles.AMX, gains, head, r, block, linear, rows, norms, angles, targets, own)
     tiles.release()
     keep(scratch)

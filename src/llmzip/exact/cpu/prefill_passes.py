@@ -14,6 +14,7 @@ import numpy as np
 
 from llmzip.compiled import inlined
 from llmzip.compiled.compiler import intrinsic, ir, types
+from llmzip.exact.cpu.instruction_set import FLOATS, INTS, class_of, sign_bits_of
 from llmzip.exact.cpu.rows import (
     I8_LIMIT,
     I8_UNIT,
@@ -24,17 +25,7 @@ from llmzip.exact.cpu.rows import (
     STATISTIC_UNIT,
 )
 from llmzip.exact.cpu.scalars import TINY, address_of
-from llmzip.exact.cpu.vectors import (
-    BLOCK,
-    DOUBLES,
-    FLOATS,
-    INTS,
-    LANES,
-    LINE,
-    Emitter,
-    doubles,
-    floats,
-)
+from llmzip.exact.cpu.vectors import BLOCK, DOUBLES, LANES, LINE, Emitter, doubles, floats
 
 ROWS = 16
 """Rows whose vectors are folded together."""
@@ -111,14 +102,14 @@ def _make_halve(signed: bool) -> Any:
 
     @intrinsic
     def halve_block(  # type: ignore[no-untyped-def]
-        typing, block, inverses, n_rows, high, low, stride
+        typing, isa, block, inverses, n_rows, high, low, stride
     ):
         """The int8 halves of a block of floats times its rows' inverses; rows `stride` apart."""
-        signature = types.void(*[types.int64] * 6)
+        signature = types.void(isa, *[types.int64] * 6)
 
         def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            block, inverses, n_rows, high, low, stride = arguments
-            code = Emitter(builder)
+            _, block, inverses, n_rows, high, low, stride = arguments
+            code = Emitter(builder, class_of(isa))
             with code.loop(n_rows) as row:
                 factor = code.spread(code.number(inverses, row))
                 line = code.loads(code.moved(block, row, ROW_BYTES))
@@ -135,8 +126,21 @@ def _make_halve(signed: bool) -> Any:
 
 halve_block = _make_halve(True)
 """For integers of either sign."""
-halve_unsigned = _make_halve(False)
-"""For integers that are not negative: both bytes are unsigned."""
+_halve_unsigned = _make_halve(False)
+
+
+@inlined
+def halve_weights(
+    isa: Any, block: Any, inverses: Any, n_rows: Any, high: Any, low: Any, stride: Any
+) -> None:
+    """As `halve_block` for integers that are not negative, as `fours.weight_products` takes them.
+
+    Both bytes are unsigned where products want them so.
+    """
+    if sign_bits_of(isa):
+        _halve_unsigned(isa, block, inverses, n_rows, high, low, stride)
+    else:
+        halve_block(isa, block, inverses, n_rows, high, low, stride)
 
 
 @intrinsic
@@ -185,13 +189,13 @@ def _rotated(code: Emitter, xs: Vectors, cos: ir.Value, sin: ir.Value) -> Vector
 
 
 @intrinsic
-def round_block(typing, block, inverses, n_rows, out, stride):  # type: ignore[no-untyped-def]
+def round_block(typing, isa, block, inverses, n_rows, out, stride):  # type: ignore[no-untyped-def]
     """A block of floats times its rows' inverses as int8, rows `stride` apart."""
-    signature = types.void(*[types.int64] * 5)
+    signature = types.void(isa, *[types.int64] * 5)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        block, inverses, n_rows, out, stride = arguments
-        code = Emitter(builder)
+        _, block, inverses, n_rows, out, stride = arguments
+        code = Emitter(builder, class_of(isa))
         with code.loop(n_rows) as row:
             factor = code.spread(code.number(inverses, row))
             line = code.loads(code.moved(block, row, ROW_BYTES))
@@ -268,18 +272,18 @@ add_wide_block = _make_add(2, 2)
 
 @intrinsic
 def normalise_rows(  # type: ignore[no-untyped-def]
-    typing, x, n_rows, width, eps, largest, squares, q, scales
+    typing, isa, x, n_rows, width, eps, largest, squares, q, scales
 ):
     """Norms of up to 16 rows of floats, one after the other: int8 into q, 16 scales.
 
     squares: memory for 16 vectors of float64. `largest` is that of the rows.
     """
     wide = types.int64
-    signature = types.void(wide, wide, wide, types.float64, wide, wide, wide, wide)
+    signature = types.void(isa, wide, wide, wide, types.float64, wide, wide, wide, wide)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        x, n_rows, width, eps, largest, squares, q, scales = arguments
-        code = Emitter(builder)
+        _, x, n_rows, width, eps, largest, squares, q, scales = arguments
+        code = Emitter(builder, class_of(isa))
         top = _tops(code, largest)
         fine = builder.fdiv(floats(STATISTIC_LIMIT), top)
         coarse = builder.fdiv(floats(I8_LIMIT), top)

@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.compiled import inlined
-from llmzip.compiled.compiler import cgutils, intrinsic, ir, types
+from llmzip.compiled.compiler import intrinsic, ir, types
 from llmzip.exact.cpu.attention import SUM_UNIT
+from llmzip.exact.cpu.instruction_set import INTS, class_of
 from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT
 from llmzip.exact.cpu.scalars import TINY, WHOLE, address_of, f32
-from llmzip.exact.cpu.vectors import BLOCK, INTS, LANES, LINE, Emitter, floats, ints
+from llmzip.exact.cpu.vectors import BLOCK, LANES, LINE, Emitter, floats, ints
 
 ROWS = 16
 """Rows of a block."""
@@ -31,8 +32,6 @@ _COUNTING = f32(WHOLE * SUM_UNIT)
 """A weight added to this is rounded to SUM_BITS of fraction, ties to even."""
 _COUNTING_BITS = int(_COUNTING.view(np.int32))
 _VECTORS = range(0, BLOCK, LANES)
-_FLUSH = 0x8000
-"""The bit of the processor's floating-point state that makes subnormal results 0."""
 CALM = f32(2.0**60)
 """Rows whose scales are below may be weighed with `small_as_zero`.
 
@@ -154,39 +153,27 @@ def _weigh_block(  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def small_as_zero(typing, on):  # type: ignore[no-untyped-def]
-    """Let this thread's operations give 0 for subnormal results, which take 100 times as long."""
-    signature = types.void(types.boolean)
+def small_as_zero(typing, isa, on):  # type: ignore[no-untyped-def]
+    """Where they take long, let this thread's operations give 0 for subnormal results."""
+    signature = types.void(isa, types.boolean)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        place = cgutils.alloca_once(builder, _i32)
-        pointer = builder.bitcast(place, ir.IntType(8).as_pointer())
-        kind = ir.FunctionType(ir.VoidType(), [pointer.type])
-        read, write = (
-            cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.sse.{name}mxcsr")
-            for name in ("st", "ld")
-        )
-        builder.call(read, [pointer])
-        state, bit = builder.load(place), ir.Constant(_i32, _FLUSH)
-        unset = builder.and_(state, ir.Constant(_i32, ~_FLUSH))
-        wanted = builder.select(arguments[0], builder.or_(state, bit), unset)
-        builder.store(wanted, place)
-        builder.call(write, [pointer])
+        class_of(isa).flush_subnormals(builder, arguments[1])
         return context.get_dummy_value()
 
     return signature, generate
 
 
 @intrinsic
-def _halve_block(typing, block, n_rows, inverses, ahead):  # type: ignore[no-untyped-def]
+def _halve_block(typing, isa, block, n_rows, inverses, ahead):  # type: ignore[no-untyped-def]
     """A block's weights to the int8 halves of rint(weight · inverse). 64 lines at `ahead` are
     asked for.
     """
-    signature = types.void(*[types.int64] * 4)
+    signature = types.void(isa, *[types.int64] * 4)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        block, n_rows, inverses, ahead = arguments
-        code = Emitter(builder)
+        _, block, n_rows, inverses, ahead = arguments
+        code = Emitter(builder, class_of(isa))
         with code.loop(n_rows) as row:
             code.ask(code.moved(ahead, row, 4 * LINE), 4)
             line, factor = (
@@ -300,11 +287,13 @@ def is_calm(n_rows: int, state: Any) -> bool:
 
 
 @inlined
-def weigh_blocks(scores: Any, value_scales: Any, n_rows: int, n_keys: int, state: Any) -> None:
+def weigh_blocks(
+    isa: Any, scores: Any, value_scales: Any, n_rows: int, n_keys: int, state: Any
+) -> None:
     """The second pass over all blocks of keys, n_keys in whole blocks; `inverses`, `factors`."""
     rows, calm = np.int64(n_rows), is_calm(n_rows, state)
     _fold_highest(address_of(state.highest), address_of(state.tops))
-    small_as_zero(calm)
+    small_as_zero(isa, calm)
     for first in range(0, n_keys, BLOCK):
         _weigh_block(
             scores + first * (BLOCK_BYTES // BLOCK),
@@ -317,7 +306,7 @@ def weigh_blocks(scores: Any, value_scales: Any, n_rows: int, n_keys: int, state
             address_of(state.counts),
             address_of(state.largest),
         )
-    small_as_zero(False)
+    small_as_zero(isa, False)
     _fold_weights(
         address_of(state.counts),
         address_of(state.largest),
@@ -328,8 +317,8 @@ def weigh_blocks(scores: Any, value_scales: Any, n_rows: int, n_keys: int, state
 
 
 @inlined
-def halve_block(block: Any, n_rows: int, state: Any, ahead: Any) -> None:
+def halve_block(isa: Any, block: Any, n_rows: int, state: Any, ahead: Any) -> None:
     """The last pass over a block, given by its address; memory at `ahead` is asked for."""
-    small_as_zero(True)  # integers come of it, whatever the scales
-    _halve_block(block, np.int64(n_rows), address_of(state.inverses), ahead)
-    small_as_zero(False)
+    small_as_zero(isa, True)  # integers come of it, whatever the scales
+    _halve_block(isa, block, np.int64(n_rows), address_of(state.inverses), ahead)
+    small_as_zero(isa, False)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from llmzip.compiled import called, inlined, kernel
 from llmzip.exact.cpu import fours, pairs, simd, tiles
+from llmzip.exact.cpu.instruction_set import is_tiled, outputs_of
 from llmzip.exact.cpu.scalars import address_of
 
 PADDED_ROWS = 2 * tiles.ROWS
@@ -21,7 +22,7 @@ class StepLinear(NamedTuple):
     """The same linear of all layers (the first axis); the head has one."""
 
     weight: NDArray[np.int8]  # (layers, n_out, n_in), n_out rounded up, in blocks of 16 outputs:
-    # for tiles (n_out / 16, n_in / 4, 16, 4); so too, with simd.SIGN_BITS added, for fours; for
+    # for tiles (n_out / 16, n_in / 4, 16, 4); so too, with SIGN_BITS added, for fours; for
     # pairs in that many axes, see `pairs`
     scale: NDArray[np.float32]  # (layers, n_out)
     bias: NDArray[np.float32]  # (layers, n_out) or (layers, 0)
@@ -29,7 +30,7 @@ class StepLinear(NamedTuple):
 
 @kernel
 def product(
-    tiled: bool,
+    isa: Any,
     a: Any,
     n_rows: int,
     linear: Any,
@@ -41,18 +42,19 @@ def product(
 ) -> None:
     """Outputs first … last - 1 of a linear for rows a (n_rows, K), as int32 sums.
 
-    The rows are int8; those for pairs have been widened to int16.
+    isa: that of the way for which the weights are packed. The rows are int8; those for pairs have
+    been widened to int16.
 
     Output n goes to out[:, n - shift]. a and out have rows for a multiple of PADDED_ROWS, and out
     has outputs for a multiple of OUTPUTS, of which `first` is one.
     """
-    _product(linear.weight, tiled, a, n_rows, linear, layer, first, last, shift, out)
+    _product(linear.weight, isa, a, n_rows, linear, layer, first, last, shift, out)
 
 
 @inlined
 def _product(
     weight: Any,
-    tiled: bool,
+    isa: Any,
     a: Any,
     n_rows: int,
     linear: Any,
@@ -64,10 +66,10 @@ def _product(
 ) -> None:
     if weight.ndim == 5:  # numba compiles what the array's type says, and no more
         pairs.product(a[:n_rows], weight[layer], first, last, shift, out)
-    elif tiled:
+    elif is_tiled(isa):
         _product_tiled(a, n_rows, linear, layer, first, last, shift, out)
     else:
-        _product_fours(a, n_rows, linear, layer, first, last, shift, out)
+        _product_fours(isa, a, n_rows, linear, layer, first, last, shift, out)
 
 
 @called
@@ -125,14 +127,23 @@ def _block(
 
 @called
 def _product_fours(
-    a: Any, n_rows: int, linear: Any, layer: int, first: int, last: int, shift: int, out: Any
+    isa: Any,
+    a: Any,
+    n_rows: int,
+    linear: Any,
+    layer: int,
+    first: int,
+    last: int,
+    shift: int,
+    out: Any,
 ) -> None:
     """All rows go through a block of weights before the next."""
     n_inner, stride = np.int64(a.shape[1]), np.int64(out.shape[1] * 4)
     weight, a_at = address_of(linear.weight[layer]), address_of(a)
-    undo = fours.corrections(a_at, n_rows, n_inner)
+    undo = fours.corrections(isa, a_at, n_rows, n_inner)
     apart, n_fours = n_inner * simd.LANES, n_inner // np.int64(fours.TOGETHER)
-    for n in range(first, last, fours.OUTPUTS):
+    for n in range(first, last, outputs_of(isa)):
         w_at, o_at = weight + n * n_inner, address_of(out) + (n - shift) * 4
-        fours.strips(n_rows, a_at, n_inner, w_at, apart, n_fours, address_of(undo), o_at, stride)
+        place = w_at, apart, n_fours, address_of(undo), o_at, stride
+        fours.strips(isa, n_rows, a_at, n_inner, *place)
     undo[0] = 0  # used until here, so that its memory is not given back before

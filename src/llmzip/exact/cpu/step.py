@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from llmzip.compiled import called, inlined, kernel
 from llmzip.exact.cpu import pairs, simd, step_pairs, step_tiles, tiles
 from llmzip.exact.cpu.head import BLOCK, fill_logits, weigh
+from llmzip.exact.cpu.instruction_set import InstructionSet, is_tiled
 from llmzip.exact.cpu.product import OUTPUTS, StepLinear, product
 from llmzip.exact.cpu.rows import (
     activate_quantise,
@@ -65,7 +66,7 @@ class StepModel(NamedTuple):
     eps: float
     activation: int  # see `shape.Activation`
     score_scale: np.float32
-    tiled: bool  # weights lie in tiles
+    isa: InstructionSet  # that of the way for which the weights are packed
     qkv: StepLinear
     out: StepLinear
     up: StepLinear
@@ -150,7 +151,7 @@ def _operand(weight: Any, q: Any, n_rows: int, wide: Any) -> Any:
 
 @called
 def _head_block(
-    tiled: bool,
+    isa: Any,
     head: Any,
     rows: Any,
     work: Any,
@@ -162,7 +163,7 @@ def _head_block(
 ) -> None:
     """Logits of tokens first … last - 1 of all rows; `tops` (rows,) takes their largest."""
     wide_vectors()
-    product(tiled, rows, n_rows, head, 0, first, last, first, sums)
+    product(isa, rows, n_rows, head, 0, first, last, first, sums)
     scale = head.scale[0, first:last]
     for row in range(n_rows):
         line, bias = work.logits[row, first:last], head.bias[work.bias_of[row], first:last]
@@ -181,7 +182,7 @@ def _distributions(me: int, n_threads: int, n_rows: int, model: Any, work: Any, 
     rows = _operand(model.head.weight, work.q, n_rows, work.wide[me])
     for first in range(v0, v1, BLOCK):
         last = min(first + BLOCK, v1)
-        _head_block(model.tiled, model.head, rows, work, n_rows, first, last, sums, tops)
+        _head_block(model.isa, model.head, rows, work, n_rows, first, last, sums, tops)
     for row in range(n_rows):
         work.thread_tops[me, row] = tops[row]
     met = _meet(work, me, HEAD, n_threads, met)
@@ -202,7 +203,7 @@ def _sums_of(work: Any, linear: Any) -> Any:
 
 @inlined
 def _my_product(
-    tiled: bool,
+    isa: Any,
     me: int,
     n_threads: int,
     a: Any,
@@ -214,7 +215,7 @@ def _my_product(
 ) -> None:
     first, last = _part(linear.scale.shape[1], OUTPUTS, me, n_threads)
     rows = _operand(linear.weight, a, n_rows, wide)
-    product(tiled, rows, n_rows, linear, layer, first, last, 0, out)
+    product(isa, rows, n_rows, linear, layer, first, last, 0, out)
 
 
 @inlined
@@ -234,7 +235,7 @@ def _my_down(
     if weight.ndim < 5:
         halves, sums = work.halves, work.half_sums
         linear, wide = model.down, work.wide[me]
-        _my_product(model.tiled, me, n_threads, halves, 2 * n_rows, linear, layer, wide, sums)
+        _my_product(model.isa, me, n_threads, halves, 2 * n_rows, linear, layer, wide, sums)
     else:
         d_ff, n_out = work.halves.shape[1], work.half_sums.shape[1]
         rows = work.wide[me, : n_rows * d_ff].reshape(n_rows, d_ff)
@@ -265,7 +266,7 @@ def _layer(
     wide = work.wide[me]
     scale, stream, q = work.scale[r0:r1], work.stream[r0:r1], work.q[r0:r1]
     sums = _sums_of(work, model.qkv)
-    _my_product(model.tiled, me, n_threads, work.q, n_rows, model.qkv, layer, wide, sums)
+    _my_product(model.isa, me, n_threads, work.q, n_rows, model.qkv, layer, wide, sums)
     met = _meet(work, me, QKV, n_threads, met)
     i0, i1 = _part(n_rows * n_kv, 1, me, n_threads)
     for item in range(i0, i1):
@@ -293,7 +294,7 @@ def _layer(
     met = _meet(work, me, QUANTISE, n_threads, met)
     linear = model.out
     sums = _sums_of(work, linear)
-    _my_product(model.tiled, me, n_threads, work.mixed_q, n_rows, linear, layer, wide, sums)
+    _my_product(model.isa, me, n_threads, work.mixed_q, n_rows, linear, layer, wide, sums)
     met = _meet(work, me, OUT, n_threads, met)
     add_normalise(
         sums[r0:r1],
@@ -308,7 +309,7 @@ def _layer(
     met = _meet(work, me, ADD, n_threads, met)
     linear = model.up
     sums = _sums_of(work, linear)
-    _my_product(model.tiled, me, n_threads, work.q, n_rows, linear, layer, wide, sums)
+    _my_product(model.isa, me, n_threads, work.q, n_rows, linear, layer, wide, sums)
     met = _meet(work, me, UP, n_threads, met)
     high, low = work.halves[r0:r1], work.halves[n_rows + r0 : n_rows + r1]
     own = sums[r0:r1], linear.scale[layer], linear.bias[layer], scale, high, low, scale
@@ -381,12 +382,12 @@ def step(
         work.q[r0:r1],
         work.scale[r0:r1],
     )
-    if model.tiled:
+    if is_tiled(model.isa):
         tiles.configure(work.configuration)
     met = _meet(work, me, EMBEDDING, n_threads, 0)
     for layer in range(model.qkv.weight.shape[0]):
         met = _layer(me, n_threads, lanes, at, model, cache, work, layer, met, scratch, vectors)
     _distributions(me, n_threads, n_rows, model, work, met)
-    if model.tiled:
+    if is_tiled(model.isa):
         tiles.release()
     keep((own_scratch, vector_scratch))

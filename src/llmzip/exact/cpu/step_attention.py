@@ -16,6 +16,7 @@ from llmzip.exact.cpu.attention import (
     put_value,
     softmax_row,
 )
+from llmzip.exact.cpu.instruction_set import is_tiled, members_of, sign_bits_of
 from llmzip.exact.cpu.rows import quantise_row
 from llmzip.exact.cpu.scalars import address_of, f32, i32, rounded, wide_vectors
 from llmzip.exact.cpu.step_pairs import attend_paired
@@ -107,36 +108,36 @@ def attend_group(
         head_values(line, scale, bias, s, head * d, x)
         x, spare = place_head(gains, head, eps, gain_first, rotary, cos, sin, x, spare)
         query_scales[member] = quantise_row(x, queries[member]) * model.score_scale
-        undo[member, :] = i32(simd.SIGN_BITS * _byte_sum(queries[member]))
+        undo[member, :] = i32(sign_bits_of(model.isa) * _byte_sum(queries[member]))
     seen = keys, values, key_scales[:n_keys], value_scales[:n_keys]
     targets = work.mixed[row, g * n_group : (g + 1) * n_group]
-    _attend(keys, model.tiled, own[3:], seen, next_at, vectors, targets)
+    _attend(keys, model.isa, own[3:], seen, next_at, vectors, targets)
 
 
 @inlined
 def _attend(
-    keys: Any, tiled: bool, own: Any, seen: Any, next_at: Any, vectors: Any, mixed: Any
+    keys: Any, isa: Any, own: Any, seen: Any, next_at: Any, vectors: Any, mixed: Any
 ) -> None:
     """Attention of a group's queries, the first of `own`, into mixed (G, d)."""
     queries, query_scales = own[:2]
     if keys.ndim == 4:  # blocks for pairs; numba compiles what the array's type says, and no more
         attend_paired(queries, query_scales, seen, next_at, vectors, mixed)
-    elif tiled:
+    elif is_tiled(isa):
         for member in range(0, len(queries), MEMBERS):
             last = min(member + MEMBERS, len(queries))
             some, scales = queries[member:last], query_scales[member:last]
             attend_tiled(some, scales, seen, next_at, vectors, mixed[member:last])
     else:
-        _attend_rows(own, seen, next_at, mixed)
+        _attend_rows(isa, own, seen, next_at, mixed)
 
 
 @inlined
-def _attend_rows(own: Any, seen: Any, next_at: Any, mixed: Any) -> None:
+def _attend_rows(isa: Any, own: Any, seen: Any, next_at: Any, mixed: Any) -> None:
     wide_vectors()
     queries, query_scales, undo, scores, weights, p, part, total, factors = own
     keys, values, key_scales, value_scales = seen
     n_group, n_keys = len(queries), key_scales.size
-    _fill_scores(queries, undo, keys, values, n_keys, scores)
+    _fill_scores(isa, queries, undo, keys, values, n_keys, scores)
     for member in range(n_group):
         inverse, factors[member] = softmax_row(
             scores[member, :n_keys],
@@ -149,7 +150,7 @@ def _attend_rows(own: Any, seen: Any, next_at: Any, mixed: Any) -> None:
         for j in range(n_keys):
             line_p[j] = np.int16(rounded(weights[j] * inverse))
         line_p[n_keys] = 0
-    _mix(p, values, n_keys, next_at[0], part, total)
+    _mix(isa, p, values, n_keys, next_at[0], part, total)
     for member in range(n_group):
         target = mixed[member]
         for i in range(target.size):
@@ -157,7 +158,9 @@ def _attend_rows(own: Any, seen: Any, next_at: Any, mixed: Any) -> None:
 
 
 @inlined
-def _fill_scores(queries: Any, undo: Any, keys: Any, values: Any, n_keys: int, scores: Any) -> None:
+def _fill_scores(
+    isa: Any, queries: Any, undo: Any, keys: Any, values: Any, n_keys: int, scores: Any
+) -> None:
     """scores[m, j] = queries[m] · keys[j], a block of keys for all queries at a time.
 
     Meanwhile memory is asked for the next block, after the last one for the values.
@@ -171,6 +174,7 @@ def _fill_scores(queries: Any, undo: Any, keys: Any, values: Any, n_keys: int, s
             keys_at, scores_at = address_of(keys), address_of(scores[member])
             for j in range(first, min(last, n_keys), simd.LANES):
                 simd.keys_16x1(
+                    isa,
                     keys_at + j * stride,
                     stride,
                     query_at,
@@ -192,7 +196,7 @@ def _byte_sum(row: Any) -> Any:
 
 
 @inlined
-def _mix(p: Any, values: Any, n_keys: int, next_at: Any, part: Any, total: Any) -> None:
+def _mix(isa: Any, p: Any, values: Any, n_keys: int, next_at: Any, part: Any, total: Any) -> None:
     """total[m] = Σ_j p[m, j] · values[j], in int32 a block of keys and int64 above.
 
     p[m, n_keys] is 0: keys are taken in pairs. Meanwhile memory is asked for the next
@@ -210,16 +214,19 @@ def _mix(p: Any, values: Any, n_keys: int, next_at: Any, part: Any, total: Any) 
         while member < n_members:
             p_at = address_of(p) + member * p_stride + first * 2
             out_at = address_of(part) + member * part_stride
-            left = n_members - member
-            if left >= 4:
-                simd.weighted_sums_4(p_at, p_stride, v_at, d64, n_pairs, out_at, part_stride, ahead)
-            elif left == 3:
-                simd.weighted_sums_3(p_at, p_stride, v_at, d64, n_pairs, out_at, part_stride, ahead)
-            elif left == 2:
-                simd.weighted_sums_2(p_at, p_stride, v_at, d64, n_pairs, out_at, part_stride, ahead)
+            n, rest = (
+                min(n_members - member, members_of(isa)),
+                (n_pairs, out_at, part_stride, ahead),
+            )
+            if n == 4:
+                simd.weighted_sums_4(isa, p_at, p_stride, v_at, d64, *rest)
+            elif n == 3:
+                simd.weighted_sums_3(isa, p_at, p_stride, v_at, d64, *rest)
+            elif n == 2:
+                simd.weighted_sums_2(isa, p_at, p_stride, v_at, d64, *rest)
             else:
-                simd.weighted_sums_1(p_at, p_stride, v_at, d64, n_pairs, out_at, part_stride, ahead)
-            member += 4
+                simd.weighted_sums_1(isa, p_at, p_stride, v_at, d64, *rest)
+            member += n
         for member in range(n_members):
             for i in range(d):
                 total[member, i] += np.int64(part[member, i])

@@ -15,15 +15,17 @@ import ctypes
 import platform
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.compiled import inlined, kernel
-from llmzip.compiled.compiler import binding, cgutils, intrinsic, ir, types
-from llmzip.exact.cpu import simd
+from llmzip.compiled.compiler import cgutils, intrinsic, ir, types
+from llmzip.exact.cpu.avx512_vnni import Avx512Vnni
+from llmzip.exact.cpu.instruction_set import lacking
 from llmzip.exact.cpu.scalars import wide_vectors
+from llmzip.exact.distribution import StepCosts
 
 ROWS = 16
 """Rows of a tile, and the outputs that a tile of weights has."""
@@ -40,16 +42,14 @@ ASKED = 32
 """Lines of memory that are asked for ahead in the course of a tile's terms."""
 
 _ARCH_PRCTL, _ARCH_REQ_XCOMP_PERM, _XTILEDATA = 158, 0x1023, 18
-FEATURES = ("amx-int8", "amx-tile")
-"""What the processor must have beside those of `simd`, by LLVM's names."""
+_FEATURES = "amx-int8", "amx-tile"
 
 _i8, _i32, _i64 = (ir.IntType(n) for n in (8, 32, 64))
 
 
 def _has_tiles() -> bool:
     """Does the processor that numba compiles for have tiles for int8?"""
-    features = binding.get_host_cpu_features()
-    return simd.AVAILABLE and all(features.get(name, False) for name in FEATURES)
+    return Avx512Vnni.is_there() and not lacking(_FEATURES)
 
 
 def _may_use_tiles() -> bool:
@@ -60,6 +60,23 @@ def _may_use_tiles() -> bool:
 
 
 AVAILABLE = _may_use_tiles()
+
+
+class Amx(Avx512Vnni):
+    """Tiles; of AVX-512 the passes over what they give."""
+
+    FEATURES: ClassVar[tuple[str, ...]] = (*Avx512Vnni.FEATURES, *_FEATURES)
+    # sixteen rows fill a tile; not measured
+    COSTS: ClassVar = StepCosts(few=16, row=0.06, more=0.08, lane=0.04)
+    IS_TILED: ClassVar = True
+
+    @classmethod
+    def is_there(cls) -> bool:
+        """Whether Linux lets this process use it, too."""
+        return AVAILABLE
+
+
+AMX = Amx()
 
 
 def configuration() -> NDArray[np.uint8]:

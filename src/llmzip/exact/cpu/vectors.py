@@ -1,8 +1,8 @@
 """Vectors of 16 numbers in LLVM's own terms, for passes that its vectoriser does not find.
 
 An `Emitter` writes the code of such a pass. Its floats are rounded once by each operation, as
-everywhere; some of it needs AVX-512, which every processor with tiles has. What takes a list
-works on vectors side by side: each alone would wait for its own results.
+everywhere; for some of it an instruction set may have something better. What takes a list works on
+vectors side by side: each alone would wait for its own results.
 
 Addresses are int64 and need no alignment; offsets are in numbers of 4 bytes.
 """
@@ -17,6 +17,7 @@ import numpy as np
 
 from llmzip.compiled.compiler import cgutils, ir
 from llmzip.exact import constants
+from llmzip.exact.cpu.instruction_set import FLOATS, INTS, InstructionSet
 from llmzip.exact.cpu.scalars import WHOLE
 
 Join = Callable[[ir.Value, ir.Value], ir.Value]
@@ -28,12 +29,8 @@ LINE = 4 * LANES
 BLOCK = 64
 """Numbers that are taken together: as many as a line has bytes."""
 
-_i8, _i16, _i32, _i64, _f32 = (*(ir.IntType(n) for n in (8, 16, 32, 64)), ir.FloatType())
-FLOATS, INTS = ir.VectorType(_f32, LANES), ir.VectorType(_i32, LANES)
-_PAIRS, _BYTES = ir.VectorType(_i16, BLOCK // 2), ir.VectorType(_i8, BLOCK)
+_i8, _i32, _i64, _f32 = (*(ir.IntType(n) for n in (8, 32, 64)), ir.FloatType())
 DOUBLES, WIDE = ir.VectorType(ir.DoubleType(), LANES), ir.VectorType(_i64, LANES)
-_IN_ORDER = [4 * (i % 4) + i // 4 for i in range(LANES)]
-"""Undoes the order in which packing within 128-bit parts leaves four vectors."""
 
 
 def floats(x: Any) -> ir.Value:
@@ -54,8 +51,8 @@ def doubles(x: Any) -> ir.Value:
 class Emitter:
     """Writes operations on vectors into a function that is being compiled."""
 
-    def __init__(self, builder: ir.IRBuilder) -> None:
-        self.builder = builder
+    def __init__(self, builder: ir.IRBuilder, isa: type[InstructionSet] = InstructionSet) -> None:
+        self.builder, self._isa = builder, isa
 
     def _pointer(self, address: ir.Value, offset: int, kind: ir.Type) -> ir.Value:
         place = self.builder.add(address, ir.Constant(_i64, 4 * offset))
@@ -140,14 +137,7 @@ class Emitter:
 
     def rounded(self, x: ir.Value) -> ir.Value:
         """rint(x) as int32."""
-        return self._call(
-            "llvm.x86.avx512.mask.cvtps2dq.512",
-            INTS,
-            x,
-            ints(0),
-            ir.Constant(_i16, -1),
-            ir.Constant(_i32, 4),  # to the nearest, as the processor is set
-        )
+        return self._isa.rounded(self.builder, x)
 
     def joined(self, high: ir.Value, low: ir.Value, unit: int = 256) -> ir.Value:
         """unit · high + low of int32, as floats rounded once."""
@@ -157,10 +147,7 @@ class Emitter:
 
     def squares(self, vectors: Sequence[ir.Value]) -> list[ir.Value]:
         """Sums, pair by pair, of squares of four vectors of int16: two vectors of int32."""
-        return [
-            self._call("llvm.x86.avx512.pmaddw.d.512", INTS, pair, pair)
-            for pair in self._pairs(vectors)
-        ]
+        return self._isa.squares(self.builder, vectors)
 
     def root(self, x: ir.Value) -> ir.Value:
         """Square roots of 16 float64."""
@@ -168,7 +155,7 @@ class Emitter:
 
     def bytes_of(self, vectors: Sequence[ir.Value]) -> ir.Value:
         """Four vectors of integers within int8 as 64 bytes."""
-        return self._packed("packsswb", *self._pairs(vectors))
+        return self._isa.bytes_of(self.builder, vectors)
 
     def halves(self, vectors: Sequence[ir.Value], signed: bool = True) -> tuple[ir.Value, ir.Value]:
         """Four vectors of integers up to 32,639 as 64 high and 64 low bytes.
@@ -176,23 +163,7 @@ class Emitter:
         signed: as `arith.split_halves` has them; else of integers that are not negative as bytes
         that are not.
         """
-        builder, pairs = self.builder, self._pairs(vectors)
-        numbers = 128 if signed else 0, 255, 8
-        half, byte, shift = (ir.Constant(_PAIRS, [n] * (BLOCK // 2)) for n in numbers)
-        high = [builder.ashr(builder.add(pair, half), shift) for pair in pairs]
-        low = [builder.and_(pair, byte) for pair in pairs]
-        return self._packed("packsswb", *high), self._packed("packuswb", *low)
-
-    def _pairs(self, vectors: Sequence[ir.Value]) -> list[ir.Value]:
-        return [
-            self._call("llvm.x86.avx512.packssdw.512", _PAIRS, a, b)
-            for a, b in zip(vectors[::2], vectors[1::2], strict=True)
-        ]
-
-    def _packed(self, name: str, a: ir.Value, b: ir.Value) -> ir.Value:
-        packed = self.builder.bitcast(self._call(f"llvm.x86.avx512.{name}.512", _BYTES, a, b), INTS)
-        order = ir.Constant(INTS, _IN_ORDER)
-        return self.builder.bitcast(self.builder.shuffle_vector(packed, packed, order), _BYTES)
+        return self._isa.halves(self.builder, vectors, signed)
 
     def folded(self, rows: Sequence[ir.Value], join: Join) -> ir.Value:
         """The numbers of each of 16 vectors joined into one: a vector of these, in order."""

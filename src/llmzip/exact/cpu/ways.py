@@ -9,9 +9,12 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 
-from llmzip.compiled.compiler import binding
 from llmzip.errors import DeviceError
-from llmzip.exact.cpu import pairs, simd, tiles
+from llmzip.exact.cpu import simd
+from llmzip.exact.cpu.avx512_vnni import Avx512Vnni
+from llmzip.exact.cpu.instruction_set import Dot, InstructionSet
+from llmzip.exact.cpu.pairs import Avx2
+from llmzip.exact.cpu.tiles import Amx
 from llmzip.exact.shape import ModelShape
 
 WAY_VARIABLE = "LLMZIP_WAY"
@@ -20,34 +23,46 @@ WAY_VARIABLE = "LLMZIP_WAY"
 class Way(StrEnum):
     """How products of int8 are computed, and so how weights and caches lie in memory.
 
-    In order of speed, slowest first.
+    Each with the instruction set that kernels are compiled for. In order of speed, slowest first.
     """
 
+    isa: InstructionSet
+
+    def __new__(cls, name: str, isa: InstructionSet | None = None) -> Way:
+        """Make a way that is called by its name."""
+        way = str.__new__(cls, name)
+        way._value_, way.isa = name, InstructionSet() if isa is None else isa
+        return way
+
     PLAIN = "plain"  # torch's products and plain loops
-    AVX2 = "avx2"  # pairs of int16, for prefill and steps
-    VNNI = "vnni"  # AVX512-VNNI: bytes by bytes, for prefill and steps
-    AMX = "amx"  # tiles, for prefill and steps
+    AVX2 = "avx2", Avx2()  # pairs of int16, for prefill and steps
+    VNNI = "vnni", Avx512Vnni()  # bytes by bytes, for prefill and steps
+    AMX = "amx", Amx()  # tiles, for prefill and steps
 
-
-FEATURES: dict[Way, tuple[str, ...]] = {
-    Way.PLAIN: (),
-    Way.AVX2: pairs.FEATURES,
-    Way.VNNI: simd.FEATURES,
-    Way.AMX: (*simd.FEATURES, *tiles.FEATURES),
-}
-"""The instruction sets that a way asks for, by LLVM's names."""
+    @property
+    def dot(self) -> Dot | None:
+        """The instruction set, if it is for products of `fours`."""
+        return self.isa if isinstance(self.isa, Dot) and not self.isa.IS_TILED else None
 
 
 def lacking(way: Way) -> list[str]:
     """The instruction sets of a way that this processor lacks, or that are kept from it."""
-    features = binding.get_host_cpu_features()
-    return [name for name in FEATURES[way] if not features.get(name, False)]
+    return way.isa.lacking()
+
+
+def known_ways() -> list[Way]:
+    """The ways that processors of this kind may have, slowest first."""
+    return [way for way in Way if way.isa.is_known()]
 
 
 def runnable_ways() -> list[Way]:
     """The ways that this processor can take, slowest first."""
-    there = {Way.AVX2: pairs.AVAILABLE, Way.VNNI: simd.AVAILABLE, Way.AMX: tiles.AVAILABLE}
-    return [way for way in Way if there.get(way, True)]
+    return [way for way in Way if is_runnable(way)]
+
+
+def is_runnable(way: Way) -> bool:
+    """Whether this processor can take a way."""
+    return way.isa.is_there()
 
 
 def takes(way: Way, shape: ModelShape) -> bool:
