@@ -12,6 +12,7 @@ from enum import StrEnum
 from llmzip.errors import DeviceError
 from llmzip.exact.cpu import simd
 from llmzip.exact.cpu.avx512_vnni import Avx512Vnni
+from llmzip.exact.cpu.avx_vnni import AvxVnni
 from llmzip.exact.cpu.instruction_set import Dot, InstructionSet
 from llmzip.exact.cpu.pairs import Avx2
 from llmzip.exact.cpu.tiles import Amx
@@ -36,6 +37,7 @@ class Way(StrEnum):
 
     PLAIN = "plain"  # torch's products and plain loops
     AVX2 = "avx2", Avx2()  # pairs of int16, for prefill and steps
+    AVX_VNNI = "avx-vnni", AvxVnni()  # bytes by bytes in registers of 256 bits
     VNNI = "vnni", Avx512Vnni()  # bytes by bytes, for prefill and steps
     AMX = "amx", Amx()  # tiles, for prefill and steps
 
