@@ -8,10 +8,11 @@ Addresses are int64 and need no alignment; strides are in bytes.
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator
 from typing import Any
 
-from llmzip.compiled.compiler import cgutils, intrinsic, ir, types
+from llmzip.compiled.compiler import binding, cgutils, intrinsic, ir, types
 from llmzip.exact.cpu.instruction_set import (
     at,
     broadcast,
@@ -25,6 +26,10 @@ from llmzip.exact.cpu.instruction_set import (
     store,
 )
 
+ARM = "aarch64", "arm64"
+"""What `platform.machine` calls processors of this kind."""
+_READABLE = 22
+"""The version of LLVM from which on its counter on ARM is known to be one for programs."""
 BYTES = 64
 """Inner lengths are multiples of this."""
 LANES = 16
@@ -242,10 +247,12 @@ def fetch(typing, address):  # type: ignore[no-untyped-def]
 
 @intrinsic
 def ticks(typing):  # type: ignore[no-untyped-def]
-    """The processor's counter of time."""
+    """The processor's counter of time, or 0 where LLVM takes one that only systems may read."""
     signature = types.int64()
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        if platform.machine() in ARM and binding.llvm_version_info[0] < _READABLE:
+            return ir.Constant(i64, 0)
         return call(builder, "llvm.readcyclecounter", i64)
 
     return signature, generate
