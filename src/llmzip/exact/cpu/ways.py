@@ -14,6 +14,7 @@ from llmzip.exact.cpu import simd
 from llmzip.exact.cpu.avx512_vnni import Avx512Vnni
 from llmzip.exact.cpu.avx_vnni import AvxVnni
 from llmzip.exact.cpu.instruction_set import Dot, InstructionSet
+from llmzip.exact.cpu.neon_dot import NeonDot
 from llmzip.exact.cpu.pairs import Avx2
 from llmzip.exact.cpu.tiles import Amx
 from llmzip.exact.shape import ModelShape
@@ -40,6 +41,7 @@ class Way(StrEnum):
     AVX_VNNI = "avx-vnni", AvxVnni()  # bytes by bytes in registers of 256 bits
     VNNI = "vnni", Avx512Vnni()  # bytes by bytes, for prefill and steps
     AMX = "amx", Amx()  # tiles, for prefill and steps
+    NEON_DOT = "neon-dot", NeonDot()  # bytes by bytes on ARM
 
     @property
     def dot(self) -> Dot | None:
