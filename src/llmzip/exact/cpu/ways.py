@@ -15,6 +15,7 @@ from llmzip.exact.cpu.avx512_vnni import Avx512Vnni
 from llmzip.exact.cpu.avx_vnni import AvxVnni
 from llmzip.exact.cpu.instruction_set import Dot, InstructionSet
 from llmzip.exact.cpu.neon_dot import NeonDot
+from llmzip.exact.cpu.neon_i8mm import NeonI8mm
 from llmzip.exact.cpu.pairs import Avx2
 from llmzip.exact.cpu.tiles import Amx
 from llmzip.exact.shape import ModelShape
@@ -42,6 +43,7 @@ class Way(StrEnum):
     VNNI = "vnni", Avx512Vnni()  # bytes by bytes, for prefill and steps
     AMX = "amx", Amx()  # tiles, for prefill and steps
     NEON_DOT = "neon-dot", NeonDot()  # bytes by bytes on ARM
+    NEON_I8MM = "neon-i8mm", NeonI8mm()  # and matrices of them
 
     @property
     def dot(self) -> Dot | None:
