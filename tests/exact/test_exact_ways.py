@@ -9,11 +9,13 @@ import pytest
 
 from exact_models import CPU, GPT2, WIDE, Recipe, exact_model, float_model
 from llmzip.errors import DeviceError
-from llmzip.exact.cpu import ways
+from llmzip.exact.cpu import instruction_set, neon_dot, ways
 from llmzip.exact.cpu.engine import CpuEngine
 from llmzip.exact.cpu.ways import (
     WAY_VARIABLE,
     Way,
+    known_ways,
+    lacking,
     runnable_ways,
     takes,
     way_of,
@@ -128,3 +130,48 @@ def test_an_older_machine_than_this_one_has_no_tiles_but_when_asked(
 def test_a_way_is_the_cpus(broad: ExactModel) -> None:
     with pytest.raises(DeviceError, match="--device cpu"):
         make_engine(broad, "meta", 16, 1, "plain")
+
+
+def processor(
+    monkeypatch: pytest.MonkeyPatch, machine: str, *features: str
+) -> tuple[list[Way], list[Way]]:
+    """Which ways there are on a processor, and which are known there."""
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    has = dict.fromkeys(features, True)
+    monkeypatch.setattr(neon_dot, "known_features", lambda: has)
+    monkeypatch.setattr(instruction_set, "host_features", lambda: has)
+    own: list[Way] = [
+        way for way in runnable_ways() if way is not Way.AMX
+    ]  # Linux was asked for tiles before
+    return own, known_ways()
+
+
+X86, ARM = (
+    [Way.PLAIN, Way.AVX2, Way.AVX_VNNI, Way.VNNI, Way.AMX],
+    [Way.PLAIN, Way.NEON_DOT, Way.NEON_I8MM],
+)
+PROCESSORS: list[tuple[str, str, list[Way]]] = [
+    ("x86_64", "", X86[:1]),
+    ("x86_64", "avx2", X86[:2]),
+    ("x86_64", "avx2 avxvnni", X86[:3]),
+    ("x86_64", "avx2 avx512f avx512bw avx512vl avx512vnni", X86[:4]),
+    ("aarch64", "", ARM[:1]),
+    ("aarch64", "dotprod", ARM[:2]),
+    ("aarch64", "dotprod i8mm", ARM[:3]),
+]
+
+
+@pytest.mark.parametrize(("machine", "has", "taken"), PROCESSORS)
+def test_what_a_processor_has_says_which_ways_it_can_take(
+    machine: str, has: str, taken: list[Way], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = X86 if machine == "x86_64" else ARM
+    assert processor(monkeypatch, machine, *has.split()) == (taken, known)
+
+
+def test_a_processor_that_lacks_a_way_says_what_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    processor(monkeypatch, "x86_64", "avx2")
+    assert lacking(Way.AVX_VNNI) == ["avxvnni"]
+    processor(monkeypatch, "x86_64", "avx2", "avxvnni")
+    assert lacking(Way.AVX_VNNI) == []
+    assert lacking(Way.VNNI) == ["avx512f", "avx512bw", "avx512vnni"]
