@@ -15,7 +15,7 @@ from llmzip.doctor import caches
 from llmzip.doctor.findings import Finding, State
 from llmzip.exact import ENGINE_VERSION
 from llmzip.models import home
-from llmzip.models.prepared import PreparedInfo, write_info
+from llmzip.models.prepared_info import PreparedInfo, write_info
 
 as_root = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away"

@@ -22,7 +22,7 @@ from llmzip.exact.cpu import prefill_passes as passes
 from llmzip.exact.cpu import prefill_softmax as softmax
 from llmzip.exact.cpu.instruction_set import Dot
 from llmzip.exact.cpu.neon_dot import features_made
-from llmzip.exact.cpu.prefill_activations import gate_rows, gelu_rows
+from llmzip.exact.cpu.prefill_activations import gelu_gate_rows, gelu_rows, silu_gate_rows
 from llmzip.exact.cpu.ways import Way
 
 PROCESSORS = {
@@ -52,7 +52,8 @@ PASSES = {
     "round": passes.round_block,
     "add": passes.add_wide_block,
     "normalise": passes.normalise_rows,
-    "gate": gate_rows,
+    "gate": silu_gate_rows,
+    "gate of gelu": gelu_gate_rows,
     "gelu": gelu_rows,
     "count": head_passes._count_block,
     "weigh": softmax._weigh_block,
@@ -80,7 +81,7 @@ def processor(way: Way) -> Any:
 def code_of(intrinsic: Any, way: Way) -> list[str]:
     """The instructions of a function by a way's instruction set, those of its loops and all."""
     define = intrinsic._defn
-    own = types.NamedTuple((), type(way.isa))  # type: ignore[attr-defined]
+    own = types.NamedTuple((), type(way.isa))
     n = len(inspect.signature(define).parameters) - 1
     has_set = "isa" in inspect.signature(define).parameters
     given = [own, *[types.int64] * (n - 1)] if has_set else [types.int64] * n

@@ -15,7 +15,8 @@ from llmzip.exact import ENGINE_VERSION
 from llmzip.models import home, removal
 from llmzip.models.forms import forms_in
 from llmzip.models.notice import megabytes
-from llmzip.models.prepared import prepared_folders, read_info
+from llmzip.models.prepared import prepared_folders
+from llmzip.models.prepared_info import read_info
 from llmzip.ownership import require_trusted
 
 CLEAN = "llmzip doctor --clean"

@@ -9,7 +9,6 @@ from llmzip.models.home import HOME_VARIABLE, home_folder
 from llmzip.models.load import LoadedModel, load_transformers
 from llmzip.models.prepared import (
     OpenedExact,
-    PreparedInfo,
     check_fingerprint,
     find_prepared,
     list_prepared,
@@ -18,6 +17,7 @@ from llmzip.models.prepared import (
     open_recorded,
     prepared_path,
 )
+from llmzip.models.prepared_info import PreparedInfo
 from llmzip.models.removal import remove
 
 __all__ = [

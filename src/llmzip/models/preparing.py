@@ -14,7 +14,7 @@ from llmzip.exact.prepare import prepare_file
 from llmzip.models import notice
 from llmzip.models.files import ModelFiles
 from llmzip.models.load import StoredWeights, open_stored
-from llmzip.models.prepared import (
+from llmzip.models.prepared_info import (
     FINGERPRINT_N_BYTES,
     MODEL,
     TOKENIZER,

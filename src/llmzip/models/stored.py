@@ -104,7 +104,9 @@ def in_folder(folder: Path, sketch: PreTrainedModel) -> dict[str, Tensor] | None
                 return None
             kept |= tensors
     prefix = f"{sketch.base_model_prefix}."
-    return matched(sketch, kept, lambda name: {name, name.removeprefix(prefix)})
+    return matched(
+        sketch, kept, lambda name: {name, name.removeprefix(prefix), _OTHERWISE.get(name, name)}
+    )
 
 
 def matched(
@@ -168,4 +170,6 @@ _DECODERS: dict[str, Callable[[bytes], Array]] = {
     "BF16": _bf16,
 }
 _WIDTHS = {"F32": 4, "F16": 2, "BF16": 2}
+_OTHERWISE = {"lm_head.weight": "embed_out.weight"}
+"""What GPT-NeoX's files call weights that later models of transformers have other names for."""
 _ROWS = 1 << 12
