@@ -32,7 +32,7 @@ BEGIN, END = "<!-- matrix -->", "<!-- end of matrix -->"
 ENVIRONMENTS = ROOT / ".matrix"
 TEXT = (ROOT / "LICENSE").read_bytes()[2000:2700]  # so short that even a random model is best
 CHUNK_TOKENS, LEVELS, THREADS, BATCHES = 160, (2, 5), (1, 2), (1, 5)
-WAYS = ("plain", "avx2", "vnni", "amx")
+WAYS = ("plain", "avx2", "avx-vnni", "vnni", "amx")
 LIMITS: dict[str, dict[str, str]] = {
     "none": {},
     "oneDNN: AVX2": {"ONEDNN_MAX_CPU_ISA": "AVX2"},

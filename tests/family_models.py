@@ -139,6 +139,7 @@ VARIANTS: dict[str, Variant] = {
     "qwen3": Variant("qwen3"),
     "qwen3, yarn": Variant("qwen3", _YARN | {"attention_bias": True}),
     "hunyuan_v1_dense": Variant("hunyuan_v1_dense"),
+    "hunyuan_v1_dense, yarn": Variant("hunyuan_v1_dense", _YARN),
     "hunyuan_v1_dense, alpha": Variant("hunyuan_v1_dense", _rope("dynamic", alpha=50.0)),
     "stablelm, normed heads": Variant("stablelm", {"qk_layernorm": True}),
     "gpt2, relu": Variant("gpt2", {"activation_function": "relu"}),

@@ -127,6 +127,7 @@ def compact(fields: Fields) -> Member:
 def check_goes_on(more: int, skip: int, heads: Wave) -> None:
     """Refuse a text that cannot go on after these chunks."""
     n_bytes = sum(chunk.n_bytes for chunk in heads)
+    require(len(heads) < 65_536, "too many chunks in a text that goes on")
     require(all(chunk.kind != LAYOUT for chunk in heads), "a layout in a text that goes on")
     require(more >= 1 and skip < n_bytes, "a text that goes on for nothing, or with nothing")
     require(n_bytes + more <= 64 * MIB, "a group of more than 64 MiB")

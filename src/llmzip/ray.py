@@ -116,7 +116,8 @@ def _mapped(batch: Batch, column: str, do: Callable[[list[bytes]], Iterable[byte
 
 def _is_missing(value: object) -> bool:
     """Return whether a value stands for none, as pandas has it, too."""
-    return value is None or (isinstance(value, float) and value != value) or repr(value) == "<NA>"
+    is_nan = isinstance(value, float) and value != value
+    return value is None or is_nan or type(value).__name__ == "NAType"
 
 
 def _bytes_of(value: object, column: str) -> bytes:

@@ -31,6 +31,7 @@ SAMPLES = {
     "lone lzma": write([[[lzma(b"aaaaaaaaaa" * 30, b"\x01\x02\x03")]]]),
     "lone mixed": write([[[mixed(b"aaaaaaaaaa" * 30, b"\x01\x02\x03")]]]),
     "lone with options and a long model": write([[[lm(b"text")]]], Options(4096, 1024, 512), TIED),
+    "lone that goes on": bytes.fromhex("894c4d91 9e9c0100 02 aa439ee3 339f 790a"),
     "compact lm": write([[[lm(b"the first chunk"), lm(b"the second", b""), lm(b"the third")]]]),
     "compact mixed": write(
         [[[stored(b"as it is"), lm(b"text"), lzma(b"aaaaaaaaaa")]]], Options(4096, 1024, 512), TIED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from threading import RLock
@@ -13,6 +14,16 @@ from llmzip.compiled.kinds import kind_of, text_of_kinds
 from llmzip.compiled.store import Place
 
 _finding = RLock()  # threads run a kernel together, the first time, too
+
+
+def _begin_anew() -> None:
+    """Give a forked child a lock that no thread of its parent holds."""
+    global _finding
+    _finding = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 class Kernel(Later):

@@ -48,7 +48,7 @@ from llmzip.container.records import (
     Options,
     Wave,
 )
-from llmzip.container.repetition import Repetition, is_lone, lone_chunks, shortened
+from llmzip.container.repetition import Repetition, is_lone_stored, lone_chunks, shortened
 from llmzip.container.wire import Fields, Source, Tee, corrupt, crc32, varint
 
 Crc = Callable[[bytes, bytes], bytes]
@@ -72,7 +72,7 @@ class CompactHead:
     """A member of the compact form without its payloads; nothing has confirmed it yet.
 
     packed: what of it the CRC covers; found_crc: the CRC that stands in the file.
-    repetition: how the text goes on after the chunks, if it does; is_lone: there is no table.
+    repetition: how the text goes on after the chunks, if it does.
     """
 
     options: Options
@@ -82,7 +82,7 @@ class CompactHead:
     packed: bytes
     found_crc: bytes
     repetition: Repetition | None
-    is_lone: bool
+    has_table: bool
 
     @property
     def n_payload(self) -> int:
@@ -97,7 +97,7 @@ class CompactHead:
         chunks = deal(self.chunks, payload)
         if self.repetition is None:
             return list(zip(self.chunks, chunks, strict=True))
-        if self.is_lone and chunks[0] is not None:
+        if not self.has_table and chunks[0] is not None:
             whole = lone_chunks(self.repetition, chunks[0].payload, self.checksum)
             return [(ChunkHead.of(chunk), chunk) for chunk in whole]
         layout = self.repetition.layout(sum(head.n_bytes for head in self.chunks), self.checksum)
@@ -114,8 +114,7 @@ def pack_compact(member: Compact) -> bytes:
     """Return the whole member. LM chunks need the model."""
     chunks, repetition = _chunks_of(member)
     form, options = _form_of(chunks, repetition), member.options
-    says_nothing = repetition is not None or options.dictionary is not None
-    if says_nothing and not member.wave.needs_model:
+    if not member.wave.needs_model and (repetition or options.dictionary):
         options = ADAPTIVE_OPTIONS if options.adaptive else DEFAULT_OPTIONS
     head = pack_head(form, options) + (b"" if repetition is None else repetition.pack())
     head += _pack_chunks(form, chunks, member.checksum)
@@ -155,8 +154,8 @@ def take_compact_start(source: Source, form: Form) -> CompactHead:
     checksum = tee.take(CHUNK_CHECKSUM_BYTES) if form.has_table else heads[0].checksum
     packed = bytes(tee.taken)
     found_crc = source.take(len(_crc(form)(b"", b"")))
-    has_no_table = not form.has_table
-    return CompactHead(options, model, heads, checksum, packed, found_crc, repetition, has_no_table)
+    found = checksum, packed, found_crc, repetition, form.has_table
+    return CompactHead(options, model, heads, *found)
 
 
 def _chunks_of(member: Compact) -> tuple[Sequence[Chunk], Repetition | None]:
@@ -172,7 +171,7 @@ def _form_of(chunks: Sequence[Chunk], repetition: Repetition | None) -> Form:
     kind = kinds.pop() if len(kinds) == 1 and kinds <= NAMED_KINDS else None
     is_short = max(chunks[0].n_bytes, len(chunks[0].payload)) <= LONE_MAX_BYTES
     is_small = len(chunks) == 1 and kind is not None and is_short
-    has_no_table = is_small and (repetition is None or is_lone(chunks))
+    has_no_table = is_small and (repetition is None or is_lone_stored(chunks))
     return Form(not has_no_table, kind, repetition is not None)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from llmzip.container.bodies import ChunkHead
 from llmzip.container.checksum import chunk_checksum
 from llmzip.container.kinds import Kind, require
-from llmzip.container.limits import CHUNK_CHECKSUM_BYTES, MAX_LAYOUT_BYTES
+from llmzip.container.limits import CHUNK_CHECKSUM_BYTES, MAX_LAYOUT_BYTES, MAX_WAVE_CHUNKS
 from llmzip.container.records import Chunk, Wave
 from llmzip.container.wire import Body, Fields, varint
 from llmzip.errors import CorruptError
@@ -41,6 +41,7 @@ class Repetition:
         """Raise ValueError unless a text that consists of these chunks may go on so."""
         n_bytes = sum(head.n_bytes for head in heads)
         require(all(head.kind is not Kind.LAYOUT for head in heads), "a layout that goes on")
+        require(len(heads) < MAX_WAVE_CHUNKS, "too many chunks for a text that goes on")
         require(self.n_more >= 1, "a text that goes on for no bytes")
         require(self.n_skipped < n_bytes, "a text that goes on with bytes that it does not have")
         require(n_bytes + self.n_more <= MAX_LAYOUT_BYTES, "a text of more than 64 MiB")
@@ -78,14 +79,14 @@ def shortened(wave: Wave) -> tuple[Repetition, tuple[Chunk, ...]] | None:
         found = Repetition(numbers[-1], numbers[1] - numbers[-2] // 2)
     else:
         return None
-    if is_lone(content):
+    if is_lone_stored(content):
         same = lone_chunks(found, content[0].payload, checksum)
     else:
         same = (found.layout(wave.n_content, checksum), *content)
     return (found, content) if same == wave.chunks else None
 
 
-def is_lone(chunks: Sequence[Chunk]) -> bool:
+def is_lone_stored(chunks: Sequence[Chunk]) -> bool:
     """Whether these are a chunk of which the bytes themselves tell the checksum."""
     return len(chunks) == 1 and chunks[0].kind is Kind.STORED
 

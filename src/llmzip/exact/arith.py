@@ -2,7 +2,7 @@
 
 Every value is an integer or the result of single, correctly rounded IEEE-754
 operations in a fixed order, so each function gives the same bits on any device.
-`kernels` has the same functions for numba, constant by constant.
+`cpu.scalars` and `cpu.rows` have the same functions for numba, constant by constant.
 
 Division is always of two tensors: torch turns `scalar / tensor`, and on CUDA
 `tensor / scalar`, into a multiplication by a reciprocal, which rounds twice.

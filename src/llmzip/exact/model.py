@@ -1,8 +1,8 @@
 """The integer form of a model: what the engine computes with, and its file.
 
-Both architecture families come down to one shape once the norms' gains are folded
-into the linears after them and LayerNorm's mean is folded away: RMS-normalise,
-linear, attention or activation, linear, add. `prepare` does the folding.
+All families come down to one shape (`shape`) once the norms' gains are folded into the linears
+after them and LayerNorm's mean is folded away: RMS-normalise, linear, attention or activation,
+linear, add. `turning` does the folding.
 """
 
 from __future__ import annotations

@@ -109,13 +109,17 @@ class _Preparing:
                 ("cos", "sin"), rope_tables(model.shape.n_positions, model.turns), strict=True
             ):
                 self._keep(name, angles)
-        for done, layer in enumerate(model.layers):
-            self._on_progress(_ROUNDED * done / len(model.layers))
-            if layer.gain is not None:
-                self._keep(f"{done}.{GAIN}", layer.gain.astype(np.float32))
-            for name, linear in _linears(layer):
-                self._round_linear(f"{done}.{name}", linear)
+        for index in range(len(model.layers)):
+            self._on_progress(_ROUNDED * index / len(model.layers))
+            self._round_layer(index, model.layers[index])
         self._round_linear("head", model.head, constants.LOG2_E)
+
+    def _round_layer(self, index: int, layer: FloatLayer) -> None:
+        """Round a layer that nobody else holds: two of them would take twice the memory."""
+        if layer.gain is not None:
+            self._keep(f"{index}.{GAIN}", layer.gain.astype(np.float32))
+        for name, linear in _linears(layer):
+            self._round_linear(f"{index}.{name}", linear)
 
     def read_own_text(self) -> Reading:
         """Have that model write; return its text, about to be read."""
@@ -134,14 +138,19 @@ class _Preparing:
         for name in ("embedding", "embedding_scale", "positions", "cos", "sin"):
             self._finish(name, made)
         n_layers, tell = len(self._model.layers), self._after(_WRITTEN, 1.0)
-        for index, layer in enumerate(self._model.layers):
+        for index in range(n_layers):
             tell(index / n_layers)
             moments = reading.layer(assemble_layer(self._scratch.tensors(), index))
             self._finish(f"{index}.{GAIN}", made)
-            for name, linear in _linears(layer):
-                self._round_again(f"{index}.{name}", linear, moments.pop(name), made)
+            self._round_layer_again(index, self._model.layers[index], moments, made)
         self._round_again("head", self._model.head, reading.head(), made)
         tell(1.0)
+
+    def _round_layer_again(
+        self, index: int, layer: FloatLayer, moments: dict[str, list[Array]], made: Sink
+    ) -> None:
+        for name, linear in _linears(layer):
+            self._round_again(f"{index}.{name}", linear, moments.pop(name), made)
 
     def _after(self, start: float, end: float) -> Progress:
         return lambda share: self._on_progress(start + (end - start) * share)

@@ -67,9 +67,10 @@ class Folder:
 
     def put(self, name: str, array: NDArray[Any]) -> None:
         """Keep a tensor. Raises: OSError."""
-        path = self._folder / f"{name}.npy"
-        np.save(path, array)
-        self._kept[name] = np.load(path, mmap_mode="c")
+        path = self._path(name)
+        with path.open("wb") as file:  # numpy's own way of writing does not say what went wrong
+            file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+        self._kept[name] = np.memmap(path, array.dtype, "c", shape=array.shape)
 
     def tensors(self) -> Tensors:
         """All that are kept."""
@@ -88,7 +89,10 @@ class Folder:
         """Forget a tensor, and remove its file."""
         _let_go(self._kept.pop(name))
         with suppress(PermissionError):  # Windows keeps what is mapped: it goes with the folder
-            (self._folder / f"{name}.npy").unlink()
+            self._path(name).unlink()
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.tensor"
 
 
 def _let_go(array: np.memmap[Any, Any]) -> None:

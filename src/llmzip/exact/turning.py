@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from llmzip.errors import ModelUnsupportedError
 from llmzip.exact.floats import FloatLinear, Matrix
 from llmzip.exact.rounding import grid, grid_unit
 from llmzip.exact.tables import hadamard, hadamard_block
@@ -23,6 +24,8 @@ Array = NDArray[np.float64]
 
 GRID_BITS = 28  # weights: two rotations of up to 2^12 terms stay below 2^53
 VECTOR_BITS = 20  # biases folded through weights: products of 40 bits, up to 2^12 terms
+_MOST_CENTRED, _MOST_FOLDED = 1 << 12, 1 << 13
+"""Widths up to which no weights make sums too large: 28 + 1 + 2 · 12 bits, and 2 · 20 + 13."""
 TOGETHER = 1 << 20
 """Weights that are computed at once, at least a row: 8 MB, and a few times that meanwhile."""
 
@@ -94,7 +97,10 @@ class Rotation:
         if not self.centred:
             return whole, unit
         width = float(whole.shape[axis])
-        return whole * width - whole.sum(axis, keepdims=True), unit / width
+        moved = whole * width - whole.sum(axis, keepdims=True)
+        if width > _MOST_CENTRED:
+            _require_exact(float(np.abs(moved).sum(axis).max()))
+        return moved, unit / width
 
 
 def folded_bias(linear: FloatLinear) -> Array | None:
@@ -109,8 +115,22 @@ def _exact_product(weight: Matrix, vector: Array) -> Array:
     """weight @ vector, both on grids so that the sums are exact."""
     a_unit = grid_unit(_largest(weight, None), VECTOR_BITS)
     b, b_unit = grid(vector, VECTOR_BITS)
-    parts = [np.rint(weight[rows] / a_unit) @ b for rows in slices(weight.shape)]
+    parts = []
+    for rows in slices(weight.shape):
+        whole = np.rint(weight[rows] / a_unit)
+        if len(vector) > _MOST_FOLDED:
+            _require_exact(float((np.abs(whole) @ np.abs(b)).max()))
+        parts.append(whole @ b)
     return np.concatenate(parts) * (a_unit * b_unit)
+
+
+def _require_exact(largest: float) -> None:
+    """Raise ModelUnsupportedError where sums of integers may be too large for float64."""
+    if largest >= 2.0**53:
+        raise ModelUnsupportedError(
+            "the model is so wide, and its weights are so uneven, that they cannot be turned "
+            "exactly; --float runs it, tied to one machine"
+        )
 
 
 def _largest(weight: Matrix, gain: Array | None) -> float:

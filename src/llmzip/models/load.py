@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from llmzip.errors import ModelDamagedError, ModelUnsupportedError
-from llmzip.models import claims, gguf_claims, gguf_config, stored
+from llmzip.models import claims, gguf_claims, gguf_config
 from llmzip.models.adapters import read_adapter
 from llmzip.models.files import ModelFiles
 from llmzip.models.foreign import line_of, parsed_once, silence, translated
@@ -71,7 +71,7 @@ def open_stored(files: ModelFiles) -> StoredWeights:
             if weights is None:
                 model = _load_model(files, checked.changed)
     if files.adapter is not None:
-        from llmzip.models import merge  # and with it the compiler of kernels
+        from llmzip.models import merge, stored  # and with them the compiler of kernels
 
         adapter = read_adapter(files.adapter)
         if weights is None:
@@ -171,10 +171,10 @@ def _stored_weights(
     files: ModelFiles, header: GgufHeader | None, sketch: PreTrainedModel
 ) -> dict[str, Any] | None:
     """The weights where they lie; None where transformers has to make the model's of them."""
+    from llmzip.models import stored, stored_gguf
+
     if header is None:
         return stored.in_folder(files.path, sketch)
-    from llmzip.models import stored_gguf
-
     return stored_gguf.in_gguf(files.path, header, sketch)
 
 

@@ -48,6 +48,7 @@ def changes(model: PreTrainedModel, adapter: Adapter, where: Path) -> dict[str, 
     Raises: as `merge`.
     """
     found: dict[str, Change] = {}
+    parameters = dict(model.named_parameters(remove_duplicate=False))
     for name, tensor in adapter.tensors.items():
         if name.endswith(_A):
             layer = name.removesuffix(_A)
@@ -57,10 +58,9 @@ def changes(model: PreTrainedModel, adapter: Adapter, where: Path) -> dict[str, 
             scale = adapter.config.scale
             found[f"{layer}.weight"] = _moved(model, layer, tensor, thin, scale, where)
         elif not name.endswith(_B):
-            found[name] = _replaced(model, name, tensor, where)
+            found[name] = _replaced(parameters.get(name), name, tensor, where)
         elif name.removesuffix(_B) + _A not in adapter.tensors:
             raise _other(where, name)
-    parameters = dict(model.named_parameters(remove_duplicate=False))
     by_parameter = {id(parameters[name]): change for name, change in found.items()}
     return {
         name: by_parameter[id(parameter)]
@@ -80,6 +80,8 @@ def _moved(
     """Return what adds the product of two thin matrices to a linear layer's weights."""
     module = _module(model, layer, where)
     is_transposed = type(module).__name__ == "Conv1D"
+    if not hasattr(module, "weight"):
+        raise _other(where, layer)
     sizes = tuple(module.get_parameter("weight").shape)
     sizes = sizes[::-1] if is_transposed else sizes
     if sizes != (len(b), a.shape[-1]) or not 0 < len(a) == b.shape[-1] <= MOST_RANK:
@@ -106,10 +108,8 @@ def _add(
     return product.added(weight, rows=rows)
 
 
-def _replaced(model: PreTrainedModel, name: str, tensor: np.ndarray, where: Path) -> Change:
-    """Return what puts a tensor in place of a parameter."""
-    layer, _, part = name.rpartition(".")
-    parameter = getattr(_module(model, layer, where), part, None)
+def _replaced(parameter: nn.Parameter | None, name: str, tensor: np.ndarray, where: Path) -> Change:
+    """Return what puts a tensor in place of a parameter, which the model may not have."""
     if parameter is None or tuple(parameter.shape) != tensor.shape:
         raise _other(where, name)
     return lambda _, rows: tensor[rows]

@@ -142,13 +142,13 @@ def open_files(files: ModelFiles, *, quiet: bool = False, in_parts: bool = False
     folder = prepared_path(files)
     with contextlib.suppress(*_NOT_READY):
         return _named(load_prepared(folder, in_parts=in_parts), files)
-    from llmzip.models.preparing import prepare
-
     waiting = f"waiting for another llmzip that prepares {files.name}"
     what = f"the prepared form of model {files.name!r}"
     with home.staging(folder.name, lambda: notice.say(waiting, quiet), what) as tmp:
         with contextlib.suppress(*_NOT_READY):
             return _named(load_prepared(folder), files)
+        from llmzip.models.preparing import prepare
+
         prepare(files, tmp, quiet)
         home.publish(tmp, folder)
     return load_prepared(folder)

@@ -2,8 +2,8 @@
 
 Files are read, not mapped: what was read stays in memory for as long as it is used. The names are
 transformers' own, of a model that is made without memory, and what transformers does to tensors
-between a file and a model is done here by its own code. Where that cannot be known to be all,
-nothing is found, and the model is loaded as a whole.
+between a GGUF and a model is done by its own code (`stored_gguf`). Where that cannot be known to be
+all, nothing is found, and the model is loaded as a whole.
 """
 
 from __future__ import annotations
@@ -104,8 +104,9 @@ def in_folder(folder: Path, sketch: PreTrainedModel) -> dict[str, Tensor] | None
                 return None
             kept |= tensors
     prefix = f"{sketch.base_model_prefix}."
+    otherwise = _OTHERWISE.get(sketch.config.model_type, {})
     return matched(
-        sketch, kept, lambda name: {name, name.removeprefix(prefix), _OTHERWISE.get(name, name)}
+        sketch, kept, lambda name: {name, name.removeprefix(prefix), otherwise.get(name, name)}
     )
 
 
@@ -170,6 +171,6 @@ _DECODERS: dict[str, Callable[[bytes], Array]] = {
     "BF16": _bf16,
 }
 _WIDTHS = {"F32": 4, "F16": 2, "BF16": 2}
-_OTHERWISE = {"lm_head.weight": "embed_out.weight"}
-"""What GPT-NeoX's files call weights that later models of transformers have other names for."""
+_OTHERWISE = {"gpt_neox": {"lm_head.weight": "embed_out.weight"}}
+"""What a family's files call weights that later models of transformers have other names for."""
 _ROWS = 1 << 12

@@ -11,8 +11,9 @@ import re
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO
 
 from llmzip.errors import UsageError
@@ -31,6 +32,8 @@ def require_answer(address: str) -> None:
     Where connections are secured by TLS it is enough that somebody listens.
     """
     host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdecimal():
+        raise UsageError(f"{address} is no address of a cluster of Ray; give HOST:PORT")
     try:
         where = host.strip("[]"), int(port)
         with socket.create_connection(where, ANSWER_TIMEOUT_S) as connection:
@@ -43,8 +46,9 @@ def require_answer(address: str) -> None:
 def _require_settings(connection: socket.socket) -> None:
     """Raise OSError unless the other side speaks HTTP/2."""
     connection.sendall(_PREFACE)
-    head = b""
+    head, end_s = b"", time.monotonic() + ANSWER_TIMEOUT_S
     while len(head) < _FRAME_HEAD_BYTES:
+        connection.settimeout(max(end_s - time.monotonic(), 0.001))
         piece = connection.recv(_FRAME_HEAD_BYTES - len(head))
         if not piece:
             raise OSError("what listens there hangs up")
@@ -57,7 +61,8 @@ def _require_settings(connection: socket.socket) -> None:
 def hearing() -> Iterator[list[str]]:
     """Keep what Ray's own core writes to standard error while it connects; yield those lines.
 
-    They are there once the block has ended. All else that was written there is written then.
+    They are there once the block has ended. All else that was written there is written then; a
+    process that dies meanwhile takes it along.
     """
     heard: list[str] = []
     try:
@@ -71,7 +76,8 @@ def hearing() -> Iterator[list[str]]:
         try:
             yield heard
         finally:
-            _flush(sys.stderr)
+            with suppress(OSError, ValueError):
+                _flush(sys.stderr)
             os.dup2(own, 2)
             os.close(own)
             file.seek(0)

@@ -23,6 +23,8 @@ STORE_BYTES = 1 << 29
 _MOST_REASON = 400
 """Ray's reasons can be pages; versions that differ take a quarter of this."""
 
+_NONE_HERE = "Could not find any running Ray"
+
 _SIGNALS = [s for s in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, s)]
 
 
@@ -32,8 +34,9 @@ def actors(
 ) -> Iterator[Actors]:
     """Yield actors on the cluster at `address`, which may be "auto", "local", a host or ray://.
 
-    None and "auto" find the one that RAY_ADDRESS names, or that this machine belongs to; where
-    there is none, one is started on this machine. A connection that the process has is used.
+    None and "auto" find the one that RAY_ADDRESS names, or that this machine belongs to; where none
+    is named and none is here, one is started on this machine. A connection that the process has is
+    used.
     Raises UsageError where Ray is not installed or the cluster cannot be reached.
     """
     with connected(address):
@@ -91,12 +94,14 @@ def _connect(ray: Any, address: str | None) -> None:
 @contextmanager
 def _said(address: str) -> Iterator[None]:
     """Turn what Ray raises where it cannot connect into a line of ours."""
+    from ray.exceptions import RayError
+
     said: list[str] = []
     try:
         with hearing() if address != "local" else nullcontext(said) as said:
             yield
-    except (ConnectionError, ValueError, RuntimeError) as exc:
-        if address == "auto" and isinstance(exc, ConnectionError):
+    except (ConnectionError, ValueError, RuntimeError, RayError) as exc:
+        if address == "auto" and isinstance(exc, ConnectionError) and _NONE_HERE in str(exc):
             raise
         reason = _reason(exc, said, is_client=address.startswith("ray://"))
         raise UsageError(f"no cluster of Ray is to be had at {address}: {reason}") from exc

@@ -19,6 +19,7 @@ from transformers.pytorch_utils import Conv1D
 
 from llmzip.errors import ModelUnsupportedError
 from llmzip.exact.families import gain_shift
+from llmzip.exact.families.switches import multiplier
 from llmzip.models.adapter import Adapter, AdapterConfig, read_folder, write_folder
 from llmzip.models.adapter_file import rounded
 from llmzip.training.entropy import cross_entropy
@@ -204,7 +205,7 @@ class TrainedModel:
             rank=self._rank,
             alpha=float(self._rank),
             layers=tuple(sorted({name.rpartition(".")[2] for name in self._low_ranks})),
-            norms=tuple(sorted({name.rpartition(".")[2] for name in self._norms})),
+            norms=tuple(sorted(set(map(_ending, self._norms)))),
             is_transposed=any(isinstance(low.base, Conv1D) for low in self._low_ranks.values()),
         )
         return Adapter(config, {name: t.float().cpu().numpy() for name, t in tensors.items()})
@@ -222,6 +223,12 @@ class TrainedModel:
                 setattr(module, name, free)
             else:
                 self._wrap(child, f"{where}.")
+
+
+def _ending(name: str) -> str:
+    """The part of a norm's name that tells it from others of a layer; in a list, all of it."""
+    last = name.rpartition(".")[2]
+    return name if last.isdigit() else last
 
 
 def _nearest(a: Tensor, b: Tensor, rank: int) -> tuple[Tensor, Tensor]:
@@ -242,8 +249,8 @@ def _other(where: Path) -> ModelUnsupportedError:
 
 def _logit_divisor(config: Any) -> float:
     """What the logits are divided by (Granite), or multiplied (Cohere)."""
-    divisor, factor = (getattr(config, name, 1.0) for name in ("logits_scaling", "logit_scale"))
-    return float(divisor) / float(factor)
+    divisor, factor = (multiplier(config, name) for name in ("logits_scaling", "logit_scale"))
+    return divisor / factor
 
 
 def _is_norm(module: nn.Module) -> bool:

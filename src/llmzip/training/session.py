@@ -123,7 +123,7 @@ def _adapted(
     """Return a model that is here with an adapter to be trained, and texts in its tokens."""
     import torch
 
-    from llmzip.exact.families import require_family
+    from llmzip.exact.families import read_model
     from llmzip.models.load import load_transformers
     from llmzip.tokens import ByteTokenizer
     from llmzip.training.lowrank import TrainedModel
@@ -131,7 +131,7 @@ def _adapted(
 
     base = files.base or files
     loaded = load_transformers(base)
-    require_family(loaded.model.config)
+    read_model(loaded.model)  # a model that we could not run is not trained for an hour
     n_window = min(N_WINDOW, int(loaded.model.config.max_position_embeddings))
     material = Material(samples, ByteTokenizer(loaded.tokenizer_json), loaded.bos_id, n_window)
     device = torch.device(request.device)

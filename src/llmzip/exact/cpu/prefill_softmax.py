@@ -188,10 +188,6 @@ def _halve_block(typing, isa, block, n_rows, inverses, ahead):  # type: ignore[n
     return signature, generate
 
 
-def _rows_of(code: Emitter, address: ir.Value, kind: ir.Type) -> list[ir.Value]:
-    return [code.load(address, LANES * row, kind) for row in range(ROWS)]
-
-
 @intrinsic
 def _fold_highest(typing, highest, tops):  # type: ignore[no-untyped-def]
     """The highest score of each row."""

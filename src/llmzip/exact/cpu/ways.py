@@ -26,7 +26,8 @@ WAY_VARIABLE = "LLMZIP_WAY"
 class Way(StrEnum):
     """How products of int8 are computed, and so how weights and caches lie in memory.
 
-    Each with the instruction set that kernels are compiled for. In order of speed, slowest first.
+    Each with the instruction set that kernels are compiled for. In order of speed, slowest first;
+    those of ARM after those of x86.
     """
 
     isa: InstructionSet
@@ -100,7 +101,9 @@ def _is_wanted(way: Way) -> bool:
 
 def _way_asked_for(asked: str, shape: ModelShape) -> Way:
     if asked not in list(Way):
-        raise DeviceError(f"no way of computing is called {asked!r}; ask for {_either(Way)}")
+        raise DeviceError(
+            f"no way of computing is called {asked!r}; ask for {_either(runnable_ways())}"
+        )
     way = Way(asked)
     if way not in runnable_ways():
         raise DeviceError(
@@ -115,6 +118,6 @@ def _way_asked_for(asked: str, shape: ModelShape) -> Way:
     return way
 
 
-def _either(ways: type[Way] | list[Way]) -> str:
+def _either(ways: list[Way]) -> str:
     *others, last = (str(way) for way in ways)
     return f"{', '.join(others)} or {last}" if others else last

@@ -10,6 +10,7 @@ import numpy as np
 from llmzip.exact.families.heads import Rows
 from llmzip.exact.families.refused import LINEAR_BIAS, NORMED_WITH_BIAS
 from llmzip.exact.families.rotary import Multipliers, Names, RotaryFamily
+from llmzip.exact.families.switches import multiplier
 from llmzip.exact.shape import ModelShape
 
 
@@ -55,10 +56,10 @@ def _by_quarter(_config: Any, shape: ModelShape) -> Rows:
 
 def _granite(config: Any, d_head: int) -> Multipliers:
     return Multipliers(
-        embedding=float(config.embedding_multiplier),
-        score=float(config.attention_multiplier) * float(np.sqrt(float(d_head))),
-        branch=float(config.residual_multiplier),
-        logit=1.0 / float(config.logits_scaling),
+        embedding=multiplier(config, "embedding_multiplier"),
+        score=multiplier(config, "attention_multiplier") * float(np.sqrt(float(d_head))),
+        branch=multiplier(config, "residual_multiplier"),
+        logit=1.0 / multiplier(config, "logits_scaling"),
     )
 
 
@@ -67,7 +68,7 @@ def _gemma(config: Any, _: int) -> Multipliers:
 
 
 def _cohere(config: Any, _: int) -> Multipliers:
-    return Multipliers(logit=float(config.logit_scale))
+    return Multipliers(logit=multiplier(config, "logit_scale"))
 
 
 _GPTJ = RotaryFamily(

@@ -217,11 +217,13 @@ class _Reader:
         )
         turned = order < 2 * len(self.rope.turns)
         if not shape.head_norm:
-            factors = np.where(turned, factor, 1.0)
-            return heads.scaled(heads.for_rope(qkv, shape, order, factors), shape, score), None
+            by = np.where(turned, factor, 1.0)
+            return heads.scaled(heads.for_rope(qkv, shape, order, by), shape, score), None
         if self.family.centred:
             qkv = heads.centred(qkv, shape)
-        gain = self._gains(at)[:, order] * np.where(turned, factor, 1.0)
+        # what comes behind the rotation takes its factor away
+        factors = np.where(turned, factor, 1.0) if shape.gain_first else np.ones(shape.d_head)
+        gain = self._gains(at)[:, order] * factors
         gain[: shape.n_heads] *= score
         return heads.for_rope(qkv, shape, order, np.ones(shape.d_head)), gain
 

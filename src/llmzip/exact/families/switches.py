@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from llmzip.errors import ModelUnsupportedError
@@ -37,6 +38,17 @@ def read_activation(config: Any, name: str, *, gated: bool) -> str:
     if activation is None or (gated, activation) not in ACTIVATIONS:
         raise lacking(f"the activation {value} ({name}{', of gates' if gated else ''})")
     return activation
+
+
+def multiplier(config: Any, name: str) -> float:
+    """What a configuration says to multiply or divide by: 1 if nothing.
+
+    Raises ModelUnsupportedError where it is no number, or none to divide by.
+    """
+    value = getattr(config, name, 1.0)
+    if not isinstance(value, int | float) or not math.isfinite(value) or not value:
+        raise lacking(f"a multiplier that is no number ({name}={value})")
+    return float(value)
 
 
 def lacking(what: str) -> ModelUnsupportedError:
