@@ -11,6 +11,7 @@ from exact_models import CPU, GPT2, WIDE, Recipe, exact_model, float_model
 from llmzip.errors import DeviceError
 from llmzip.exact.cpu import instruction_set, neon_dot, ways
 from llmzip.exact.cpu.engine import CpuEngine
+from llmzip.exact.cpu.instruction_set import host_features
 from llmzip.exact.cpu.ways import (
     WAY_VARIABLE,
     Way,
@@ -115,6 +116,14 @@ def test_a_way_that_does_not_take_the_model_is_refused(
     assert "multiples" in text
     assert text.endswith("ask for plain")
     assert way_of(replace(SHAPE, **change)) is Way.PLAIN
+
+
+def test_what_numba_lets_no_code_use_is_not_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    from numba.core import config
+
+    monkeypatch.setattr(config, "ENABLE_AVX", 0)
+    assert not any(name.startswith("avx") and on for name, on in host_features().items())
+    assert not {Way.AVX2, Way.AVX_VNNI, Way.VNNI, Way.AMX} & set(runnable_ways())
 
 
 def test_an_older_machine_than_this_one_has_no_tiles_but_when_asked(

@@ -163,6 +163,18 @@ def test_other_families_are_as_their_folders(
     assert ours.shape.n_positions == (50 if window else wanted.shape.n_positions)
 
 
+def test_norms_of_heads_that_transformers_leaves_out_are_refused(
+    tmp_path: Path, tiny_gpt2_folder: Path
+) -> None:
+    changes = {"vocab_size": 512, "num_key_value_heads": 2}
+    random_model(Variant("stablelm", changes)).save_pretrained(tmp_path / "folder")
+    shutil.copyfile(tiny_gpt2_folder / "tokenizer.json", tmp_path / "folder" / "tokenizer.json")
+    norm = {"blk.0.attn_q_norm.weight": np.ones(16, dtype=np.float32)}
+    path = write_gguf(tmp_path / "folder", tmp_path / "tiny.gguf", tensors=norm)
+    with pytest.raises(ModelUnsupportedError, match="norms queries and keys"):
+        loaded(path)
+
+
 @pytest.mark.parametrize("n_inner", [None, 100])
 def test_a_gpt2_of_any_size_is_read(
     tiny_gpt2_folder: Path, tmp_path: Path, n_inner: int | None

@@ -165,9 +165,9 @@ def test_columns_of_ray_data() -> None:
     assert list(made["bytes"]) == [*(llmzip.compress(text, 1) for text in texts), None]
     assert list(on_ray.decompress_batch(made)["bytes"]) == [*texts, None]
     assert made["id"] is batch["id"]
-    words = {"text": ["née", "", float("nan")]}
+    words = {"text": ["née", "", float("nan"), type("NAType", (), {})()]}  # the last is pandas' own
     back = on_ray.decompress_batch(on_ray.compress_batch(words, column="text"), column="text")
-    assert list(back["text"]) == ["née".encode(), b"", None]
+    assert list(back["text"]) == ["née".encode(), b"", None, None]
     assert list(on_ray.compress_batch({"bytes": []})["bytes"]) == []
 
 
@@ -216,6 +216,10 @@ def test_without_ray_a_line_says_what_to_install(tmp_path: Path) -> None:
     line = fails(run_llmzip("-1", tmp_path / "a", "--ray", code=code), "pip install 'llmzip[ray]'")
     assert "Ray" in line
     fails(run_llmzip("-1", tmp_path / "a", "--ray", "127.0.0.1:1"), "no cluster of Ray")
+    named = {"RAY_ADDRESS": "127.0.0.1:2"}
+    fails(run_llmzip("-1", tmp_path / "a", "--ray", env=named), "answers at 127.0.0.1:2")
+    with pytest.raises(llmzip.UsageError, match="give HOST:PORT"):
+        answering.require_answer("ray://head")
     assert not (tmp_path / "a.llmz").exists()
 
 

@@ -233,7 +233,7 @@ class Groups:
             self._groups.append(self._prepared(data))
 
     def _prepared(self, data: bytes) -> PreparedGroup:
-        from llmzip.codec.plan import plan_group  # brings numba, which not all decoding needs
+        from llmzip.codec.plan import plan_group  # brings what not all decoding needs
 
         planned = plan_group(data, self._find_copies(data), any_text=self._any_text)
         runs = [self._run(stream) for stream in planned.streams]

@@ -57,6 +57,14 @@ class _Config:
         """What that has."""
         return self._told("CPU_FEATURES")
 
+    @property
+    def has_avx(self) -> bool:
+        """Whether numba lets code use AVX."""
+        if "numba" in sys.modules:
+            return bool(of_numba("config").ENABLE_AVX)
+        told = os.environ.get("NUMBA_ENABLE_AVX")
+        return binding.get_host_cpu_name() != "nocona" if told is None else told != "0"
+
     def _told(self, name: str) -> str | None:
         if "numba" in sys.modules:
             return cast("str | None", getattr(of_numba("config"), name))

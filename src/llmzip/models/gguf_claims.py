@@ -40,12 +40,14 @@ class GgufHeader:
 
     values: numbers and short texts, by their names without the architecture.
     tensors: of RoPE's own tensors of F32: how many numbers, and where in the file they begin.
+    has_head_norms: whether queries have norms of their own.
     """
 
     architecture: str = ""
     values: dict[str, int | float | str] = field(default_factory=dict)
     tensors: dict[str, tuple[int, int]] = field(default_factory=dict)
     order: str = "<"
+    has_head_norms: bool = False
 
     @property
     def plain_yarn(self) -> bool:
@@ -166,6 +168,7 @@ class _Reader:
         kind, offset = self._scalar("I"), self._scalar("Q")  # the kind: how it is quantised
         if offset > len(self.data):
             raise ValueError("a tensor lies outside the file")
+        self.header.has_head_norms |= b".attn_q_norm." in name
         if name.startswith(b"rope_"):
             if kind != _F32 or n_weights > MOST_PAIRS:
                 raise ModelUnsupportedError(f"{self.path} has {name.decode()} of another kind")

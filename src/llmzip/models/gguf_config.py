@@ -53,9 +53,15 @@ def _has_marks(path: Path) -> bool:
 def changes(path: Path, header: GgufHeader) -> dict[str, Any]:
     """Return what is to stand in a configuration beside what transformers reads into it.
 
-    Raises: ModelUnsupportedError for RoPE that is scaled in a way that is not known.
+    Raises: ModelUnsupportedError for RoPE that is scaled in a way that is not known, and for norms
+        that transformers leaves out.
     """
     found: dict[str, Any] = {}
+    if header.architecture == "stablelm" and header.has_head_norms:
+        raise ModelUnsupportedError(
+            f"{path} norms queries and keys, which transformers does not read: "
+            "give the folder of the model that it was made from"
+        )
     if header.architecture == "gpt2":
         width, inner = header.number("embedding_length"), header.number("feed_forward_length")
         if n_positions := header.number("context_length"):

@@ -187,7 +187,9 @@ class Dot(InstructionSet):
 def host_features() -> dict[str, bool]:
     """What the processor has, by LLVM's names."""
     found: dict[str, bool] = binding.get_host_cpu_features()
-    return found
+    if config.has_avx:
+        return found
+    return {name: is_there and not name.startswith("avx") for name, is_there in found.items()}
 
 
 def lacking(names: Sequence[str]) -> list[str]:
