@@ -64,6 +64,16 @@ def test_imports_point_down_the_list() -> None:
     assert not upwards
 
 
+def test_the_map_of_the_engine_names_every_file_of_the_kernels() -> None:
+    named = set(re.findall(r"`[\w/]*?(\w+\.py)`", (ROOT / "docs" / "ENGINE.md").read_text("utf-8")))
+    kernels = {path.name for path in (HOUSE / "exact" / "cpu").glob("[!_]*.py")}
+    there = {
+        path.name for folder in ("src", "tests", "docs") for path in (ROOT / folder).rglob("*.py")
+    }
+    assert not kernels - named
+    assert not named - there
+
+
 def test_no_two_files_use_each_other() -> None:
     try:
         TopologicalSorter(IMPORTS).prepare()
