@@ -6,7 +6,7 @@ where they name what a newer release may know.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -47,15 +47,16 @@ class ChunkHead:
         """Return the chunk."""
         return Chunk(self.kind, self.n_bytes, self.n_tokens, self.checksum, payload)
 
-    @staticmethod
-    def deal(heads: Iterable[ChunkHead], payload: bytes) -> tuple[Chunk, ...]:
-        """Return the chunks of `heads`, whose payloads stand in `payload` one after the other."""
-        chunks = []
-        at = 0
-        for head in heads:
-            chunks.append(head.with_payload(payload[at : at + head.n_payload]))
-            at += head.n_payload
-        return tuple(chunks)
+
+def deal(heads: Sequence[ChunkHead], payload: bytes) -> list[Chunk | None]:
+    """Return the chunks whose payloads `payload` begins with; None for those that it cuts off."""
+    chunks: list[Chunk | None] = []
+    at = 0
+    for head in heads:
+        part = payload[at : at + head.n_payload]
+        at += head.n_payload
+        chunks.append(head.with_payload(part) if len(part) == head.n_payload else None)
+    return chunks
 
 
 def pack_options(options: Options) -> bytes:

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from llmzip.container import bodies
 from llmzip.container.bodies import ChunkHead
-from llmzip.container.found import Finish, Found, FoundWave, Gap, Start, deal
+from llmzip.container.found import Finish, Found, FoundWave, Gap, Start
 from llmzip.container.group_table import GroupTable, end_at, find_table, unpack_table
 from llmzip.container.records import Group, ModelRef, Options, Reference
 from llmzip.container.scan import GROUP_FRAME, TRAILER_BYTES, Frame, Scan
@@ -135,7 +135,7 @@ class Chain:
         if not is_whole and not self._goes_on():
             self._resume(place, self.stop)  # bytes were lost or added: its length is no guide
         n_left = min(n_payload, self.stop - place)
-        return FoundWave(at, heads, deal(heads, payload[:n_left]), is_whole, is_content)
+        return FoundWave(at, heads, bodies.deal(heads, payload[:n_left]), is_whole, is_content)
 
     def _goes_on(self) -> bool:
         """Whether what should follow a wave does."""

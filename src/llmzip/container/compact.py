@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from llmzip.container.bodies import (
     ChunkHead,
     check_cut,
+    deal,
     pack_model,
     pack_sizes,
     refusing,
@@ -30,7 +31,6 @@ from llmzip.container.bodies import (
     unpack_model,
     unpack_sizes,
 )
-from llmzip.container.found import deal
 from llmzip.container.head import NAMED_KINDS, Form, pack_head, take_compact_head
 from llmzip.container.kinds import Kind
 from llmzip.container.limits import (

@@ -67,14 +67,3 @@ class Garbage:
 
 
 Found = Start | Reference | ModelRef | Group | FoundWave | Gap | Finish | Garbage
-
-
-def deal(heads: Sequence[ChunkHead], payload: bytes) -> list[Chunk | None]:
-    """Return the chunks whose payloads `payload` begins with; None for those that it cuts off."""
-    chunks: list[Chunk | None] = []
-    at = 0
-    for head in heads:
-        part = payload[at : at + head.n_payload]
-        at += head.n_payload
-        chunks.append(head.with_payload(part) if len(part) == head.n_payload else None)
-    return chunks

@@ -183,7 +183,7 @@ def take_wave(source: Source, body: Body, options: Options) -> Wave:
     payload = source.take(sum(head.n_payload for head in heads))
     if source.take(CRC_BYTES) != crc32(payload):
         raise corrupt(f"the wave at byte {start} fails its checksum")
-    return Wave(bodies.ChunkHead.deal(heads, payload))
+    return Wave(tuple(chunk for chunk in bodies.deal(heads, payload) if chunk is not None))
 
 
 def take_trailer(source: Source, n_bytes: int) -> None:
