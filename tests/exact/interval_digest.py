@@ -27,7 +27,7 @@ from exact_models import CPU, GPT2, LLAMA, WIDE, exact_model, is_taken, random_i
 from llmzip.exact import ENGINE_VERSION
 from llmzip.exact.engines import make_engine
 from llmzip.exact.gemm import exact_gemm
-from llmzip.exact.merging import merged
+from llmzip.exact.merging import Product
 from llmzip.exact.model import ExactModel
 from llmzip.predict.exact import ExactPredictor
 from llmzip.predict.windows import Window
@@ -61,7 +61,7 @@ def merged_digest() -> str:
     """SHA-256 over a linear layer's weights, an adapter merged with them."""
     draw = np.random.RandomState(7)  # whose stream stays as it is, whatever the numpy
     weight, a, b = (draw.uniform(-1, 1, shape) for shape in ((1152, 576), (16, 576), (1152, 16)))
-    made = merged(weight.astype(np.float32), a / 24, b / 50, 2.0 / 3.0)
+    made = Product.of(a / 24, b / 50, 2.0 / 3.0).added(weight.astype(np.float32))
     return hashlib.sha256(made.astype("<f4").tobytes()).hexdigest()
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from llmzip.exact.merging import merged
+from llmzip.exact.merging import Product
 
 finite = st.floats(-1e3, 1e3, width=32)
 
@@ -45,7 +45,7 @@ def test_it_is_what_the_document_says(
 
     weight = drawn(n_out, n_in).astype(np.float32)
     a, b = drawn(rank, n_in), drawn(n_out, rank)
-    made = merged(weight, a, b, scale)
+    made = Product.of(a, b, scale).added(weight)
     assert np.array_equal(made, by_fractions(weight, a, b, scale))
 
 
@@ -53,4 +53,4 @@ def test_it_is_close_to_the_product_of_floats() -> None:
     draw = np.random.default_rng(2)
     weight = draw.normal(size=(60, 50)).astype(np.float32)
     a, b = draw.normal(size=(8, 50)), draw.normal(size=(60, 8))
-    assert merged(weight, a, b, 0.5) == pytest.approx(weight + 0.5 * (b @ a), abs=1e-4)
+    assert Product.of(a, b, 0.5).added(weight) == pytest.approx(weight + 0.5 * (b @ a), abs=1e-4)

@@ -25,14 +25,6 @@ Weight = NDArray[np.float32]
 _ALL = slice(None)
 
 
-def merged(weight: Weight, a: Array, b: Array, scale: float) -> Weight:
-    """Return weight + scale · (b a), each element rounded once.
-
-    weight: (outputs, inputs); a: (rank, inputs); b: (outputs, rank), rank at most MOST_RANK.
-    """
-    return Product.of(a, b, scale).added(weight)
-
-
 @dataclass(frozen=True)
 class Product:
     """scale · (b a) of two thin matrices on their grids: integers, and what one stands for."""
@@ -43,13 +35,16 @@ class Product:
 
     @classmethod
     def of(cls, a: Array, b: Array, scale: float) -> Product:
-        """The product of a (rank, inputs) and b (outputs, rank)."""
+        """The product of a (rank, inputs) and b (outputs, rank), rank at most MOST_RANK."""
         a_grid, a_unit = grid(a, GRID_BITS)
         b_grid, b_unit = grid(b, GRID_BITS)
         return cls(a_grid, b_grid, b_unit * a_unit * scale)
 
     def added(self, weight: Weight, rows: slice = _ALL, columns: slice = _ALL) -> Weight:
-        """A part of a matrix, these rows and columns of it, with the same of the product."""
+        """A part of a matrix, these rows and columns of it, with the same of the product.
+
+        Each element is rounded once.
+        """
         product = self.b[rows] @ self.a[:, columns]  # of integers: exact in any order
         moved = weight.astype(np.float64) + product * self.unit
         return moved.astype(np.float32)
