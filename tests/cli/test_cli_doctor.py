@@ -48,6 +48,8 @@ def test_a_broken_library_is_a_line_and_the_rest_goes_on(tmp_path: Path, damage:
         folder.chmod(0o700)
     path = os.pathsep.join(map(str, (tmp_path / "broken", SOURCE_ROOT)))
     env = {"LLMZIP_HOME": str(home), "PYTHONPATH": path}
+    # or it would clean away what all other tests have compiled: by another numba, as it sees it
+    env["NUMBA_CACHE_DIR"] = str(tmp_path / "kernels")
     result = llmzip("doctor", "--clean", env=env, fresh=True)
     text = result.stdout.decode()
     assert result.returncode == 1
