@@ -25,6 +25,8 @@ from llmzip.forks import Threads
 
 Ids = NDArray[np.int64]
 
+N_TICKS = len(STAGES) + 1
+"""Of each stage, and waiting."""
 ALL_HAVE_MET = 1 << 40
 """At the barrier: more than are ever waited for."""
 
@@ -42,7 +44,7 @@ class StepTeam:
     @property
     def ticks(self) -> NDArray[np.int64]:
         """Ticks spent by each thread in each of STAGES, and waiting, since the last new buffers."""
-        return self._work.ticks[:, :-1]
+        return self._work.ticks[:, :N_TICKS]
 
     def run(
         self,
@@ -140,11 +142,15 @@ def _step_work(shape: ModelShape, n_rows: int, n_threads: int) -> StepWork:
         several=aligned_zeros((1,), np.bool_),
         configuration=tiles.configuration(),
         wide=aligned_zeros((n_threads, rows * widest_input), np.int16),
-        ticks=_own_lines(n_threads, len(STAGES) + 2),
+        ticks=_own_lines(n_threads, N_TICKS + 1),
     )
 
 
 def _own_lines(n_threads: int, size: int) -> NDArray[np.int64]:
-    """Zeros (n_threads, size), no line of the cache being shared by two threads."""
+    """Zeros (n_threads, size or more), no line of the cache being shared by two threads.
+
+    Nothing is cut off: `step` would be compiled once for one thread, and again for several, whose
+    rows did not follow each other in memory.
+    """
     step = LINE_BYTES // 8
-    return aligned_zeros((n_threads, -(-size // step) * step), np.int64)[:, :size]
+    return aligned_zeros((n_threads, -(-size // step) * step), np.int64)
