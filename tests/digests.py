@@ -7,13 +7,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import llmzip
 from exact_models import WIDE
-from llmzip.exact.cpu.ways import WAY_VARIABLE
 from llmzip.predict.protocol import Intervals
 
 
@@ -36,18 +35,13 @@ def pin_or_print(
         print(json.dumps(found()))
 
 
-def found_as(setting: dict[str, str], way: str | None = None) -> dict[str, Any]:
-    """All digests (see machine_digests) from a process of its own under `setting`."""
+def found_as(setting: dict[str, str], ways: Sequence[str] = ("",)) -> dict[str, dict[str, Any]]:
+    """All digests (see machine_digests) on some ways, from a process of its own under `setting`."""
     environment = {**os.environ, "PYTHONPATH": str(Path(llmzip.__file__).parent.parent), **setting}
-    if way is not None:
-        environment[WAY_VARIABLE] = way
-    script = Path(__file__).with_name("machine_digests.py")
-    done = subprocess.run(
-        [sys.executable, str(script)], env=environment, capture_output=True, check=False, text=True
-    )
+    command = [sys.executable, str(Path(__file__).with_name("machine_digests.py")), *ways]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False, text=True)
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    return dict(zip(ways, json.loads(done.stdout), strict=True))
 
 
 def assert_as_pinned(found: dict[str, Any], pinned: dict[str, Any], way: str | None = None) -> None:
