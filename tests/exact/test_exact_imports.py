@@ -61,8 +61,9 @@ def test_a_prepared_model_is_run_without_torch_and_numba(
         assert not done.returncode, done.stderr
         return set(done.stdout.split())
 
-    modules()  # kernels that nobody has wanted yet are compiled
-    assert modules().isdisjoint({"torch", "transformers", "safetensors", "yaml", "numba"})
+    heavy = {"torch", "transformers", "safetensors", "yaml", "numba"}
+    # where nobody has wanted a kernel yet, it is compiled, and there for the next process
+    assert modules().isdisjoint(heavy) or modules().isdisjoint(heavy)
 
 
 MESSAGE = """
@@ -99,11 +100,15 @@ def test_messages_are_coded_without_torch_and_the_tokenizers_library(
         assert not done.returncode, done.stderr
         return done.stdout.split()
 
-    code, *_ = said(b"")
-    again, *modules = said(b"")  # from what is kept now
-    said(bytes.fromhex(code))
-    decoded, *others = said(bytes.fromhex(code))
-    assert code == again == decoded
     heavy = {"torch", "transformers", "safetensors", "huggingface_hub", "yaml", "numba"}
+    code, *modules = said(b"")
+    if not heavy.isdisjoint(modules):  # as above
+        again, *modules = said(b"")
+        assert again == code
     assert heavy.isdisjoint(modules)
-    assert (heavy | {"tokenizers"}).isdisjoint(others)
+    heavy |= {"tokenizers"}
+    decoded, *modules = said(bytes.fromhex(code))
+    if not heavy.isdisjoint(modules):
+        decoded, *modules = said(bytes.fromhex(code))
+    assert decoded == code
+    assert heavy.isdisjoint(modules)
