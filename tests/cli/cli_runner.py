@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -77,6 +78,15 @@ def _server() -> fork_server.ForkServer:
 @cache
 def _started() -> fork_server.ForkServer:
     return fork_server.ForkServer(environment())
+
+
+def for_shells(*, fresh: bool = False) -> str:
+    """The beginning of a command by which a shell with our `environment` runs llmzip.
+
+    Forked as `llmzip` above, unless it has to be a process of its own: for its standard streams and
+    its environment that is seen to, for signals, limits and terminals whoever asks says so.
+    """
+    return shlex.join(COMMAND if fresh or not fork_server.AVAILABLE else _server().command())
 
 
 def start(*arguments: str | Path, code: str | None = None, **how: Any) -> subprocess.Popen[bytes]:

@@ -11,7 +11,8 @@ whose environment is read by libraries when they are imported, start a fresh one
 
 Requests are messages on one socket: the descriptors of a file that says what to run, of the
 standard streams, and of a socket that takes the child's status. Closing that ends the child.
-Closing the first, as the end of the worker does, ends the server.
+Closing the first, as the end of the worker does, ends the server. Shells have a door, a socket with
+a name, through which a client sends one request: see `fork_client`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
@@ -49,6 +51,7 @@ _IMPORTS = (
     *("transformers", "transformers.modeling_utils", "transformers.models.auto.modeling_auto"),
 )
 _N_DESCRIPTORS = 5
+_CLIENT = Path(__file__).with_name("fork_client.py")
 
 
 class ForkServer:
@@ -56,21 +59,37 @@ class ForkServer:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = dict(environment)
+        self._folder = tempfile.TemporaryDirectory(prefix="llmzip-")  # for its user alone
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
+        with theirs, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
+            door.bind(str(self._door))
+            door.listen(64)
             self._process = subprocess.Popen(
-                [sys.executable, __file__, str(theirs.fileno())],
+                [sys.executable, __file__, str(theirs.fileno()), str(door.fileno())],
                 env=self._environment,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), door.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
             )
+        self._door.with_name("environment").write_text(json.dumps(self._environment), "ascii")
         atexit.register(self.close)
 
     def close(self) -> None:
         """End the server, and with it whatever it has started."""
         self._control.close()
         self._process.wait()
+        self._folder.cleanup()
+
+    @property
+    def _door(self) -> Path:
+        return Path(self._folder.name) / "door"
+
+    def command(self) -> list[str]:
+        """The first words of a command for shells by which the server runs llmzip.
+
+        With an environment that wants a fresh process, or streams missing, that starts one.
+        """
+        return [sys.executable, "-I", "-S", str(_CLIENT), str(self._door)]
 
     def may_run(self, environment: Mapping[str, str]) -> bool:
         """Whether nothing differs that has been read when the server imported its libraries."""
@@ -193,7 +212,7 @@ class _Pipes:
                 os.close(descriptor)
 
 
-def serve(control: socket.socket) -> None:
+def serve(control: socket.socket, door: socket.socket) -> None:
     """Fork a child for each request, and tell its status, until the worker is gone."""
     for name in _IMPORTS:
         importlib.import_module(name)
@@ -201,13 +220,22 @@ def serve(control: socket.socket) -> None:
     gc.collect()
     gc.freeze()  # or the collector would touch, and so copy, all of it in every child
     with selectors.DefaultSelector() as waiting:
-        waiting.register(control, selectors.EVENT_READ)
+
+        def come_in() -> None:
+            visitor, _ = door.accept()
+            with visitor:
+                _take_request(visitor, waiting)
+
+        def take_request() -> None:
+            if not _take_request(control, waiting):
+                waiting.unregister(control)
+                waiting.unregister(door)
+
+        waiting.register(control, selectors.EVENT_READ, take_request)
+        waiting.register(door, selectors.EVENT_READ, come_in)
         while waiting.get_map():  # once the worker is gone, nobody waits for the children either
             for key, _ in waiting.select():
-                if key.fileobj is not control:
-                    key.data(waiting)
-                elif not _take_request(control, waiting):
-                    waiting.unregister(control)
+                key.data()
 
 
 def _load_kernels() -> None:
@@ -235,34 +263,37 @@ def _take_request(control: socket.socket, waiting: selectors.BaseSelector) -> bo
     reply = socket.socket(fileno=descriptors.pop())
     for descriptor in descriptors:
         os.close(descriptor)
-    _Child(child, reply).watch(waiting)
+    _Child(child, reply, waiting)
     return True
 
 
 class _Child:
     """A child that runs: its status is told when it ends; it ends when nobody waits for that."""
 
-    def __init__(self, process_id: int, reply: socket.socket) -> None:
-        self._process_id, self._reply = process_id, reply
+    def __init__(
+        self, process_id: int, reply: socket.socket, waiting: selectors.BaseSelector
+    ) -> None:
+        self._process_id, self._reply, self._waiting = process_id, reply, waiting
         self._handle = os.pidfd_open(process_id)
-
-    def watch(self, waiting: selectors.BaseSelector) -> None:
         waiting.register(self._handle, selectors.EVENT_READ, self._ended)
-        waiting.register(self._reply, selectors.EVENT_READ, self._abandoned)
+        waiting.register(reply, selectors.EVENT_READ, self._abandoned)
 
-    def _ended(self, waiting: selectors.BaseSelector) -> None:
+    def _ended(self) -> None:
         status = os.waitstatus_to_exitcode(os.waitpid(self._process_id, 0)[1])
         with suppress(OSError):
             self._reply.sendall(str(status).encode("ascii"))
-        waiting.unregister(self._handle)
+        self._waiting.unregister(self._handle)
         os.close(self._handle)
+        self._handle = -1
         with suppress(KeyError):
-            waiting.unregister(self._reply)
+            self._waiting.unregister(self._reply)
         self._reply.close()
 
-    def _abandoned(self, waiting: selectors.BaseSelector) -> None:
+    def _abandoned(self) -> None:
+        if self._handle < 0:  # it has ended, too
+            return
         signal.pidfd_send_signal(self._handle, signal.SIGKILL)
-        waiting.unregister(self._reply)
+        self._waiting.unregister(self._reply)
 
 
 def _be_the_child(descriptors: Sequence[int]) -> NoReturn:
@@ -302,6 +333,8 @@ def _become(asked: dict[str, Any], streams: Sequence[int]) -> None:
         os.dup2(stream, number)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     os.chdir(asked["cwd"])
+    if "umask" in asked:
+        os.umask(asked["umask"])
     os.environ.clear()
     os.environ.update(asked["environment"])
     program = os.fspath(Path(torch_threads.__file__).with_name("__main__.py"))
@@ -326,6 +359,8 @@ def _reopened(stream: Any) -> Any:
 
 if __name__ == "__main__":
     del sys.path[0]  # this folder, in which no library is to be looked for
-    with suppress(KeyboardInterrupt), socket.socket(fileno=int(sys.argv[1])) as the_control:
-        the_control.set_inheritable(False)
-        serve(the_control)
+    sockets = [socket.socket(fileno=int(number)) for number in sys.argv[1:]]
+    for one in sockets:
+        one.set_inheritable(False)
+    with suppress(KeyboardInterrupt):
+        serve(*sockets)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_runner import NOISE, environment, llmzip
+from cli_runner import COMMAND, NOISE, environment, llmzip, succeeds
 from fork_server import AVAILABLE, ForkServer
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="the fork server is for Linux")
@@ -104,6 +106,62 @@ def test_what_libraries_read_when_they_are_imported_wants_a_fresh_process(
     for name in ("OMP_NUM_THREADS", "NUMBA_CACHE_DIR", "PYTHONUNBUFFERED", "LC_ALL", "HF_HOME"):
         assert not server.may_run(environment(**{name: "some"})), name
     assert not server.may_run({n: value for n, value in environment().items() if n != "PATH"})
+
+
+def shell(script: str, command: list[str], cwd: Path) -> tuple[int, bytes, bytes]:
+    """What a script in which $LLMZIP is the command does."""
+    script = script.replace("$LLMZIP", shlex.join(command))
+    done = subprocess.run(
+        ["/bin/sh", "-c", script], capture_output=True, env=environment(), cwd=cwd, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["exec $LLMZIP -c noise", "$LLMZIP < noise | $LLMZIP -d", "exec $LLMZIP nosuch", "$LLMZIP -h",
+     "(sleep 0.5; exec $LLMZIP list x.llmz) | head -c 0", "LLMZIP_LEVEL=x $LLMZIP noise",
+     "$LLMZIP -c nosuch 2>&1 >&-", "LC_ALL=C $LLMZIP 'caf\xe9'",
+     "umask 7; $LLMZIP -c noise > y; $LLMZIP -o z y; stat -c %a y z"],
+)  # fmt: skip
+def test_to_a_shell_it_is_the_same(server: ForkServer, tmp_path: Path, script: str) -> None:
+    answers = []
+    for name, command in (("fresh", COMMAND), ("forked", server.command())):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "noise").write_bytes(NOISE)
+        succeeds(llmzip("noise", "-o", "x.llmz", cwd=folder))
+        answers.append(shell(script, command, folder))
+    assert answers[0] == answers[1]
+
+
+def test_a_shell_is_answered_by_the_server_unless_its_environment_wants_otherwise(
+    server: ForkServer, tmp_path: Path
+) -> None:
+    *command, door = server.command()
+    nobody = tmp_path / "door"  # nobody is behind it
+    shutil.copy(Path(door).with_name("environment"), tmp_path)
+    command.append(str(nobody))
+    assert b"FileNotFoundError" in shell("$LLMZIP --version", command, tmp_path)[2]
+    for otherwise in ("OMP_NUM_THREADS=1 $LLMZIP --version", "$LLMZIP --version 2>&-"):
+        assert shell(otherwise, command, tmp_path)[0] == 0
+
+
+def test_whom_a_shell_kills_is_killed(server: ForkServer, tmp_path: Path) -> None:
+    command = [*server.command(), "-1", "-o", str(tmp_path / "x"), "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, env=environment()) as client:
+        assert client.stdin is not None
+        client.stdin.write(bytes(1_000_000))
+        client.stdin.flush()
+        (child,) = _children_of(server._process.pid)
+        client.kill()
+        client.stdin.close()
+    _wait_for_the_end_of(child)
+
+
+def _children_of(process_id: int) -> list[int]:
+    text = Path(f"/proc/{process_id}/task/{process_id}/children").read_text("ascii")
+    return [int(word) for word in text.split()]
 
 
 def test_who_takes_too_long_is_killed(server: ForkServer, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_runner import NOISE, environment
+from cli_runner import NOISE, environment, for_shells
 
 SCRIPTS = (Path(__file__).parent / "habits.sh").read_text(encoding="utf-8")
 BEFORE, *PIECES = re.split(r"^# (?!=)(.*)\n", SCRIPTS.partition("\n\n")[2], flags=re.MULTILINE)
@@ -39,27 +39,36 @@ SHOWN_BY = {
 }
 
 
+FRESH = re.compile(r"\b(timeout|kill|on_terminal)\b")
+"""What is told a process by other means than its arguments, environment and streams."""
+
+
 @pytest.fixture(scope="module")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with llmzip, with python, and with what runs a command on a terminal."""
-    folder = tmp_path_factory.mktemp("programs")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
+    """A folder with llmzip, with python, and with what runs a command on a terminal.
+
+    And by whether llmzip is to be a fresh process: see `for_shells`.
+    """
     terminal = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
-    for name, line in {
-        "llmzip": "-m llmzip",
-        "python": "",
-        "on_terminal": f"-c '{terminal}'",
-    }.items():
-        path = folder / name
-        path.write_text(f'#!/bin/sh\nexec {sys.executable} {line} "$@"\n')
-        path.chmod(0o755)
-    return folder
+    folders = {fresh: tmp_path_factory.mktemp("programs") for fresh in (True, False)}
+    for fresh, folder in folders.items():
+        for name, line in {
+            "llmzip": for_shells(fresh=fresh),
+            "python": sys.executable,
+            "on_terminal": f"{sys.executable} -c '{terminal}'",
+        }.items():
+            path = folder / name
+            path.write_text(f'#!/bin/sh\nexec {line} "$@"\n')
+            path.chmod(0o755)
+    return folders
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
 @pytest.mark.parametrize(
     "script", [pytest.param(script, id=name) for name, script in HABITS.items()]
 )
-def test_a_habit_works(script: str, programs: Path, tmp_path: Path) -> None:
+def test_a_habit_works(script: str, programs: dict[bool, Path], tmp_path: Path) -> None:
+    folder = programs[FRESH.search(script) is not None]
     for name in ("a", "b", "d/c", "d/e/f"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +76,7 @@ def test_a_habit_works(script: str, programs: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         ["bash", "-c", BEFORE + script],
         cwd=tmp_path,
-        env=environment(PATH=os.pathsep.join([str(programs), os.environ["PATH"]])),
+        env=environment(PATH=os.pathsep.join([str(folder), os.environ["PATH"]])),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=120,

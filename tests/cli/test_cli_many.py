@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from cli_runner import NOISE, environment, fails, llmzip, names_in, start, succeeds
-
-SHELL_COMMAND = f'"{sys.executable}" -m llmzip'
+from cli_runner import NOISE, environment, fails, for_shells, llmzip, names_in, start, succeeds
 
 
 @pytest.fixture
@@ -32,7 +29,7 @@ def files_in(folder: Path) -> list[str]:
 
 def shell(script: str, cwd: Path) -> subprocess.CompletedProcess[bytes]:
     """Run a script in which $LLMZIP is the command."""
-    script = script.replace("$LLMZIP", SHELL_COMMAND)
+    script = script.replace("$LLMZIP", for_shells())
     command = ["/bin/bash", "-o", "pipefail", "-c", script]
     return subprocess.run(command, capture_output=True, env=environment(), cwd=cwd, check=False)
 
@@ -286,7 +283,7 @@ def test_what_the_documents_say_of_many_files_works_as_it_stands_there(tmp_path:
     made = []
     for line in lines:
         before = files_in(tmp_path)
-        script = f'llmzip() {{ {SHELL_COMMAND} "$@"; }}\n{line}'.replace("$LLMZIP", "llmzip")
+        script = f'llmzip() {{ {for_shells()} "$@"; }}\n{line}'.replace("$LLMZIP", "llmzip")
         result = shell(script, tmp_path)
         assert (result.returncode, result.stdout, result.stderr) == (0, b"", b""), line
         made.append(sorted(set(files_in(tmp_path)) ^ set(before)))

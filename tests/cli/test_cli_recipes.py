@@ -11,12 +11,11 @@ import random
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import cli_runner
 import pytest
-from cli_runner import environment, succeeds
+from cli_runner import environment, for_shells, succeeds
 
 import llmzip
 from llmzip.cli.main import llmzip as program
@@ -50,7 +49,7 @@ def model(tiny_llama_folder: Path) -> Path:
 def folder(tmp_path: Path, model: Path) -> Path:
     """A folder with a few files, and `llmzip` and an `ssh` to this machine on the path."""
     for name, script in {
-        "llmzip": f'LLMZIP_MODEL="{model}" exec "{sys.executable}" -m llmzip "$@"',
+        "llmzip": f'LLMZIP_MODEL="{model}" exec {for_shells()} "$@"',
         "ssh": 'shift; exec sh -c "$*"',
     }.items():
         path = tmp_path / "bin" / name

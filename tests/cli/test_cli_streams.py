@@ -19,6 +19,7 @@ from cli_runner import (
     SOURCE_ROOT,
     environment,
     fails,
+    for_shells,
     has_written_into,
     hear,
     llmzip,
@@ -28,12 +29,11 @@ from cli_runner import (
 )
 
 BIG = random.Random(9).randbytes(2_300_000)  # a second group is under way when the first is out
-SHELL_COMMAND = f'"{sys.executable}" -m llmzip'
 
 
 def shell(script: str, cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
     """Run a script in which $LLMZIP is the command."""
-    script = script.replace("$LLMZIP", SHELL_COMMAND)
+    script = script.replace("$LLMZIP", for_shells())
     return subprocess.run(
         ["/bin/sh", "-c", script],
         capture_output=True,
@@ -108,7 +108,7 @@ def test_tar_through_pipes_and_as_its_filter(tmp_path: Path) -> None:
     folder.mkdir()
     for i in range(3):
         (folder / f"file {i}").write_bytes(NOISE[i * 100 :])
-    (tmp_path / "llmzip").write_text(f'#!/bin/sh\nexec {SHELL_COMMAND} "$@"\n')
+    (tmp_path / "llmzip").write_text(f'#!/bin/sh\nexec {for_shells()} "$@"\n')
     (tmp_path / "llmzip").chmod(0o755)
     for script in (
         "tar c dir | $LLMZIP compress | $LLMZIP decompress | (mkdir out; cd out; tar x)",
