@@ -56,15 +56,17 @@ def adapter(made: Trainer) -> Adapter:
     return made.best.adapter
 
 
-@pytest.mark.parametrize("family", ["gpt2", "llama"])
-def test_merged_with_the_model_it_does_what_was_judged(
-    family: str, request: pytest.FixtureRequest
-) -> None:
+@pytest.fixture(scope="module", params=["gpt2", "llama"])
+def first(request: pytest.FixtureRequest) -> tuple[Path, Trainer]:
+    """A model's folder, and what has learnt beside it; none may change that."""
+    folder: Path = request.getfixturevalue(f"tiny_{request.param}_folder")
+    return folder, ran(trainer(folder))
+
+
+def test_merged_with_the_model_it_does_what_was_judged(first: tuple[Path, Trainer]) -> None:
     from llmzip.models.load import load_transformers
 
-    folder = request.getfixturevalue(f"tiny_{family}_folder")
-    made = trainer(folder)
-    made.run()
+    folder, made = first
     before, after = made.progress.held_out[0], made.progress.best
     assert after < 0.98 * before
     plain = load_transformers(locate(str(folder))).model
@@ -73,26 +75,23 @@ def test_merged_with_the_model_it_does_what_was_judged(
     assert bits(plain, made) == pytest.approx(after, rel=0.02)
 
 
-@pytest.mark.parametrize("family", ["gpt2", "llama"])
 @pytest.mark.parametrize("rank", [4, 7, 2])
 def test_training_goes_on_from_an_adapter(
-    family: str, rank: int, request: pytest.FixtureRequest, tmp_path: Path
+    rank: int, first: tuple[Path, Trainer], tmp_path: Path
 ) -> None:
-    folder = request.getfixturevalue(f"tiny_{family}_folder")
-    first = trainer(folder)
-    first.run()
+    folder, made = first
     adapter_folder = tmp_path / "first"
     adapter_folder.mkdir()
-    write_folder(adapter(first), adapter_folder)
+    write_folder(adapter(made), adapter_folder)
     named = f"{folder}+{adapter_folder}"
     second = trainer(folder, begins=named, rank=rank, minutes=0.01)
     assert base_name(named, locate(named)) == str(folder)
     second.run()
     begun = second.progress.held_out[0]
     if rank < 4:  # not all of it fits
-        assert first.progress.best < begun < first.progress.held_out[0]
+        assert made.progress.best < begun < made.progress.held_out[0]
     else:
-        assert begun == pytest.approx(first.progress.best, rel=0.005)
+        assert begun == pytest.approx(made.progress.best, rel=0.005)
 
 
 def test_an_adapter_of_another_model_is_no_beginning(
