@@ -13,8 +13,8 @@ sys.path.insert(0, str(BENCHMARKS))
 from startup import HERE, main  # noqa: E402
 
 
-def test_every_row_is_there(tiny_llama_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--model", str(tiny_llama_folder), "--runs", "1", "--against", str(HERE)]) == 0
+def test_every_row_is_there(tiny_team_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--model", str(tiny_team_folder), "--runs", "1", "--against", str(HERE)]) == 0
     table = capsys.readouterr().out
     for work in ("compress", "decompress", "message encode", "message decode, dictionary"):
         for name in ("this", HERE.name):
