@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from preparation_from_document import Document
 
 from exact_models import (
@@ -32,8 +34,15 @@ RECIPES = [
 ]
 
 
+@cache
 def document(recipe: Recipe) -> Document:
+    """Prepared once for all ways: each of them is held against the same."""
     return Document(float_model(recipe), SAMPLE.n_lanes, SAMPLE.n_tokens)
+
+
+@cache
+def expected_of(recipe: Recipe) -> list[NDArray[np.generic]]:
+    return list(document(recipe).frequencies(random_ids(recipe, 41)[:-1].tolist()))
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -46,7 +55,7 @@ def test_the_document_prepares_the_same_integers(recipe: Recipe) -> None:
 def test_the_document_predicts_the_same_frequencies(recipe: Recipe, way: Way) -> None:
     recipe = fitting(recipe, way)
     ids = random_ids(recipe, 41)
-    expected = document(recipe).frequencies(ids[:-1].tolist())
+    expected = expected_of(recipe)
     targets = ids[1:].astype(np.int64)
     for engine in engines(exact_model(recipe), way):
         lane = np.array([0])
