@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,14 +30,8 @@ class FakePredictor:
 
     def frequencies(self, context: list[int]) -> NDArray[np.uint64]:
         """Return the frequencies (vocab_size,) after `context`."""
-        last, before = ([0, 0, *context])[-1], ([0, 0, *context])[-2]
-        v = np.arange(self.vocab_size, dtype=np.uint64)
-        mixed = (v * np.uint64(2654435761) + np.uint64(last * 40503 + before * 9973)) % np.uint64(
-            65537
-        )
-        freq = np.uint64(1) + mixed * mixed % np.uint64(1 << 20)
-        freq[(last + 1) % self.vocab_size] += np.uint64(1 << 30)
-        return freq
+        before, last = ([0, 0, *context[-2:]])[-2:]
+        return _hashed(self.vocab_size, last, before).copy()
 
     def lane_bytes(self, n_tokens: int | None = None) -> int:
         return 100 if n_tokens is None else 10 * n_tokens
@@ -52,10 +47,19 @@ class FakePredictor:
         return FakeGroup(self)
 
 
+@lru_cache(maxsize=1 << 13)  # what encodes a text is followed by what decodes it
+def _hashed(vocab_size: int, last: int, before: int) -> NDArray[np.uint64]:
+    v = np.arange(vocab_size, dtype=np.uint64)
+    mixed = (v * np.uint64(2654435761) + np.uint64(last * 40503 + before * 9973)) % np.uint64(65537)
+    freq = np.uint64(1) + mixed * mixed % np.uint64(1 << 20)
+    freq[(last + 1) % vocab_size] += np.uint64(1 << 30)
+    return freq
+
+
 def intervals_of(frequencies: Frequencies, chunk: Ids) -> Intervals:
-    rows = []
-    for i, token in enumerate(chunk.tolist()):
-        freq = frequencies(chunk[:i].tolist())
+    rows, ids = [], chunk.tolist()
+    for i, token in enumerate(ids):
+        freq = frequencies(ids[:i])
         rows.append((int(freq[:token].sum()), int(freq[token]), int(freq.sum())))
     low, freq, total = (np.array(c, dtype=np.uint64) for c in zip(*rows, strict=True))
     bits = sum(math.log2(int(t) / int(f)) for f, t in zip(freq, total, strict=True))

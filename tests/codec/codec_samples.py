@@ -29,7 +29,7 @@ class Foreteller(FakePredictor):
         self.words = [int(ids[0]) for ids in found if len(ids) == 1]
 
     def foreseen(self, context: list[int]) -> int:
-        last, before = ([0, 0, *context])[-1], ([0, 0, *context])[-2]
+        before, last = ([0, 0, *context[-2:]])[-2:]
         return self.words[(last * 7919 + before * 104729) // 31 % len(self.words)]
 
     def frequencies(self, context: list[int]) -> NDArray[np.uint64]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pytest
@@ -41,6 +42,13 @@ def encode_many(model: FakeModel, own: list[bytes], level: Level) -> list[bytes]
     return [one.file for one in encode_batch(own, model.open_to_encode, level)]
 
 
+@pytest.fixture(scope="module")
+def files_of(byte_tokenizer_json: str) -> Callable[[Level], list[bytes]]:
+    """The files of `texts` at a level, made once for all tests that read them."""
+    model = FakeModel.of(byte_tokenizer_json)
+    return cache(lambda level: encode_many(model, texts(model), level))
+
+
 def decode_many(model: FakeModel, files: list[bytes], n_lanes: int | None = None) -> list[bytes]:
     known = decode_ahead(files, model.open_to_decode, n_lanes)
     return [
@@ -71,20 +79,18 @@ def test_files_are_those_that_texts_have_alone(model: FakeModel, level: Level) -
 
 @pytest.mark.parametrize("level", [1, 2, 3, 5, 9])
 @pytest.mark.parametrize("n_lanes", [None, 1, 3, 50])
-def test_files_come_back(model: FakeModel, level: int, n_lanes: int | None) -> None:
-    own = texts(model)
-    files = encode_many(model, own, LEVELS[level])
-    assert decode_many(model, files, n_lanes) == own
+def test_files_come_back(
+    model: FakeModel, files_of: Callable[[Level], list[bytes]], level: int, n_lanes: int | None
+) -> None:
+    assert decode_many(model, files_of(LEVELS[level]), n_lanes) == texts(model)
 
 
 @pytest.mark.parametrize("n_lanes", [None, 1, 7])
 def test_files_of_several_waves_groups_and_members_come_back(
-    model: FakeModel, n_lanes: int | None
+    model: FakeModel, files_of: Callable[[Level], list[bytes]], n_lanes: int | None
 ) -> None:
     own = texts(model)
-    alike = encode_many(model, own, WAVY)
-    others = encode_many(model, own, LEVELS[5])
-    frozen = encode_many(model, own, LEVELS[1])
+    alike, others, frozen = map(files_of, (WAVY, LEVELS[5], LEVELS[1]))
     files = [a + b + c for a, b, c in zip(alike, others, frozen, strict=True)] + alike
     assert decode_many(model, files, n_lanes) == [3 * text for text in own] + own
 
