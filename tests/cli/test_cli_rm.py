@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,6 +67,7 @@ def test_a_source_that_changes_meanwhile_is_kept(
     process = start(cwd=tmp_path, code=script)
     while not (tmp_path / "written").exists():
         assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
     happening(source)
     after = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     (tmp_path / "go").touch()
@@ -84,6 +86,7 @@ def test_a_source_that_is_swapped_while_it_is_read_is_kept(tmp_path: Path) -> No
     process = start("compress", "-1", "--rm", "-v", source)
     while not opened_in(process.pid, tmp_path):
         assert process.poll() is None
+        time.sleep(0.001)
     replaced(source)
     _, errors = process.communicate()
     assert process.returncode == 2, errors

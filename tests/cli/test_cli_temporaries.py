@@ -175,6 +175,7 @@ def test_an_error_at_the_end_names_the_target(tmp_path: Path) -> None:
         process.stdin.flush()
         while not has_written_into(process.pid, tmp_path):
             assert process.poll() is None
+            time.sleep(0.01)
         (tmp_path / "out").write_bytes(b"precious")
         errors = process.communicate()[1].decode()
         assert (process.returncode, errors) == (1, "llmzip: out: File exists\n")
