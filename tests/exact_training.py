@@ -30,14 +30,19 @@ def trained_gpt2(ids: NDArray[np.int64], n_steps: int = 80) -> Any:
 
 
 def trained(
-    model: Any, ids: NDArray[np.int64], n_tokens: int, n_steps: int, rate: float = 3e-3
+    model: Any,
+    ids: NDArray[np.int64],
+    n_tokens: int,
+    n_steps: int,
+    rate: float = 3e-3,
+    n_pieces: int = 8,
 ) -> Any:
-    """The model, having read so many times 8 pieces of `ids`."""
+    """The model, having read so many times some pieces of `ids`."""
     model.train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate)
     with torch_threads.one_thread():  # so small a model gains nothing from more
         for _ in range(n_steps):
-            starts = torch.randint(0, len(ids) - n_tokens, (8,)).tolist()
+            starts = torch.randint(0, len(ids) - n_tokens, (n_pieces,)).tolist()
             batch = torch.stack([torch.from_numpy(ids[s : s + n_tokens]) for s in starts])
             loss = model(batch, labels=batch).loss
             optimiser.zero_grad()

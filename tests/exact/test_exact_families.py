@@ -92,7 +92,7 @@ def learnt(model: Any, n_positions: int) -> Any:
     ids = phrases(VOCAB_SIZE, 8000, seed=1).astype(np.int64)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        return trained(model, ids, n_positions, N_STEPS, rate=1e-2)
+        return trained(model, ids, n_positions, N_STEPS, rate=1e-2, n_pieces=4)
 
 
 def on(model: ExactModel, window: Window, way: Way | None) -> ExactPredictor:
