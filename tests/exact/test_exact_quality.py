@@ -15,6 +15,7 @@ from llmzip.errors import ModelNotFoundError
 from llmzip.exact.families import read_model
 from llmzip.exact.prepare import prepare
 from llmzip.models import DEFAULT_MODEL, LoadedModel, load_transformers, locate, open_exact
+from llmzip.models.load import open_stored
 from llmzip.predict.windows import Window
 
 ROOT = Path(__file__).parent.parent.parent
@@ -44,11 +45,23 @@ def assert_as_published(loaded: LoadedModel) -> None:
     assert len(json.loads(loaded.tokenizer_json)["model"]["vocab"]) == 49_152
 
 
+def assert_read_as_loaded(loaded: LoadedModel) -> None:
+    """Its GGUF with its adapter, and blocks of several kinds, part by part."""
+    stored, wanted = open_stored(locate(DEFAULT_MODEL)), loaded.model.state_dict()
+    assert not stored.is_whole
+    for name in ("model.layers.0.self_attn.q_proj", "model.layers.7.mlp.down_proj", "model.norm"):
+        found = torch.from_numpy(np.array(stored.weights[f"{name}.weight"][:]))
+        assert torch.equal(found, wanted[f"{name}.weight"]), name
+    rows = slice(40_000, 40_100)
+    found = torch.from_numpy(np.array(stored.weights["lm_head.weight"][rows]))
+    assert torch.equal(found, wanted["lm_head.weight"][rows])
+
+
 @pytest.mark.slow
 def test_the_default_model_is_loaded_without_a_word_and_loses_next_to_nothing(
     request: pytest.FixtureRequest, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Loading it takes long: so what it is, and what it loses, in one test."""
+    """Loading it takes long: so what it is, how else it is read, what it loses, in one test."""
     try:
         name = request.getfixturevalue("prepared_default_model")
     except ModelNotFoundError as exc:
@@ -58,6 +71,7 @@ def test_the_default_model_is_loaded_without_a_word_and_loses_next_to_nothing(
     loaded = load_transformers(locate(name))
     assert capfd.readouterr() == ("", "")
     assert_as_published(loaded)
+    assert_read_as_loaded(loaded)
     opened = open_exact(name, quiet=True)
     ids = opened.tokenizer.encode(NOVEL.read_bytes())[:2048]
     chunks = [ids[:1024], ids[1024:]]

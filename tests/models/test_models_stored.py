@@ -75,19 +75,6 @@ def test_a_gguf_is_read_as_it_is_loaded(kind: str, tmp_path: Path, tiny_gpt2_fol
     assert_as_loaded(str(write_gguf(folder, tmp_path / "tiny.gguf")))
 
 
-def test_the_default_models_gguf_is_read_as_it_is_loaded(default_model: str) -> None:
-    """With its adapter, and blocks of several kinds."""
-    stored = open_stored(locate(default_model))
-    wanted = load_transformers(locate(default_model)).model.state_dict()
-    assert not stored.is_whole
-    for name in ("model.layers.0.self_attn.q_proj", "model.layers.7.mlp.down_proj", "model.norm"):
-        found = as_tensor(stored.weights[f"{name}.weight"][:])
-        assert torch.equal(found, wanted[f"{name}.weight"]), name
-    rows = slice(40_000, 40_100)
-    found = as_tensor(stored.weights["lm_head.weight"][rows])
-    assert torch.equal(found, wanted["lm_head.weight"][rows])
-
-
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_halves_in_several_files(
     dtype: torch.dtype, tmp_path: Path, tiny_gpt2_folder: Path
