@@ -128,7 +128,7 @@ def on_terminal(folder: Path, columns: int, *arguments: str) -> str:
 
 @pytest.mark.parametrize("columns", [80, 40])
 def test_many_files_have_one_line_and_a_total(tmp_path: Path, columns: int) -> None:
-    noise = random.Random(1).randbytes(600_000)
+    noise = random.Random(1).randbytes(250_000)
     for number in range(12):
         (tmp_path / f"file {number}").write_bytes(noise)
     text = on_terminal(tmp_path, columns, "-r", ".", "--output-dir", "out")
@@ -146,7 +146,7 @@ def test_many_files_have_one_line_and_a_total(tmp_path: Path, columns: int) -> N
 def test_a_screen_of_tmux_has_one_line_of_progress_which_vanishes(
     tmp_path: Path, columns: int
 ) -> None:
-    noise = random.Random(1).randbytes(1_500_000)
+    noise = random.Random(1).randbytes(500_000)
     for number in range(8):
         (tmp_path / f"a file with a name that is rather long, number {number}").write_bytes(noise)
     command = shlex.join([*COMMAND, "-r", ".", "--output-dir", "out"])
