@@ -7,12 +7,16 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import gguf
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load, save_file
 
 from llmzip.errors import ModelDamagedError, ModelUnsupportedError
 from llmzip.models import load_transformers, locate
+from llmzip.models.foreign import parsed_once
+from tiny_gguf import write_gguf
 
 
 @pytest.fixture(params=["tiny_gpt2_folder", "tiny_llama_folder"])
@@ -152,6 +156,23 @@ def test_a_gpt2_tokenizer_in_its_old_form(tiny_gpt2_folder: Path, tmp_path: Path
     converted = json.loads(load_transformers(locate(str(folder))).tokenizer_json)
     assert converted["model"]["vocab"] == spec["model"]["vocab"]
     assert len(converted["model"]["merges"]) == len(merges)
+
+
+def test_a_gguf_is_parsed_once_and_not_by_slices_of_a_memmap(
+    tiny_llama_folder: Path, tmp_path: Path
+) -> None:
+    path = write_gguf(tiny_llama_folder, tmp_path / "tiny.gguf")
+    wanted = gguf.GGUFReader(path)
+    with parsed_once():
+        found = gguf.GGUFReader(path)
+        assert gguf.GGUFReader(path) is found
+    assert type(found.data) is np.ndarray
+    assert found.fields.keys() == wanted.fields.keys()
+    for name, field in found.fields.items():
+        assert field.contents() == wanted.fields[name].contents()
+    for ours, theirs in zip(found.tensors, wanted.tensors, strict=True):
+        assert (ours.name, ours.data_offset) == (theirs.name, theirs.data_offset)
+        assert (ours.data == theirs.data).all()
 
 
 def test_a_damaged_gguf(tmp_path: Path, default_model: str) -> None:

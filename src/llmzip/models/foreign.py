@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 from llmzip.errors import LlmzipError, ModelDamagedError, ModelUnsupportedError
 
@@ -26,11 +27,27 @@ def parsed_once() -> Iterator[None]:
 
     with _parsing:
         parse, name = gguf.GGUFReader, gguf.get_tensor_name_map
-        gguf.GGUFReader, gguf.get_tensor_name_map = lru_cache(1)(parse), lru_cache(1)(name)
+        gguf.GGUFReader = lru_cache(1)(_of_an_array(parse))
+        gguf.get_tensor_name_map = lru_cache(1)(name)
         try:
             yield
         finally:
             gguf.GGUFReader, gguf.get_tensor_name_map = parse, name
+
+
+def _of_an_array(reader: Any) -> Any:
+    """A reader of GGUF that sees the mapped file as a plain array.
+
+    It takes a dozen slices for each token of the vocabulary, and those of a memmap are made by
+    Python: most of the time that parsing takes.
+    """
+    import numpy as np
+
+    class Reader(reader):  # type: ignore[misc]  # gguf has no types
+        def __setattr__(self, name: str, value: Any) -> None:
+            super().__setattr__(name, np.asarray(value) if name == "data" else value)
+
+    return Reader
 
 
 @contextlib.contextmanager
