@@ -364,3 +364,8 @@ if __name__ == "__main__":
         one.set_inheritable(False)
     with suppress(KeyboardInterrupt):
         serve(*sockets)
+    the_door = Path(sockets[1].getsockname())  # whoever is killed leaves its folder to us
+    with suppress(OSError):
+        the_door.unlink()
+        the_door.with_name("environment").unlink()
+        the_door.parent.rmdir()
