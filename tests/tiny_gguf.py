@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from small_gemma import UNKNOWN, small_gemma
+
 Tensor = NDArray[np.float32]
 
 _LLAMA = {
@@ -32,6 +34,13 @@ _LLAMA = {
     "model.norm": "output_norm",
     "model.layers.": "blk.",
     "lm_head": "output",
+}
+_GEMMA3 = _LLAMA | {
+    "self_attn.q_norm": "attn_q_norm",
+    "self_attn.k_norm": "attn_k_norm",
+    "post_attention_layernorm": "post_attention_norm",
+    "pre_feedforward_layernorm": "ffn_norm",
+    "post_feedforward_layernorm": "post_ffw_norm",
 }
 _GPT2 = {
     "attn.c_attn": "attn_qkv",
@@ -55,10 +64,13 @@ def write_gguf(
 ) -> Path:
     """Write the model of a folder; values and tensors: what else is to be in the file."""
     config = json.loads((folder / "config.json").read_text())
-    kind = config["model_type"]
+    kind = config["model_type"].removesuffix("_text")
     writer = gguf.GGUFWriter(path, kind)
-    (_gpt2_sizes if kind == "gpt2" else _llama_sizes)(writer, config)
-    _write_tokenizer(writer, json.loads((folder / "tokenizer.json").read_text()))
+    _SIZES.get(kind, _llama_sizes)(writer, config)
+    if kind == "gemma3":
+        _write_gemma_tokenizer(writer)
+    else:
+        _write_tokenizer(writer, json.loads((folder / "tokenizer.json").read_text()))
     for name, value in (values or {}).items():
         add = {int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}
         add[type(value)](f"{kind}.{name}", value)
@@ -90,6 +102,20 @@ def _llama_sizes(writer: gguf.GGUFWriter, config: dict[str, Any]) -> None:
         writer.add_layer_norm_eps(config.get("norm_epsilon", config.get("layer_norm_eps")))
 
 
+def _gemma3_sizes(writer: gguf.GGUFWriter, config: dict[str, Any]) -> None:
+    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_embedding_length(config["hidden_size"])
+    writer.add_block_count(config["num_hidden_layers"])
+    writer.add_feed_forward_length(config["intermediate_size"])
+    writer.add_head_count(config["num_attention_heads"])
+    writer.add_head_count_kv(config["num_key_value_heads"])
+    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    writer.add_key_length(config["head_dim"])
+    writer.add_value_length(config["head_dim"])
+    writer.add_rope_freq_base(config["rope_parameters"]["full_attention"]["rope_theta"])
+    writer.add_sliding_window(config["sliding_window"])
+
+
 def _gpt2_sizes(writer: gguf.GGUFWriter, config: dict[str, Any]) -> None:
     writer.add_context_length(config["n_positions"])
     writer.add_embedding_length(config["n_embd"])
@@ -97,6 +123,23 @@ def _gpt2_sizes(writer: gguf.GGUFWriter, config: dict[str, Any]) -> None:
     writer.add_feed_forward_length(config["n_inner"] or 4 * config["n_embd"])
     writer.add_head_count(config["n_head"])
     writer.add_layer_norm_eps(config["layer_norm_epsilon"])
+
+
+_SIZES = {"gpt2": _gpt2_sizes, "gemma3": _gemma3_sizes}
+
+
+def _write_gemma_tokenizer(writer: gguf.GGUFWriter) -> None:
+    tokens, kinds = small_gemma()
+    writer.add_tokenizer_model("llama")
+    writer.add_tokenizer_pre("default")
+    writer.add_token_list(tokens)
+    writer.add_token_scores([-float(at) for at in range(len(tokens))])
+    writer.add_token_types(kinds)
+    writer.add_bos_token_id(2)
+    writer.add_eos_token_id(1)
+    writer.add_unk_token_id(UNKNOWN)
+    writer.add_pad_token_id(0)
+    writer.add_add_space_prefix(False)
 
 
 def _write_tokenizer(writer: gguf.GGUFWriter, spec: dict[str, Any]) -> None:
@@ -115,13 +158,15 @@ def _write_tokenizer(writer: gguf.GGUFWriter, spec: dict[str, Any]) -> None:
 
 
 def _renamed(name: str, kind: str) -> str:
-    for ours, theirs in (_GPT2 if kind == "gpt2" else _LLAMA).items():
+    for ours, theirs in {"gpt2": _GPT2, "gemma3": _GEMMA3}.get(kind, _LLAMA).items():
         name = name.replace(ours, theirs)
     return name
 
 
 def _stored(name: str, tensor: Tensor, config: dict[str, Any]) -> Tensor:
     """The tensor as llama.cpp has it: neighbours rotated, linears as (outputs, inputs)."""
+    if config["model_type"] == "gemma3_text":
+        return tensor + 1 if "norm" in name else tensor
     if config["model_type"] == "gpt2":
         is_linear = ".c_" in name and name.endswith(".weight")
         return np.ascontiguousarray(tensor.T if is_linear else tensor)

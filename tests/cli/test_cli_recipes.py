@@ -225,7 +225,8 @@ SHOWN = re.findall(
 )
 NOT_HERE = (
     *("[FILE...]", " FILE...", "pull|path"),  # what a verb takes
-    *("-m gpt2", "-m ./my-model", "-m org/name", "smollm2-135m"),  # test_cli_model has models
+    *("-m gpt2", "-m gemma3", "-m ./my-model", "-m org/name"),  # test_cli_model has models
+    "smollm2-135m",
     *(" train ", "-m logs", "logs.adapter"),  # test_cli_train
     *("encode|decode", "create|show", "message decode", "llmzip profile"),  # test_cli_message
 )

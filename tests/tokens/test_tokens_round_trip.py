@@ -31,6 +31,7 @@ INPUTS = {
     "chinese": "中文也行。但是没有训练过。".encode(),
     "composed and not": "é e\u0301 ﬁ ① \uff21 \u00a0\u2003 İ".encode(),
     "special tokens as text": b"<|endoftext|><|sep|> <s></s><unk><0x41> <|endoftext|",
+    "tokens of control as text": b"<bos><unused5> <start_of_turn>user\n\n\n\n<b>x</b>\t\t\t<0x41",
     "the space's mark": "a▁b ▁▁ \u2581".encode(),
     "added tokens": b"the  fox  and fox" + b" " * 8 + b"fox",
     "private and unassigned": "\U00040000\U000f0000\U0010ffff\ufffe".encode(),
@@ -60,6 +61,31 @@ def test_any_bytes_come_back(name: str, data: bytes) -> None:
 def test_any_text_comes_back(name: str, text: str) -> None:
     tokenizer = _TOKENIZERS[name]
     assert tokenizer.decode(tokenizer.encode(text.encode())) == text.encode()
+
+
+_FRAGMENTS = [
+    *(
+        "<0x41>",
+        "<0x",
+        "0A>",
+        "<bos>",
+        "<b",
+        "os>",
+        "<unused5>",
+        "<start_of_turn>",
+        "<|endoftext|>",
+    ),
+    *("\u2581", " ", "  ", "\n", "\n\n", "\t", "\0", "the", " the", "é", "中文", "\u0301", "<b>"),
+]
+
+
+@given(st.lists(st.sampled_from(_FRAGMENTS), max_size=40))
+@pytest.mark.parametrize("name", NAMES)
+def test_text_that_reads_like_tokens_is_text(name: str, fragments: list[str]) -> None:
+    tokenizer, data = _TOKENIZERS[name], "".join(fragments).encode()
+    ids = tokenizer.encode(data)
+    assert tokenizer.decode(ids) == data
+    assert tokenizer.is_text[ids].all()
 
 
 @pytest.mark.parametrize("unit", [b"a", b" ", b"\x04", b"\xff", b"a\xff", "é▁".encode()])

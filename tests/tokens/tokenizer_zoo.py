@@ -18,6 +18,9 @@ from tokenizers import (
     trainers,
 )
 
+from llmzip.models import gguf_tokens
+from small_gemma import UNKNOWN, small_gemma
+
 TEXT = [
     "The quick brown fox jumps over the lazy dog, and the dog does not mind.",
     "    def round_trip(data: bytes) -> bytes:\n        return decode(encode(data))\n",
@@ -106,12 +109,18 @@ def unigram() -> Tokenizer:
     return tokenizer
 
 
+def gemma_like() -> Tokenizer:
+    """As a GGUF's vocabulary without merges is read."""
+    return Tokenizer.from_str(gguf_tokens.tokenizer_json(*small_gemma(), UNKNOWN))
+
+
 MAKERS: list[Callable[[], Tokenizer]] = [
     full_byte_level,
     meddling_byte_level,
     few_bytes,
     sentencepiece_like,
     unigram,
+    gemma_like,
 ]
 NAMES = [maker.__name__ for maker in MAKERS]
 

