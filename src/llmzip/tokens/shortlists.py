@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from llmzip.tokens.table import Ids, TokenTable
 from llmzip.tokens.tokenizer import ByteTokenizer
 
-NUMBERS = range(1, 5)
-"""The lists: Latin; Cyrillic, Greek, Arabic and so on; CJK; all other scripts."""
+NUMBERS = range(1, 8)
+"""The lists: Latin; Cyrillic, Greek, Arabic and so on; CJK; all other scripts; each of these three
+beside Latin."""
 
 SHORT_CHARS = 3
 """Tokens of so many characters, Latin letters among them, are in the lists of other scripts."""
@@ -39,8 +40,11 @@ _STARTS = {
 }  # fmt: skip
 """Where ranges of characters begin, each going on to the next."""
 
+_N_CHARS = 0x110000
 _SHORTEST = np.array([0, 0x80, 0x800, 0x10000])
 """The first character that takes one byte more than there are continuation bytes."""
+_N_MORE = np.repeat(np.array([0, 4, 1, 2, 3, 4]), [0x80, 0x40, 0x20, 0x10, 8, 8])
+"""How many continuation bytes a first byte wants; 4 where it is none."""
 
 
 class ListedTokenizer:
@@ -130,11 +134,12 @@ def shortlists(tokenizer: ByteTokenizer, also: Sequence[int] = ()) -> dict[int, 
     is_short = n_chars <= SHORT_CHARS
     found = {}
     for number in NUMBERS:
-        script = _SCRIPTS.get(number, _LATIN)
+        script = _SCRIPTS.get(number, 0) or _LATIN | _SCRIPTS.get(number - 3, 0)
         own = _within(kinds, _SIGNS | script)
         short = is_short & _within(kinds, _SIGNS | _LATIN | script)
-        ids = np.union1d(np.flatnonzero(always | own | short), also).astype(np.int32)
-        found[number] = ListedTokenizer(tokenizer, ids)
+        has = np.append(always | own | short, np.zeros(max([0, *also]) + 1, dtype=np.bool_))
+        has[[*also]] = True
+        found[number] = ListedTokenizer(tokenizer, np.flatnonzero(has).astype(np.int32))
     return found
 
 
@@ -165,14 +170,21 @@ def _kinds(table: TokenTable) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 def _kinds_at(blob: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Return the kinds of the characters that begin at these places, each going on to the next."""
     n_more = np.diff(np.append(at, blob.size)) - 1
-    lead = blob[at].astype(np.int64)
-    wanted = np.searchsorted([0x80, 0xE0, 0xF0], lead, side="right")
-    char = np.where(wanted == 0, lead, lead & (0x3F >> wanted))
-    padded = np.append(blob, np.zeros(3, np.uint8)).astype(np.int64)
+    lead = blob[at]
+    wanted = _N_MORE[lead]
+    char = lead.astype(np.int32)
+    wide = np.flatnonzero(wanted > 0)
+    own, own_at, own_wanted = char[wide], at[wide], wanted[wide]
+    own &= 0x3F >> own_wanted
+    padded = np.append(blob, np.zeros(3, np.uint8)).astype(np.int32)
     for i in range(1, 4):
-        char = np.where(i <= wanted, char << 6 | padded[at + i] & 0x3F, char)
-    edges, values = np.array(list(_STARTS)), np.array(list(_STARTS.values()), dtype=np.uint8)
-    whole = (n_more == wanted) & (lead < 0xF8) & ((lead < 0x80) | (lead >= 0xC0))
-    whole &= (char >= _SHORTEST[wanted]) & (char <= 0x10FFFF) & ((char < 0xD800) | (char > 0xDFFF))
-    kinds = values[np.searchsorted(edges, char, side="right") - 1]
-    return np.where(whole, kinds, np.uint8(_BROKEN))
+        own = np.where(i <= own_wanted, own << 6 | padded[own_at + i] & 0x3F, own)
+    whole = n_more == wanted
+    surrogate = (own >= 0xD800) & (own <= 0xDFFF)
+    whole[wide] &= (
+        (own_wanted < 4) & (own >= _SHORTEST[own_wanted % 4]) & (own < _N_CHARS) & ~surrogate
+    )
+    char[wide] = np.where(whole[wide], own, 0)
+    lengths = np.diff([*_STARTS, _N_CHARS])
+    kinds = np.repeat(np.array(list(_STARTS.values()), dtype=np.uint8), lengths)
+    return np.where(whole, kinds[char], np.uint8(_BROKEN))
