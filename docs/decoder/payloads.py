@@ -36,7 +36,8 @@ class Payloads:
 
     def decode(self, chunks: list[Chunk]) -> list[bytes]:
         """The bytes of the next wave's chunks of lm kinds."""
-        self.narrow(chunks[0].shortlist)
+        for chunk in chunks:
+            self.narrow(chunk.shortlist)
         spellings, coders = [Spelling(chunk) for chunk in chunks], list[RangeDecoder]()
         for chunk, spelling in zip(chunks, spellings, strict=True):
             require(len(spelling.rest) <= 6 * chunk.n_tokens + 8, "more than its tokens can take")

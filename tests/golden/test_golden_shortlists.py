@@ -30,6 +30,7 @@ from llmzip.codec.shortlisting import shortlist_for
 from llmzip.container import Group, ModelRef, Options, Reader, Wave, inspect, read_index
 from llmzip.errors import UnsupportedError
 from llmzip.predict import OpenedPredictor
+from llmzip.report.stats import stats_lines
 
 PLAIN = load_text("listed")
 STRANGE = " это 日本 था".encode()
@@ -133,8 +134,17 @@ def test_what_a_file_holds_names_its_lists() -> None:
 def test_a_small_vocabulary_is_used_as_a_whole() -> None:
     sink = io.BytesIO()
     with mock.patch.multiple(shortlisting, BITS_OF_CHOICE=0):
-        encode_stream(io.BytesIO(PLAIN), sink, partial(opened, LEARNING.options), LEARNING)
+        stats = encode_stream(io.BytesIO(PLAIN), sink, partial(opened, LEARNING.options), LEARNING)
     assert lists_of(sink.getvalue()) == [0]
+    assert not stats.listed
+    assert not any(line.startswith("shortlist") for line in stats_lines(stats))
+
+
+def test_the_figures_of_a_run_name_its_lists() -> None:
+    level = replace(LEARNING, group_bytes=240)
+    stats = decode_stream(io.BytesIO(encoded(level)), io.BytesIO(), to_decode)
+    assert stats.listed == {"latin": 240 + len(TEXT) - 480}
+    assert f"shortlist          {stats.listed['latin']} bytes by latin" in stats_lines(stats)
 
 
 def test_the_shortest_list_is_taken_that_costs_next_to_nothing() -> None:
