@@ -4,13 +4,12 @@
 
 A Llama of random weights, by default of Gemma 3 270M's widths but heads of 64, and lists of so many
 of its tokens. All sizes in turn, several times; processor time, for the clock says little where
-others work: the median of the rounds.
+others work: the least of the rounds, for others only add to it.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 import time
 from collections import defaultdict
@@ -107,10 +106,7 @@ def measured(subjects: dict[int, Subject], n_rounds: int) -> dict[int, list[floa
                 job()
                 found[size, number].append((time.process_time() - begin_s) * 1e3 / n_tokens)
     n_jobs = 2 + len(STEP_LANES)
-    return {
-        size: [statistics.median(found[size, number][1:]) for number in range(n_jobs)]
-        for size in subjects
-    }
+    return {size: [min(found[size, number][1:]) for number in range(n_jobs)] for size in subjects}
 
 
 def _jobs(subject: Subject) -> Iterator[tuple[Callable[[], object], int]]:
