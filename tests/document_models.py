@@ -8,6 +8,7 @@ from decoder.container import Chunk, Member
 from decoder.lm import Pick
 from decoder.payloads import Payloads
 from decoder.tokens import Tokens
+from decoder.wire import RefusedError
 from fake_predictor import FakePredictor
 
 
@@ -46,6 +47,9 @@ class FakeWaves:
 
     def fresh(self) -> FakeWaves:
         return FakeWaves(self._predictor, self._learns)
+
+    def narrowed(self, ids: list[int]) -> FakeWaves:
+        raise RefusedError("the fake model has no shortlists")
 
     def wave(self, sizes: list[int], pick: Pick) -> list[list[int]]:
         frequencies = (self._group if self._learns else self._predictor).frequencies

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 WORDS = [
     *["the", "of", "and", "a", "to", "in", "is", "that", "it", "was", "for", "on", "with", "as"],
     *["he", "be", "at", "by", "i", "this", "had", "not", "are", "but", "from", "or", "have", "an"],
     *["they", "which", "one", "you", "were", "all", "her", "she", "there", "would", "their", "we"],
 ]
+SCRIPTS = [
+    *[*WORDS[:24], "there", "это", "было", "не", "что", "на", "как", "του", "και", "في", "من"],
+    *["日本", "の", "中", "한국", "कि", "था", "है", "কি", "ไม", "これ"],
+]
+"""Words of many scripts, each with all of its beginnings."""
 MISSING = frozenset(b"\x04\x06\x13\x14\x16\x1d\xc0\xc1\xf1\xf2") | frozenset(range(0xF5, 256))
 """The bytes for which SmolLM2's vocabulary has no token."""
 
 
-def small_tokenizer_json(vocab_size: int = 300, missing: frozenset[int] = frozenset()) -> str:
-    """Return a tokenizer.json: a special token, bytes, and beginnings of common words.
+def small_tokenizer_json(
+    vocab_size: int = 300, missing: frozenset[int] = frozenset(), words: Sequence[str] = WORDS
+) -> str:
+    """Return a tokenizer.json: a special token, bytes, and beginnings of words.
 
     missing: bytes that get no token of their own.
     """
     letters = [_letter(byte) for byte in range(256) if byte not in missing]
     vocab = {token: i for i, token in enumerate(["<|end|>", *letters])}
     merges: list[list[str]] = []
-    for word in WORDS:
+    for word in words:
         piece = _letter(ord(" "))
-        for letter in word:
+        for letter in map(_letter, word.encode()):
             if len(vocab) < vocab_size and piece + letter not in vocab:
                 vocab[piece + letter] = len(vocab)
                 merges.append([piece, letter])

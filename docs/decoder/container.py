@@ -12,6 +12,7 @@ ENCODED = range(16, 28)  # text in another encoding than UTF-8
 LM_KINDS = (LM, LM_LINES, *ENCODED)
 LAYOUT, TAR_HEADERS, COUNTED = 32, 33, 34
 SIGNATURE, END_MARK = b"\x89LM", b"ML\x89"
+LISTED = {5: 1, 6: 2}  # versions in which a list is named for all chunks of a compact member
 DEFAULTS = {1: (2048, 2048, 1024), 2: (65536, 1024, 128), 3: (65536, 2048, 256)}
 MIB = 1 << 20
 
@@ -37,6 +38,7 @@ class Chunk:
     n_payload: int
     checksum: bytes
     payload: bytes = b""
+    shortlist: int = 0  # that its tokens are of: of all that the model has
 
 
 Wave = list[Chunk]
@@ -77,7 +79,8 @@ def members(file: bytes) -> list[Member]:
         require(fields.take(3) == SIGNATURE, "no member where one should begin")
         form = fields.byte()
         may_go_on = form & 8 or form & 3 == 1
-        if form >> 4 & 7 not in DEFAULTS or (form >> 7 and not may_go_on):
+        is_known = form >> 4 & 7 in DEFAULTS or (form >> 4 in LISTED and form & 3 == 2)
+        if not is_known or (form >> 7 and not may_go_on):
             raise UnsupportedError(f"version {form >> 4} of the format")
         fields.at -= 1
         found.append(compact(fields) if form & 0b1011 else sequence(fields, start))
@@ -86,7 +89,7 @@ def members(file: bytes) -> list[Member]:
 
 def begin(form: int, fields: Fields) -> Member:
     """A member without its groups: what the form byte says, the options, the mark."""
-    version = form >> 4 & 7
+    version = LISTED.get(form >> 4, form >> 4 & 7)
     numbers = DEFAULTS[version]
     if form & 4:
         numbers = fields.varint(), fields.varint(), fields.varint()
@@ -104,8 +107,9 @@ def compact(fields: Fields) -> Member:
     has_table, kind = form & 8, form & 3
     if form >> 7:
         member.goes_on, member.is_lone = (fields.varint(), fields.varint()), not has_table
+    number = shortlist(fields) if form >> 4 in LISTED else 0
     heads = [
-        head(fields, kind - 1 if kind else fields.byte())
+        head(fields, kind - 1, number) if kind else own_head(fields)
         for _ in range(n_chunks(fields) if has_table else 1)
     ]
     check_wave(heads, member, MIB if has_table else 65536)
@@ -183,7 +187,7 @@ def sequence(fields: Fields, start: int) -> Member:
 
 def wave(fields: Fields, body: Fields, member: Member) -> Wave:
     """The wave whose table is `body`, its payloads following in `fields`."""
-    heads = [head(body, body.byte()) for _ in range(n_chunks(body))]
+    heads = [own_head(body) for _ in range(n_chunks(body))]
     body.done()
     check_wave(heads, member, 64 * MIB)
     needs_model = any(chunk.kind in LM_KINDS for chunk in heads)
@@ -249,8 +253,25 @@ def n_chunks(fields: Fields) -> int:
     return number
 
 
-def head(fields: Fields, kind: int) -> Chunk:
-    """A chunk without its payload; *Limits* says what its sizes can be."""
+def own_head(fields: Fields) -> Chunk:
+    """A chunk that says its own kind, and its list if it has one."""
+    kind = fields.byte()
+    if kind & 64 and kind - 64 in LM_KINDS:
+        return head(fields, kind - 64, shortlist(fields))
+    return head(fields, kind)
+
+
+def shortlist(fields: Fields) -> int:
+    """The number of a list."""
+    number = fields.byte()
+    require(number > 0, "a shortlist without a number")
+    if number > 7:
+        raise UnsupportedError(f"shortlist {number}")
+    return number
+
+
+def head(fields: Fields, kind: int, number: int = 0) -> Chunk:
+    """A chunk without its payload; *Limits* says what its sizes can be. number: of its list."""
     if kind not in (STORED, LZMA, MIXED, LAYOUT, TAR_HEADERS, COUNTED, *LM_KINDS):
         raise UnsupportedError(f"a chunk of kind {kind}")
     n = fields.varint()
@@ -275,7 +296,7 @@ def head(fields: Fields, kind: int) -> Chunk:
         require(n <= 8192 * size or kind != LZMA, "more bytes than an LZMA2 stream can hold")
         fits = n % 512 == 0 and n <= min(4 * MIB, (1 << 18) + 8192 * size)
         require(fits or kind != TAR_HEADERS, "no blocks of headers, or too many")
-    return Chunk(kind, n, tokens, size, fields.take(4))
+    return Chunk(kind, n, tokens, size, fields.take(4), shortlist=number)
 
 
 def check_wave(wave: Wave, member: Member, most: int) -> None:
@@ -288,6 +309,9 @@ def check_wave(wave: Wave, member: Member, most: int) -> None:
     require(longest <= member.chunk_tokens, "a chunk of more tokens than the options allow")
     n_lm = sum(chunk.kind in LM_KINDS for chunk in wave)
     require(member.version == 1 or n_lm <= 64, "more than 64 chunks that learn together")
+    lists = {chunk.shortlist for chunk in wave if chunk.kind in LM_KINDS}
+    require(len(lists) < 2, "chunks of a wave by different shortlists")
+    require(member.mark is None or lists <= {0}, "a shortlist beside a dictionary")
 
 
 def take_payloads(fields: Fields, wave: Wave) -> bytes:

@@ -5,7 +5,7 @@ Integers are held in f64 where they are summed up: all their sums stay below 2^5
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -114,6 +114,12 @@ class Network:
         self.shape, self.tensors = shape, tensors
         weights = {name for name in tensors if name.endswith(".weight")}
         self.weights = {name: tensors[name].astype(f64) for name in weights}
+
+    def narrowed(self, ids: list[int]) -> Network:
+        """The model of these tokens alone."""
+        names = ("embedding", "embedding_scale", "head.weight", "head.scale", "head.bias")
+        own = {name: self.tensors[name][ids] for name in names if name in self.tensors}
+        return Network(replace(self.shape, vocab_size=len(ids)), self.tensors | own)
 
     def products(self, name: str, q: Array, s: Array) -> Array:
         """A linear without its bias."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy, deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -39,6 +39,10 @@ class Window:
         fresh = self.size - self.carry
         return fresh + (n - self.size) // fresh * fresh
 
+    def narrowed(self, ids: list[int]) -> Window:
+        """The same where these tokens are called 0, 1, and so on."""
+        return replace(self, bos=ids.index(self.bos))
+
 
 class View:
     """A chunk as the model sees it; `prefix` stands before it."""
@@ -68,6 +72,9 @@ class Predictor(Protocol):
     def fresh(self) -> Predictor:
         """The same, to go on with independently."""
 
+    def narrowed(self, ids: list[int]) -> Predictor:
+        """One that has seen nothing, of these tokens alone: what it calls 0, 1, … are they."""
+
 
 class Alone:
     """Version 1: chunks share nothing."""
@@ -89,6 +96,10 @@ class Alone:
         """The same, to go on with independently."""
         return self
 
+    def narrowed(self, ids: list[int]) -> Alone:
+        """The same of these tokens alone."""
+        return Alone(self.network.narrowed(ids), self.window.narrowed(ids))
+
 
 class Learning:
     """Versions 2 and 3: chunks of a group learn from each other, slice by slice."""
@@ -104,6 +115,10 @@ class Learning:
         other = copy(self)
         other.history, other.mixer = deepcopy(self.history), deepcopy(self.mixer)
         return other
+
+    def narrowed(self, ids: list[int]) -> Learning:
+        """One that has learnt nothing, of these tokens alone."""
+        return Learning(self.network.narrowed(ids), self.window.narrowed(ids))
 
     def know(self, dictionary: list[int]) -> None:
         """Begin with what follows from a dictionary, in tokens."""

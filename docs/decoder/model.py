@@ -66,7 +66,7 @@ class Model:
         size = min(member.window_tokens, self.network.shape.n_positions)
         window = Window(size, min(member.carry_tokens, size // 2), self.bos)
         if member.version == 1:
-            return Payloads(Alone(self.network, window), self.tokens)
+            return Payloads(Alone(self.network, window), self.tokens, self.bos)
         group = Learning(self.network, window)
         if member.mark is not None:
             if dictionary is None:
@@ -75,7 +75,7 @@ class Model:
             mark = hashlib.sha256(self.fingerprint + inner).digest()[:2]
             require(mark == member.mark, "made with another dictionary, or another model")
             group.know(Cutter(self.tokens).cut(dictionary))
-        return Payloads(group, self.tokens)
+        return Payloads(group, self.tokens, self.bos)
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:

@@ -8,6 +8,7 @@ from decoder.container import Chunk
 from decoder.forward import Array
 from decoder.lm import Predictor
 from decoder.rangecoder import RangeDecoder
+from decoder.shortlists import shortlist
 from decoder.spelling import Spelling
 from decoder.tokens import Tokens
 from decoder.wire import require
@@ -16,15 +17,27 @@ from decoder.wire import require
 class Payloads:
     """Those of a group, wave by wave."""
 
-    def __init__(self, predictor: Predictor, tokens: Tokens) -> None:
-        self.predictor, self.tokens = predictor, tokens
+    def __init__(self, predictor: Predictor, tokens: Tokens, bos: int = 0) -> None:
+        self.predictor, self.tokens, self.bos = predictor, tokens, bos
+        self.shortlist: int | None = None  # of the group
+        self.ids: list[int] = []  # that it has
 
     def fresh(self) -> Payloads:
         """The same, to go on with independently."""
-        return Payloads(self.predictor.fresh(), self.tokens)
+        return Payloads(self.predictor.fresh(), self.tokens, self.bos)
+
+    def narrow(self, number: int) -> None:
+        """Go by a list, or by the whole vocabulary, as all of the group does."""
+        require(self.shortlist in (None, number), "another shortlist within a group")
+        if number and self.shortlist is None:
+            self.ids = shortlist(self.tokens, number, self.bos)
+            self.predictor = self.predictor.narrowed(self.ids)
+        self.shortlist = number
 
     def decode(self, chunks: list[Chunk]) -> list[bytes]:
         """The bytes of the next wave's chunks of lm kinds."""
+        for chunk in chunks:
+            self.narrow(chunk.shortlist)
         spellings, coders = [Spelling(chunk) for chunk in chunks], list[RangeDecoder]()
         for chunk, spelling in zip(chunks, spellings, strict=True):
             require(len(spelling.rest) <= 6 * chunk.n_tokens + 8, "more than its tokens can take")
@@ -40,5 +53,6 @@ class Payloads:
         texts = []
         for c, ids in enumerate(self.predictor.wave([chunk.n_tokens for chunk in chunks], pick)):
             coders[c].finish()
-            texts.append(spellings[c].restore(self.tokens.spell(ids)))
+            named = [self.ids[place] for place in ids] if self.shortlist else ids
+            texts.append(spellings[c].restore(self.tokens.spell(named)))
         return texts

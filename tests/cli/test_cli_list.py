@@ -82,6 +82,23 @@ def test_it_says_what_was_transcoded_from_what(tmp_path: Path) -> None:
     assert found["chunks"] == {"lm_utf_16le": 1, "lm_big5": 1}
 
 
+def test_it_says_which_shortlists_there_are(tmp_path: Path) -> None:
+    sink = io.BytesIO()
+    writer = Writer(sink, ADAPTIVE_OPTIONS)
+    writer.model(MODEL)
+    for shortlist in (1, 0, 6, 1):
+        writer.group()
+        writer.wave([Chunk.spelled(Kind.LM, TEXT, 4, b"payload", shortlist)], TEXT)
+    writer.finish()
+    path = tmp_path / "a.llmz"
+    path.write_bytes(sink.getvalue())
+    lines = [line.split(maxsplit=1) for line in listed("-v", path)[1:]]
+    assert ["shortlist", f"{2 * len(TEXT)} bytes by latin"] in lines
+    assert ["shortlist", f"{len(TEXT)} bytes by latin+cjk"] in lines
+    (found,) = objects(path)
+    assert found["shortlists"] == {"latin": 2 * len(TEXT), "latin+cjk": len(TEXT)}
+
+
 def test_a_terminal_is_not_read() -> None:
     terminal, line = pty.openpty()
     try:
@@ -227,6 +244,7 @@ def test_json_is_an_array_of_what_the_page_describes(path: Path) -> None:
             "chunks": {"stored": 2, "lm": 1},
             "bytes": {"stored": len(NOISE) + 1, "model": len(TEXT)},
             "transcoded": {},
+            "shortlists": {},
             "tokens": 4,
             "levels": [5],
             "dictionary": False,

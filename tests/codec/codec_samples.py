@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +14,9 @@ from numpy.typing import NDArray
 from fake_predictor import FakePredictor
 from llmzip.codec import Stats, decode_stream, encode_stream
 from llmzip.codec.levels import Level
+from llmzip.codec.model import Shortlist
 from llmzip.container import DEFAULT_OPTIONS, Chunk, ModelRef, Options, Reader, Wave
+from llmzip.errors import UnsupportedError
 from llmzip.tokens import ByteTokenizer
 
 REF = ModelRef("fake", "local", b"finger")
@@ -46,6 +49,12 @@ class FakeModel:
     tokenizer: ByteTokenizer
     ref: ModelRef = REF
     opened: list[ModelRef | None] = field(default_factory=list)
+    shortlists: Mapping[int, Shortlist] = field(default_factory=dict)
+
+    def listed(self, shortlist: int) -> FakeModel:
+        if shortlist:
+            raise UnsupportedError("the fake model has no shortlists")
+        return self
 
     @classmethod
     def of(cls, tokenizer_json: str) -> FakeModel:

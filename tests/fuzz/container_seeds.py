@@ -36,6 +36,11 @@ def _encoded(kind: Kind, data: bytes) -> tuple[Chunk, bytes]:
     return Chunk.spelled(kind, data, -(-len(data) // 4), EXCEPTIONS), data
 
 
+def _listed(data: bytes, kind: Kind = Kind.LM, number: int = 1) -> tuple[Chunk, bytes]:
+    prefix = b"\0" if kind is Kind.LM_LINES else b""
+    return Chunk.spelled(kind, data, -(-len(data) // 4), prefix + b"coded", number), data
+
+
 def _laid_out(options: Options, *, is_late: bool = False, has_reference: bool = False) -> bytes:
     """A group with a layout, whose program is not looked at here, after one without if it is late.
 
@@ -120,6 +125,15 @@ def _made() -> list[bytes]:
         _laid_out(ADAPTIVE_OPTIONS, has_reference=True),
         _going_on(stored(b"over and ")),
         _going_on(lm(b"over"), stored(b" and ")),
+        write([[[_listed(b"by a shortlist")]]]),
+        write([[[_listed(b"by a", number=7), _listed(b"shortlist", number=7)]]], ADAPTIVE_OPTIONS),
+        write(
+            [
+                [[_listed(b"one\r\n", Kind.LM_LINES), stored(b"two")]],
+                [[_listed(b"three", number=6)]],
+            ]
+        ),
+        _going_on(_listed(b"over")),
     ]
     return [*files, files[1] + files[2], files[12] + files[7], files[6] + files[0] + files[15]]
 

@@ -16,7 +16,7 @@ from decoder.layout import layout_of
 from decoder.lm import Pick
 from decoder.payloads import Payloads
 from decoder.tokens import Tokens
-from decoder.wire import RefusedError, require
+from decoder.wire import RefusedError, UnsupportedError, require
 from llmzip.container import Group, Header, ModelRef, Options, Reader, Wave
 from llmzip.errors import DictionaryError, FingerprintError, FormatError
 from small_tokenizer import MISSING, small_tokenizer_json
@@ -57,6 +57,9 @@ class Waves:
 
     def fresh(self) -> Waves:
         return Waves(self.learnt)
+
+    def narrowed(self, ids: list[int]) -> Waves:
+        raise UnsupportedError("the fake model has no shortlists")
 
     def wave(self, sizes: list[int], pick: Pick) -> list[list[int]]:
         found = []

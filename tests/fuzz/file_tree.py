@@ -13,7 +13,7 @@ from typing import Union
 
 import xxhash
 
-from decoder.container import LAYOUT, LM_KINDS, STORED
+from decoder.container import LAYOUT, LISTED, LM_KINDS, STORED
 from decoder.wire import Fields as Cursor
 from decoder.wire import RefusedError
 
@@ -156,6 +156,7 @@ def _options(cursor: Cursor, form: int) -> list[Item]:
 def _compact(cursor: Cursor) -> Item:
     form = cursor.take(1)[0]
     fields: list[Item] = [bytes([form]), *_options(cursor, form)]
+    fields += [cursor.take(1)] if form >> 4 in LISTED else []
     n_chunks = cursor.varint() if form & 8 else 1
     fields += [n_chunks] if form & 8 else []
     heads = [_head(cursor, (form & 3) - 1 if form & 3 else None) for _ in range(n_chunks)]
@@ -214,6 +215,8 @@ def _model(cursor: Cursor) -> list[Item]:
 def _head(cursor: Cursor, named: int | None) -> Head:
     code = b"" if named is not None else cursor.take(1)
     kind = code[0] if named is None else named
+    if kind & 64:  # the number of a shortlist
+        code, kind = code + cursor.take(1), kind - 64
     head = Head([code, *[cursor.varint() for _ in range(n_sizes(kind))], cursor.take(4)])
     head.kind = kind
     return head

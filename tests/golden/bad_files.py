@@ -111,7 +111,7 @@ def table(form: int, *fields: bytes, payload: bytes = b"") -> bytes:
 def new_files() -> dict[str, Spec]:
     """Return the files by name."""
     files = {**_starts(), **_models(), **_heads(), **_waves(), **_ends(), **_compact()}
-    return {**files, **_layouts(), **_references()}
+    return {**files, **_layouts(), **_references(), **_lists()}
 
 
 def _starts() -> dict[str, Spec]:
@@ -383,6 +383,58 @@ def _layouts() -> dict[str, Spec]:
             "Kind 63.",
             "UnsupportedError",
             by_hand(GROUP, wave(b"\x3f" + varint(3) + SUM)),
+        ),
+    }
+
+
+def _lists() -> dict[str, Spec]:
+    corrupt, unsupported = "CorruptError", "UnsupportedError"
+    whole, listed = lm(4, 1, 2), b"\x41\x01" + lm(4, 1, 2)[1:]
+    other = b"\x41\x02" + listed[2:]
+    two = with_crc(b"pp")
+    marked = by_hand(MODEL, GROUP, wave(listed), form=0x30, options=b"mm")
+    return {
+        "bad-list-zero": (
+            "A shortlist without a number.",
+            corrupt,
+            by_hand(MODEL, GROUP, wave(b"\x41\0" + listed[2:])),
+        ),
+        "bad-list-zero-compact": ("The same, compact.", corrupt, lone(0x52, b"\0" + listed[2:])),
+        "bad-lists-of-wave": (
+            "Two chunks of a wave by different shortlists.",
+            corrupt,
+            by_hand(MODEL, GROUP, wave(listed, whole)),
+        ),
+        "bad-lists-of-group": (
+            "Two waves of a group by different shortlists.",
+            corrupt,
+            by_hand(MODEL, GROUP, wave(listed), two, wave(other), two, form=0x20),
+        ),
+        "bad-list-dictionary": ("A shortlist beside a dictionary.", corrupt, marked),
+        "unsupported-list-8": (
+            "Shortlist 8.",
+            unsupported,
+            by_hand(MODEL, GROUP, wave(b"\x41\x08" + listed[2:])),
+        ),
+        "unsupported-list-stored": (
+            "A shortlist of a stored chunk.",
+            unsupported,
+            by_hand(GROUP, wave(b"\x40\x01" + stored(3)[1:])),
+        ),
+        "unsupported-list-sequence": (
+            "A sequence of version 5.",
+            unsupported,
+            by_hand(MODEL, GROUP, wave(whole), form=0x50),
+        ),
+        "unsupported-list-table": (
+            "A member of version 6 whose chunks say their own kinds.",
+            unsupported,
+            table(0x68, b"\1\1", listed, SUM, payload=b"pp"),
+        ),
+        "unsupported-list-repeated": (
+            "A member of version 13.",
+            unsupported,
+            table(0xDA, b"\2\0\1\1", whole[1:], SUM, payload=b"pp"),
         ),
     }
 

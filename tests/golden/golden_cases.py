@@ -5,16 +5,18 @@ from __future__ import annotations
 import io
 import random
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
+from unittest import mock
 
 from golden_models import golden_model
 from golden_texts import load_text
 
 import tar_samples
 from foreign_texts import CODECS, TEXTS
-from llmzip.codec import decode_stream, encode_stream
+from llmzip.codec import decode_stream, encode_stream, shortlisting
 from llmzip.codec.levels import LEVELS, Level
 from llmzip.container import ModelRef, Options
 from llmzip.predict import OpenedPredictor
@@ -33,6 +35,7 @@ class Case:
 
     portable: whether all releases of liblzma write the same.
     is_written: whether this release writes it so, and not only reads it.
+    has_lists: whether shortlists are taken, small as the vocabulary and the text are.
     """
 
     says: str
@@ -42,6 +45,7 @@ class Case:
     has_dictionary: bool = False
     portable: bool = True
     is_written: bool = True
+    has_lists: bool = False
 
     @property
     def text(self) -> bytes:
@@ -55,10 +59,11 @@ class Case:
     def encode(self, way: str | None = None) -> bytes:
         """Return the file as it is compressed now."""
         sink = io.BytesIO()
-        for level, text in zip(self.levels, self.texts(), strict=True):
-            opened = self._opened(level.options, way)
-            marked = level.with_dictionary(opened.dictionary) if self.has_dictionary else level
-            encode_stream(io.BytesIO(text), sink, partial(_same, opened), marked)
+        with lists_taken() if self.has_lists else nullcontext():
+            for level, text in zip(self.levels, self.texts(), strict=True):
+                opened = self._opened(level.options, way)
+                marked = level.with_dictionary(opened.dictionary) if self.has_dictionary else level
+                encode_stream(io.BytesIO(text), sink, partial(_same, opened), marked)
         return sink.getvalue()
 
     def decode(self, file: bytes, way: str | None = None) -> bytes:
@@ -166,6 +171,43 @@ def _encoded(name: str) -> list[bytes]:
     return [broken.get(name, b"").join(coded)]
 
 
+def lists_taken() -> AbstractContextManager[object]:
+    """Take the shortest list by which one token in six must be spelled by others, or fewer."""
+    return mock.patch.multiple(
+        shortlisting, LEAST_TOKENS=0, BITS_OF_CHOICE=0, BITS_OF_PIECE=1, SPARE_BITS=0.2
+    )
+
+
+def _of_lists() -> dict[str, Case]:
+    """Return files that go by shortlists: of every layout, and with what a list does not have."""
+
+    def text() -> list[bytes]:
+        return [load_text("listed")]
+
+    def crlf() -> list[bytes]:
+        return [_crlf("listed")]
+
+    def groups() -> list[bytes]:
+        text, strange = load_text("listed"), " это 日本 था".encode()
+        return [text[:417] + strange * 3 + text[417:640] + " это".encode() * 2]
+
+    short = replace(LEARNING, group_bytes=240)
+    few = {"frozen": FROZEN, "learning": LEARNING, "lone": LEVELS[5], "lone-frozen": LONGER}
+    cases = {
+        f"listed-{name}": Case(f"by a shortlist, {name}", "listed", (level,), text, has_lists=True)
+        for name, level in few.items()
+    }
+    says = "by a shortlist, CR LF but for one line"
+    cases["listed-lines"] = Case(says, "listed", (LEARNING,), crlf, has_lists=True)
+    for name, level in {
+        "groups": short,
+        "groups-frozen": replace(short, options=FROZEN.options),
+    }.items():
+        says = "groups by different shortlists, and by none"
+        cases[f"listed-{name}"] = Case(says, "listed", (level,), groups, has_lists=True)
+    return cases
+
+
 def _of_encodings() -> dict[str, Case]:
     return {
         f"encoded-{name.lower()}": Case(
@@ -243,4 +285,5 @@ CASES: dict[str, Case] = {
     **_of_model("gpt2-wide"),
     **_of_model("llama-wide"),
     **_of_levels(),
+    **_of_lists(),
 }

@@ -20,12 +20,14 @@ from llmzip.exact.engines import make_engine
 from llmzip.exact.floats import FloatModel
 from llmzip.exact.model import ExactModel
 from llmzip.exact.prepare import prepare
+from llmzip.exact.stored import AnyModel, whole_model
 from llmzip.exact.torch_engine import TorchEngine
 from llmzip.predict import OpenedPredictor
 from llmzip.predict.exact import ExactPredictor
+from llmzip.predict.narrowed import Narrowed
 from llmzip.predict.windows import Window
 from llmzip.tokens import ByteTokenizer
-from small_tokenizer import MISSING, small_tokenizer_json
+from small_tokenizer import MISSING, SCRIPTS, WORDS, small_tokenizer_json
 
 BOS = 0
 REFERENCE = "reference"
@@ -40,6 +42,7 @@ RECIPES = {
     "llama": _LLAMA,
     "gpt2-wide": replace(_GPT2, d_model=128, d_head=64, d_ff=192, n_heads=2, n_kv_heads=2),
     "llama-wide": replace(_LLAMA, d_model=128, d_head=64, d_ff=192, n_heads=2, n_kv_heads=1),
+    "listed": replace(_LLAMA, d_model=128, d_head=64, d_ff=192, n_heads=2, vocab_size=374),
     "long": replace(_LLAMA, n_layers=1, n_positions=4096, d_model=48, d_ff=96),
 }
 
@@ -72,10 +75,16 @@ class GoldenModel:
         numbers = options.window_tokens, options.carry_tokens, self.model.shape.n_positions
         window = Window.fit(*numbers, BOS)
         known = None if dictionary is None else self.tokenizer.encode(dictionary)
-        engine = partial(_engine, self.model, window.size, way)
-        predictor = ExactPredictor(engine, window, 2, None, known)
-        mark = dictionary and dictionary_mark(self.ref.fingerprint, dictionary)
-        return OpenedPredictor(predictor, self.tokenizer, self.ref, mark)
+
+        def make(model: AnyModel, own: Window) -> ExactPredictor:
+            return ExactPredictor(partial(_engine, model, own.size, way), own, 2, None, known)
+
+        predictor = make(self.model, window)
+        if dictionary is not None:
+            mark = dictionary_mark(self.ref.fingerprint, dictionary)
+            return OpenedPredictor(predictor, self.tokenizer, self.ref, mark)
+        narrowed = Narrowed(self.model, self.tokenizer, window, self.ref, make)
+        return OpenedPredictor(predictor, self.tokenizer, self.ref, narrowed=narrowed)
 
 
 @cache
@@ -83,7 +92,8 @@ def golden_model(name: str) -> GoldenModel:
     """Return the model by that name."""
     recipe = RECIPES[name]
     missing = MISSING if recipe.llama else frozenset[int]()
-    spec = small_tokenizer_json(recipe.vocab_size, missing)
+    words = SCRIPTS if name == "listed" else WORDS
+    spec = small_tokenizer_json(recipe.vocab_size, missing, words)
     exact = prepare(_fond_of_text(float_model(recipe), _tokenizer(spec)), SAMPLE)
     return GoldenModel(name, recipe, exact, spec)
 
@@ -115,7 +125,7 @@ def _tokenizer(tokenizer_json: str) -> ByteTokenizer:
     return ByteTokenizer(tokenizer_json)
 
 
-def _engine(model: ExactModel, n_positions: int, way: str | None, step_threads: int = 1) -> Engine:
+def _engine(model: AnyModel, n_positions: int, way: str | None, step_threads: int = 1) -> Engine:
     if way == REFERENCE:
-        return TorchEngine(model, CPU)
+        return TorchEngine(whole_model(model), CPU)
     return make_engine(model, CPU, n_positions, step_threads, way)

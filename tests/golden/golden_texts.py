@@ -7,12 +7,12 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from golden_models import GoldenModel, printable
+from golden_models import RECIPES, GoldenModel, printable
 
 from llmzip.container import Options
 
 TEXTS = Path(__file__).parent / "texts"
-N_TOKENS = {"gpt2": 330, "llama": 330, "gpt2-wide": 330, "llama-wide": 330, "long": 1180}
+N_TOKENS = dict.fromkeys(RECIPES, 330) | {"long": 1180}
 _N_LIKELIEST = 3
 _LINE = 16  # tokens
 _TAIL = 16

@@ -38,6 +38,7 @@ class Listing:
     n_tokens: int = 0
     n_chunks: Counter[Kind] = field(default_factory=Counter)
     n_kind_bytes: Counter[Kind] = field(default_factory=Counter)
+    n_listed_bytes: Counter[str] = field(default_factory=Counter)
     models: list[ModelRef] = field(default_factory=list)
     options: list[tuple[Options, bool]] = field(default_factory=list)
     supplied: Counter[str] = field(default_factory=Counter)
@@ -99,6 +100,7 @@ class Listing:
         self.n_tokens += one.n_tokens
         self.n_chunks.update(one.n_chunks)
         self.n_kind_bytes.update(one.n_kind_bytes)
+        self.n_listed_bytes.update(one.n_listed_bytes)
         if isinstance(one, Listing):
             self.supplied.update(one.supplied)
 
@@ -116,6 +118,11 @@ class Listing:
         """Of how many bytes the model was given the text in UTF-8, by the encoding they are in."""
         by_kind = sorted(self.n_kind_bytes.items())
         return {kind.encoding: n for kind, n in by_kind if kind.encoding is not None}
+
+    @property
+    def shortlists(self) -> dict[str, int]:
+        """How many bytes the model was asked for by each shortlist of its vocabulary."""
+        return dict(sorted(self.n_listed_bytes.items()))
 
     @property
     def bits_per_byte(self) -> float | None:
@@ -180,6 +187,7 @@ def block(listing: Listing, name: str, *, is_total: bool = False) -> list[str]:
         ("bytes", ", ".join(f"{n:,} {what}" for what, n in listing.n_coded.items()) or "none"),
         ("tokens", f"{listing.n_tokens:,}"),
         *(("transcoded", f"{n:,} bytes from {name}") for name, n in listing.transcoded.items()),
+        *(("shortlist", f"{n:,} bytes by {name}") for name, n in listing.shortlists.items()),
     ]
     if not is_total:
         facts += _more_facts(listing)
@@ -200,6 +208,7 @@ def as_json(listing: Listing, name: str) -> dict[str, Any]:
         "bytes": listing.n_coded,
         "tokens": listing.n_tokens,
         "transcoded": listing.transcoded,
+        "shortlists": listing.shortlists,
         "levels": listing.levels,
         "dictionary": listing.needs_dictionary,
         "references": [

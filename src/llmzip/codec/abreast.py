@@ -45,12 +45,15 @@ class _Pending:
     longest: int = 0
     n_tokens: int = 0
     n_bytes: int = 0
+    shortlists: set[int] = field(default_factory=set)
 
     def add(self, record: Group | Wave) -> None:
         """Take its next record."""
         self.records.append(record)
         if isinstance(record, Wave):
-            n_tokens = [chunk.n_tokens for chunk in record.chunks if chunk.kind.needs_model]
+            for_model = [chunk for chunk in record.chunks if chunk.kind.needs_model]
+            n_tokens = [chunk.n_tokens for chunk in for_model]
+            self.shortlists.update(chunk.shortlist for chunk in for_model)
             self.width = max(self.width, len(n_tokens))
             self.longest = max(self.longest, *n_tokens, 0)
             self.n_tokens += sum(n_tokens)
@@ -162,6 +165,8 @@ class Abreast:
         tables = len(groups) * GROUP_BYTES
         if not n_lanes or n_lanes > self._n_lanes() or tables > TABLES_BYTES:
             return False
+        if len(set().union(*(group.shortlists for group in groups))) > 1:
+            return False
         if self._memlimit is None:
             return True
         return self._n_bytes_for(groups) <= self._memlimit
@@ -206,7 +211,9 @@ class Abreast:
         longest = max(group.longest for group in groups)
         needed = self._n_bytes_for(groups)
         limit_drafts(self._drafted, self._opened().predictor, n_lanes, needed, self._memlimit)
-        together = Together(self._opened(), learning, n_lanes, longest, self._drafted)
+        (shortlist,) = set().union(*(group.shortlists for group in groups))
+        running = self._opened().listed(shortlist)
+        together = Together(running, learning, n_lanes, longest, self._drafted)
         for n_steps in together.steps():
             yield from _taken(queue)
             if n_steps % STEPS_PER_REPORT == 0:

@@ -48,6 +48,11 @@ class _Member:
                 yield from wave
 
     @property
+    def shortlists(self) -> set[int]:
+        """Those that its chunks are by."""
+        return {slot.chunk.shortlist for slot in self.slots()}
+
+    @property
     def n_bytes(self) -> int:
         """How many bytes the chunks decode to."""
         return sum(slot.chunk.n_bytes for slot in self.slots())
@@ -65,22 +70,24 @@ def decode_ahead(
     """Return of each file what its chunks for the model decode to, or None.
 
     None where no model is wanted, or the file says what cannot be, or a file beside it does, or
-    it is long: then it is to be decoded alone, for `decode_stream` to tell. The arguments are
-    those of it.
+    it is long, or goes by several shortlists: then it is to be decoded alone, for `decode_stream`
+    to tell. The arguments are those of it.
     """
     begin_s = time.monotonic()
     members = [_members(file, max_output) for file in files]
     wanting = [one for own in members for one in own if one.n_bytes]
-    alike: defaultdict[tuple[ModelRef | None, Options], list[_Member]] = defaultdict(list)
+    alike: defaultdict[tuple[ModelRef | None, Options, int], list[_Member]] = defaultdict(list)
     for member in wanting:
-        alike[member.ref, member.options].append(member)
+        shortlist, *others = member.shortlists
+        if not others:
+            alike[member.ref, member.options, shortlist].append(member)
     report = _Report(sum(one.n_bytes for one in wanting), progress)
-    for own in alike.values():
+    for (_, _, shortlist), own in alike.items():
         with suppress(LlmzipError, OSError, MemoryError):
             model = _opened(own, open_model)
             report(0)  # from here on its speed counts
             decode = _decode_learning if own[0].options.adaptive else _decode_frozen
-            decode(own, model, n_lanes, memlimit, report)
+            decode(own, model, shortlist, n_lanes, memlimit, report)
         report.n_before += sum(one.n_bytes for one in own)
     share_time([one.stats for one in wanting], time.monotonic() - begin_s)
     return [_known(own) for own in members]
@@ -161,6 +168,7 @@ def _members(file: bytes, max_output: int | None) -> list[_Member]:
 def _decode_frozen(
     members: Sequence[_Member],
     model: OpenedModel,
+    _shortlist: int,
     n_lanes: int | None,
     memlimit: int | None,
     report: _Report,
@@ -175,12 +183,14 @@ def _decode_frozen(
 
 def _decode_learning(
     members: Sequence[_Member],
-    model: OpenedModel,
+    opened: OpenedModel,
+    shortlist: int,
     n_lanes: int | None,
     memlimit: int | None,
     report: _Report,
 ) -> None:
     """Decode waves: whenever there are lanes for the next one, of whatever group, it begins."""
+    model = opened.listed(shortlist)
     groups = [
         LearningWaves(deque(waves))
         for member in members

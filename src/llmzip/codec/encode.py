@@ -27,6 +27,7 @@ from llmzip.codec.groups import (
 from llmzip.codec.learning import Predicted, learn_group
 from llmzip.codec.levels import Level, plain
 from llmzip.codec.model import OpenedModel, OpenToEncode, Progress, Tokenizer, unseen
+from llmzip.codec.shortlisting import by_shortlist
 from llmzip.codec.stats import Stats, way_noted
 from llmzip.codec.unaided import Unaided
 from llmzip.codec.wanted import FrozenChunks, LearningWave, LearningWaves, ToCode, side_by_side
@@ -139,7 +140,9 @@ class GroupEncoder:
     def _groups(self, source: Readable) -> Groups:
         n_bytes = self._level.group_bytes
         how = self._threads, self._find_copies
-        return Groups(source, self._tokenizer, n_bytes, *how, any_text=self._any_text)
+        return Groups(
+            source, self._tokenizer, n_bytes, *how, self._by_shortlist, any_text=self._any_text
+        )
 
     def finish(self) -> Stats:
         """End the member; return what was counted, but for the time."""
@@ -153,7 +156,8 @@ class GroupEncoder:
         n_tokens = self._level.target_tokens
         while (group := groups.first()) is not None:
             if group.for_model and not groups.is_streamed:
-                wanted = FrozenChunks(self._opened().predictor, groups.stream(n_tokens))
+                predictor = self._opened().listed(group.shortlist).predictor
+                wanted = FrozenChunks(predictor, groups.stream(n_tokens))
                 yield wanted
                 intervals = wanted.found
             chunks: list[Chunk] = []
@@ -210,9 +214,9 @@ class GroupEncoder:
         self, group: PreparedGroup, runs: Sequence[PreparedRun]
     ) -> Generator[LearningWave, None, dict[PreparedRun, Coded]]:
         """Return the runs as chunks of one group, in waves."""
-        predictor = self._opened().predictor
+        predictor = self._opened().listed(group.shortlist).predictor
         report = partial(self._report, group)
-        predicted = yield from learn_group(runs, predictor, self._level, report)
+        predicted = yield from learn_group(runs, predictor, self._level, report, group.shortlist)
         self._witness.predicted(group, predicted)
         return {run: coded_pieces(one.pieces, one.intervals) for run, one in predicted.items()}
 
@@ -297,6 +301,9 @@ class GroupEncoder:
 
     def _in_view(self) -> int:
         return 0 if self._model is None else self._model.predictor.in_view
+
+    def _by_shortlist(self, group: PreparedGroup) -> PreparedGroup:
+        return by_shortlist(group, self._opened) if group.for_model else group
 
     def _tokenizer(self) -> Tokenizer:
         return self._opened().tokenizer

@@ -10,8 +10,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +28,9 @@ from llmzip.encodings.detect import Found
 from llmzip.forks import Threads
 from llmzip.layout.planned import Repeat, Stream
 from llmzip.layout.program import Layout, Supplied, supplied
+
+Choose = Callable[["PreparedGroup"], "PreparedGroup"]
+"""Takes a group, and returns it by the shortlist of the vocabulary that does for it."""
 
 FindCopies = Callable[[bytes], Sequence[Repeat]]
 """Takes the next group of a text, and returns what of it is there already."""
@@ -82,6 +84,7 @@ class PreparedGroup:
     layout: how its text is put together from the runs; None where it is these, in order.
     supplied: what of it the layout supplies.
     unaided: all of it without the model, where that is worth to be compared with.
+    shortlist: which one has the runs' tokens, once that is chosen.
     """
 
     data: bytes
@@ -89,6 +92,8 @@ class PreparedGroup:
     layout: Future[Chunk] | None
     supplied: Supplied
     unaided: Unaided | None
+    shortlist: int = 0
+    is_chosen: bool = False
 
     @property
     def content(self) -> bytes:
@@ -146,12 +151,17 @@ class Preparation:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
+def whole_vocabulary(group: PreparedGroup) -> PreparedGroup:
+    """Choose no shortlist."""
+    return group
+
+
 class Groups:
     """Deals out the groups of `source` in order: the first is at hand until it is dropped.
 
     open_tokenizer: called at the first text. n_bytes: the size of a group. threads: that go on
-    when this is closed; its own if None. find_copies: is given each group, in order. any_text: let
-    the model have text, too, that is too short to be worth it.
+    when this is closed; its own if None. find_copies: is given each group, in order. choose: is
+    given each group once. any_text: let the model have text, too, that is too short to be worth it.
     """
 
     def __init__(
@@ -161,6 +171,7 @@ class Groups:
         n_bytes: int,
         threads: Preparation | None = None,
         find_copies: FindCopies = no_copies,
+        choose: Choose = whole_vocabulary,
         *,
         any_text: bool = False,
     ) -> None:
@@ -168,6 +179,7 @@ class Groups:
         self._source = source
         self._reader = GroupReader(source, n_bytes)
         self._find_copies = find_copies
+        self._choose = choose
         self._open_tokenizer = open_tokenizer
         self._n_bytes = n_bytes
         self._is_own = threads is None
@@ -181,12 +193,12 @@ class Groups:
         if not self._groups:
             self._read()
         self._read_ahead()
-        return self._groups[0] if self._groups else None
+        return self._chosen(0) if self._groups else None
 
     def at_hand(self, most: int) -> list[PreparedGroup]:
         """Return the groups, from the first, that can be had without waiting: `most` at most."""
         self._read_ahead(most - 1)
-        return list(islice(self._groups, most))
+        return [self._chosen(number) for number in range(min(most, len(self._groups)))]
 
     def drop(self) -> None:
         """Be done with the first group."""
@@ -201,17 +213,20 @@ class Groups:
     def stream(self, n_tokens: int) -> Iterator[NDArray[np.int32]]:
         """Yield the tokens of the pieces of the first group, and of groups after it.
 
-        Goes on as long as there is text and the input keeps up, so whoever takes them is kept
-        busy from group to group; what is complete never waits for input that has not come.
+        Goes on as long as there is text by the same shortlist and the input keeps up, so whoever
+        takes them is kept busy from group to group; what is complete never waits for input that has
+        not come.
         n_tokens: what a piece may have.
         """
+        shortlist: int | None = None
         while True:
             self._read_ahead()
             if self._n_streamed == len(self._groups):
                 return
-            group = self._groups[self._n_streamed]
-            if not group.for_model:
+            group = self._chosen(self._n_streamed)
+            if not group.for_model or shortlist not in (None, group.shortlist):
                 return
+            shortlist = group.shortlist
             self._n_streamed += 1
             yield from group.token_ids(n_tokens)
 
@@ -219,6 +234,13 @@ class Groups:
         """Begin nothing more."""
         if self._is_own:
             self._threads.close()
+
+    def _chosen(self, number: int) -> PreparedGroup:
+        """Return one of the groups at hand, waiting for its tokens if there are lists to choose."""
+        if not self._groups[number].is_chosen:
+            group = self._choose(self._groups[number])
+            self._groups[number] = replace(group, is_chosen=True)
+        return self._groups[number]
 
     def _read_ahead(self, n_ahead: int = N_AHEAD) -> None:
         while len(self._groups) - self._n_streamed <= n_ahead and not self._ended:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.codec.model import OpenedModel
+from llmzip.codec.model import RunningModel
 from llmzip.codec.spelling import Spelling, take_spelling
 from llmzip.coder import RangeDecoder
 from llmzip.container import Chunk
@@ -52,7 +52,7 @@ class Lanes:
     """Up to `n_lanes` chunks of one model that are being decoded together."""
 
     def __init__(
-        self, model: OpenedModel, n_lanes: int, predictor: LaneDecoder | None = None
+        self, model: RunningModel, n_lanes: int, predictor: LaneDecoder | None = None
     ) -> None:
         """`predictor`: of the model, if not one whose lanes share nothing."""
         self.n_lanes = n_lanes

@@ -22,11 +22,16 @@ class Predicted:
 
 
 def learn_group(
-    runs: Sequence[PreparedRun], predictor: Predictor, level: Level, report: Callable[[int], None]
+    runs: Sequence[PreparedRun],
+    predictor: Predictor,
+    level: Level,
+    report: Callable[[int], None],
+    shortlist: int = 0,
 ) -> Generator[LearningWave, None, dict[PreparedRun, Predicted]]:
     """Return what the model says of runs, at least one, of one group, in waves.
 
-    report: is told how many bytes of the runs are done. Raises UsageError.
+    report: is told how many bytes of the runs are done. shortlist: that of the predictor.
+    Raises UsageError.
     """
     n_tokens = level.chunk_tokens(sum(run.n_tokens() for run in runs))
     n_spare = max(run.n_spare() for run in runs)
@@ -42,7 +47,7 @@ def learn_group(
         def report_wave(done: float, n_done: int = n_done, n_bytes: int = n_bytes) -> None:
             report(n_done + int(n_bytes * done))
 
-        wanted = LearningWave(learning, [piece.ids for piece in wave], report_wave)
+        wanted = LearningWave(learning, [piece.ids for piece in wave], report_wave, shortlist)
         yield wanted
         found += wanted.found
         n_done += n_bytes

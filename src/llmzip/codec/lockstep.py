@@ -9,6 +9,7 @@ from llmzip.codec.memory import check_memory, limit_drafts, wave_bytes
 from llmzip.codec.model import OpenedModel, Progress
 from llmzip.codec.schedule import STEPS_PER_REPORT, decode_without_model
 from llmzip.container import Group, Wave
+from llmzip.container.wire import corrupt
 from llmzip.predict.protocol import Drafted, LearningGroup
 
 
@@ -36,6 +37,7 @@ class Lockstep:
         self._n_group_tokens = 0
         self._model: OpenedModel | None = None
         self._learning: LearningGroup | None = None
+        self._shortlist: int | None = None  # of the group
         self._n_bytes_out = 0
 
     def __iter__(self) -> Iterator[bytes]:
@@ -57,7 +59,7 @@ class Lockstep:
 
     def begin_group(self) -> None:
         """Forget what was learnt."""
-        self._learning, self._n_group_tokens = None, 0
+        self._learning, self._n_group_tokens, self._shortlist = None, 0, None
 
     def decode(self, slots: list[Slot]) -> None:
         """Decode the chunks of the group's next wave. Raises CorruptError."""
@@ -70,14 +72,24 @@ class Lockstep:
 
     def _lanes(self, together: list[Slot]) -> Lanes:
         self._model = self._model or self._open_model()
+        running = self._model.listed(self._shortlist_of(together))
         n_tokens = [slot.chunk.n_tokens for slot in together]
-        needed = wave_bytes(self._model.predictor, n_tokens, self._n_group_tokens)
+        needed = wave_bytes(running.predictor, n_tokens, self._n_group_tokens)
         check_memory(needed, self._memlimit, f"{len(together)} chunks that learn from each other")
-        predictor = self._model.predictor
-        limit_drafts(self._drafted, predictor, len(together), needed, self._memlimit)
-        self._learning = self._learning or self._model.predictor.group()
+        limit_drafts(self._drafted, running.predictor, len(together), needed, self._memlimit)
+        self._learning = self._learning or running.predictor.group()
         self._n_group_tokens += sum(n_tokens)
-        return Lanes(self._model, len(together), self._learning.lanes(n_tokens, self._drafted))
+        return Lanes(running, len(together), self._learning.lanes(n_tokens, self._drafted))
+
+    def _shortlist_of(self, together: list[Slot]) -> int:
+        """Return the one shortlist of the group. Raises CorruptError."""
+        found = {slot.chunk.shortlist for slot in together}
+        if self._shortlist is not None:
+            found.add(self._shortlist)
+        if len(found) > 1:
+            raise corrupt("chunks that learn from each other by different shortlists")
+        self._shortlist = found.pop()
+        return self._shortlist
 
     def _advance(self, together: list[Slot], lanes: Lanes, slots: list[Slot]) -> None:
         for slot in together:

@@ -171,8 +171,9 @@ def _side_by_side(steps: Sequence[Iterator[ToCode]]) -> None:
 
 
 def _code_frozen(wanted: Sequence[FrozenChunks]) -> None:
-    if wanted:
-        chunks = [list(one.chunks) for one in wanted]
-        found = wanted[0].predictor.intervals(chain.from_iterable(chunks))
-        for one, own in zip(wanted, chunks, strict=True):
+    for predictor in {id(one.predictor): one.predictor for one in wanted}.values():
+        together = [one for one in wanted if one.predictor is predictor]
+        chunks = [list(one.chunks) for one in together]
+        found = predictor.intervals(chain.from_iterable(chunks))
+        for one, own in zip(together, chunks, strict=True):
             one.found = iter(list(islice(found, len(own))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -32,8 +32,22 @@ class Tokenizer(Protocol):
         """Cut `ids` into pieces of at most `n_tokens` that decode on their own."""
 
 
-class OpenedModel(Protocol):
-    """A model ready to run, and how a file refers to it."""
+class Shortlist(Tokenizer, Protocol):
+    """The tokenizer of a shortlist: its ids are those of the list."""
+
+    @property
+    def ids(self) -> NDArray[np.int32]:
+        """Which ids of the whole vocabulary these are, ascending."""
+
+    def outside(self, ids: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return which of `ids` of the whole vocabulary the list does not have."""
+
+    def respelled(self, ids: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return the list's ids that spell what `ids` of the whole vocabulary do."""
+
+
+class RunningModel(Protocol):
+    """What predicts tokens, what they mean, and how a file refers to the model."""
 
     @property
     def predictor(self) -> Predictor:
@@ -46,6 +60,17 @@ class OpenedModel(Protocol):
     @property
     def ref(self) -> ModelRef:
         """What a file says so that the same model is found again."""
+
+
+class OpenedModel(RunningModel, Protocol):
+    """A model ready to run."""
+
+    @property
+    def shortlists(self) -> Mapping[int, Shortlist]:
+        """The shortlists of its vocabulary, by their numbers from 1 on."""
+
+    def listed(self, shortlist: int) -> RunningModel:
+        """The same by a shortlist; 0 stands for all. Raises UnsupportedError if there is none."""
 
 
 OpenToEncode = Callable[[], OpenedModel]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,11 +32,13 @@ class Piece:
     ids: Ids
     data: bytes
     spelling: Spelling
+    shortlist: int = 0
 
     def chunk(self, payload: bytes) -> Chunk:
         """Return the chunk whose tokens are coded as `payload`."""
-        prefix = self.spelling.packed()
-        return Chunk.spelled(self.spelling.kind, self.data, len(self.ids), prefix + payload)
+        whole = self.spelling.packed() + payload
+        kind, n_tokens = self.spelling.kind, len(self.ids)
+        return Chunk.spelled(kind, self.data, n_tokens, whole, self.shortlist)
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,13 @@ class Tokens:
     """A run as tokens.
 
     unified: where they spell it with other line ends. transcoded: where in another encoding.
+    shortlist: the ids are those of this one.
     """
 
     ids: Ids
     unified: Unified | None = None
     transcoded: Transcoded | None = None
+    shortlist: int = 0
 
     @property
     def n_spare(self) -> int:
@@ -81,10 +85,11 @@ def cut_into_pieces(
     except ValueError as exc:
         raise UsageError(f"chunk_tokens cannot be {n_tokens} with this model: {exc}") from exc
     if cut is None:
-        return cut_into_pieces(tokenizer, tokens_of(tokenizer, data), data, n_tokens)
+        bare = replace(tokens_of(tokenizer, data), shortlist=tokens.shortlist)
+        return cut_into_pieces(tokenizer, bare, data, n_tokens)
     texts = [tokenizer.decode(ids) for ids in cut]
     pieces = [
-        Piece(ids, spelling.bytes_of(text), spelling)
+        Piece(ids, spelling.bytes_of(text), spelling, tokens.shortlist)
         for ids, text, spelling in zip(
             cut, texts, _spellings(texts, tokens, len(data)), strict=True
         )

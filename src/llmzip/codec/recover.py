@@ -20,7 +20,7 @@ from llmzip.codec.lanes import Lanes, Slot
 from llmzip.codec.lockstep import Lockstep
 from llmzip.codec.member_text import MemberText, RestoredGroups
 from llmzip.codec.memory import lanes_within
-from llmzip.codec.model import OpenedModel, Progress, unseen
+from llmzip.codec.model import OpenedModel, Progress, RunningModel, unseen
 from llmzip.codec.reference import opened_reference
 from llmzip.codec.schedule import decode_without_model
 from llmzip.codec.stitch import LostRange, Stitcher
@@ -231,9 +231,12 @@ class _Recoverer:
             self._has_learnt_all = False
 
     def _decode_apart(self, slots: Sequence[Slot]) -> None:
-        model = self._opened()
-        if not slots:
-            return
+        opened = self._opened()
+        for shortlist in sorted({slot.chunk.shortlist for slot in slots}):
+            own = [slot for slot in slots if slot.chunk.shortlist == shortlist]
+            self._decode_in_lanes(own, opened.listed(shortlist))
+
+    def _decode_in_lanes(self, slots: Sequence[Slot], model: RunningModel) -> None:
         n_lanes = min(self._limits.n_lanes or model.predictor.default_lanes, len(slots))
         n_lanes = lanes_within(model.predictor, n_lanes, self._limits.memlimit)
         lanes = _ForgivingLanes(model, n_lanes)

@@ -48,6 +48,7 @@ class Schedule:
         self._memlimit = memlimit
         self._model: OpenedModel | None = None
         self._lanes: Lanes | None = None
+        self._shortlist = 0  # that of the lanes
         self._queue: deque[Slot] = deque()  # everything read and not yet yielded, in order
         self._unbegun: deque[Slot] = deque()  # those of the queue that wait for a lane
         self._n_waiting_bytes = 0
@@ -103,11 +104,17 @@ class Schedule:
         """Give free lanes to waiting chunks; there are no more lanes than the file can fill."""
         if self._lanes is None and self._unbegun:
             assert self._model is not None
+            self._shortlist = self._unbegun[0].chunk.shortlist
+            running = self._model.listed(self._shortlist)
             n_wanted = min(self._n_free(), len(self._unbegun))
-            n_lanes = lanes_within(self._model.predictor, n_wanted, self._memlimit)
-            self._lanes = Lanes(self._model, n_lanes)
+            n_lanes = lanes_within(running.predictor, n_wanted, self._memlimit)
+            self._lanes = Lanes(running, n_lanes)
         while self._unbegun and self._n_free() > 0:
             assert self._lanes is not None
+            if self._unbegun[0].chunk.shortlist != self._shortlist:
+                if not self._lanes.n_active:
+                    self._lanes = None  # others, once more of what comes is read
+                return
             self._lanes.open(self._unbegun.popleft())
 
     def _take_finished(self) -> Iterator[bytes]:

@@ -23,6 +23,7 @@ class Stats:
     transcoded: of `n_model_bytes` those that are text in another encoding than UTF-8, by its name.
     n_drafted, n_drafts_taken: rows that decompressing has computed for tokens that were only
         guessed, and those of them whose tokens came.
+    listed: of `n_model_bytes` those by a shortlist of the vocabulary, by its name.
     coded: bytes that went to other codecs, by their names. n_copied, n_filled, n_padding: bytes
         that are none of these: copies of earlier ones, runs of one byte, padding of tars.
     """
@@ -41,6 +42,7 @@ class Stats:
     model_name: str | None = None  # None where no chunk needed one
     way: str | None = None  # where and how the model runs, as "cpu, avx2", once it is opened
     transcoded: dict[str, int] = field(default_factory=dict)
+    listed: dict[str, int] = field(default_factory=dict)
     coded: dict[str, int] = field(default_factory=dict)
     n_copied: int = 0
     n_filled: int = 0
@@ -71,6 +73,8 @@ class Stats:
         self.n_payload_bytes += len(chunk.payload)
         if chunk.kind.encoding is not None:
             _add(self.transcoded, {chunk.kind.encoding: chunk.n_bytes})
+        if chunk.shortlist_name is not None:
+            _add(self.listed, {chunk.shortlist_name: chunk.n_bytes})
 
     def add(self, other: Stats) -> None:
         """Count what was measured of another part of the same file; times add up, too."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from llmzip.codec.lanes import Lanes, Slot
-from llmzip.codec.model import OpenedModel
+from llmzip.codec.model import RunningModel
 from llmzip.predict.protocol import Drafted, LearningGroup
 
 
@@ -36,7 +36,7 @@ class Together:
 
     def __init__(
         self,
-        model: OpenedModel,
+        model: RunningModel,
         groups: Sequence[LearningWaves],
         n_lanes: int,
         n_tokens: int,

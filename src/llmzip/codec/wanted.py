@@ -36,31 +36,42 @@ class FrozenChunks:
 
 @dataclass(eq=False)
 class LearningWave:
-    """The next wave of a group. found: the intervals of its chunks."""
+    """The next wave of a group. found: the intervals of its chunks.
+
+    shortlist: that of the group's predictor; groups of the same one can be run side by side.
+    """
 
     group: LearningGroup
     chunks: Sequence[NDArray[np.int32]]
     report: Callable[[float], None]
+    shortlist: int = 0
     found: Sequence[Intervals] = ()
 
 
 @dataclass(frozen=True)
 class LearningWaves:
-    """The next waves, at least one, of different groups of one predictor."""
+    """The next waves, at least one, of different groups of one model."""
 
     waves: Sequence[LearningWave]
 
     def code(self) -> None:
         """Let the model work on these alone."""
 
-        def report(done: float) -> None:
-            for wave in self.waves:
-                wave.report(done)
+        for shortlist in {wave.shortlist: None for wave in self.waves}:
+            _code([wave for wave in self.waves if wave.shortlist == shortlist])
 
-        wanted = [(wave.group, wave.chunks) for wave in self.waves]
-        found = self.waves[0].group.encode(wanted, report)
-        for wave, intervals in zip(self.waves, found, strict=True):
-            wave.found = intervals
+
+def _code(waves: Sequence[LearningWave]) -> None:
+    """Let the model work on waves of one predictor."""
+
+    def report(done: float) -> None:
+        for wave in waves:
+            wave.report(done)
+
+    wanted = [(wave.group, wave.chunks) for wave in waves]
+    found = waves[0].group.encode(wanted, report)
+    for wave, intervals in zip(waves, found, strict=True):
+        wave.found = intervals
 
 
 def side_by_side(

@@ -25,6 +25,7 @@ TAG_REFERENCE = 6  # 5 stands in a golden file as one that is not known
 TAG_CONTENT = 7
 WAVE_TAGS = (TAG_WAVE, TAG_CONTENT)
 
+LIST_FLAG = 0x40  # in a chunk's kind: the number of a shortlist follows
 _MACHINE_FLAG = 0x80  # in the model's code byte: a machine tag follows
 
 
@@ -37,15 +38,18 @@ class ChunkHead:
     n_tokens: int
     n_payload: int
     checksum: bytes
+    shortlist: int = 0
 
     @classmethod
     def of(cls, chunk: Chunk) -> ChunkHead:
         """Return the head of `chunk`."""
-        return cls(chunk.kind, chunk.n_bytes, chunk.n_tokens, len(chunk.payload), chunk.checksum)
+        sizes = chunk.n_bytes, chunk.n_tokens, len(chunk.payload)
+        return cls(chunk.kind, *sizes, chunk.checksum, chunk.shortlist)
 
     def with_payload(self, payload: bytes) -> Chunk:
         """Return the chunk."""
-        return Chunk(self.kind, self.n_bytes, self.n_tokens, self.checksum, payload)
+        sizes = self.n_bytes, self.n_tokens
+        return Chunk(self.kind, *sizes, self.checksum, payload, self.shortlist)
 
 
 def deal(heads: Sequence[ChunkHead], payload: bytes) -> list[Chunk | None]:
@@ -132,20 +136,27 @@ def pack_sizes(chunk: Chunk) -> bytes:
     return out + chunk.checksum
 
 
-def unpack_sizes(fields: Fields, kind: Kind) -> ChunkHead:
-    """Take what pack_sizes wrote for a chunk of this kind."""
+def unpack_sizes(fields: Fields, kind: Kind, shortlist: int = 0) -> ChunkHead:
+    """Take what pack_sizes wrote for a chunk of this kind, and by this shortlist."""
     n_bytes = fields.varint()
     n_tokens = fields.varint() if kind.needs_model else 0
     n_payload = n_bytes if kind is Kind.STORED else fields.varint()
     with refusing(fields):
         check_chunk_sizes(kind, n_bytes, n_tokens, n_payload)
     checksum = fields.take(limits.CHUNK_CHECKSUM_BYTES)
-    return ChunkHead(kind, n_bytes, n_tokens, n_payload, checksum)
+    return ChunkHead(kind, n_bytes, n_tokens, n_payload, checksum, shortlist)
+
+
+def pack_head(chunk: Chunk) -> bytes:
+    """Return a chunk's kind, the shortlist if it has one, sizes and checksum."""
+    if not chunk.shortlist:
+        return bytes([chunk.kind]) + pack_sizes(chunk)
+    return bytes([chunk.kind | LIST_FLAG, chunk.shortlist]) + pack_sizes(chunk)
 
 
 def pack_wave(chunks: Sequence[Chunk]) -> bytes:
     """Return the body of a wave record: the table of its chunks."""
-    return varint(len(chunks)) + b"".join(bytes([c.kind]) + pack_sizes(c) for c in chunks)
+    return varint(len(chunks)) + b"".join(map(pack_head, chunks))
 
 
 def unpack_wave(fields: Fields) -> list[ChunkHead]:
@@ -166,13 +177,31 @@ def take_count(fields: Fields) -> int:
 
 
 def take_head(fields: Fields) -> ChunkHead:
-    """Take a chunk's kind, sizes and checksum."""
+    """Take what pack_head wrote."""
     code = fields.byte()
     try:
-        kind = Kind(code)
+        kind = Kind(code & ~LIST_FLAG)
     except ValueError:
-        raise UnsupportedError(f"chunk kind {code} is not known here; update llmzip") from None
-    return unpack_sizes(fields, kind)
+        raise _unknown_kind(code) from None
+    if not code & LIST_FLAG:
+        return unpack_sizes(fields, kind)
+    if not kind.needs_model:
+        raise _unknown_kind(code)
+    return unpack_sizes(fields, kind, take_shortlist(fields))
+
+
+def _unknown_kind(code: int) -> UnsupportedError:
+    return UnsupportedError(f"chunk kind {code} is not known here; update llmzip")
+
+
+def take_shortlist(fields: Fields) -> int:
+    """Take the number of a shortlist."""
+    number = fields.byte()
+    if not number:
+        raise corrupt(f"a shortlist without a number before byte {fields.offset}")
+    if number > limits.MAX_SHORTLIST:
+        raise UnsupportedError(f"shortlist {number} is not known here; update llmzip")
+    return number
 
 
 def check_cut(heads: Sequence[ChunkHead], options: Options) -> None:
@@ -182,6 +211,9 @@ def check_cut(heads: Sequence[ChunkHead], options: Options) -> None:
     """
     if any(head.kind is Kind.LAYOUT for head in heads[1:]):
         raise corrupt("a layout that is not the first chunk of its group")
+    shortlists = {head.shortlist for head in heads if head.kind.needs_model}
+    if len(shortlists) > 1 or (options.dictionary is not None and any(shortlists)):
+        raise corrupt("chunks of a wave by different shortlists, or by one beside a dictionary")
     n_models = sum(head.kind.needs_model for head in heads)
     if options.adaptive and n_models > limits.MAX_ADAPTIVE_CHUNKS:
         raise corrupt(f"a wave of {n_models} chunks that learn from each other")

@@ -1,6 +1,6 @@
 """The compact form: a whole member in one piece, for files of one wave of at most a mebibyte.
 
-    signature (3) | form (1) | [options] | [mark] | [repetition] |
+    signature (3) | form (1) | [options] | [mark] | [repetition] | [shortlist] |
     chunks | [model] | checks | payloads
 
     a lone small chunk:  sizes, checksum (4)                   | CRC-16 (2)
@@ -23,15 +23,17 @@ from llmzip.container.bodies import (
     ChunkHead,
     check_cut,
     deal,
+    pack_head,
     pack_model,
     pack_sizes,
     refusing,
     take_count,
     take_head,
+    take_shortlist,
     unpack_model,
     unpack_sizes,
 )
-from llmzip.container.head import NAMED_KINDS, Form, pack_head, take_compact_head
+from llmzip.container.head import NAMED_KINDS, Form, pack_start, take_compact_head
 from llmzip.container.kinds import Kind
 from llmzip.container.limits import (
     CHUNK_CHECKSUM_BYTES,
@@ -116,7 +118,7 @@ def pack_compact(member: Compact) -> bytes:
     form, options = _form_of(chunks, repetition), member.options
     if not member.wave.needs_model and (repetition or options.dictionary):
         options = ADAPTIVE_OPTIONS if options.adaptive else DEFAULT_OPTIONS
-    head = pack_head(form, options) + (b"" if repetition is None else repetition.pack())
+    head = pack_start(form, options) + (b"" if repetition is None else repetition.pack())
     head += _pack_chunks(form, chunks, member.checksum)
     if member.wave.needs_model and options.dictionary is None:
         assert member.model is not None
@@ -169,27 +171,30 @@ def _chunks_of(member: Compact) -> tuple[Sequence[Chunk], Repetition | None]:
 def _form_of(chunks: Sequence[Chunk], repetition: Repetition | None) -> Form:
     kinds = {chunk.kind for chunk in chunks}
     kind = kinds.pop() if len(kinds) == 1 and kinds <= NAMED_KINDS else None
+    if repetition is not None and chunks[0].shortlist:
+        kind = None  # no version has both
     is_short = max(chunks[0].n_bytes, len(chunks[0].payload)) <= LONE_MAX_BYTES
     is_small = len(chunks) == 1 and kind is not None and is_short
     has_no_table = is_small and (repetition is None or is_lone_stored(chunks))
-    return Form(not has_no_table, kind, repetition is not None)
+    is_listed = kind is Kind.LM and chunks[0].shortlist > 0
+    return Form(not has_no_table, kind, repetition is not None, is_listed)
 
 
 def _pack_chunks(form: Form, chunks: Sequence[Chunk], checksum: bytes) -> bytes:
     """Return the chunks' heads; that of a lone one with the checksum of the text."""
+    before = bytes([chunks[0].shortlist]) if form.is_listed else b""
     if not form.has_table:
-        return pack_sizes(replace(chunks[0], checksum=checksum))
-    heads = (
-        (bytes([chunk.kind]) if form.kind is None else b"") + pack_sizes(chunk) for chunk in chunks
-    )
-    return varint(len(chunks)) + b"".join(heads)
+        return before + pack_sizes(replace(chunks[0], checksum=checksum))
+    heads = map(pack_head if form.kind is None else pack_sizes, chunks)
+    return before + varint(len(chunks)) + b"".join(heads)
 
 
 def _take_chunks(form: Form, fields: Fields) -> list[ChunkHead]:
     """Take what _pack_chunks wrote, within the form's limits."""
+    shortlist = take_shortlist(fields) if form.is_listed else 0
     n_chunks = take_count(fields) if form.has_table else 1
     heads = [
-        take_head(fields) if form.kind is None else unpack_sizes(fields, form.kind)
+        take_head(fields) if form.kind is None else unpack_sizes(fields, form.kind, shortlist)
         for _ in range(n_chunks)
     ]
     most = COMPACT_MAX_BYTES if form.has_table else LONE_MAX_BYTES

@@ -17,6 +17,7 @@ from llmzip.container.limits import (
     ADAPTIVE_VERSION,
     DICTIONARY_MARK_BYTES,
     DICTIONARY_VERSION,
+    LISTED_VERSIONS,
     SIGNATURE,
     VERSION,
 )
@@ -40,6 +41,7 @@ _DEFAULTS = {
     ADAPTIVE_VERSION: ADAPTIVE_OPTIONS,
     DICTIONARY_VERSION: DICTIONARY_OPTIONS,
 }
+_LISTED = frozenset((VERSION + LISTED_VERSIONS, ADAPTIVE_VERSION + LISTED_VERSIONS))
 NAMED_KINDS = frozenset(Kind(code) for code in range(_KIND))
 """The kinds that a form byte can name; a chunk of another needs a table."""
 
@@ -51,11 +53,13 @@ class Form:
     has_table: compact, of any number of chunks; without a table it is a lone chunk.
     kind: of all chunks of a compact member; None where each says its own, or in a sequence.
     is_repeated: compact, and its text goes on as it began; a lone chunk of such a member is stored.
+    is_listed: all chunks are LM, and the number of their shortlist comes before them.
     """
 
     has_table: bool = False
     kind: Kind | None = None
     is_repeated: bool = False
+    is_listed: bool = False
 
     @property
     def is_sequence(self) -> bool:
@@ -66,12 +70,13 @@ class Form:
 SEQUENCE = Form()
 
 
-def pack_head(form: Form, options: Options) -> bytes:
+def pack_start(form: Form, options: Options) -> bytes:
     """Return form byte, options and mark."""
     version = ADAPTIVE_VERSION if options.adaptive else VERSION
     if options.dictionary is not None:
         version = DICTIONARY_VERSION
     plain = options.numbers == _DEFAULTS[version].numbers
+    version += LISTED_VERSIONS if form.is_listed else 0
     byte = version << 4 | (_TABLE_FLAG if form.has_table else 0) | (0 if plain else _OPTIONS_FLAG)
     byte |= 0 if form.kind is None else 1 + form.kind
     byte |= _REPEATED_FLAG if form.is_repeated else 0
@@ -80,7 +85,7 @@ def pack_head(form: Form, options: Options) -> bytes:
 
 def pack_header(options: Options) -> bytes:
     """Return the start of a sequence: the signature, then form and options as a frame."""
-    head = pack_head(SEQUENCE, options)
+    head = pack_start(SEQUENCE, options)
     return SIGNATURE + frame(head[0], head[1:])
 
 
@@ -127,12 +132,12 @@ def take_header(source: Source) -> Options:
 
 
 def take_compact_head(fields: Fields) -> Options:
-    """Take what pack_head wrote for a compact member."""
+    """Take what pack_start wrote for a compact member."""
     return take_options(fields.byte(), fields)
 
 
 def take_options(byte: int, fields: Fields) -> Options:
-    """Take what follows the form byte in pack_head."""
+    """Take what follows the form byte in pack_start."""
     version = _version(byte)
     defaults = _DEFAULTS[version]
     numbers = unpack_options(fields) if byte & _OPTIONS_FLAG else defaults.numbers
@@ -144,11 +149,16 @@ def take_options(byte: int, fields: Fields) -> Options:
 def unpack_form(byte: int) -> Form:
     """Return what a form byte says. Raises UnsupportedError."""
     kind = Kind((byte & _KIND) - 1) if byte & _KIND else None
-    form = Form(bool(byte & _TABLE_FLAG), kind, bool(byte & _REPEATED_FLAG))
+    is_listed = byte >> 4 in _LISTED
+    form = Form(bool(byte & _TABLE_FLAG), kind, bool(byte & _REPEATED_FLAG), is_listed)
+    if is_listed and kind is not Kind.LM:
+        raise UnsupportedError(
+            "a shortlist of what is not known here; update llmzip, or get the file again"
+        )
     if _version(byte) not in _DEFAULTS:
         raise UnsupportedError(
             f"format version {byte >> 4}: this release reads versions {VERSION} to "
-            f"{DICTIONARY_VERSION} and 9 to 11; update llmzip, or get the file again"
+            f"{DICTIONARY_VERSION}, 5, 6 and 9 to 11; update llmzip, or get the file again"
         )
     if form.is_repeated and not (form.has_table or form.kind is Kind.STORED):
         raise UnsupportedError(
@@ -158,4 +168,6 @@ def unpack_form(byte: int) -> Form:
 
 
 def _version(byte: int) -> int:
-    return (byte & ~_REPEATED_FLAG) >> 4
+    """What a form byte's version is but for how the member is laid out."""
+    version = (byte & ~_REPEATED_FLAG) >> 4
+    return version - LISTED_VERSIONS if byte >> 4 in _LISTED else version

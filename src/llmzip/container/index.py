@@ -11,7 +11,7 @@ from typing import BinaryIO
 from llmzip.container import bodies
 from llmzip.container.head import check_start, take_header
 from llmzip.container.limits import END_MARK, MIN_GROUP_BYTES
-from llmzip.container.reader import Reader, take_trailer, take_wave
+from llmzip.container.reader import OneShortlist, Reader, take_trailer, take_wave
 from llmzip.container.records import (
     End,
     Group,
@@ -99,7 +99,7 @@ def _group(source: BinaryIO, index: Index, entry: GroupEntry) -> Iterator[Group 
     if tag != bodies.TAG_GROUP:
         raise corrupt(f"no group at byte {body.offset}, where the index puts one")
     yield bodies.unpack_group(body)
-    missing, has_layout = entry.n_bytes, False
+    missing, has_layout, shortlists = entry.n_bytes, False, OneShortlist()
     while missing > 0:
         tag, body = take_frame(at)
         if tag == bodies.TAG_MODEL:
@@ -107,6 +107,7 @@ def _group(source: BinaryIO, index: Index, entry: GroupEntry) -> Iterator[Group 
         if tag != (bodies.TAG_CONTENT if has_layout else bodies.TAG_WAVE):
             return
         wave = take_wave(at, body, index.options)
+        shortlists.check(wave)
         has_layout = has_layout or wave.layout is not None
         missing -= wave.n_bytes
         yield wave

@@ -87,6 +87,18 @@ MAX_TAR_RATIO = 1 << 13
 
 REFERENCE_CHECKSUM_BYTES = 8
 
+LISTED_VERSIONS = 4
+"""How much greater the version of a compact member is whose form byte names a kind, and a list
+follows."""
+
+SHORTLISTS = (
+    *("all", "latin", "cyrillic-arabic", "cjk", "indic"),
+    *("latin+cyrillic-arabic", "latin+cjk", "latin+indic"),
+)
+"""What people call the shortlists of a vocabulary, by their numbers; 0 stands for all of it."""
+
+MAX_SHORTLIST = len(SHORTLISTS) - 1
+
 MAX_DICTIONARY_BYTES = 1 << 24
 """The longest dictionary: 16 MiB."""
 

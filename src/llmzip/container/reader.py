@@ -88,6 +88,7 @@ class Sequence:
         self._last: GroupEntry | None = None
         self._n_waves = 0  # of the last group
         self._has_layout = False
+        self._shortlists = OneShortlist()
         self._n_bytes = 0
         self._n_records = 0
 
@@ -130,6 +131,7 @@ class Sequence:
         if len(self._groups.packed) > MAX_BODY_BYTES:
             raise corrupt(f"more groups before byte {body.offset} than an index can list")
         self._last, self._n_waves, self._has_layout = GroupEntry(offset, 0), 0, False
+        self._shortlists = OneShortlist()
         return bodies.unpack_group(body)
 
     def _wave(self, body: Body, tag: int) -> Wave:
@@ -140,6 +142,7 @@ class Sequence:
         wave = take_wave(self._source, body, self._options)
         if wave.needs_model and not self._model_offset:
             raise corrupt(f"a chunk without a model before byte {self._source.offset}")
+        self._shortlists.check(wave)
         self._last = GroupEntry(self._last.offset, self._last.n_bytes + wave.n_bytes)
         self._check_layout(wave, self._last)
         self._n_bytes += wave.n_bytes
@@ -172,6 +175,21 @@ class Sequence:
             raise corrupt(f"a group without waves before byte {self._source.offset}")
         self._groups.append(self._last.offset, self._last.n_bytes)
         self._last = None
+
+
+class OneShortlist:
+    """The one by which all of a group is, whole vocabulary or not, once that is seen."""
+
+    def __init__(self) -> None:
+        self._seen: int | None = None
+
+    def check(self, wave: Wave) -> None:
+        """Raise CorruptError where the group's next wave is by another."""
+        if (shortlist := wave.shortlist) is None:
+            return
+        if self._seen not in (None, shortlist):
+            raise corrupt("waves of a group by different shortlists")
+        self._seen = shortlist
 
 
 def take_wave(source: Source, body: Body, options: Options) -> Wave:

@@ -116,6 +116,7 @@ class Chunk:
         TAR_HEADERS: columns of their fields; COUNTED: bits by how often each has come.
         LAYOUT: how a group's text is put together; n_bytes is what it supplies of that itself,
         0 or more, and the checksum is that of all of the group's text.
+    shortlist: which of the model's shortlists has its tokens, 0 for the whole vocabulary.
     """
 
     kind: Kind
@@ -123,15 +124,25 @@ class Chunk:
     n_tokens: int
     checksum: bytes
     payload: bytes
+    shortlist: int = 0
 
     def __post_init__(self) -> None:
         check_chunk_sizes(self.kind, self.n_bytes, self.n_tokens, len(self.payload))
+        most = limits.MAX_SHORTLIST if self.kind.needs_model else 0
+        require(0 <= self.shortlist <= most, f"shortlist {self.shortlist} is out of range")
         require(len(self.checksum) == limits.CHUNK_CHECKSUM_BYTES, "checksum is not 4 bytes")
 
+    @property
+    def shortlist_name(self) -> str | None:
+        """What people call its shortlist, if it has one."""
+        return limits.SHORTLISTS[self.shortlist] if self.shortlist else None
+
     @classmethod
-    def spelled(cls, kind: Kind, data: bytes, n_tokens: int, payload: bytes) -> Chunk:
+    def spelled(
+        cls, kind: Kind, data: bytes, n_tokens: int, payload: bytes, shortlist: int = 0
+    ) -> Chunk:
         """Return the chunk of `data` of a kind whose tokens spell it in their own way."""
-        return cls(kind, len(data), n_tokens, chunk_checksum(data), payload)
+        return cls(kind, len(data), n_tokens, chunk_checksum(data), payload, shortlist)
 
     @classmethod
     def lzma(cls, data: bytes, payload: bytes) -> Chunk:
@@ -221,6 +232,15 @@ class Wave:
         require(self.n_payload <= limits.MAX_WAVE_BYTES, "a wave's payload exceeds 64 MiB")
         is_first = all(chunk.kind is not Kind.LAYOUT for chunk in self.chunks[1:])
         require(is_first, "a layout that is not the first chunk of its group")
+        require(len(self._shortlists()) < 2, "chunks of a wave by different shortlists")
+
+    def _shortlists(self) -> set[int]:
+        return {chunk.shortlist for chunk in self.chunks if chunk.kind.needs_model}
+
+    @property
+    def shortlist(self) -> int | None:
+        """By which its LM chunks are; None where there are none."""
+        return next(iter(self._shortlists()), None)
 
     @property
     def n_bytes(self) -> int:

@@ -19,7 +19,7 @@ class Summary:
 
     n_bytes: decoded; n_compressed: in the file, everything included.
     n_tokens: in all LM chunks. n_chunks: by kind, kinds without chunks left out. n_kind_bytes: what
-        the chunks of each kind decode to.
+        the chunks of each kind decode to. n_listed_bytes: what those by each shortlist do, by name.
     model: None if no chunk needs one. reference: None if nothing stands before its text.
     """
 
@@ -32,6 +32,7 @@ class Summary:
     n_tokens: int
     n_chunks: Mapping[Kind, int]
     n_kind_bytes: Mapping[Kind, int]
+    n_listed_bytes: Mapping[str, int]
     checksum: bytes
     reference: Reference | None = None
 
@@ -66,12 +67,13 @@ def _summaries(source: BinaryIO, on_layout: OnLayout) -> Iterator[Summary]:
     n_groups = n_waves = n_tokens = 0
     n_chunks: Counter[Kind] = Counter()
     n_kind_bytes: Counter[Kind] = Counter()
+    n_listed_bytes: Counter[str] = Counter()
     for record in reader:
         match record:
             case Header():
                 options, model, reference = record.options, None, None
                 n_groups = n_waves = n_tokens = 0
-                n_chunks, n_kind_bytes = Counter(), Counter()
+                n_chunks, n_kind_bytes, n_listed_bytes = Counter(), Counter(), Counter()
             case Reference():
                 reference = record
             case ModelRef():
@@ -84,6 +86,8 @@ def _summaries(source: BinaryIO, on_layout: OnLayout) -> Iterator[Summary]:
                 for chunk in record.chunks:
                     n_chunks[chunk.kind] += 1
                     n_kind_bytes[chunk.kind] += chunk.n_bytes
+                    if chunk.shortlist_name is not None:
+                        n_listed_bytes[chunk.shortlist_name] += chunk.n_bytes
                 if record.layout is not None:
                     on_layout(record.layout)
             case End():
@@ -97,6 +101,7 @@ def _summaries(source: BinaryIO, on_layout: OnLayout) -> Iterator[Summary]:
                     n_tokens,
                     dict(n_chunks),
                     dict(n_kind_bytes),
+                    dict(n_listed_bytes),
                     record.checksum,
                     reference,
                 )

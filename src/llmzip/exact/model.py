@@ -68,6 +68,7 @@ class ExactModel:
     layers: tuple[Layer, ...]
     head: Linear  # its scale and bias carry log2 e: logits in base 2
     extra: dict[str, str] = field(default_factory=dict)  # carried in the file, outside the hash
+    ids: NDArray[np.int64] | None = None  # rows of the embedding, of a NarrowedModel; None: all
 
     def named_tensors(self) -> Iterator[tuple[str, NDArray[Any]]]:
         """Yield every tensor with its name in the file, in a fixed order."""
@@ -111,6 +112,11 @@ class ExactModel:
             return assemble(shape, tensors, meta)
         except _NO_MODEL as exc:
             raise _no_model(path, exc) from exc
+
+
+def named(ids: NDArray[np.int64], names: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """The rows of the embedding that ids stand for; see `ExactModel.ids`."""
+    return ids if names is None else names[ids]
 
 
 def shape_of(path: Path) -> ModelShape:

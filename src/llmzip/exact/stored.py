@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.exact.model import ExactModel
@@ -43,6 +44,7 @@ class StoredModel:
     shape: ModelShape
     forms: KeptForms
     load: Callable[[], ExactModel]
+    ids: NDArray[np.int64] | None = None
 
     @cached_property
     def whole(self) -> ExactModel:
@@ -50,9 +52,25 @@ class StoredModel:
         return self.load()
 
 
-AnyModel = ExactModel | StoredModel
+class ModelInParts(Protocol):
+    """A model whose tensors come on demand."""
+
+    @property
+    def shape(self) -> ModelShape:
+        """Its sizes."""
+
+    @property
+    def ids(self) -> NDArray[np.int64] | None:
+        """See `ExactModel.ids`."""
+
+    @property
+    def whole(self) -> ExactModel:
+        """All of it. Raises: ModelDamagedError, UntrustedError, OSError, if it is on disk."""
+
+
+AnyModel = ExactModel | ModelInParts
 
 
 def whole_model(model: AnyModel) -> ExactModel:
     """All of a model. Raises: ModelDamagedError, UntrustedError, OSError, if it is on disk."""
-    return model.whole if isinstance(model, StoredModel) else model
+    return model if isinstance(model, ExactModel) else model.whole

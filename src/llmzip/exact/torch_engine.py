@@ -14,7 +14,7 @@ from llmzip.exact.bias import GRADIENT_BITS, AnyBias, RowBias
 from llmzip.exact.constants import FREQ_BITS
 from llmzip.exact.distribution import Distributions, Ids, TokenIntervals
 from llmzip.exact.hidden import Hidden
-from llmzip.exact.model import ExactModel
+from llmzip.exact.model import ExactModel, named
 from llmzip.exact.reference import Reference
 from llmzip.exact.tensors import TensorCache
 
@@ -31,7 +31,7 @@ class TorchEngine:
 
     def __init__(self, model: ExactModel, device: str) -> None:
         self._reference = Reference(model, device)
-        self.shape = model.shape
+        self.shape, self._ids = model.shape, model.ids
         self.device, self._device = device, torch.device(device)
 
     @property
@@ -47,7 +47,8 @@ class TorchEngine:
     def forward(self, ids: Ids, lanes: Ids, starts: Ids, cache: TensorCache) -> Hidden[Tensor]:
         """As `Reference.forward`, for arrays."""
         with torch.inference_mode():
-            tokens, rows, at = (torch.from_numpy(array) for array in (ids, lanes, starts))
+            inputs = named(ids, self._ids), lanes, starts
+            tokens, rows, at = (torch.from_numpy(array) for array in inputs)
             return self._reference.forward(tokens, rows, at, cache)
 
     def intervals(self, hidden: Hidden[Tensor], tokens: Ids) -> TokenIntervals:

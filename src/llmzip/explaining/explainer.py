@@ -73,7 +73,8 @@ class Explainer:
         if self._opened is None:
             opened = self._open_model()
             assert isinstance(opened.predictor, ExactPredictor), "floats explain nothing"
-            self._opened = replace(opened, predictor=ExplainingPredictor(opened.predictor))
+            explaining = ExplainingPredictor(opened.predictor)
+            self._opened = replace(opened, predictor=explaining, narrowed=None)
         return self._opened
 
     def _explanation(

@@ -15,16 +15,22 @@ from typing import TYPE_CHECKING
 from llmzip import torch_threads
 from llmzip.container import ModelRef, Options, dictionary_mark
 from llmzip.container.limits import FINGERPRINT_BYTES
+from llmzip.errors import UnsupportedError
 from llmzip.predict.devices import choose_device
 from llmzip.predict.protocol import Intervals, LaneDecoder, Predictor
 from llmzip.room import require_room
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llmzip.exact.stored import AnyModel
     from llmzip.models.files import ModelFiles
     from llmzip.models.prepared import OpenedExact
     from llmzip.predict.kept_primed import KeptPrimed
+    from llmzip.predict.narrowed import ListedPredictor, Narrowed
     from llmzip.predict.windows import Window
     from llmzip.tokens import ByteTokenizer
+    from llmzip.tokens.shortlists import ListedTokenizer
 
 __all__ = [
     "Intervals",
@@ -44,12 +50,30 @@ class OpenedPredictor:
     """A predictor with what its ids mean and how a file refers to it.
 
     dictionary: the mark of the dictionary that its groups begin with.
+    narrowed: the model by its shortlists; none with a dictionary, or in floating point.
     """
 
     predictor: Predictor
     tokenizer: ByteTokenizer
     ref: ModelRef
     dictionary: bytes | None = None
+    narrowed: Narrowed | None = None
+
+    @property
+    def shortlists(self) -> Mapping[int, ListedTokenizer]:
+        """The lists that it has, by their numbers."""
+        return {} if self.narrowed is None else self.narrowed.tokenizers
+
+    def listed(self, shortlist: int) -> OpenedPredictor | ListedPredictor:
+        """The same by a shortlist of its vocabulary; 0 stands for all.
+
+        Raises: UnsupportedError if there is no such list; what opening an engine does.
+        """
+        if not shortlist:
+            return self
+        if self.narrowed is None:
+            raise UnsupportedError(f"{self.ref.name} has no shortlists as it is used here")
+        return self.narrowed.listed(shortlist)
 
 
 def open_predictor(
@@ -120,6 +144,7 @@ def exact_predictor(
     """
     from llmzip.exact.engines import make_engine
     from llmzip.predict.exact import ExactPredictor
+    from llmzip.predict.narrowed import Narrowed
     from llmzip.predict.windows import Window
     from llmzip.processors import usable_threads
 
@@ -128,15 +153,22 @@ def exact_predictor(
         options.window_tokens, options.carry_tokens, shape.n_positions, opened.bos_id
     )
     n_workers = (threads or usable_threads()) if device == "cpu" else 1
-    make = partial(make_engine, opened.stored, device, window.size)
     kept = None if dictionary is None else _kept_of(opened, device, window, dictionary)
     known = None if kept is None else kept.tokens
     if known is None and dictionary is not None:
         known = opened.tokenizer.encode(dictionary)
-    predictor = ExactPredictor(make, window, n_workers, batch, known, kept)
+
+    def make(model: AnyModel, own: Window) -> ExactPredictor:
+        engine = partial(make_engine, model, device, own.size)
+        return ExactPredictor(engine, own, n_workers, batch, known, kept)
+
+    predictor = make(opened.stored, window)
     ref = ModelRef(opened.name, opened.source, opened.fingerprint[:FINGERPRINT_BYTES])
-    mark = None if dictionary is None else dictionary_mark(ref.fingerprint, dictionary)
-    return OpenedPredictor(predictor, opened.tokenizer, ref, mark)
+    if dictionary is not None:
+        mark = dictionary_mark(ref.fingerprint, dictionary)
+        return OpenedPredictor(predictor, opened.tokenizer, ref, mark)
+    narrowed = Narrowed(opened.stored, opened.tokenizer, window, ref, make)
+    return OpenedPredictor(predictor, opened.tokenizer, ref, narrowed=narrowed)
 
 
 def _kept_of(

@@ -32,6 +32,7 @@ def _model_rows(stats: Stats) -> list[tuple[str, str]]:
     rows = [
         ("through the model", f"{stats.n_model_bytes:,} bytes in {stats.n_chunks:,} chunks"),
         *(("transcoded", line) for line in _transcoded(stats)),
+        *(("shortlist", f"{n:,} bytes by {name}") for name, n in sorted(stats.listed.items())),
         ("tokens", f"{stats.n_tokens:,} ({stats.n_model_bytes / stats.n_tokens:.2f} bytes each)"),
         ("coded", f"{stats.n_payload_bytes:,} bytes"),
     ]

@@ -90,6 +90,10 @@ class ByteTokenizer:
         text = data.decode("utf-8", "surrogateescape")
         return self._escapes.expand(self._encode(text, _NOT_UTF8))
 
+    def encode_bytes(self, data: bytes) -> Ids:
+        """Return the token ids of `data`, each of its bytes by itself."""
+        return self._escapes.expand(self._escapes.byte_ids[list(data)])
+
     def decode(self, ids: Ids) -> bytes:
         """Return the bytes of `ids`, shape (n_tokens,).
 

@@ -17,6 +17,7 @@ from llmzip.exact.cuda import gemm
 from llmzip.exact.cuda.engine import CudaEngine, step_rows
 from llmzip.exact.distribution import Engine, Ids, TokenIntervals
 from llmzip.exact.model import ExactModel
+from llmzip.exact.narrowed import NarrowedModel
 from llmzip.exact.tensors import TensorHidden
 from llmzip.exact.torch_engine import TorchEngine
 
@@ -235,3 +236,12 @@ def test_lanes_fit_into_memory() -> None:
 def test_more_positions_than_sums_hold_are_refused() -> None:
     with pytest.raises(DeviceError, match="positions"):
         CudaEngine(exact_model(GPT2), DEVICE.type, (1 << 16) + 1, 32)
+
+
+def test_a_shortlist_is_what_the_reference_makes_of_it() -> None:
+    recipe = replace(LLAMA, n_layers=1)
+    ids = np.arange(1, recipe.vocab_size, 3, dtype=np.int64)
+    model = NarrowedModel(exact_model(recipe), ids).whole
+    tokens = random_ids(replace(recipe, vocab_size=len(ids)), 12)
+    expected = run(TorchEngine(model, CPU), tokens, [11])
+    assert_same(run(cuda(model), tokens, [8, 2, 1]), expected)

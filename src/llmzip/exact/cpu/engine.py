@@ -29,7 +29,7 @@ from llmzip.exact.cpu.step import StepModel
 from llmzip.exact.cpu.team import StepTeam
 from llmzip.exact.cpu.ways import Way, way_of
 from llmzip.exact.distribution import StepCosts, TokenIntervals
-from llmzip.exact.model import ExactModel
+from llmzip.exact.model import ExactModel, named
 from llmzip.exact.stored import AnyModel, whole_model
 
 Ids = NDArray[np.int64]
@@ -85,6 +85,7 @@ class CpuEngine:
         self.step_threads = 1 if self.way is Way.PLAIN else step_threads
         self._team: StepTeam | None = None
         self._model, self._look = model, look
+        self._ids = model.ids
         self._weights = np.empty(0, dtype=np.float32)
 
     @cached_property
@@ -188,7 +189,7 @@ class CpuEngine:
         if self._team is None:
             self._team = StepTeam(self.shape, self._packed.for_steps(), self.step_threads)
         own = None if bias is None else RowBias.of_rows(bias, len(ids))
-        work = self._team.run(ids, lanes, at, cache, own)
+        work = self._team.run(named(ids, self._ids), lanes, at, cache, own)
         rows = slice(0, len(ids))
         return CpuDistributions(work.logits[rows], work.blocks[rows])
 
@@ -204,7 +205,7 @@ class CpuEngine:
     def _embed(self, ids: Ids, at: Ids) -> None:
         tables, work, n_rows = self._tables, self._work, len(ids)
         rows.embed_normalise(
-            ids,
+            named(ids, self._ids),
             at,
             tables.embedding,
             tables.embedding_scale,

@@ -25,6 +25,7 @@ from llmzip.exact.cpu.scalars import f32
 from llmzip.exact.cpu.step import StepModel
 from llmzip.exact.cpu.ways import Way
 from llmzip.exact.model import LINEARS, ExactModel
+from llmzip.exact.narrowed import NarrowedModel
 from llmzip.exact.stored import AnyModel, StoredModel, whole_model
 
 
@@ -46,9 +47,23 @@ class PackedModel:
         make up for it.
         """
         with _lock:
-            if self.read_weights is not None:
-                self.step, self.read_weights = self.read_weights(self.step), None
-            return self.step
+            return self._read()
+
+    def _read(self) -> StepModel:
+        if self.read_weights is not None:
+            self.step, self.read_weights = self.read_weights(self.step), None
+        return self.step
+
+    def narrowed(self, model: NarrowedModel, way: Way) -> PackedModel:
+        """The view of a narrowed one, which holds this. way: that of this."""
+        ids, whole = model.ids, self.step.head
+        bias = whole.bias[:, ids] if whole.bias.size else whole.bias
+        head = StepLinear(packed_part(whole.weight, ids, way), whole.scale[:, ids], bias)
+
+        def read(_: StepModel) -> StepModel:
+            return self._read()._replace(head=head)
+
+        return PackedModel(model, self.step._replace(head=head), read)
 
 
 _shared: WeakValueDictionary[tuple[int, Way], PackedModel] = WeakValueDictionary()
@@ -57,19 +72,25 @@ _lock = threading.Lock()
 
 def packed_model(model: AnyModel, way: Way) -> PackedModel:
     """The model packed for a way, by whoever asks for it first. Raises as `whole_model` does."""
-    key = id(model), way
     with _lock:
-        packed = _shared.get(key)
-        if packed is None:
-            packed = _packed_of(model, way)
-            _shared[key] = packed
-        return packed
+        return _shared_of(model, way)
+
+
+def _shared_of(model: AnyModel, way: Way) -> PackedModel:
+    key = id(model), way
+    packed = _shared.get(key)
+    if packed is None:
+        packed = _packed_of(model, way)
+        _shared[key] = packed
+    return packed
 
 
 def _packed_of(model: AnyModel, way: Way) -> PackedModel:
     """As it is kept, or packed now and kept."""
+    if isinstance(model, NarrowedModel):
+        return _shared_of(model.of, way).narrowed(model, way)
     if not isinstance(model, StoredModel):
-        return PackedModel(model, _step_model(model, way))
+        return PackedModel(model, _step_model(whole_model(model), way))
     step = kept_step(model.forms, model.shape, way)
     if step is not None:
         return PackedModel(model, step, partial(read_step, model.forms, way))
@@ -117,17 +138,38 @@ def packed_rows(rows: Sequence[NDArray[np.int8]], way: Way) -> NDArray[np.int8]:
 
     There are outputs for whole blocks.
     """
-    if way is Way.AVX2:
-        return _packed(rows, pairs.OUTPUTS, np.int16)
-    if way is Way.AMX:
-        return _packed(rows, tiles.OUTPUTS, np.int32)
-    weights = _packed(rows, fours.BLOCK, np.int32)
+    weights = _packed(rows, *_order(way))
     if way.dot is not None and way.dot.SIGN_BITS:
         weights ^= np.int8(-way.dot.SIGN_BITS)
     return weights
 
 
-def _packed(rows: Sequence[NDArray[np.int8]], n_outputs: int, together: type) -> NDArray[np.int8]:
+def _order(way: Way) -> tuple[int, type[np.int16 | np.int32]]:
+    """Of how many outputs packed weights are a multiple, and what holds terms side by side."""
+    if way is Way.AVX2:
+        return pairs.OUTPUTS, np.int16
+    return tiles.OUTPUTS if way is Way.AMX else fours.BLOCK, np.int32
+
+
+def packed_part(
+    weights: NDArray[np.int8], outputs: NDArray[np.int64], way: Way
+) -> NDArray[np.int8]:
+    """Some outputs of a linear (1, …) that is packed for a way, packed likewise."""
+    block, together = _order(way)
+    n_blocks = weights.shape[1] * (pairs.OUTPUTS if way is Way.AVX2 else 1) // tiles.ROWS
+    whole = weights.reshape(-1).view(together).reshape(n_blocks, -1, tiles.ROWS)
+    n_out = -(-len(outputs) // block) * block
+    part = aligned_zeros((n_out // tiles.ROWS, whole.shape[1], tiles.ROWS), np.dtype(together))
+    for first in range(0, len(outputs), tiles.ROWS):
+        at, row = np.divmod(outputs[first : first + tiles.ROWS], tiles.ROWS)
+        part[first // tiles.ROWS, :, : len(row)] = whole[at, :, row].T
+    found: NDArray[np.int8] = part.reshape(-1).view(np.int8)
+    return found.reshape(1, n_out // block if way is Way.AVX2 else n_out, *weights.shape[2:])
+
+
+def _packed(
+    rows: Sequence[NDArray[np.int8]], n_outputs: int, together: type[np.int16 | np.int32]
+) -> NDArray[np.int8]:
     """Weights in blocks of 16 outputs, the terms that an integer `together` holds side by side.
 
     There are outputs for a multiple of n_outputs.

@@ -34,7 +34,7 @@ from llmzip.exact.cuda.kv_cache import CudaCache
 from llmzip.exact.cuda.launch import block_of, launch, warps_for
 from llmzip.exact.distribution import Distributions, Ids, TokenIntervals
 from llmzip.exact.hidden import Hidden
-from llmzip.exact.model import ExactModel
+from llmzip.exact.model import ExactModel, named
 from llmzip.exact.tensors import TensorCache, TensorHidden, zeros_on
 
 MOST_ROWS = 16384
@@ -78,6 +78,7 @@ class CudaEngine:
                 "use --device cpu"
             )
         self.shape, self.device, self._device = model.shape, device, torch.device(device)
+        self._ids = model.ids
         self._cuda = self._device.type == "cuda"
         self._pad = self._cuda if pad is None else pad
         self._model = DeviceModel(model, self._device)
@@ -164,7 +165,7 @@ class CudaEngine:
         B, T = ids.shape
         rows = np.zeros((N_INPUTS, n_rows), dtype=np.int64)
         rows[1] = -1
-        rows[0, : B * T] = ids.reshape(-1)
+        rows[0, : B * T] = named(ids, self._ids).reshape(-1)
         rows[1, : B * T] = np.repeat(lanes, T)
         rows[2, : B * T] = (starts[:, None] + np.arange(T)).reshape(-1)
         if bias_of is not None:
