@@ -21,9 +21,12 @@ DIVIDING = {
     "activate_linear",
     "attend_rows",
     "attend_step",
+    "add_normed",
+    "whole_factors",
 }
 MULTIPLYING = {
     "project_heads",
+    "whole_factors",
     "activate_linear",
     "add_linear",
     "attend_rows",

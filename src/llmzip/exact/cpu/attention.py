@@ -114,6 +114,29 @@ def head_values(sums: Any, scale: Any, bias: Any, s: Any, first: int, x: Any) ->
 
 
 @inlined
+def whole_factors(
+    gains: Any, sums: Any, scale: Any, bias: Any, s: Any, n_heads: int, eps: float
+) -> Any:
+    """What norms a row's queries, and its keys, where that is one norm for all heads."""
+    if gains.ndim == 3:  # numba compiles what the array's type says, and no more
+        _, n_normed, d = gains.shape
+        x = np.empty(n_normed * d, dtype=np.float32)
+        head_values(sums, scale, bias, s, 0, x)
+        return norm_factor(x[: n_heads * d], eps), norm_factor(x[n_heads * d :], eps)
+    return f32(1), f32(1)
+
+
+@inlined
+def norm_with_all(gains: Any, head: int, factor: Any, x: Any) -> None:
+    """Such a norm of a query or key, in place, and its gain; see `place_head` for others."""
+    wide_vectors()
+    if gains.ndim == 3:
+        gain = gains[0, head]
+        for i in range(x.size):
+            x[i] = x[i] * factor * gain[i]
+
+
+@inlined
 def put_value(value: Any, values: Any, at: Any) -> None:
     """A position's value (d,) to its place in those of its lane and head.
 
@@ -166,7 +189,8 @@ def split_heads(
     """De-quantise sums (M, (H + 2 KV) d), norm, rotate, quantise; keys, values go to the cache.
 
     Row r belongs to lane lanes[r] at position at[r]. q: int8 (KV, M, G, d), q_scale:
-    float32 (KV, M, G), times score_scale. gains, eps, gain_first: see `place_head`. keys, values:
+    float32 (KV, M, G), times score_scale. gains, eps, gain_first: see `place_head`; gains of norms
+    over all queries, and all keys, together are (1, H + KV, d). keys, values:
     one layer of the cache, (n_lanes, KV, …), see `put_key` and `put_value`.
     """
     wide_vectors()
@@ -178,9 +202,11 @@ def split_heads(
     x, spare, value = borrowed(own)
     for row in range(n_rows):
         s, lane, position = s_in[row], lanes[row], at[row]
+        factors = whole_factors(gains, sums[row], scale, bias, s, n_heads, eps)
         for head in range(n_heads + 2 * n_kv):
             head_values(sums[row], scale, bias, s, head * d, x)
             if head < n_heads + n_kv:
+                norm_with_all(gains, head, factors[head // n_heads], x)
                 rotary = cos.shape[0] > 0
                 p = position if rotary else 0
                 own_cos, own_sin = cos[p:], sin[p:]
@@ -240,14 +266,15 @@ def softmax_rows(
     key_scales: Any,
     value_scales: Any,
     start: int,
+    window: int,
     high: Any,
     low: Any,
     factor: Any,
 ) -> None:
-    """Causal softmax of scores (M G, n) int32, row r at position start + r // G.
+    """Causal softmax of scores (M G, n) int32, row r at position start + r // G of these keys.
 
-    Fills p's halves (M G, n), zero where a key is not visible, and factor (M G,).
-    q_scale: (M, G) float32; key_scales, value_scales: (n,).
+    window: keys that a row sees, its own among them. Fills p's halves (M G, n), zero where a key is
+    not visible, and factor (M G,). q_scale: (M, G) float32; key_scales, value_scales: (n,).
     """
     wide_vectors()
     n_rows, n_keys = scores.shape
@@ -255,15 +282,18 @@ def softmax_rows(
     work = np.empty(n_keys, dtype=np.float32)
     for row in range(n_rows):
         seen = min(start + row // n_group + 1, n_keys)
+        first = max(0, seen - window)
         inverse, factor[row] = softmax_row(
-            scores[row, :seen],
-            key_scales[:seen],
-            value_scales[:seen],
+            scores[row, first:seen],
+            key_scales[first:seen],
+            value_scales[first:seen],
             q_scale[row // n_group, row % n_group],
-            work[:seen],
+            work[first:seen],
         )
         h_row, l_row = high[row], low[row]
-        for j in range(seen):
+        h_row[:first] = 0
+        l_row[:first] = 0
+        for j in range(first, seen):
             bits = rounded_bits(work[j] * inverse)
             h_row[j] = high_byte(bits)
             l_row[j] = low_byte(bits)
@@ -289,8 +319,9 @@ def step_attention(d_head: int, n_group: int) -> Any:
 
     It closes over nothing but these two numbers, so that its cached form is found again.
 
-    attend(q, q_scale, keys, key_scales, values, value_scales, lanes, at, mixed): attention
-    of one query row a lane over that lane's cache into mixed (M, H, d) float32.
+    attend(q, q_scale, keys, key_scales, values, value_scales, lanes, at, window, mixed): attention
+    of one query row a lane over the last `window` keys of that lane's cache into mixed (M, H, d)
+    float32.
     q: int8 (KV, M, G, d), q_scale (KV, M, G). keys, values: one layer of the cache, whose
     positions are a multiple of STEP_KEYS.
     """
@@ -305,6 +336,7 @@ def step_attention(d_head: int, n_group: int) -> Any:
         value_scales: Any,
         lanes: Any,
         at: Any,
+        window: int,
         mixed: Any,
     ) -> None:
         wide_vectors()
@@ -316,12 +348,14 @@ def step_attention(d_head: int, n_group: int) -> Any:
         total = np.empty((n_group, d_head), dtype=np.int64)
         for row in range(lanes.size):
             lane, n_keys = lanes[row], at[row] + 1
+            seen = max(0, n_keys - window)
+            begin = seen // STEP_KEYS * STEP_KEYS
             padded = (n_keys + STEP_KEYS - 1) // STEP_KEYS * STEP_KEYS
             for g in range(keys.shape[1]):
                 for member in range(n_group):
                     for i in range(d_head):
                         queries[member, i] = q[g, row, member, i]
-                for j in range(n_keys):
+                for j in range(seen, n_keys):
                     key = keys[lane, g, j]
                     for member in range(n_group):
                         query, dot = queries[member], i32(0)
@@ -330,18 +364,19 @@ def step_attention(d_head: int, n_group: int) -> Any:
                         scores[member, j] = dot
                 for member in range(n_group):
                     inverse, factors[member] = softmax_row(
-                        scores[member, :n_keys],
-                        key_scales[lane, g, :n_keys],
-                        value_scales[lane, g, :n_keys],
+                        scores[member, seen:n_keys],
+                        key_scales[lane, g, seen:n_keys],
+                        value_scales[lane, g, seen:n_keys],
                         q_scale[g, row, member],
-                        work[:n_keys],
+                        work[seen:n_keys],
                     )
                     weights = p[member]
-                    for j in range(n_keys):
+                    weights[begin:seen] = 0
+                    for j in range(seen, n_keys):
                         weights[j] = np.int16(rounded(work[j] * inverse))
                     weights[n_keys:padded] = 0
                 total[:] = 0
-                for first in range(0, padded, EXACT_KEYS):
+                for first in range(begin, padded, EXACT_KEYS):
                     last = min(first + EXACT_KEYS, padded)
                     part[:] = 0
                     for j in range(first, last, STEP_KEYS):

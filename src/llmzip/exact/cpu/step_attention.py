@@ -31,11 +31,11 @@ assert NEAR_KEYS <= EXACT_KEYS
 
 
 @inlined
-def _angles(model: Any, at: int) -> Any:
+def _angles(model: Any, layer: int, at: int) -> Any:
     """Whether heads are turned, and tables that begin with the position's cosines and sines."""
-    rotary = model.cos.shape[0] > 0
-    angle = at if rotary else 0
-    return rotary, model.cos[angle:], model.sin[angle:]
+    rotary = model.ropes[layer] >= 0
+    table, angle = (model.ropes[layer], at) if rotary else (np.int64(0), 0)
+    return rotary, model.cos[table][angle:], model.sin[table][angle:]
 
 
 @called
@@ -58,7 +58,7 @@ def put_group(
     wide_vectors()
     x, spare, value = own[:3]
     n_kv, n_heads, d = cache.keys.shape[2], work.mixed.shape[1], work.mixed.shape[2]
-    rotary, cos, sin = _angles(model, at)
+    rotary, cos, sin = _angles(model, layer, at)
     s, line = work.scale[row], sums[row]
     scale, bias = model.qkv.scale[layer], model.qkv.bias[layer]
     keys, values = cache.keys[layer, lane, g], cache.values[layer, lane, g]
@@ -97,7 +97,7 @@ def attend_group(
     n_kv, n_heads, d = cache.keys.shape[2], work.mixed.shape[1], work.mixed.shape[2]
     n_group = n_heads // n_kv
     n_keys = at + 1
-    rotary, cos, sin = _angles(model, at)
+    rotary, cos, sin = _angles(model, layer, at)
     s, line = work.scale[row], sums[row]
     scale, bias = model.qkv.scale[layer], model.qkv.bias[layer]
     keys, values = cache.keys[layer, lane, g], cache.values[layer, lane, g]

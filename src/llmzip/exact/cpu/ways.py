@@ -76,7 +76,12 @@ def takes(way: Way, shape: ModelShape) -> bool:
     """Whether a way can run models of this shape."""
     widths = (shape.d_model, shape.d_ff, shape.d_heads)
     wide = shape.d_head == simd.BYTES and not any(width % simd.BYTES for width in widths)
-    return way is Way.PLAIN or wide
+    return way is Way.PLAIN or (wide and not is_of_plain(shape))
+
+
+def is_of_plain(shape: ModelShape) -> bool:
+    """Whether layers do what only the plain way knows of."""
+    return shape.head_norm == "whole" or any(shape.layer_window)
 
 
 def way_of(shape: ModelShape, asked: str | None = None) -> Way:
@@ -108,6 +113,11 @@ def _way_asked_for(asked: str, shape: ModelShape) -> Way:
     if way not in runnable_ways():
         raise DeviceError(
             f"this processor cannot compute the way {way}; ask for {_either(runnable_ways())}"
+        )
+    if way is not Way.PLAIN and is_of_plain(shape):
+        raise DeviceError(
+            f"the way {way} does not compute what this model has, windows of layers or norms of "
+            f"all heads together; ask for {Way.PLAIN}"
         )
     if not takes(way, shape):
         raise DeviceError(
