@@ -58,6 +58,7 @@ class ModelShape:
     head_norm: str = ""  # one of HEAD_NORMS
     activation: str = ""  # see ACTIVATIONS
     parallel: bool = False  # attention and feed-forward take in the same norm of the stream
+    layer_window: tuple[int, ...] = ()  # how many keys each layer sees, its own among them; 0: all
 
     def form(self) -> dict[str, Any]:
         """The fields as files and digests have them, in order."""
@@ -92,6 +93,10 @@ class ModelShape:
     def gain_first(self) -> bool:
         """Whether the gain of queries and keys comes before RoPE."""
         return self.head_norm == "before"
+
+    def window_of(self, layer: int) -> int:
+        """How many keys a layer sees, its own position's among them; 0: all."""
+        return self.layer_window[layer] if self.layer_window else 0
 
     @property
     def feed_forward(self) -> Activation:

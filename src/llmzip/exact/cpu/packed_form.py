@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,10 @@ from numpy.typing import NDArray
 
 from llmzip.exact.constants import score_scale
 from llmzip.exact.cpu import fours, pairs, tiles
+from llmzip.exact.cpu.head_blocks import angles, in_blocks
 from llmzip.exact.cpu.product import StepLinear
 from llmzip.exact.cpu.scalars import f32
-from llmzip.exact.cpu.step import StepModel
+from llmzip.exact.cpu.step import ALL_KEYS, StepModel
 from llmzip.exact.cpu.ways import Way
 from llmzip.exact.model import LINEARS
 from llmzip.exact.shape import ModelShape
@@ -35,24 +35,27 @@ def kept_step(forms: KeptForms, shape: ModelShape, way: Way) -> StepModel | None
     arrays = forms.load(_name(way), _rules(way))
     if arrays is None or not _are_of(shape, way, arrays):
         return None
-    linear = partial(_linear_of, arrays)
+    tables = {name: arrays[name] for name in _TABLES}
+    linears = {name: _linear_of(arrays, name) for name in (*LINEARS, "head")}
+    no_gains = np.empty((shape.n_layers, 0), dtype=np.float32)
+    gains = arrays["gains"] if shape.head_norm else no_gains
+    return step_model(shape, way, **tables, gains=gains, **linears)
+
+
+def step_model(shape: ModelShape, way: Way, *, cos: Any, sin: Any, **parts: Any) -> StepModel:
+    """A packed model of its arrays and linears, by their names, and of what its shape says."""
+    windows = [shape.window_of(layer) or ALL_KEYS for layer in range(shape.n_layers)]
     return StepModel(
-        arrays["embedding"],
-        arrays["embedding_scale"],
-        arrays["positions"],
-        arrays["cos"],
-        arrays["sin"],
-        arrays["gains"] if shape.head_norm else np.empty((shape.n_layers, 0), dtype=np.float32),
-        shape.gain_first,
-        shape.eps,
-        int(shape.feed_forward),
-        f32(score_scale(shape.d_head)),
-        way.isa,
-        linear("qkv"),
-        linear("out"),
-        linear("up"),
-        linear("down"),
-        linear("head"),
+        cos=angles(cos, shape.d_head),
+        sin=angles(sin, shape.d_head),
+        gain_first=shape.gain_first,
+        d_head=shape.d_head,
+        eps=shape.eps,
+        activation=int(shape.feed_forward),
+        score_scale=f32(score_scale(shape.d_head)),
+        windows=np.array(windows, dtype=np.int64),
+        isa=way.isa,
+        **parts,
     )
 
 
@@ -79,7 +82,8 @@ def keep_step(forms: KeptForms, way: Way, step: StepModel) -> None:
 
 def _named_arrays(step: StepModel) -> Iterator[tuple[str, NDArray[Any]]]:
     for name in _TABLES:
-        yield name, getattr(step, name)
+        table = getattr(step, name)
+        yield name, table.reshape(len(table), table[:1].size) if table.ndim == 3 else table
     if step.gains.size:
         yield "gains", step.gains
     for name in (*LINEARS, "head"):
@@ -109,6 +113,7 @@ def _is(array: NDArray[Any], dtype: type[np.generic], sizes: tuple[int, ...]) ->
 
 def _wanted(shape: ModelShape, way: Way) -> Iterator[tuple[str, tuple[Wanted, ...]]]:
     """Yield what each array may be, by name."""
+    shape = in_blocks(shape)
     n_tokens, d_model = shape.vocab_size, shape.d_model
     none = (np.float32, (0, 0))
     angles = (np.float32, (shape.n_positions, shape.d_head // 2)) if shape.rotary else none

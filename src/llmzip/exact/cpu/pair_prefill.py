@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from llmzip.exact.bias import RowBias
 from llmzip.exact.cpu import attention, head, pair_attention, pair_head, pairs, rows
 from llmzip.exact.cpu.buffers import CpuCache, CpuHidden, Look, Workspace
+from llmzip.exact.cpu.head_blocks import gathered, in_blocks
 from llmzip.exact.cpu.packed import PackedModel
 from llmzip.exact.cpu.product import StepLinear
 from llmzip.exact.distribution import TokenIntervals
@@ -27,7 +28,7 @@ class PairPrefill:
 
     def __init__(self, packed: PackedModel, work: Workspace, look: Look | None = None) -> None:
         self._model, self._work, self._look = packed.step, work, look
-        self._shape = packed.model.shape
+        self._shape = in_blocks(packed.model.shape)
 
     def layer(
         self, index: int, lanes: Ids, starts: Ids, row_lanes: Ids, at: Ids, cache: CpuCache
@@ -41,7 +42,7 @@ class PairPrefill:
     def _sums(self, q: Array, name: str, index: int) -> Array:
         """The integer product of int8 rows with a linear's weights."""
         if self._look is not None:
-            self._look(f"{index}.{name}", q)
+            self._look(f"{index}.{name}", gathered(q, self._model.d_head) if name == "out" else q)
         linear: StepLinear = getattr(self._model, name)
         wide = self._work.wide.array(*q.shape)
         pairs.widen(q, wide)
@@ -69,6 +70,7 @@ class PairPrefill:
             model.gains[index],
             model.eps,
             model.gain_first,
+            model.d_head,
             model.score_scale,
             *self._queries(n_rows),
             cache.keys[index],
@@ -79,6 +81,7 @@ class PairPrefill:
 
     def _attend(self, index: int, lanes: Ids, starts: Ids, n_rows: int, cache: CpuCache) -> None:
         work, count = self._work, n_rows // len(lanes)
+        window = int(self._model.windows[index])
         queries = self._queries(n_rows)
         mixed = work.mixed.array(n_rows, self._shape.n_heads, self._shape.d_head)
         for i, (lane, start) in enumerate(zip(lanes.tolist(), starts.tolist(), strict=True)):
@@ -91,6 +94,7 @@ class PairPrefill:
                 i * count,
                 count,
                 start,
+                window,
                 mixed,
             )
 

@@ -74,9 +74,7 @@ def is_runnable(way: Way) -> bool:
 
 def takes(way: Way, shape: ModelShape) -> bool:
     """Whether a way can run models of this shape."""
-    widths = (shape.d_model, shape.d_ff, shape.d_heads)
-    wide = shape.d_head == simd.BYTES and not any(width % simd.BYTES for width in widths)
-    return way is Way.PLAIN or wide
+    return way is Way.PLAIN or not (shape.d_model % simd.BYTES or shape.d_ff % simd.BYTES)
 
 
 def way_of(shape: ModelShape, asked: str | None = None) -> Way:
@@ -111,9 +109,8 @@ def _way_asked_for(asked: str, shape: ModelShape) -> Way:
         )
     if not takes(way, shape):
         raise DeviceError(
-            f"the way {way} is for heads {simd.BYTES} wide and widths that are multiples of that, "
-            f"which this model's are not (heads {shape.d_head}, d_model {shape.d_model}, "
-            f"d_ff {shape.d_ff}); ask for {Way.PLAIN}"
+            f"the way {way} is for widths that are multiples of {simd.BYTES}, which this model's "
+            f"are not (d_model {shape.d_model}, d_ff {shape.d_ff}); ask for {Way.PLAIN}"
         )
     return way
 
