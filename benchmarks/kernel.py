@@ -1,9 +1,10 @@
-"""One kernel of the exact engine on the CPU: python benchmarks/kernel.py NAME --way WAY
+"""One kernel of the exact engine on the CPU: python benchmarks/kernel.py NAME --way WAY[,WAY...]
 
 Times one of the kernels that take blocks of rows through a layer or the head, or a decoding step,
 alone, with one thread, on a model of random numbers in the shape that the options say. What the
 whole layer or step gives is compared with the reference first: a difference is an error. Prints
-microseconds of processor time a row: the least of the runs, and the median.
+microseconds of processor time a row: the least of the runs, and the median. Several ways take
+turns, run by run.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from llmzip.doctor.tiny import tiny_model, tiny_shape
@@ -25,6 +27,7 @@ from llmzip.exact.distribution import Engine, TokenIntervals
 from llmzip.exact.model import ExactModel
 from llmzip.exact.shape import ModelShape
 from llmzip.exact.torch_engine import TorchEngine
+from script_options import names_among
 
 Ids = NDArray[np.int64]
 
@@ -41,9 +44,9 @@ NAMES = (*PREFILL, "layer", "head", "step")
 class Bench:
     """A model of one layer, and lanes that have `keys` tokens in view when rows come."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: argparse.Namespace, way: str) -> None:
         self._n_keys, self._n_rows, self._n_lanes = options.keys, options.rows, options.lanes
-        self.model, self._way = tiny_model(shape_of(options)), Way(options.way)
+        self.model, self._way = tiny_model(shape_of(options)), Way(way)
         self._ids = np.random.default_rng(1).integers(0, options.vocab, self.n_positions)
 
     @property
@@ -136,19 +139,29 @@ def shape_of(options: argparse.Namespace) -> ModelShape:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Check and time, print a line."""
     options = parse(arguments)
-    bench = Bench(options)
-    bench.check()
-    run, n_rows = bench.timed(options.name)
-    run()
-    seconds = []
-    for _ in range(options.runs):
-        began = time.process_time()
+    torch.set_num_threads(1)
+    benches = [Bench(options, way) for way in options.way]
+    for bench in benches:
+        bench.check()
+    runs = [bench.timed(options.name) for bench in benches]
+    for way, seconds in zip(options.way, in_turn(runs, options.runs), strict=True):
+        print(
+            f"{options.name}, {way}: {min(seconds) * 1e6:.2f} µs a row at the least, "
+            f"{statistics.median(seconds) * 1e6:.2f} in the middle of {len(seconds)} runs"
+        )
+
+
+def in_turn(runs: Sequence[tuple[Callable[[], object], int]], count: int) -> list[list[float]]:
+    """Seconds of processor time a row of each run, `count` times one after the other."""
+    found: list[list[float]] = [[] for _ in runs]
+    for run, _ in runs:
         run()
-        seconds.append((time.process_time() - began) / n_rows * 1e6)
-    print(
-        f"{options.name}, {options.way}: {min(seconds):.2f} µs a row at the least, "
-        f"{statistics.median(seconds):.2f} in the middle of {len(seconds)} runs"
-    )
+    for _ in range(count):
+        for (run, n_rows), seconds in zip(runs, found, strict=True):
+            began = time.process_time()
+            run()
+            seconds.append((time.process_time() - began) / n_rows)
+    return found
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -156,7 +169,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks/kernel.py", description=__doc__)
     parser.add_argument("name", choices=NAMES, metavar="NAME", help=", ".join(NAMES))
     ways = [str(way) for way in Way]
-    parser.add_argument("--way", required=True, choices=ways, metavar="WAY", help=", ".join(ways))
+    parser.add_argument("--way", required=True, type=names_among(ways), help=", ".join(ways))
     parser.add_argument("--d-head", type=int, default=64)
     parser.add_argument("--heads", type=int, default=9)
     parser.add_argument("--kv-heads", type=int, default=0, help="as many as heads by default")

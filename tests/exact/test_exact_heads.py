@@ -212,7 +212,7 @@ def test_integers_all_at_their_limits(width: int, group: int, way: Way) -> None:
 
 
 @fast_ways
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(
     width=st.integers(1, 20).map(lambda n: 16 * n),
     group=st.sampled_from([1, 3, 4, 8]),

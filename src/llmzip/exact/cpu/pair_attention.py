@@ -115,11 +115,11 @@ def attend(
                     query_scales[g, first + row, member],
                     work[hidden:seen],
                 )
-                weights = p[r]
-                weights[j0:hidden] = 0
-                for j in range(hidden, seen):
-                    weights[j] = np.int16(rounded(work[j] * inverse))
-                weights[seen:longest] = 0
+                weights, shown = p[r, hidden:seen], work[hidden:seen]
+                for j in range(weights.size):
+                    weights[j] = np.int16(rounded(shown[j] * inverse))
+                p[r, j0:hidden] = 0
+                p[r, seen:longest] = 0
             mix(p, values[g], j0, longest, part[:n_rows], total[:n_rows])
             for r in range(n_rows):
                 row, member = first + (r0 + r) // n_group, (r0 + r) % n_group

@@ -109,7 +109,6 @@ def attend_group(
     s, line = work.scale[row], sums[row]
     scale, bias = model.qkv.scale[layer], model.qkv.bias[layer]
     keys, values = cache.keys[layer, lane, g], cache.values[layer, lane, g]
-    keys, values = keys[first // key_step(keys) :], values[first // values.shape[2] :]
     key_scales = cache.key_scales[layer, lane, g, first:n_keys]
     value_scales = cache.value_scales[layer, lane, g, first:n_keys]
     gains, norms = model.gains[layer], (model.eps, model.gain_first, model.d_head)
@@ -119,15 +118,10 @@ def attend_group(
         x, spare = place_head(gains, head, norms, rotary, cos, sin, x, spare)
         query_scales[member] = quantise_row(x, queries[member]) * model.score_scale
         undo[member, :] = i32(sign_bits_of(model.isa) * _byte_sum(queries[member]))
-    seen = keys, values, key_scales, value_scales, skip
+    places = address_of(keys) + first * d, address_of(values) + first * d
+    seen = *places, key_scales, value_scales, skip
     targets = work.mixed[row, g * n_group : (g + 1) * n_group]
     _attend(keys, model.isa, own[3:], seen, next_at, vectors, targets)
-
-
-@inlined
-def key_step(keys: Any) -> int:
-    """Keys of a lane and head, or blocks of them: how many have one place in the first axis."""
-    return keys.shape[2] if keys.ndim == 4 else 1
 
 
 @inlined
@@ -151,9 +145,9 @@ def _attend(
 def _attend_rows(isa: Any, own: Any, seen: Any, next_at: Any, mixed: Any) -> None:
     wide_vectors()
     queries, query_scales, undo, scores, weights, p, part, total, factors = own
-    keys, values, key_scales, value_scales, skip = seen
+    keys_at, values_at, key_scales, value_scales, skip = seen
     n_group, n_keys = len(queries), key_scales.size
-    _fill_scores(isa, queries, undo, keys, values, n_keys, scores)
+    _fill_scores(isa, queries, undo, (keys_at, values_at), n_keys, scores)
     for member in range(n_group):
         inverse, factors[member] = softmax_row(
             scores[member, skip:n_keys],
@@ -162,12 +156,13 @@ def _attend_rows(isa: Any, own: Any, seen: Any, next_at: Any, mixed: Any) -> Non
             query_scales[member],
             weights[skip:n_keys],
         )
-        line_p = p[member]
-        line_p[:skip] = 0
-        for j in range(skip, n_keys):
-            line_p[j] = np.int16(rounded(weights[j] * inverse))
-        line_p[n_keys] = 0
-    _mix(isa, p, values, n_keys, next_at[0], part, total)
+        line_p, shown = p[member, skip:n_keys], weights[skip:n_keys]
+        for j in range(line_p.size):
+            line_p[j] = np.int16(rounded(shown[j] * inverse))
+        for j in range(skip):
+            p[member, j] = 0
+        p[member, n_keys] = 0
+    _mix(isa, p, values_at, n_keys, next_at[0], part, total)
     for member in range(n_group):
         target = mixed[member]
         for i in range(target.size):
@@ -175,21 +170,20 @@ def _attend_rows(isa: Any, own: Any, seen: Any, next_at: Any, mixed: Any) -> Non
 
 
 @inlined
-def _fill_scores(
-    isa: Any, queries: Any, undo: Any, keys: Any, values: Any, n_keys: int, scores: Any
-) -> None:
+def _fill_scores(isa: Any, queries: Any, undo: Any, places: Any, n_keys: int, scores: Any) -> None:
     """scores[m, j] = queries[m] · keys[j], a block of keys for all queries at a time.
 
-    Meanwhile memory is asked for the next block, after the last one for the values.
+    places: addresses of the keys and of the values. Meanwhile memory is asked for the next block,
+    after the last one for the values.
     """
-    stride, values_at = np.int64(keys.shape[1]), address_of(values)
+    stride, (keys_at, values_at) = np.int64(queries.shape[1]), places
     near = _near_keys(stride)
     for first in range(0, n_keys, near):
         last = first + near
-        ahead = address_of(keys) + last * stride if last < n_keys else values_at
+        ahead = keys_at + last * stride if last < n_keys else values_at
         for member in range(queries.shape[0]):
             query_at, undo_at = address_of(queries[member]), address_of(undo[member])
-            keys_at, scores_at = address_of(keys), address_of(scores[member])
+            scores_at = address_of(scores[member])
             for j in range(first, min(last, n_keys), simd.LANES):
                 simd.keys_16x1(
                     isa,
@@ -220,11 +214,13 @@ def _byte_sum(row: Any) -> Any:
 
 
 @inlined
-def _mix(isa: Any, p: Any, values: Any, n_keys: int, next_at: Any, part: Any, total: Any) -> None:
+def _mix(
+    isa: Any, p: Any, values_at: Any, n_keys: int, next_at: Any, part: Any, total: Any
+) -> None:
     """total[m] = Σ_j p[m, j] · values[j], in int32 a block of keys and int64 above.
 
-    p[m, n_keys] is 0: keys are taken in pairs. Meanwhile memory is asked for the next
-    block, after the last one for what lies at address next_at.
+    values_at: an address. p[m, n_keys] is 0: keys are taken in pairs. Meanwhile memory is asked
+    for the next block, after the last one for what lies at address next_at.
     """
     total[:] = 0
     n_members, d = part.shape
@@ -232,9 +228,9 @@ def _mix(isa: Any, p: Any, values: Any, n_keys: int, next_at: Any, part: Any, to
     near = _near_keys(d64)
     for first in range(0, n_keys, near):
         last = first + near
-        ahead = address_of(values) + last * d64 if last < n_keys else next_at
+        ahead = values_at + last * d64 if last < n_keys else next_at
         n_pairs = np.int64((min(near, n_keys - first) + 1) // 2)
-        v_at = address_of(values) + first * d64
+        v_at = values_at + first * d64
         for i in range(0, d, simd.BYTES):
             member, asked = 0, ahead + i
             while member < n_members:

@@ -72,11 +72,11 @@ def attend_paired(
 ) -> None:
     """Attention of a group's queries (G, d) into mixed (G, d).
 
-    seen: keys, values, and the scales of both, as many as there are keys up to the last in view;
-    and how many of them come before the first in view. next_at: addresses of the keys, the values
-    and the scales of both that memory is asked for meanwhile.
+    seen: addresses of keys and values, and the scales of both, as many as there are keys up to the
+    last in view; and how many of them come before the first in view. next_at: addresses of the
+    keys, the values and the scales of both that memory is asked for meanwhile.
     """
-    keys, values, (n_group, d) = seen[0], seen[1], queries.shape
+    keys_at, (n_group, d) = seen[0], queries.shape
     n_keys = np.int64(seen[2].size)
     padded = (n_keys + OUTPUTS - 1) // OUTPUTS * OUTPUTS
     n_lines = padded * d // LINE_BYTES
@@ -91,7 +91,7 @@ def attend_paired(
             n_group,
             address_of(scratch.queries),
             np.int64(2 * d),
-            address_of(keys) + j * d,
+            keys_at + j * d,
             np.int64(LINE),
             np.int64(d // TOGETHER),
             address_of(scratch.scores) + 4 * j,
@@ -103,7 +103,7 @@ def attend_paired(
         _weigh(member, seen, query_scales[member], padded, ahead, scratch)
         if asks:
             asked += padded // KEYS * (WEIGH_ASKED + HALVE_ASKED)
-    _mix(values, padded, (next_at, n_lines, asked), scratch)
+    _mix(seen[1], padded, (next_at, n_lines, asked), scratch)
     for member in range(n_group):
         sums, target, factor = scratch.mixed[member], mixed[member], scratch.factors[member]
         for i in range(d):
@@ -135,7 +135,7 @@ def _weigh(member: int, seen: Any, q_scale: Any, padded: Any, ahead: Any, scratc
 
 
 @inlined
-def _mix(values: Any, padded: Any, ahead: Any, scratch: Any) -> None:
+def _mix(values_at: Any, padded: Any, ahead: Any, scratch: Any) -> None:
     """mixed[m] = Σ_j rounded[m, j] · values[j]; what has not been asked for is."""
     (next_at, n_lines, asked), (n_group, d) = ahead, scratch.mixed.shape
     scratch.mixed[:] = 0
@@ -150,7 +150,7 @@ def _mix(values: Any, padded: Any, ahead: Any, scratch: Any) -> None:
                 n_group,
                 address_of(scratch.rounded) + 2 * first,
                 np.int64(2 * scratch.rounded.shape[1]),
-                address_of(values) + first * d + TOGETHER * i,
+                values_at + first * d + TOGETHER * i,
                 np.int64(TOGETHER * d),
                 np.int64(n_pairs),
                 address_of(scratch.part) + 4 * i,

@@ -73,12 +73,12 @@ def attend_tiled(
 ) -> None:
     """Attention of a group's queries (G, d) into mixed (G, d).
 
-    seen: keys, values, and the scales of both, as many as there are keys up to the last in view;
-    and how many of them come before the first in view. next_at: addresses of the keys, the values
-    and the scales of both that memory is asked for meanwhile.
+    seen: addresses of keys and values, and the scales of both, as many as there are keys up to the
+    last in view; and how many of them come before the first in view. next_at: addresses of the
+    keys, the values and the scales of both that memory is asked for meanwhile.
     """
     wide_vectors()
-    keys, values, key_scales, value_scales, skip = seen
+    keys_at, values_at, key_scales, value_scales, skip = seen
     n_group, n_keys, d = queries.shape[0], key_scales.size, np.int64(queries.shape[1])
     padded = (n_keys + tiles.TERMS - 1) // tiles.TERMS * tiles.TERMS
     for member in range(n_group):
@@ -86,7 +86,7 @@ def attend_tiled(
         for k in range(fours.size):
             scratch.queries[k, member] = fours[k]
     n_lines, n_blocks = padded * d // LINE_BYTES, d // tiles.OUTPUTS
-    _fill_scores(n_group, address_of(keys), (next_at, n_lines), d, padded, scratch)
+    _fill_scores(n_group, keys_at, (next_at, n_lines), d, padded, scratch)
     asked = padded // BLOCK * BLOCK_ASKED * n_blocks
     for member in range(n_group):
         own, ahead = (key_scales, value_scales, skip), (next_at, n_lines, asked)
@@ -97,7 +97,7 @@ def attend_tiled(
         tiles.values_1x4(
             address_of(scratch.halves),
             np.int64(scratch.halves.shape[1]),
-            address_of(values) + block * (tiles.OUTPUTS * tiles.TOGETHER),
+            values_at + block * (tiles.OUTPUTS * tiles.TOGETHER),
             np.int64(tiles.ROWS * tiles.TOGETHER),
             np.int64(padded),
             address_of(scratch.mixed) + block * (4 * tiles.OUTPUTS),
