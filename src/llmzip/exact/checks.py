@@ -26,7 +26,7 @@ MOST_POSITIONS = 1 << 22
 MOST_ANGLES = 1 << 26
 """Positions times pairs of a head: RoPE's tables take minutes to make at this size, and 512 MB."""
 
-_KINDS = {"int": int, "float": float, "bool": bool, "str": str}
+_KINDS = {"int": int, "float": float, "bool": bool, "str": str, "tuple[int, ...]": tuple}
 Wanted = tuple[type[np.generic], tuple[int, ...]]
 
 
