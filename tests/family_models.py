@@ -92,9 +92,8 @@ _OWN_HEADS = (
     "hunyuan_v1_dense",
 )
 _SIZES |= dict.fromkeys(_OWN_HEADS, _WITH_HEAD_DIM)
-# of other widths than those above, for nobody takes heads of 64 for granted here
 _SIX_LAYERS = _LLAMA | {
-    "hidden_size": 80,
+    "hidden_size": 192,
     "num_hidden_layers": 6,
     "num_attention_heads": 4,
     "num_key_value_heads": 1,

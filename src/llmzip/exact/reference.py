@@ -53,7 +53,8 @@ class Reference:
         at = starts[:, None] + torch.arange(ids.shape[1], device=self.device)  # (B, T)
         x = self._embed(ids, at)  # (B, T, D)
         for index, layer in enumerate(self.model.layers):
-            x = self._layer(index, layer, x, lanes, at, _LayerCache(cache, index))
+            own = _LayerCache(cache, index, self.shape.window_of(index))
+            x = self._layer(index, layer, x, lanes, at, own)
         q, scale = self._taken(x, self.model.head_gain, normed=True)
         return TensorHidden(q, scale[:, 0])
 
@@ -149,8 +150,8 @@ class Reference:
         cache.store(lanes, at, arith.quantise(k, INT8_MAX), arith.quantise(v, INT8_MAX))
         n_keys = int(at.max()) + 1
         k, k_scale, v, v_scale = cache.read(lanes, n_keys, s.n_heads // s.n_kv_heads)
-        before = at[:, None, :, None] - torch.arange(n_keys, device=self.device)  # (B, 1, T, n)
-        visible = (before >= 0) & (before < (s.window_of(index) or n_keys))
+        ago = at[:, None, :, None] - torch.arange(n_keys, device=self.device)  # (B, 1, T, n)
+        visible = (ago >= 0) & (ago < (cache.window or n_keys))
         mixed = _attend(q, q_scale * score_scale(s.d_head), k, k_scale, v, v_scale, visible)
         return mixed.transpose(1, 2).reshape(B, T, -1)
 
@@ -182,7 +183,8 @@ class Reference:
 class _LayerCache:
     """One layer of a KV cache."""
 
-    def __init__(self, cache: TensorCache, layer: int) -> None:
+    def __init__(self, cache: TensorCache, layer: int, window: int) -> None:
+        self.window = window
         self.keys, self.values = cache.keys[layer], cache.values[layer]
         self.key_scales, self.value_scales = cache.key_scales[layer], cache.value_scales[layer]
 

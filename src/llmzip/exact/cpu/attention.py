@@ -12,6 +12,7 @@ import numpy as np
 
 from llmzip.compiled import inlined, kernel
 from llmzip.exact.constants import SUM_BITS
+from llmzip.exact.cpu.head_blocks import BLOCK
 from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT, norm_factor, quantise_row
 from llmzip.exact.cpu.scalars import (
     WHOLE_BITS,
@@ -40,7 +41,18 @@ STEP_KEYS = 4
 
 @inlined
 def _rotate_row(x: Any, cos: Any, sin: Any, turned: Any) -> None:
-    """RoPE on one head; see `Reference._rotate`."""
+    """RoPE on one head, or block by block of one; see `Reference._rotate` and `head_blocks`."""
+    wide_vectors()
+    if cos.ndim == 1:  # numba compiles what the array's type says, and no more
+        _rotate_halves(x, cos, sin, turned)
+    else:
+        for block in range(cos.shape[0]):
+            own = slice(block * BLOCK, (block + 1) * BLOCK)
+            _rotate_halves(x[own], cos[block], sin[block], turned[own])
+
+
+@inlined
+def _rotate_halves(x: Any, cos: Any, sin: Any, turned: Any) -> None:
     wide_vectors()
     half = cos.size
     for i in range(half):
@@ -50,11 +62,12 @@ def _rotate_row(x: Any, cos: Any, sin: Any, turned: Any) -> None:
 
 
 @inlined
-def _norm_row(gains: Any, head: int, eps: float, gain_first: bool, x: Any) -> None:
+def _norm_row(gains: Any, head: int, norms: Any, x: Any) -> None:
     """The norm of a query or key, in place, and its gain if that comes before RoPE."""
     wide_vectors()
     if gains.ndim == 2:  # numba compiles what the array's type says, and no more
-        factor, gain = norm_factor(x, eps), gains[head]
+        eps, gain_first, width = norms
+        factor, gain = norm_factor(x, eps, width), gains[head]
         for i in range(x.size):
             x[i] = x[i] * factor
         if gain_first:
@@ -63,11 +76,11 @@ def _norm_row(gains: Any, head: int, eps: float, gain_first: bool, x: Any) -> No
 
 
 @inlined
-def _gain_row(gains: Any, head: int, gain_first: bool, x: Any) -> None:
+def _gain_row(gains: Any, head: int, norms: Any, x: Any) -> None:
     """The gain that comes after RoPE, in place."""
     wide_vectors()
     if gains.ndim == 2:
-        gain = gains[head]
+        gain, gain_first = gains[head], norms[1]
         if not gain_first:
             for i in range(x.size):
                 x[i] = x[i] * gain[i]
@@ -77,8 +90,7 @@ def _gain_row(gains: Any, head: int, gain_first: bool, x: Any) -> None:
 def place_head(
     gains: Any,
     head: int,
-    eps: float,
-    gain_first: bool,
+    norms: Any,
     rotary: bool,
     cos: Any,
     sin: Any,
@@ -87,15 +99,16 @@ def place_head(
 ) -> Any:
     """A query or key, by its head, normed and rotated, in x or spare: (result, other).
 
-    gains: (H + KV, d), or (0,) where there are no norms. cos, sin: tables that begin with the
+    gains: (H + KV, d), or (0,) where there are no norms. norms: eps, whether gains come before
+    RoPE, and how many numbers a head has beside zeros. cos, sin: tables that begin with the
     head's position. See `Reference._placed`.
     """
-    _norm_row(gains, head, eps, gain_first, x)
+    _norm_row(gains, head, norms, x)
     if rotary:
         _rotate_row(x, cos[0], sin[0], spare)
-        _gain_row(gains, head, gain_first, spare)
+        _gain_row(gains, head, norms, spare)
         return spare, x
-    _gain_row(gains, head, gain_first, x)
+    _gain_row(gains, head, norms, x)
     return x, spare
 
 
@@ -122,7 +135,8 @@ def whole_factors(
         _, n_normed, d = gains.shape
         x = np.empty(n_normed * d, dtype=np.float32)
         head_values(sums, scale, bias, s, 0, x)
-        return norm_factor(x[: n_heads * d], eps), norm_factor(x[n_heads * d :], eps)
+        queries, keys = x[: n_heads * d], x[n_heads * d :]
+        return norm_factor(queries, eps, queries.size), norm_factor(keys, eps, keys.size)
     return f32(1), f32(1)
 
 
@@ -178,6 +192,7 @@ def split_heads(
     gains: Any,
     eps: float,
     gain_first: bool,
+    d_head: int,
     score_scale: Any,
     q: Any,
     q_scale: Any,
@@ -189,9 +204,9 @@ def split_heads(
     """De-quantise sums (M, (H + 2 KV) d), norm, rotate, quantise; keys, values go to the cache.
 
     Row r belongs to lane lanes[r] at position at[r]. q: int8 (KV, M, G, d), q_scale:
-    float32 (KV, M, G), times score_scale. gains, eps, gain_first: see `place_head`; gains of norms
-    over all queries, and all keys, together are (1, H + KV, d). keys, values:
-    one layer of the cache, (n_lanes, KV, …), see `put_key` and `put_value`.
+    float32 (KV, M, G), times score_scale. gains, eps, gain_first, d_head: see `place_head`; gains
+    of norms over all queries, and all keys, together are (1, H + KV, d). keys, values: one layer
+    of the cache, (n_lanes, KV, …), see `put_key` and `put_value`.
     """
     wide_vectors()
     sums, scale, bias, cos, sin = borrowed((sums, scale, bias, cos, sin))
@@ -210,9 +225,8 @@ def split_heads(
                 rotary = cos.shape[0] > 0
                 p = position if rotary else 0
                 own_cos, own_sin = cos[p:], sin[p:]
-                x, spare = place_head(
-                    gains, head, eps, gain_first, rotary, own_cos, own_sin, x, spare
-                )
+                norms = eps, gain_first, d_head
+                x, spare = place_head(gains, head, norms, rotary, own_cos, own_sin, x, spare)
             if head < n_heads:
                 g, member = head // n_group, head % n_group
                 q_scale[g, row, member] = quantise_row(x, q[g, row, member]) * score_scale

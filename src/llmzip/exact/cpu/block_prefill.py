@@ -25,6 +25,7 @@ from llmzip.exact.cpu import (
     turned_rows,
 )
 from llmzip.exact.cpu.buffers import BLOCK_ROWS, TOGETHER, CpuCache, CpuHidden, Workspace
+from llmzip.exact.cpu.head_blocks import in_blocks
 from llmzip.exact.cpu.instruction_set import Dot
 from llmzip.exact.cpu.packed import PackedModel
 from llmzip.exact.distribution import TokenIntervals
@@ -74,7 +75,7 @@ class BlockPrefill:
 
     def __init__(self, packed: PackedModel, work: Workspace, kernels: Kernels) -> None:
         self._packed, self._work, self._kernels = packed, work, kernels
-        self._shape = packed.model.shape
+        self._shape = in_blocks(packed.model.shape)
 
     def layer(
         self, index: int, lanes: Ids, starts: Ids, row_lanes: Ids, at: Ids, cache: CpuCache
@@ -108,6 +109,7 @@ class BlockPrefill:
             step.gains[index],
             step.eps,
             step.gain_first,
+            step.d_head,
             step.score_scale,
             *self._queries(n_rows),
             cache.keys[index],
@@ -118,6 +120,7 @@ class BlockPrefill:
 
     def _attend(self, index: int, lanes: Ids, starts: Ids, n_rows: int, cache: CpuCache) -> None:
         work, count = self._work, n_rows // len(lanes)
+        window = int(self._packed.step.windows[index])
         queries = self._queries(n_rows)
         mixed = work.mixed.array(n_rows, self._shape.n_heads, self._shape.d_head)
         for i, (lane, start) in enumerate(zip(lanes.tolist(), starts.tolist(), strict=True)):
@@ -130,6 +133,7 @@ class BlockPrefill:
                 i * count,
                 count,
                 start,
+                window,
                 mixed,
             )
 

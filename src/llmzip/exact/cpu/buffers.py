@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from llmzip.exact.aligned import aligned_zeros
 from llmzip.exact.cache import KVCache
 from llmzip.exact.cpu import pairs, simd, tiles
+from llmzip.exact.cpu.head_blocks import in_blocks
 from llmzip.exact.cpu.ways import Way
 from llmzip.exact.hidden import Hidden
 from llmzip.exact.model import ExactModel, Layer, Linear, Rope
@@ -100,10 +101,11 @@ CpuCache = KVCache[NDArray[Any]]
 def cpu_cache(way: Way, shape: ModelShape, n_lanes: int, n_positions: int) -> CpuCache:
     """An empty KV cache whose keys and values lie as a way's kernels read them.
 
-    keys: (n_layers, n_lanes, n_kv_heads, n_positions, d_head), or for pairs blocks of positions
-    (…, n_positions / 16, d_head / 2, 16, 2). values: (…, n_positions / n, d_head, n), n
-    positions lying together: as many as tiles or pairs want, else one.
+    keys: (n_layers, n_lanes, n_kv_heads, n_positions, d), or for pairs blocks of positions
+    (…, n_positions / 16, d / 2, 16, 2). values: (…, n_positions / n, d, n), n positions lying
+    together: as many as tiles or pairs want, else one. d: a head in blocks, but for PLAIN.
     """
+    shape = shape if way is Way.PLAIN else in_blocks(shape)
     # such zeros are asked for as huge pages: reading a cache by small ones costs twice the time
     plain = CpuCache.allocate(shape, n_lanes, n_positions, aligned_zeros)
     *outer, n_positions, d_head = plain.values.shape

@@ -23,6 +23,7 @@ from llmzip.exact.cpu.buffers import (
     cpu_cache,
     or_empty,
 )
+from llmzip.exact.cpu.head_blocks import in_blocks
 from llmzip.exact.cpu.packed import PackedModel, packed_model
 from llmzip.exact.cpu.pair_prefill import PairPrefill
 from llmzip.exact.cpu.step import StepModel
@@ -82,7 +83,8 @@ class CpuEngine:
         self.shape = model.shape
         self.device = "cpu"
         self.way = way_of(model.shape, way)
-        self._work = Workspace(model.shape, BLOCK_ROWS, n_positions)
+        self.in_memory = model.shape if self.way is Way.PLAIN else in_blocks(model.shape)
+        self._work = Workspace(self.in_memory, BLOCK_ROWS, n_positions)
         self.step_threads = 1 if self.way is Way.PLAIN else step_threads
         self._team: StepTeam | None = None
         self._model, self._look = model, look
@@ -189,7 +191,8 @@ class CpuEngine:
         if self.way is Way.PLAIN:
             return self.distributions(self._forward_parts(ids[:, None], lanes, at, cache), bias)
         if self._team is None:
-            self._team = StepTeam(self.shape, self._packed.for_steps(), self.step_threads)
+            packed, threads = self._packed.for_steps(), self.step_threads
+            self._team = StepTeam(self.in_memory, packed, threads)
         own = None if bias is None else RowBias.of_rows(bias, len(ids))
         work = self._team.run(ids, lanes, at, cache, own)
         rows = slice(0, len(ids))

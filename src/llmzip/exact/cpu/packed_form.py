@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from llmzip.exact.checks import rope_names
 from llmzip.exact.constants import score_scale
 from llmzip.exact.cpu import fours, pairs, tiles
+from llmzip.exact.cpu.head_blocks import angles, in_blocks
 from llmzip.exact.cpu.product import StepLinear
 from llmzip.exact.cpu.scalars import f32
-from llmzip.exact.cpu.step import StepModel, StepStream
+from llmzip.exact.cpu.step import ALL_KEYS, StepModel, StepStream
 from llmzip.exact.cpu.ways import Way
 from llmzip.exact.model import LINEARS, Rope
 from llmzip.exact.shape import ModelShape
@@ -61,27 +62,31 @@ def step_model(
     **parts: Any,
 ) -> StepModel:
     """A packed model of its arrays and linears, by their names, and of what its shape says."""
-    cos, sin = (_stacked([rope[part] for rope in ropes]) for part in (0, 1))
+    cos, sin = (_stacked([rope[part] for rope in ropes], shape.d_head) for part in (0, 1))
     layers = range(shape.n_layers)
+    windows = [shape.window_of(layer) or ALL_KEYS for layer in layers]
     return StepModel(
         cos=cos,
         sin=sin,
         ropes=np.array([shape.rope_of(layer) for layer in layers], dtype=np.int64),
         stream=StepStream.of(shape, taken_gains, added_gains),
         gain_first=shape.gain_first,
+        d_head=shape.d_head,
         eps=shape.eps,
         activation=int(shape.feed_forward),
         score_scale=f32(score_scale(shape.d_head)),
+        windows=np.array(windows, dtype=np.int64),
         isa=way.isa,
         **parts,
     )
 
 
-def _stacked(tables: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Tables of RoPE one above the other; one of nothing where there is none."""
+def _stacked(tables: Sequence[NDArray[np.float32]], d_head: int) -> NDArray[np.float32]:
+    """Tables of RoPE one above the other, by blocks; one of nothing where there is none."""
+    by_blocks = [angles(table, d_head) for table in tables]
     if not tables:
-        return np.empty((1, 0, 0), dtype=np.float32)
-    return tables[0][None] if len(tables) == 1 else np.stack(tables)
+        by_blocks = [angles(np.empty((0, 0), dtype=np.float32), d_head)]
+    return by_blocks[0][None] if len(by_blocks) == 1 else np.stack(by_blocks)
 
 
 def read_step(forms: KeptForms, way: Way, step: StepModel) -> StepModel:
@@ -109,7 +114,7 @@ def _named_arrays(step: StepModel) -> Iterator[tuple[str, NDArray[Any]]]:
     for name in _TABLES:
         yield name, getattr(step, name)
     for name, table in zip(rope_names(len(step.cos)), _tables_of(step), strict=True):
-        yield name, table
+        yield name, table.reshape(len(table), table[:1].size)
     if step.gains.size:
         yield "gains", step.gains
     if step.stream.added.size:
@@ -147,6 +152,7 @@ def _is(array: NDArray[Any], dtype: type[np.generic], sizes: tuple[int, ...]) ->
 
 def _wanted(shape: ModelShape, way: Way) -> Iterator[tuple[str, tuple[Wanted, ...]]]:
     """Yield what each array may be, by name."""
+    shape = in_blocks(shape)
     n_tokens, d_model = shape.vocab_size, shape.d_model
     none = (np.float32, (0, 0))
     angles = (np.float32, (shape.n_positions, shape.d_head // 2)) if shape.rotary else none

@@ -18,6 +18,7 @@ from llmzip.exact.cpu import (
     turned_rows,
 )
 from llmzip.exact.cpu.buffers import CpuCache, CpuHidden, Look, Workspace
+from llmzip.exact.cpu.head_blocks import gathered, in_blocks
 from llmzip.exact.cpu.packed import PackedModel
 from llmzip.exact.cpu.product import StepLinear
 from llmzip.exact.distribution import TokenIntervals
@@ -35,7 +36,7 @@ class PairPrefill:
 
     def __init__(self, packed: PackedModel, work: Workspace, look: Look | None = None) -> None:
         self._model, self._work, self._look = packed.step, work, look
-        self._shape = packed.model.shape
+        self._shape = in_blocks(packed.model.shape)
 
     def layer(
         self, index: int, lanes: Ids, starts: Ids, row_lanes: Ids, at: Ids, cache: CpuCache
@@ -49,7 +50,7 @@ class PairPrefill:
     def _sums(self, q: Array, name: str, index: int) -> Array:
         """The integer product of int8 rows with a linear's weights."""
         if self._look is not None:
-            self._look(f"{index}.{name}", q)
+            self._look(f"{index}.{name}", gathered(q, self._model.d_head) if name == "out" else q)
         linear: StepLinear = getattr(self._model, name)
         wide = self._work.wide.array(*q.shape)
         pairs.widen(q, wide)
@@ -76,6 +77,7 @@ class PairPrefill:
             model.gains[index],
             model.eps,
             model.gain_first,
+            model.d_head,
             model.score_scale,
             *self._queries(n_rows),
             cache.keys[index],
@@ -86,6 +88,7 @@ class PairPrefill:
 
     def _attend(self, index: int, lanes: Ids, starts: Ids, n_rows: int, cache: CpuCache) -> None:
         work, count = self._work, n_rows // len(lanes)
+        window = int(self._model.windows[index])
         queries = self._queries(n_rows)
         mixed = work.mixed.array(n_rows, self._shape.n_heads, self._shape.d_head)
         for i, (lane, start) in enumerate(zip(lanes.tolist(), starts.tolist(), strict=True)):
@@ -98,6 +101,7 @@ class PairPrefill:
                 i * count,
                 count,
                 start,
+                window,
                 mixed,
             )
 

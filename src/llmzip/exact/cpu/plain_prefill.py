@@ -2,8 +2,8 @@
 
 Importing this imports torch.
 
-What runs where a processor has none of the instructions that other ways take, or heads have another
-size.
+What runs where a processor has none of the instructions that other ways take, or a model's widths
+are no multiples of 64.
 """
 
 from __future__ import annotations
@@ -136,6 +136,7 @@ class PlainPrefill:
             self._model.gains[index],
             self._shape.eps,
             self._shape.gain_first,
+            self._shape.d_head,
             self._score_scale,
             work.queries.array(*query_shape),
             work.query_scales.array(*query_shape[:3]),

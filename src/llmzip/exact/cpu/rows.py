@@ -67,7 +67,7 @@ def normalise_row(x: Any, eps: float, q: Any) -> Any:
     """See `arith.normalise`: fill int8 `q`, return the scale."""
     wide_vectors()
     top = largest(x)
-    root = root_mean_square(x, top, eps)
+    root = root_mean_square(x, top, eps, x.size)
     inverse = I8_LIMIT / top
     for i in range(x.size):
         q[i] = low_byte(rounded_bits(x[i] * inverse))
@@ -75,14 +75,17 @@ def normalise_row(x: Any, eps: float, q: Any) -> Any:
 
 
 @inlined
-def norm_factor(x: Any, eps: float) -> Any:
-    """See `arith.norm_factor`."""
-    return f32(1.0 / root_mean_square(x, largest(x), eps))
+def norm_factor(x: Any, eps: float, width: int) -> Any:
+    """See `arith.norm_factor`, for a row of `width` numbers and zeros."""
+    return f32(1.0 / root_mean_square(x, largest(x), eps, width))
 
 
 @inlined
-def root_mean_square(x: Any, top: Any, eps: float) -> Any:
-    """Of a row whose largest magnitude is `top`, eps added to its mean square; float64."""
+def root_mean_square(x: Any, top: Any, eps: float, width: int) -> Any:
+    """Of a row of `width` numbers and zeros, the largest magnitude `top`; float64.
+
+    eps is added to its mean square.
+    """
     wide_vectors()
     inverse = STATISTIC_LIMIT / top
     squares = np.int64(0)
@@ -90,7 +93,7 @@ def root_mean_square(x: Any, top: Any, eps: float) -> Any:
         g = rounded(x[i] * inverse)
         squares += np.int64(i32(g * g))
     unit = np.float64(top) * STATISTIC_UNIT
-    return np.sqrt(np.float64(squares) * (unit * unit) * (1.0 / np.float64(x.size)) + eps)
+    return np.sqrt(np.float64(squares) * (unit * unit) * (1.0 / np.float64(width)) + eps)
 
 
 @inlined

@@ -26,7 +26,7 @@ from llmzip.exact.cpu.rows import (
     quantise_rows,
 )
 from llmzip.exact.cpu.scalars import address_of, borrowed, f32, keep, maximum, wide_vectors
-from llmzip.exact.cpu.step_attention import attend_group, put_group
+from llmzip.exact.cpu.step_attention import attend_group, first_key, put_group
 from llmzip.exact.cpu.turned_rows import add_normed, add_normed_wide, embed, read_rows
 from llmzip.exact.shape import ModelShape
 
@@ -51,6 +51,8 @@ EMBEDDING, QKV, ATTENTION, QUANTISE, OUT, ADD, UP, ACTIVATION, DOWN, ADD_WIDE, H
 )
 WAITING = np.int64(len(STAGES))
 
+ALL_KEYS = 1 << 62
+"""A window that no lane fills."""
 SPINS = 4000
 """Looks at the barrier before a thread gives way to others."""
 
@@ -77,15 +79,17 @@ class StepModel(NamedTuple):
     embedding: NDArray[np.int16]
     embedding_scale: NDArray[np.float32]
     positions: NDArray[np.float32]
-    cos: NDArray[np.float32]  # (tables, positions, d_head / 2)
+    cos: NDArray[np.float32]  # (tables, positions, blocks of a head, 32): see `head_blocks`
     sin: NDArray[np.float32]
     ropes: NDArray[np.int64]  # (layers,): which of the tables turns each; -1: none
     stream: StepStream
-    gains: NDArray[np.float32]  # (layers, heads of queries and keys, d_head), or (layers, 0)
+    gains: NDArray[np.float32]  # (layers, heads of queries and keys, d), or (layers, 0)
     gain_first: bool
+    d_head: int  # numbers of a head; what else there is of it in memory are zeros
     eps: float
     activation: int  # see `shape.Activation`
     score_scale: np.float32
+    windows: NDArray[np.int64]  # (layers,): keys in view of a position, its own among them
     isa: InstructionSet  # that of the way for which the weights are packed
     qkv: StepLinear
     out: StepLinear
@@ -350,11 +354,12 @@ def _layer(
         row, g = work.items[item] // n_kv, work.items[item] % n_kv
         after = work.items[min(item + 1, n_rows * n_kv - 1)]
         lane, next_lane, next_g = lanes[row], lanes[after // n_kv], after % n_kv
+        before = first_key(model, layer, at[after // n_kv])
         next_at = (
-            address_of(cache.keys[layer, next_lane, next_g]),
-            address_of(cache.values[layer, next_lane, next_g]),
-            address_of(cache.key_scales[layer, next_lane, next_g]),
-            address_of(cache.value_scales[layer, next_lane, next_g]),
+            address_of(cache.keys[layer, next_lane, next_g]) + before * work.mixed.shape[2],
+            address_of(cache.values[layer, next_lane, next_g]) + before * work.mixed.shape[2],
+            address_of(cache.key_scales[layer, next_lane, next_g]) + 4 * before,
+            address_of(cache.value_scales[layer, next_lane, next_g]) + 4 * before,
         )
         attend_group(
             model, cache, work, sums, layer, row, g, lane, at[row], next_at, scratch, vectors

@@ -108,7 +108,7 @@ def read_row(x: Any, gain: Any, block: int, normed: bool, eps: float, turned: An
     butterfly_row(turned, block)
     if not normed:
         return quantise_row(turned, q)
-    root, top = root_mean_square(x, largest(x), eps), largest(turned)
+    root, top = root_mean_square(x, largest(x), eps, x.size), largest(turned)
     inverse = I8_LIMIT / top
     for i in range(x.size):
         q[i] = low_byte(rounded_bits(turned[i] * inverse))
@@ -119,7 +119,7 @@ def read_row(x: Any, gain: Any, block: int, normed: bool, eps: float, turned: An
 def add_row(y: Any, gain: Any, eps: float, x: Any) -> None:
     """x += norm(y) · gain; y is replaced."""
     wide_vectors()
-    factor = norm_factor(y, eps)
+    factor = norm_factor(y, eps, y.size)
     for i in range(x.size):
         x[i] = x[i] + y[i] * factor * gain[i]
 
