@@ -83,6 +83,9 @@ class Recipe:
     head_norm: str = ""
     parallel: bool = False
     activation: str = ""
+    layer_window: tuple[int, ...] = ()
+    layer_rope: tuple[int, ...] = ()
+    norms: str = ""
 
 
 GPT2 = Recipe(llama=False)
@@ -94,11 +97,21 @@ WIDE = {
     "llama-wide": Recipe(True, 128, 3, 1, 64, 192, vocab_size=700, biases=False, tied=False),
 }
 """Models that every way of computing takes."""
+NORMED_WIDE = {
+    "normed-wide": replace(
+        WIDE["llama-wide"], d_model=192, biases=True, norms="both", layer_rope=(1, -1)
+    ),
+    "behind-wide": replace(WIDE["llama-wide"], n_kv_heads=3, norms="after", tied=True),
+}
+"""And those that norm what sublayers add."""
 
 
 def float_model(recipe: Recipe) -> FloatModel:
     """The model of a recipe, in floats."""
     r, numbers = recipe, Numbers(recipe.seed << 32)
+
+    def gain() -> NDArray[np.float64] | None:
+        return 1.0 + numbers.spread(r.d_model) * 0.5 if r.norms else None
 
     def linear(n_out: int, n_in: int, *, normed: bool, bias: bool = r.biases) -> FloatLinear:
         return FloatLinear(
@@ -109,18 +122,22 @@ def float_model(recipe: Recipe) -> FloatModel:
         )
 
     def layer() -> FloatLayer:
+        before = r.norms != "after"
         return FloatLayer(
-            linear((r.n_heads + 2 * r.n_kv_heads) * r.d_head, r.d_model, normed=True),
+            linear((r.n_heads + 2 * r.n_kv_heads) * r.d_head, r.d_model, normed=before),
             linear(r.d_model, r.n_heads * r.d_head, normed=False),
-            linear(r.d_ff * (2 if r.llama else 1), r.d_model, normed=True),
+            linear(r.d_ff * (2 if r.llama else 1), r.d_model, normed=before),
             linear(r.d_model, r.d_ff, normed=False),
             1.0 + numbers.spread(r.n_heads + r.n_kv_heads, r.d_head) * 0.5 if r.head_norm else None,
+            gain(),
+            gain(),
         )
 
     embedding = numbers.spread(r.vocab_size, r.d_model)
     head = linear(r.vocab_size, r.d_model, normed=True, bias=False)
     if r.tied:
         head = FloatLinear(embedding, None, head.norm_gain, head.norm_bias)
+    n_ropes = max((0, *r.layer_rope)) + 1
     return FloatModel(
         _shape(r),
         not r.llama,
@@ -129,6 +146,7 @@ def float_model(recipe: Recipe) -> FloatModel:
         rope_turns(ROPE_THETA, r.d_head) if r.llama else None,
         tuple(layer() for _ in range(r.n_layers)),
         head,
+        tuple(rope_turns(ROPE_THETA * 10**table, r.d_head) for table in range(1, n_ropes)),
     )
 
 
@@ -145,6 +163,9 @@ def _shape(recipe: Recipe) -> ModelShape:
         head_norm=r.head_norm,
         activation=r.activation,
         parallel=r.parallel,
+        layer_window=r.layer_window,
+        layer_rope=r.layer_rope,
+        norms=r.norms,
     )
 
 

@@ -92,6 +92,34 @@ _OWN_HEADS = (
     "hunyuan_v1_dense",
 )
 _SIZES |= dict.fromkeys(_OWN_HEADS, _WITH_HEAD_DIM)
+_SIX_LAYERS = _LLAMA | {
+    "hidden_size": 192,
+    "num_hidden_layers": 6,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 1,
+    "head_dim": 16,
+    "sliding_window": 8,
+}
+_SIZES |= {
+    "gpt_neo": {
+        "max_position_embeddings": N_POSITIONS,
+        "hidden_size": 128,
+        "num_layers": 2,
+        "num_heads": 2,
+        "intermediate_size": 128,
+        "attention_types": [[["global", "local"], 1]],
+        "window_size": 20,
+        "embed_dropout": 0.0,
+        "resid_dropout": 0.0,
+    },
+    "gemma3_text": _SIX_LAYERS | {"query_pre_attn_scalar": 24},
+    "glm4": _LLAMA | {"hidden_size": 96, "head_dim": 32, "partial_rotary_factor": 0.5},
+    "olmo2": _LLAMA | {"hidden_size": 96, "num_attention_heads": 6, "num_key_value_heads": 3},
+    "olmo3": _LLAMA | {"hidden_size": 64, "num_hidden_layers": 4, "sliding_window": 12},
+    "exaone4": _SIX_LAYERS | {"hidden_size": 64, "num_hidden_layers": 4, "head_dim": 16},
+    "smollm3": _LLAMA | {"num_hidden_layers": 4, "sliding_window": None},
+    "cohere2": _LLAMA | {"num_hidden_layers": 4, "sliding_window": 20, "logit_scale": 0.5},
+}
 _SIZES["opt"] = _LLAMA | _OPT
 
 VARIANTS: dict[str, Variant] = {
@@ -173,6 +201,27 @@ VARIANTS: dict[str, Variant] = {
         "falcon", _FALCON | {"multi_query": False, "parallel_attn": False, "bias": True}
     ),
     "seed_oss": Variant("seed_oss", {"attention_out_bias": True, "residual_dropout": 0.0}),
+    "gemma3_text": Variant("gemma3_text"),
+    "gemma3_text, scaled": Variant(
+        "gemma3_text",
+        {
+            "rope_parameters": {
+                "sliding_attention": {"rope_type": "default", "rope_theta": 100.0},
+                "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1e6},
+            }
+        },
+    ),
+    "glm4": Variant("glm4"),
+    "olmo2": Variant("olmo2"),
+    "olmo3": Variant("olmo3"),
+    "exaone4": Variant("exaone4"),
+    "exaone4, no windows": Variant(
+        "exaone4", {"sliding_window": None, "layer_types": ["full_attention"] * 4}
+    ),
+    "smollm3": Variant("smollm3"),
+    "smollm3, window": Variant("smollm3", {"use_sliding_window": True, "sliding_window": 12}),
+    "cohere2": Variant("cohere2"),
+    "gpt_neo": Variant("gpt_neo"),
 }
 
 

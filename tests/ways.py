@@ -24,6 +24,10 @@ def _parameter(way: Way) -> object:
 
 
 every_way = pytest.mark.parametrize("way", [_parameter(way) for way in known_ways()], ids=str)
+fast_ways = pytest.mark.parametrize(
+    "way", [_parameter(way) for way in known_ways() if way is not Way.PLAIN], ids=str
+)
+"""As `every_way`, without the one that compiles anew for each width of heads."""
 block_ways = pytest.mark.parametrize(
     "way",
     [_parameter(way) for way in known_ways() if way.dot is not None or way is Way.AMX],
@@ -48,4 +52,4 @@ def fitting(recipe: Recipe, way: Way) -> Recipe:
     if way is Way.PLAIN:
         return recipe
     widths = {name: -(-getattr(recipe, name) // 64) * 64 for name in ("d_model", "d_ff")}
-    return replace(recipe, d_head=64, **widths)
+    return replace(recipe, **widths)

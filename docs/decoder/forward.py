@@ -76,6 +76,16 @@ def normalise(x: Array, eps: float) -> tuple[Array, Array]:
     return q, (top(x).astype(f64) * (1 / 127) / root(x, eps)).astype(f32)
 
 
+def turn(x: Array, n: int) -> Array:
+    """A row turned by blocks of n numbers."""
+    h = 1
+    while h < n:
+        a, b = np.moveaxis(x.reshape(-1, 2, h), 1, 0)
+        x = np.stack([a + b, a - b], 1).reshape(-1)
+        h *= 2
+    return x
+
+
 def rotate(x: Array, cos: Array, sin: Array) -> Array:
     """RoPE on rows of heads."""
     a, b = np.split(x, 2, axis=-1)
@@ -105,6 +115,9 @@ class Shape:
     head_norm: str = ""
     activation: str = ""
     parallel: bool = False
+    layer_window: tuple[int, ...] = ()
+    layer_rope: tuple[int, ...] = ()
+    norms: str = ""
 
 
 class Network:
@@ -132,9 +145,27 @@ class Network:
         y, bias = self.products(name, q, s), self.tensors.get(f"{name}.bias")
         return y if bias is None else y + bias
 
+    def taken(self, name: str, x: Array) -> tuple[Array, Array]:
+        """What a linear takes of a row of the stream."""
+        if not self.shape.norms:
+            return normalise(x, self.shape.eps)
+        gain = self.tensors.get(f"{name}.gain")
+        turned = turn(x if gain is None else x * gain, self.shape.d_model & -self.shape.d_model)
+        q, s = quantise(turned, 127)
+        if self.shape.norms == "after" and name != "head":
+            return q, s
+        return q, (top(turned).astype(f64) * (1 / 127) / root(x, self.shape.eps)).astype(f32)
+
+    def added(self, name: str, x: Array, q: Array, s: Array) -> Array:
+        """A row of the stream and what a linear adds to it."""
+        z = self.linear(name, q, s)
+        if self.shape.norms:
+            z = z * (1 / root(z, self.shape.eps)).astype(f32) * self.tensors[f"{name}.gain"]
+        return x + z
+
     def logits(self, x: Array, learnt: Array | None = None) -> Array:
         """Those after a row of the stream, in base 2. learnt: joins the head's own bias."""
-        q, s = normalise(x, self.shape.eps)
+        q, s = self.taken("head", x)
         if learnt is None:
             return self.linear("head", q, s)
         bias = self.tensors.get("head.bias")
@@ -158,12 +189,12 @@ class Lane:
         if not s.rotary:
             x = x + t["positions"][self.p]
         for i in range(s.n_layers):
-            taken = normalise(x, s.eps)
+            taken = net.taken(f"{i}.qkv", x)
             o = self.attention(i, net.linear(f"{i}.qkv", *taken))
-            x = x + net.linear(f"{i}.out", *quantise(o, 127))
-            y = net.linear(f"{i}.up", *(taken if s.parallel else normalise(x, s.eps)))
+            x = net.added(f"{i}.out", x, *quantise(o, 127))
+            y = net.linear(f"{i}.up", *(taken if s.parallel else net.taken(f"{i}.up", x)))
             active = quantise(activate(s.gated, s.activation, y), 32639)
-            x = x + net.linear(f"{i}.down", *active)
+            x = net.added(f"{i}.down", x, *active)
         self.p += 1
         row: Array = x
         return row
@@ -173,12 +204,18 @@ class Lane:
         s, t, n = self.network.shape, self.network.tensors, self.p + 1
         heads = y.reshape(-1, s.d_head)
         turned, values = heads[: -s.n_kv_heads], heads[-s.n_kv_heads :]
-        if s.head_norm:
+        if s.head_norm == "whole":
+            sides = [turned[: s.n_heads].reshape(-1), turned[s.n_heads :].reshape(-1)]
+            sides = [side * (1 / root(side, s.eps)).astype(f32) for side in sides]
+            turned = np.concatenate(sides).reshape(turned.shape)
+        elif s.head_norm:
             turned = turned * (1 / root(turned, s.eps)).astype(f32)
-        if s.head_norm == "before":
+        if s.head_norm in ("before", "whole"):
             turned = turned * t[f"{layer}.heads.gain"]
-        if s.rotary:
-            turned = rotate(turned, t["cos"][self.p], t["sin"][self.p])
+        table = s.layer_rope[layer] if s.layer_rope else 0
+        if s.rotary and table >= 0:
+            cos, sin = (t[f"{name}{table or ''}"][self.p] for name in ("cos", "sin"))
+            turned = rotate(turned, cos, sin)
         if s.head_norm == "after":
             turned = turned * t[f"{layer}.heads.gain"]
         for kept, scales, rows in (
@@ -187,8 +224,10 @@ class Lane:
         ):
             kept[layer, :, self.p], scale = quantise(rows, 127)
             scales[layer, :, self.p] = scale[:, 0]
-        k, v = (kept[layer, :, :n].astype(f64) for kept in (self.k, self.v))  # (KV, n, d)
-        s_k, s_v = self.s_k[layer, :, None, :n], self.s_v[layer, :, None, :n]  # (KV, 1, n)
+        window = s.layer_window[layer] if s.layer_window else 0
+        seen = slice(max(0, n - window) if window else 0, n)
+        k, v = (kept[layer, :, seen].astype(f64) for kept in (self.k, self.v))  # (KV, n, d)
+        s_k, s_v = self.s_k[layer, :, None, seen], self.s_v[layer, :, None, seen]  # (KV, 1, n)
         q, s_q = quantise(turned[: s.n_heads], 127)
         s_q = s_q * f32(LOG2_E / np.sqrt(f64(s.d_head)))
         q, s_q = q.reshape(s.n_kv_heads, -1, s.d_head), s_q.reshape(s.n_kv_heads, -1, 1)

@@ -97,12 +97,13 @@ def read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
 def digest(shape: dict[str, Any], tensors: dict[str, Array]) -> bytes:
     """That of a prepared model (EXACT.md, *The fingerprint*)."""
     names = ["embedding", "embedding_scale", "positions", "cos", "sin"]
+    names += [f"{name}{table}" for table in range(1, 4) for name in ("cos", "sin")]
     layers = range(shape["n_layers"])
     parts = "weight", "scale", "bias"
     for i in layers:
         names += [f"{i}.{one}.{part}" for one in ("qkv", "out", "up", "down") for part in parts]
-        names.append(f"{i}.heads.gain")
-    names += [f"head.{part}" for part in parts]
+        names += [f"{i}.{one}.gain" for one in ("heads", "qkv", "out", "up", "down")]
+    names += [f"head.{part}" for part in (*parts, "gain")]
     state = hashlib.sha256(b"llmzip engine 2\n")
     state.update(json.dumps(shape, sort_keys=True).encode())
     for name in names:

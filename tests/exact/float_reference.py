@@ -17,12 +17,25 @@ def logits(model: FloatModel, ids: NDArray[np.int64]) -> Array:
     x = np.asarray(model.embedding)[ids]
     if model.positions is not None:
         x = x + model.positions[: len(ids)]
-    for layer in model.layers:
+    for index, layer in enumerate(model.layers):
         before = x
-        x = x + _linear(layer.out, _attention(model, layer, _normed(model, layer.qkv, x)))
+        mixed = _attention(model, index, layer, _normed(model, layer.qkv, x))
+        x = x + _added(model, layer.out, mixed, layer.out_gain)
         taken = before if model.shape.parallel else x
-        x = x + _linear(layer.down, _active(model, _normed(model, layer.up, taken)))
+        active = _active(model, _normed(model, layer.up, taken))
+        x = x + _added(model, layer.down, active, layer.down_gain)
     return _normed(model, model.head, x)
+
+
+def _added(model: FloatModel, linear: FloatLinear, x: Array, gain: Array | None) -> Array:
+    """What a sublayer adds to the stream."""
+    y = _linear(linear, x)
+    return y if gain is None else _rms(model, y) * gain
+
+
+def _rms(model: FloatModel, x: Array) -> Array:
+    normed: Array = x / np.sqrt((x**2).mean(-1, keepdims=True) + model.shape.eps)
+    return normed
 
 
 def _linear(linear: FloatLinear, x: Array) -> Array:
@@ -31,12 +44,12 @@ def _linear(linear: FloatLinear, x: Array) -> Array:
 
 
 def _normed(model: FloatModel, linear: FloatLinear, x: Array) -> Array:
-    """The linear behind its norm."""
+    """The linear behind its norm, where it has one."""
+    if linear.norm_gain is None:
+        return _linear(linear, x)
     if model.centred:
         x = x - x.mean(-1, keepdims=True)
-    x = x / np.sqrt((x**2).mean(-1, keepdims=True) + model.shape.eps)
-    assert linear.norm_gain is not None
-    x = x * linear.norm_gain
+    x = _rms(model, x) * linear.norm_gain
     return _linear(linear, x if linear.norm_bias is None else x + linear.norm_bias)
 
 
@@ -61,29 +74,36 @@ def _function(name: str, x: Array) -> Array:
     return found
 
 
-def _attention(model: FloatModel, layer: FloatLayer, qkv: Array) -> Array:
+def _attention(model: FloatModel, index: int, layer: FloatLayer, qkv: Array) -> Array:
     s, n = model.shape, len(qkv)
     heads = qkv.reshape(n, -1, s.d_head).transpose(1, 0, 2)  # (H + 2 KV, T, d_head)
     q, k, v = np.split(heads, [s.n_heads, s.n_heads + s.n_kv_heads])
-    q, k = _placed(model, layer, np.concatenate([q, k]))
+    q, k = _placed(model, index, layer, np.concatenate([q, k]))
     k, v = (np.repeat(x, s.n_heads // s.n_kv_heads, 0) for x in (k, v))
     scores = q @ k.transpose(0, 2, 1) / np.sqrt(s.d_head)
-    scores = np.where(np.tri(n, dtype=bool), scores, -np.inf)
+    sees = np.tri(n, dtype=bool) & ~np.tri(n, k=-(s.window_of(index) or n), dtype=bool)
+    scores = np.where(sees, scores, -np.inf)
     weights = np.exp(scores - scores.max(-1, keepdims=True))
     weights /= weights.sum(-1, keepdims=True)
     mixed: Array = (weights @ v).transpose(1, 0, 2).reshape(n, -1)
     return mixed
 
 
-def _placed(model: FloatModel, layer: FloatLayer, x: Array) -> tuple[Array, Array]:
+def _placed(model: FloatModel, index: int, layer: FloatLayer, x: Array) -> tuple[Array, Array]:
     """Queries and keys (H + KV, T, d_head), normed and rotated as the model has it."""
-    if layer.gain is not None:
-        x = x / np.sqrt((x**2).mean(-1, keepdims=True) + model.shape.eps)
-    if layer.gain is not None and model.shape.head_norm == "before":
+    kind, n_heads, rope = model.shape.head_norm, model.shape.n_heads, model.shape.rope_of(index)
+    if kind == "whole":
+        sides = (side.transpose(1, 0, 2) for side in (x[:n_heads], x[n_heads:]))
+        normed = [_rms(model, side.reshape(len(side), -1)).reshape(side.shape) for side in sides]
+        x = np.concatenate(normed, 1).transpose(1, 0, 2)
+    elif layer.gain is not None:
+        x = _rms(model, x)
+    if layer.gain is not None and kind != "after":
         x = x * layer.gain[:, None]
-    if model.turns is not None:
-        x = _rotated(x, model.turns)
-    if layer.gain is not None and model.shape.head_norm == "after":
+    if rope >= 0:
+        assert model.turns is not None
+        x = _rotated(x, (model.turns, *model.other_turns)[rope])
+    if layer.gain is not None and kind == "after":
         x = x * layer.gain[:, None]
     return x[: model.shape.n_heads], x[model.shape.n_heads :]
 

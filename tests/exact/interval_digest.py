@@ -23,7 +23,17 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from digests import intervals_digest, pin_or_print
-from exact_models import CPU, GPT2, LLAMA, WIDE, exact_model, is_taken, random_ids, ways_taken
+from exact_models import (
+    CPU,
+    GPT2,
+    LLAMA,
+    NORMED_WIDE,
+    WIDE,
+    exact_model,
+    is_taken,
+    random_ids,
+    ways_taken,
+)
 from llmzip.exact import ENGINE_VERSION
 from llmzip.exact.engines import make_engine
 from llmzip.exact.gemm import exact_gemm
@@ -38,7 +48,19 @@ RECIPES = {
     "gpt2": replace(GPT2, d_model=96, d_head=24, d_ff=384, vocab_size=1300),
     "llama": replace(LLAMA, d_model=144, d_head=36, d_ff=300, vocab_size=1300, tied=False),
     "llama-biases-head": replace(LLAMA, biases=True, tied=False, vocab_size=700),
+    "layered": replace(
+        LLAMA,
+        d_model=80,
+        d_head=32,
+        activation="gelu",
+        head_norm="before",
+        norms="both",
+        layer_window=(9, 0),
+        layer_rope=(1, 0),
+    ),
+    "normed-behind": replace(LLAMA, norms="after", head_norm="whole", layer_rope=(0, -1)),
     **WIDE,
+    **NORMED_WIDE,
 }
 WINDOW = Window(100, 50, 0)
 

@@ -97,6 +97,16 @@ def rotation(d: int) -> tuple[Array, float]:
     return matrix, float(np.sqrt(f64(n)))
 
 
+def blocks_of_two(d: int) -> tuple[Array, float]:
+    n = 1
+    while d % (2 * n) == 0:
+        n *= 2
+    matrix = np.eye(d // n)
+    for _ in range(n.bit_length() - 1):
+        matrix = np.kron(matrix, paley(2)).astype(f64)
+    return matrix, n
+
+
 def rows(w: Array, limit: int) -> tuple[Array, Array]:
     t = np.maximum(np.abs(w).max(1), 1e-30)
     return np.rint(w * (limit / t)[:, None]), t / limit
@@ -147,9 +157,12 @@ def prepare(model: FloatModel, inputs: dict[str, list[Array]]) -> dict[str, Arra
     inputs: what each linear has taken in; nothing yet while the model is to be plain.
     """
     d = model.shape.d_model
-    matrix, r = rotation(d)
+    turned_when_read = bool(model.shape.norms)
+    matrix, r = blocks_of_two(d) if turned_when_read else rotation(d)
 
     def writer(w: Array) -> Array:
+        if turned_when_read:
+            return w
         g, u = grid(w, 28)
         if model.centred:
             g, u = d * g - g.sum(0), u / d
@@ -164,14 +177,19 @@ def prepare(model: FloatModel, inputs: dict[str, list[Array]]) -> dict[str, Arra
         return found
 
     def read(name: str, one: FloatLinear, factor: float = 1.0) -> dict[str, Array]:
-        assert one.norm_gain is not None
-        g, u = grid(one.weight * one.norm_gain, 28)
+        gain = None if turned_when_read else one.norm_gain
+        g, u = grid(one.weight if gain is None else one.weight * gain, 28)
         bias = one.bias
         if one.norm_bias is not None:
             (a, a_unit), (b, b_unit) = grid(one.weight, 20), grid(one.norm_bias, 20)
             through = (a @ b) * (a_unit * b_unit)
             bias = through if bias is None else bias + through
-        return quantised(name, (g @ matrix.T) * (u / r), bias, factor)
+        return quantised(name, (g @ matrix.T) * (u / r), bias, factor) | gains(name, one)
+
+    def gains(name: str, one: FloatLinear) -> dict[str, Array]:
+        if not turned_when_read or one.norm_gain is None:
+            return {}
+        return {f"{name}.gain": one.norm_gain.astype(f32)}
 
     def written(name: str, one: FloatLinear) -> dict[str, Array]:
         bias = None if one.bias is None else writer(one.bias[:, None])[:, 0]
@@ -186,12 +204,17 @@ def prepare(model: FloatModel, inputs: dict[str, list[Array]]) -> dict[str, Arra
         tensors["positions"] = np.ascontiguousarray(writer(model.positions.T).T.astype(f32))
     if model.turns is not None:
         size = (model.shape.n_positions, model.shape.d_head)
-        tensors["cos"], tensors["sin"] = rope(*size, ROPE_THETA)
+        for table in range(1 + len(model.other_turns)):
+            names = f"cos{table or ''}", f"sin{table or ''}"
+            tensors |= zip(names, rope(*size, ROPE_THETA * 10**table), strict=True)
     for i, layer in enumerate(model.layers):
         tensors |= read(f"{i}.qkv", layer.qkv) | written(f"{i}.out", layer.out)
         tensors |= read(f"{i}.up", layer.up) | written(f"{i}.down", layer.down)
         if layer.gain is not None:
             tensors[f"{i}.heads.gain"] = layer.gain.astype(f32)
+        for one, gain in (("out", layer.out_gain), ("down", layer.down_gain)):
+            if gain is not None:
+                tensors[f"{i}.{one}.gain"] = gain.astype(f32)
     return tensors | read("head", model.head, LOG2_E)
 
 

@@ -24,6 +24,7 @@ Array = NDArray[Any]
 GPT2 = ModelShape(2, 8, 2, 2, 4, 12, 20, 6, eps=1e-5, gated=False, rotary=False)
 LLAMA = ModelShape(1, 8, 4, 2, 4, 12, 20, 6, eps=1e-5, gated=True, rotary=True)
 NORMED = replace(LLAMA, head_norm="after")
+LAYERED = replace(LLAMA, layer_window=(3,), layer_rope=(1,), norms="both")
 
 
 def ones(*shape: int) -> Array:
@@ -51,6 +52,10 @@ def tensors_of(shape: ModelShape) -> dict[str, Array]:
             found[f"{name}.bias"] = -0.5 * ones(n_out)
     if shape is NORMED:
         found["0.heads.gain"] = ones(6, 4)
+    if shape is LAYERED:
+        found |= {"cos1": ones(6, 2), "sin1": 0 * ones(6, 2)}
+        gained = ("0.qkv", "0.out", "0.up", "0.down", "head")
+        found |= {f"{name}.gain": ones(8) for name in gained}
     return found
 
 
@@ -66,7 +71,7 @@ def refused(path: Path, tensors: dict[str, Array], shape: Any) -> None:
     assert "\n" not in str(raised.value)
 
 
-@pytest.fixture(params=[GPT2, LLAMA, NORMED], ids=["gpt2", "llama", "normed"])
+@pytest.fixture(params=[GPT2, LLAMA, NORMED, LAYERED], ids=["gpt2", "llama", "normed", "layered"])
 def shape(request: pytest.FixtureRequest) -> ModelShape:
     found: ModelShape = request.param
     return found
@@ -130,7 +135,7 @@ def test_every_number_is_within_its_bounds(shape: ModelShape, path: Path) -> Non
     for name, tensor in tensors.items():
         values = bad[tensor.dtype.type]
         values += (-1.0,) if name.endswith("scale") else ()
-        values += (1.5, -1.5) if name in ("cos", "sin") else ()
+        values += (1.5, -1.5) if name.startswith(("cos", "sin")) else ()
         for value in values:
             changed = tensor.copy()
             changed.reshape(-1)[-1] = value
@@ -141,7 +146,8 @@ def test_every_number_is_within_its_bounds(shape: ModelShape, path: Path) -> Non
 def test_sizes_that_cannot_be(shape: ModelShape, path: Path, value: object) -> None:
     for name in shape.form():
         switch = isinstance(value, bool) and name in ("gated", "rotary")
-        if switch or (name == "eps" and value == 2.0):
+        may_be = (name == "eps" and value == 2.0) or (name == "layer_window" and value == [])
+        if switch or may_be:
             continue
         refused(path, tensors_of(shape), {**shape.form(), name: value})
 
@@ -151,9 +157,9 @@ def test_sizes_that_are_others(shape: ModelShape, path: Path) -> None:
     for name, value in shape.form().items():
         if isinstance(value, bool):
             refused(path, tensors, {**shape.form(), name: not value})
-        elif name == "head_norm":
+        elif name in ("head_norm", "norms"):
             refused(path, tensors, {**shape.form(), name: ""})
-        elif name != "eps":
+        elif isinstance(value, int):
             for other in (value - 1, value + 1, 2 * value):
                 refused(path, tensors, {**shape.form(), name: other})
     for changes in ({"x": 1}, {"eps": -1e-5}, {"eps": float("nan")}):
@@ -193,13 +199,44 @@ def test_whatever_is_in_the_file_it_is_refused_or_fits(
 
 def test_a_form_names_what_came_later_only_where_it_is_otherwise(shape: ModelShape) -> None:
     """Else the digest of every older model would be another."""
-    later = {"head_norm", "activation", "parallel"}
-    assert shape.form().keys() & later == ({"head_norm"} if shape is NORMED else set())
+    later = {"head_norm", "activation", "parallel", "layer_window", "layer_rope", "norms"}
+    named = {NORMED: {"head_norm"}, LAYERED: {"layer_window", "layer_rope", "norms"}}
+    assert shape.form().keys() & later == named.get(shape, set())
     side_by_side = replace(shape, parallel=True)
     assert side_by_side.form() == shape.form() | {"parallel": True}
-    assert ModelShape(**side_by_side.form()) == side_by_side
+    assert ModelShape.of_form(side_by_side.form()) == side_by_side
+    layers = replace(shape, layer_window=(3,) * shape.n_layers)
+    assert ModelShape.of_form(json.loads(json.dumps(layers.form()))) == layers
 
 
-@pytest.mark.parametrize("changes", [{"activation": "silu"}, {"head_norm": "both"}])
-def test_kinds_that_are_none(shape: ModelShape, path: Path, changes: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("layer_window", -1),
+        ("layer_window", True),
+        ("layer_window", 1 << 23),
+        ("layer_rope", 4),
+        ("layer_rope", -2),
+        ("layer_rope", 0.0),
+    ],
+)
+def test_numbers_of_layers_that_can_not_be(
+    shape: ModelShape, path: Path, name: str, number: float
+) -> None:
+    for count in (shape.n_layers, shape.n_layers + 1):
+        refused(path, tensors_of(shape), shape.form() | {name: [number] * count})
+    refused(path, tensors_of(shape), shape.form() | {name: [0] * (shape.n_layers + 1)})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"activation": "silu"},
+        {"head_norm": "both"},
+        {"norms": "before"},
+        {"norms": "both", "parallel": True},
+        {"layer_window": "all"},
+    ],
+)
+def test_kinds_that_are_none(shape: ModelShape, path: Path, changes: dict[str, Any]) -> None:
     refused(path, tensors_of(shape), shape.form() | changes)

@@ -9,7 +9,7 @@ import torch
 from interval_digest import GOLDEN, RECIPES, WINDOW, chunks, interval_digest, merged_digest
 
 from digests import intervals_digest
-from exact_models import CPU, WIDE, exact_model
+from exact_models import CPU, NORMED_WIDE, WIDE, exact_model
 from llmzip.exact import ENGINE_VERSION
 from llmzip.exact.cpu.ways import Way
 from llmzip.exact.torch_engine import TorchEngine
@@ -39,14 +39,14 @@ def test_merging_gives_the_pinned_weights() -> None:
 
 
 @every_way
-@pytest.mark.parametrize("name", WIDE)
+@pytest.mark.parametrize("name", [*WIDE, *NORMED_WIDE])
 def test_every_way_gives_the_pinned_integers(name: str, way: Way) -> None:
-    assert interval_digest(exact_model(WIDE[name]), way=way) == PINNED["intervals"][name]
+    assert interval_digest(exact_model(RECIPES[name]), way=way) == PINNED["intervals"][name]
 
 
-@pytest.mark.parametrize("name", WIDE)
+@pytest.mark.parametrize("name", [*WIDE, *NORMED_WIDE])
 def test_the_reference_gives_the_pinned_integers(name: str) -> None:
-    model = exact_model(WIDE[name])
+    model = exact_model(RECIPES[name])
     reference = ExactPredictor(lambda _: TorchEngine(model, CPU), WINDOW, 1)
     assert intervals_digest(reference.intervals(chunks())) == PINNED["intervals"][name]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from itertools import product as product_of
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ from llmzip.exact.cpu import attention, head, rows, tiles
 from llmzip.exact.cpu.block_prefill import Kernels, four_kernels, tile_kernels
 from llmzip.exact.cpu.buffers import BLOCK_ROWS, TOGETHER, Workspace
 from llmzip.exact.cpu.packed import packed_rows
+from llmzip.exact.cpu.step import ALL_KEYS
 from llmzip.exact.cpu.ways import Way
-from llmzip.exact.shape import HEAD_NORMS, Activation
+from llmzip.exact.shape import Activation
 from ways import block_ways
 
 EPS = 1e-5
@@ -172,33 +174,42 @@ def test_close_attention(
     biased=st.booleans(),
     extreme=st.booleans(),
     power=powers,
-    norm=st.sampled_from(HEAD_NORMS),
+    norm=st.sampled_from(["", "before", "after"]),
+    d_head=st.sampled_from([64, 192]),
 )
 def test_project_heads(
-    way: Way, seed: int, rotary: bool, biased: bool, extreme: bool, power: int, norm: str
+    way: Way,
+    seed: int,
+    rotary: bool,
+    biased: bool,
+    extreme: bool,
+    power: int,
+    norm: str,
+    d_head: int,
 ) -> None:
     rng, d, n_kv, n_group, n_rows = np.random.default_rng(seed), 128, 2, 3, 37
-    n_out, n_positions = 64 * n_kv * (n_group + 2), 128
+    n_out, n_positions = d_head * n_kv * (n_group + 2), 128
     q, s = rows_of(rng, n_rows, d, extreme), scales(rng, n_rows, power=power)
     weight, scale = int8(rng, n_out, d, extreme=extreme), scales(rng, n_out, power=-3)
     bias = bias_of(rng, n_out, biased)
     lanes, at = np.array([1] * 20 + [0] * 17), np.r_[60:80, 3:20]
-    cos, sin = rng.standard_normal((2, n_positions if rotary else 0, 32)).astype(np.float32)
+    sizes = 2, n_positions if rotary else 0, d_head // 64, 32
+    cos, sin = rng.standard_normal(sizes).astype(np.float32)
 
     def empty(n: int) -> tuple[Array, ...]:
         return (
-            np.zeros((n_kv, n_rows, n_group, 64), dtype=np.int8),
+            np.zeros((n_kv, n_rows, n_group, d_head), dtype=np.int8),
             np.zeros((n_kv, n_rows, n_group), dtype=np.float32),
-            np.zeros((2, n_kv, n_positions, 64), dtype=np.int8),
+            np.zeros((2, n_kv, n_positions, d_head), dtype=np.int8),
             np.zeros((2, n_kv, n_positions), dtype=np.float32),
-            np.zeros((2, n_kv, n_positions // n, 64, n), dtype=np.int8),
+            np.zeros((2, n_kv, n_positions // n, d_head, n), dtype=np.int8),
             np.zeros((2, n_kv, n_positions), dtype=np.float32),
         )
 
     wanted, found = empty(together(way)), empty(together(way))
-    sizes = (n_kv * (n_group + 1), 64) if norm else (0,)
-    gains = (1 + rng.standard_normal(sizes) / 2).astype(np.float32)
-    rest, unit = (lanes, at, cos, sin, gains, EPS, norm == "before"), np.float32(0.18)
+    heads = (n_kv * (n_group + 1), d_head) if norm else (0,)
+    gains = (1 + rng.standard_normal(heads) / 2).astype(np.float32)
+    rest, unit = (lanes, at, cos, sin, gains, EPS, norm == "before", 50), np.float32(0.18)
     attention.split_heads(product(q, weight), scale, bias, s, *rest, unit, *wanted)
     own = q, s, packed(weight, way), scale, bias
     kernels_of(way).project_heads(*own, *rest, unit, *found)
@@ -213,6 +224,8 @@ def test_project_heads(
     n_group=st.sampled_from([1, 3, 9]),
     power=st.sampled_from([-40, -8, -6, -4, -3, -1, 3, 25]),
     value_power=st.sampled_from([-32, -20, 0, 25]),
+    d=st.sampled_from([64, 128]),
+    window=st.sampled_from([1, 20, 64, ALL_KEYS]),
 )
 def test_attend(
     way: Way,
@@ -221,34 +234,37 @@ def test_attend(
     n_group: int,
     power: int,
     value_power: int,
+    d: int,
+    window: int,
 ) -> None:
     """From weights that are all alike to such that only one is not 0, and subnormal ones."""
     first, count, start = first_count_start
     rng, n_kv, n_rows, n_positions = np.random.default_rng(seed), 2, first + count, 192
-    queries = int8(rng, n_kv * n_rows * n_group + SPARE, 64)
-    queries = queries[: n_kv * n_rows * n_group].reshape(n_kv, n_rows, n_group, 64)
+    queries = int8(rng, n_kv * n_rows * n_group + SPARE, d)
+    queries = queries[: n_kv * n_rows * n_group].reshape(n_kv, n_rows, n_group, d)
     query_scales = scales(rng, n_kv, n_rows, n_group, power=power)
-    keys, values = int8(rng, n_kv, n_positions, 64), int8(rng, n_kv, n_positions, 64)
+    keys, values = int8(rng, n_kv, n_positions, d), int8(rng, n_kv, n_positions, d)
     key_scales = scales(rng, n_kv, n_positions)
     value_scales = scales(rng, n_kv, n_positions, power=value_power)
-    wanted, found = np.zeros((2, n_rows, n_kv * n_group, 64), dtype=np.float32)
-    n_keys, m = start + count, count * n_group
-    for g in range(n_kv):
-        own = queries[g, first:].reshape(m, 64)
-        high, low = np.empty((2, m, n_keys), dtype=np.int8)
-        factor = np.empty(m, dtype=np.float32)
+    wanted, found = np.zeros((2, n_rows, n_kv * n_group, d), dtype=np.float32)
+    for g, row in product_of(range(n_kv), range(first, n_rows)):
+        position = start + row - first
+        seen = slice(max(0, position + 1 - window), position + 1)
+        high, low = np.empty((2, n_group, seen.stop - seen.start), dtype=np.int8)
+        factor = np.empty(n_group, dtype=np.float32)
         attention.softmax_rows(
-            product(own, keys[g, :n_keys]),
-            query_scales[g, first:],
-            key_scales[g, :n_keys],
-            value_scales[g, :n_keys],
-            start,
+            product(queries[g, row], keys[g, seen]),
+            query_scales[g, row : row + 1],
+            key_scales[g, seen],
+            value_scales[g, seen],
+            position - seen.start,
+            ALL_KEYS,
             high,
             low,
             factor,
         )
-        sums = (product(half, values[g, :n_keys].T) for half in (high, low))
-        attention.mix_heads(*sums, factor, g, wanted[first:])
+        sums = (product(half, values[g, seen].T) for half in (high, low))
+        attention.mix_heads(*sums, factor, g, wanted[row : row + 1])
     kernels_of(way).attend(
         queries,
         query_scales,
@@ -259,6 +275,7 @@ def test_attend(
         first,
         count,
         start,
+        window,
         found,
     )
     assert same(found, wanted)
@@ -330,7 +347,8 @@ def test_attention_over_more_keys_than_int32_sums_the_low_bytes_of(way: Way) -> 
     value_scales = np.full((1, n_keys), 32511 / 32639, dtype=np.float32)
     value_scales[0, 5] = 1
     found = np.zeros((1, 1, 64), dtype=np.float32)
-    own, rest = (queries, ones[:, :1, None].copy()), (value_scales, 0, 1, n_keys - 1, found)
+    own = queries, ones[:, :1, None].copy()
+    rest = value_scales, 0, 1, n_keys - 1, ALL_KEYS, found
     kernels_of(way).attend(*own, keys, ones, as_cached(values, way), *rest)
     total = 127 * ((n_keys - 1) * 32511 + 32639)
     factor = np.float32(1 / 32639) / np.float32(n_keys)

@@ -1,6 +1,6 @@
 """Models of the golden files: made by integer arithmetic, so every machine makes them again.
 
-The wide ones are what the fast kernels take (heads of 64, widths that are multiples of it), the
+The wide ones are what the fast kernels take (widths that are multiples of 64), the
 others run on the plain ones everywhere.
 """
 

@@ -39,11 +39,15 @@ def tiny_shape() -> ModelShape:
     )
 
 
-def tiny_model() -> ExactModel:
-    """Return the model."""
-    shape, numbers = tiny_shape(), _Numbers()
+def tiny_model(shape: ModelShape | None = None) -> ExactModel:
+    """Return the model, or one like it of some other shape, without norms of heads."""
+    shape, numbers = shape or tiny_shape(), _Numbers()
     d = shape.d_model
-    cos, sin = rope_tables(shape.n_positions, rope_turns(10_000.0, shape.d_head))
+    cos = sin = positions = None
+    if shape.rotary:
+        cos, sin = rope_tables(shape.n_positions, rope_turns(10_000.0, shape.d_head))
+    else:
+        positions = np.zeros((shape.n_positions, d), dtype=np.float32)
     embedding = numbers.below(65_535, (shape.vocab_size, d)) - 32_767
     layers = tuple(
         Layer(
@@ -58,7 +62,7 @@ def tiny_model() -> ExactModel:
         shape,
         embedding.astype(np.int16),
         np.full(shape.vocab_size, 2.0**-15, dtype=np.float32),
-        None,
+        positions,
         cos,
         sin,
         layers,

@@ -94,6 +94,40 @@ def normalise(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     return q.to(torch.int8), scale.to(torch.float32)
 
 
+def butterfly(x: Tensor, block: int) -> Tensor:
+    """Rows of float32 `x` times the Walsh-Hadamard matrix of order `block`, block after block.
+
+    block: a power of two that divides the row. Of every two elements that stand 1 apart the sum
+    and the difference take their places; then of those 2 apart, 4, …, block / 2.
+    """
+    apart = 1
+    while apart < block:
+        a, b = x.view(*x.shape[:-1], -1, 2, apart).unbind(-2)
+        x = torch.stack([a + b, a - b], -2).flatten(-3)
+        apart *= 2
+    return x
+
+
+def turned(x: Tensor, gain: Tensor | None, block: int) -> tuple[Tensor, Tensor]:
+    """Rows of the stream times a gain, if there is one, turned and rounded: int8 and scales."""
+    q, scale = quantise(butterfly(x if gain is None else x * gain, block), INT8_MAX)
+    return q.to(torch.int8), scale
+
+
+def turned_norm(x: Tensor, gain: Tensor | None, block: int, eps: float) -> tuple[Tensor, Tensor]:
+    """The same of rows that are normed: what norms them goes into the scales."""
+    product = x if gain is None else x * gain
+    q, _ = turned(x, gain, block)
+    top = largest(butterfly(product, block)).to(torch.float64)
+    scale = top * (1.0 / INT8_MAX) / _root_mean_square(x, eps)
+    return q, scale.to(torch.float32)
+
+
+def added(x: Tensor, y: Tensor, gain: Tensor, eps: float) -> Tensor:
+    """The stream with what a sublayer adds, that being normed: x + norm(y) · gain."""
+    return x + y * norm_factor(y, eps) * gain
+
+
 def norm_factor(x: Tensor, eps: float) -> Tensor:
     """What RMS-normalises rows of float32 `x`: 1 / √(mean x² + eps), float32, the last axis 1."""
     root = _root_mean_square(x, eps)

@@ -94,9 +94,9 @@ class Reading:
     def __init__(self, model: ExactModel, ids: Ids, n_threads: int = 1) -> None:
         self._n_threads, self._n_tokens = n_threads, ids.shape[1]
         self._state, self._next = embedded(model, ids), 0
+        self._shape = model.shape
         self._model = replace(
             model,
-            shape=replace(model.shape, n_layers=1, vocab_size=1),
             embedding=model.embedding[:1],
             embedding_scale=model.embedding_scale[:1],
             layers=(),
@@ -110,7 +110,9 @@ class Reading:
 
         Raises ModelUnsupportedError if what it computes are no finite numbers.
         """
-        model, sums = replace(self._model, layers=(layer,)), _Sums()
+        shape = self._shape.alone(self._next)
+        model, sums = replace(self._model, shape=shape, layers=(layer,)), _Sums()
+        self._next += 1
         lanes = np.arange(len(self._state.scale) // self._n_tokens)
         parts = [part for part in np.array_split(lanes, self._n_threads) if len(part)]
         with ThreadPoolExecutor(self._n_threads, "llmzip-read", torch_threads.be_alone) as pool:

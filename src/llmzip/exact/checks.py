@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.exact.shape import ACTIVATIONS, HEAD_NORMS, ModelShape
+from llmzip.exact.shape import ACTIVATIONS, HEAD_NORMS, NORMS, ModelShape
 
 MOST_TOKENS = 1 << 19
 """Below this a distribution's total, mixed with candidates, stays below the coder's 2^48."""
@@ -26,7 +26,10 @@ MOST_POSITIONS = 1 << 22
 MOST_ANGLES = 1 << 26
 """Positions times pairs of a head: RoPE's tables take minutes to make at this size, and 512 MB."""
 
-_KINDS = {"int": int, "float": float, "bool": bool, "str": str}
+MOST_ROPES = 4
+"""Tables of RoPE."""
+
+_KINDS = {"int": int, "float": float, "bool": bool, "str": str, "tuple[int, ...]": tuple}
 Wanted = tuple[type[np.generic], tuple[int, ...]]
 
 
@@ -61,6 +64,22 @@ def check_shape(shape: ModelShape) -> None:
         raise ValueError(f"the activation is {shape.activation!r}, gated {shape.gated}")
     if not (math.isfinite(shape.eps) and shape.eps >= 0):
         raise ValueError(f"eps is {shape.eps}")
+    if shape.norms not in NORMS or (shape.norms and shape.parallel):
+        raise ValueError(f"norms are {shape.norms!r}, side by side {shape.parallel}")
+    _check_layers("layer_window", shape.layer_window, shape.n_layers, 0, MOST_POSITIONS)
+    _check_layers("layer_rope", shape.layer_rope, shape.n_layers, -1, MOST_ROPES - 1)
+    if shape.layer_rope and not shape.rotary:
+        raise ValueError("there are tables of RoPE for layers, and no RoPE")
+
+
+def _check_layers(
+    name: str, numbers: tuple[int, ...], n_layers: int, least: int, most: int
+) -> None:
+    """Make sure that there is a number for each layer, or for none."""
+    if len(numbers) not in (0, n_layers):
+        raise ValueError(f"{name} has {len(numbers):,} numbers for {n_layers:,} layers")
+    if not all(type(number) is int and least <= number <= most for number in numbers):
+        raise ValueError(f"{name} has a number that is not one of {least} to {most:,}")
 
 
 def check_tensors(shape: ModelShape, tensors: Mapping[str, NDArray[Any]]) -> None:
@@ -84,7 +103,7 @@ def check_tensors(shape: ModelShape, tensors: Mapping[str, NDArray[Any]]) -> Non
             raise ValueError(f"{name} holds a number that it may not")
         if name.endswith("scale") and bool(tensor.min() < 0):
             raise ValueError(f"{name} holds a negative scale")
-        if name in ("cos", "sin") and bool(np.abs(tensor).max() > 1):
+        if name.startswith(("cos", "sin")) and bool(np.abs(tensor).max() > 1):
             raise ValueError(f"{name} holds a number beyond 1")
 
 
@@ -94,7 +113,7 @@ def _wanted(shape: ModelShape) -> Iterator[tuple[str, Wanted]]:
     yield "embedding", (np.int16, (n_tokens, d_model))
     yield "embedding_scale", (np.float32, (n_tokens,))
     if shape.rotary:
-        for name in ("cos", "sin"):
+        for name in rope_names(shape.n_ropes):
             yield name, (np.float32, (shape.n_positions, shape.d_head // 2))
     else:
         yield "positions", (np.float32, (shape.n_positions, d_model))
@@ -109,7 +128,19 @@ def _wanted(shape: ModelShape) -> Iterator[tuple[str, Wanted]]:
             yield from _wanted_linear(f"{index}.{name}", sizes)
         if shape.head_norm:
             yield f"{index}.heads.gain", (np.float32, shape.gains)
+        gained = {"": (), "after": ("out", "down"), "both": ("qkv", "out", "up", "down")}
+        for name in gained[shape.norms]:
+            yield f"{index}.{name}.gain", (np.float32, (d_model,))
     yield from _wanted_linear("head", (n_tokens, d_model))
+    if shape.norms:
+        yield "head.gain", (np.float32, (d_model,))
+
+
+def rope_names(n_ropes: int) -> Iterator[str]:
+    """Yield the names of RoPE's tables in the file: cos, sin, cos1, sin1, …."""
+    for table in range(n_ropes):
+        for name in ("cos", "sin"):
+            yield f"{name}{table or ''}"
 
 
 def _wanted_linear(name: str, sizes: tuple[int, int]) -> Iterator[tuple[str, Wanted]]:

@@ -20,7 +20,10 @@ which are read when they are asked for."""
 
 @dataclass(frozen=True)
 class FloatLinear:
-    """y = weight · norm(x) + bias, the norm's gain and bias included where it has one."""
+    """y = weight · norm(x) + bias, the norm's gain and bias included where it has one.
+
+    norm_gain: where there is none, x is not normed.
+    """
 
     weight: Matrix  # (n_out, n_in)
     bias: Array | None = None  # (n_out,)
@@ -37,6 +40,8 @@ class FloatLayer:
     up: FloatLinear
     down: FloatLinear
     gain: Array | None = None  # of queries and keys, (n_heads + n_kv_heads, d_head): `head_norm`
+    out_gain: Array | None = None  # of what attention adds to the stream, (d_model,): `norms`
+    down_gain: Array | None = None  # of what the feed-forward adds
 
 
 @dataclass(frozen=True)
@@ -67,3 +72,4 @@ class FloatModel:
     turns: tuple[int, ...] | None  # RoPE: of each pair of a head, 2^-128 radians a position
     layers: tuple[FloatLayer, ...] | Layers
     head: FloatLinear
+    other_turns: tuple[tuple[int, ...], ...] = ()  # of RoPE's tables behind the first

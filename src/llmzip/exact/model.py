@@ -19,15 +19,20 @@ from numpy.typing import NDArray
 
 from llmzip.errors import ModelDamagedError
 from llmzip.exact import ENGINE_VERSION
-from llmzip.exact.checks import check_shape, check_tensors
+from llmzip.exact.checks import check_shape, check_tensors, rope_names
 from llmzip.exact.mapped import map_tensors
 from llmzip.exact.model_file import ModelFile, layout_of
 from llmzip.exact.shape import ModelShape
 
 LINEARS = ("qkv", "out", "up", "down")
 """The linears of a layer, by their names in the file."""
-GAIN = "heads.gain"
-"""What queries and keys are multiplied by behind their norms, by its name there."""
+GAINS = ("heads", "qkv", "out", "up", "down")
+"""What has a gain in the file: queries and keys; with `norms` what is taken and what is added."""
+
+
+Gains = dict[str, NDArray[np.float32]]
+Rope = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Cosines and sines, each (n_positions, d_head / 2)."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +53,19 @@ class Layer:
     up: Linear  # n_out = d_ff, or 2 d_ff when gated: gate, up
     down: Linear
     gain: NDArray[np.float32] | None = None  # (n_heads + n_kv_heads, d_head): with `head_norm`
+    gains: Gains = field(default_factory=dict)  # (d_model,) by linear: with `norms`
 
     def named_linears(self) -> Iterator[tuple[str, Linear]]:
         """Yield the linears with their names, in a fixed order."""
         for name in LINEARS:
             yield name, getattr(self, name)
+
+    def named_gains(self) -> Iterator[tuple[str, NDArray[np.float32]]]:
+        """Yield the gains that there are with their names, likewise."""
+        known = self.gains if self.gain is None else {"heads": self.gain, **self.gains}
+        for name in GAINS:
+            if name in known:
+                yield f"{name}.gain", known[name]
 
 
 @dataclass(frozen=True)
@@ -69,19 +82,32 @@ class ExactModel:
     head: Linear  # its scale and bias carry log2 e: logits in base 2
     extra: dict[str, str] = field(default_factory=dict)  # carried in the file, outside the hash
     ids: NDArray[np.int64] | None = None  # rows of the embedding, of a NarrowedModel; None: all
+    other_ropes: tuple[Rope, ...] = ()  # the tables behind the first
+    head_gain: NDArray[np.float32] | None = None  # (d_model,): with `norms`
+
+    @property
+    def ropes(self) -> tuple[Rope, ...]:
+        """All tables of RoPE."""
+        if self.cos is None or self.sin is None:
+            return ()
+        return (self.cos, self.sin), *self.other_ropes
 
     def named_tensors(self) -> Iterator[tuple[str, NDArray[Any]]]:
         """Yield every tensor with its name in the file, in a fixed order."""
-        for name in ("embedding", "embedding_scale", "positions", "cos", "sin"):
+        for name in ("embedding", "embedding_scale", "positions"):
             tensor = getattr(self, name)
             if tensor is not None:
                 yield name, tensor
+        tables = [table for rope in self.ropes for table in rope]
+        yield from zip(rope_names(len(self.ropes)), tables, strict=True)
         for index, layer in enumerate(self.layers):
             for name, linear in layer.named_linears():
                 yield from _named_linear(f"{index}.{name}", linear)
-            if layer.gain is not None:
-                yield f"{index}.{GAIN}", layer.gain
+            for name, gain in layer.named_gains():
+                yield f"{index}.{name}", gain
         yield from _named_linear("head", self.head)
+        if self.head_gain is not None:
+            yield "head.gain", self.head_gain
 
     def digest(self) -> bytes:
         """SHA-256 over the engine version, the shape and every integer and scale."""
@@ -142,7 +168,7 @@ def _mapped(path: Path) -> tuple[ModelShape, dict[str, str], dict[str, NDArray[A
     meta, tensors = map_tensors(path)
     if meta.pop("engine") != str(ENGINE_VERSION):
         raise ModelDamagedError(f"{path}: prepared by another engine version; prepare again")
-    shape = ModelShape(**json.loads(meta.pop("shape")))
+    shape = ModelShape.of_form(json.loads(meta.pop("shape")))
     check_shape(shape)
     return shape, meta, tensors
 
@@ -163,6 +189,8 @@ def assemble(
     shape: ModelShape, tensors: Mapping[str, NDArray[Any]], extra: dict[str, str]
 ) -> ExactModel:
     """The model of tensors by their names in the file."""
+    names = list(rope_names(shape.n_ropes))[2:]
+    others = zip(*(map(tensors.__getitem__, names[part::2]) for part in (0, 1)), strict=True)
     return ExactModel(
         shape,
         tensors["embedding"],
@@ -173,13 +201,17 @@ def assemble(
         tuple(assemble_layer(tensors, index) for index in range(shape.n_layers)),
         _linear(tensors, "head"),
         extra,
+        other_ropes=tuple(others),
+        head_gain=tensors.get("head.gain"),
     )
 
 
 def assemble_layer(tensors: Mapping[str, NDArray[Any]], index: int) -> Layer:
     """A layer of tensors by their names in the file."""
-    linears = {name: _linear(tensors, f"{index}.{name}") for name in LINEARS}
-    return Layer(**linears, gain=tensors.get(f"{index}.{GAIN}"))
+    qkv, out, up, down = (_linear(tensors, f"{index}.{name}") for name in LINEARS)
+    named = {name: tensors.get(f"{index}.{name}.gain") for name in GAINS}
+    gains = {name: gain for name, gain in named.items() if gain is not None}
+    return Layer(qkv, out, up, down, gains.pop("heads", None), gains)
 
 
 def _linear(tensors: Mapping[str, NDArray[Any]], name: str) -> Linear:

@@ -20,16 +20,24 @@ from threadpoolctl import threadpool_limits
 
 from llmzip.exact import constants
 from llmzip.exact.calibration import SAMPLE, Reading, Sample, generate
+from llmzip.exact.checks import rope_names
 from llmzip.exact.cpu.packed import packed_model
 from llmzip.exact.cpu.ways import Way, way_of
 from llmzip.exact.engines import make_engine
 from llmzip.exact.floats import FloatLayer, FloatLinear, FloatModel
-from llmzip.exact.model import GAIN, LINEARS, ExactModel, assemble, assemble_layer, file_meta
+from llmzip.exact.model import (
+    GAINS,
+    LINEARS,
+    ExactModel,
+    assemble,
+    assemble_layer,
+    file_meta,
+)
 from llmzip.exact.model_file import ModelFile, layout_of
 from llmzip.exact.rounding import Feedback, nearest_rows
 from llmzip.exact.scratch import Folder, Memory, Scratch
 from llmzip.exact.tables import rope_tables
-from llmzip.exact.turning import Rotation, Turned, folded_bias, slices
+from llmzip.exact.turning import Turned, folded_bias, slices, turning_of
 from llmzip.processors import usable_threads
 
 Array = NDArray[np.float64]
@@ -92,23 +100,22 @@ class _Preparing:
     ) -> None:
         self._model, self._scratch, self._sample = model, scratch, sample
         self._on_progress = on_progress
-        self._rotation = Rotation.of(model.shape.d_model, centred=model.centred)
+        self._turning = turning_of(model.shape, centred=model.centred)
         self._n_threads = usable_threads()
 
     def round_to_nearest(self) -> None:
         """Fill `scratch` with the model, every weight rounded to its nearest."""
-        model, rotation = self._model, self._rotation
-        table = rotation.table(model.embedding)
+        model, turning = self._model, self._turning
+        table = turning.table(model.embedding)
         rows, scale = self._rounded(table, np.int16, 32767, nearest_rows)
         self._keep("embedding", rows)
         self._keep("embedding_scale", scale.astype(np.float32))
         if model.positions is not None:
-            self._keep("positions", rotation.output(model.positions.T).T.astype(np.float32))
-        if model.turns is not None:
-            for name, angles in zip(
-                ("cos", "sin"), rope_tables(model.shape.n_positions, model.turns), strict=True
-            ):
-                self._keep(name, angles)
+            self._keep("positions", turning.output(model.positions.T).T.astype(np.float32))
+        turns = () if model.turns is None else (model.turns, *model.other_turns)
+        tables = [table for each in turns for table in rope_tables(model.shape.n_positions, each)]
+        for name, angles in zip(rope_names(len(turns)), tables, strict=True):
+            self._keep(name, angles)
         for index in range(len(model.layers)):
             self._on_progress(_ROUNDED * index / len(model.layers))
             self._round_layer(index, model.layers[index])
@@ -116,8 +123,10 @@ class _Preparing:
 
     def _round_layer(self, index: int, layer: FloatLayer) -> None:
         """Round a layer that nobody else holds: two of them would take twice the memory."""
-        if layer.gain is not None:
-            self._keep(f"{index}.{GAIN}", layer.gain.astype(np.float32))
+        gains = {"heads": layer.gain, "out": layer.out_gain, "down": layer.down_gain}
+        for name, gain in gains.items():
+            if gain is not None:
+                self._keep(f"{index}.{name}.gain", gain.astype(np.float32))
         for name, linear in _linears(layer):
             self._round_linear(f"{index}.{name}", linear)
 
@@ -135,15 +144,18 @@ class _Preparing:
 
     def round_with_feedback(self, reading: Reading, made: Sink) -> None:
         """Have the text read, layer by layer; each is rounded for good when it is, into `made`."""
-        for name in ("embedding", "embedding_scale", "positions", "cos", "sin"):
+        ropes = rope_names(self._model.shape.n_ropes)
+        for name in ("embedding", "embedding_scale", "positions", *ropes):
             self._finish(name, made)
         n_layers, tell = len(self._model.layers), self._after(_WRITTEN, 1.0)
         for index in range(n_layers):
             tell(index / n_layers)
             moments = reading.layer(assemble_layer(self._scratch.tensors(), index))
-            self._finish(f"{index}.{GAIN}", made)
+            for name in GAINS:
+                self._finish(f"{index}.{name}.gain", made)
             self._round_layer_again(index, self._model.layers[index], moments, made)
         self._round_again("head", self._model.head, reading.head(), made)
+        self._finish("head.gain", made)
         tell(1.0)
 
     def _round_layer_again(
@@ -155,20 +167,22 @@ class _Preparing:
     def _after(self, start: float, end: float) -> Progress:
         return lambda share: self._on_progress(start + (end - start) * share)
 
-    def _turned(self, linear: FloatLinear) -> Turned:
-        """A linear's weights: behind a norm they read from the stream, else they write to it."""
-        if linear.norm_gain is None:
-            return self._rotation.writer(linear.weight)
-        return self._rotation.reader(linear)
+    def _turned(self, name: str, linear: FloatLinear) -> Turned:
+        """A linear's weights: they write to the stream, or read from it."""
+        if _writes(name):
+            return self._turning.writer(linear.weight)
+        return self._turning.reader(linear)
 
-    def _bias(self, linear: FloatLinear) -> Array | None:
-        if linear.norm_gain is not None:
+    def _bias(self, name: str, linear: FloatLinear) -> Array | None:
+        if not _writes(name):
             return folded_bias(linear)
-        return None if linear.bias is None else self._rotation.output(linear.bias[:, None])[:, 0]
+        return None if linear.bias is None else self._turning.output(linear.bias[:, None])[:, 0]
 
     def _round_linear(self, name: str, linear: FloatLinear, factor: float = 1.0) -> None:
-        bias = self._bias(linear)
-        turned = self._turned(linear)
+        bias = self._bias(name, linear)
+        turned = self._turned(name, linear)
+        if self._model.shape.norms and linear.norm_gain is not None:
+            self._keep(f"{name}.gain", linear.norm_gain.astype(np.float32))
         rows, scale = self._rounded(turned, np.int8, constants.INT8_MAX, nearest_rows)
         self._keep(f"{name}.weight", rows)
         self._keep(f"{name}.scale", (scale * factor).astype(np.float32))
@@ -180,7 +194,9 @@ class _Preparing:
     ) -> None:
         """The weights anew; the scales, of each row's largest, and biases are as they were."""
         feedback = Feedback(moments)
-        rows, _ = self._rounded(self._turned(linear), np.int8, constants.INT8_MAX, feedback.rows)
+        rows, _ = self._rounded(
+            self._turned(name, linear), np.int8, constants.INT8_MAX, feedback.rows
+        )
         made.put(f"{name}.weight", rows)
         self._scratch.drop(f"{name}.weight")
         for part in ("scale", "bias"):
@@ -215,6 +231,11 @@ def _threads_of_ours() -> Iterator[None]:
     """Products by one thread each, for ours are several: theirs would wait, by spinning."""
     with threadpool_limits(1, "blas"):
         yield
+
+
+def _writes(name: str) -> bool:
+    """Whether the linear of this name adds to the stream."""
+    return name.endswith((".out", ".down"))
 
 
 def _linears(layer: FloatLayer) -> Iterator[tuple[str, FloatLinear]]:

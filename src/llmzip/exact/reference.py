@@ -53,8 +53,9 @@ class Reference:
         at = starts[:, None] + torch.arange(ids.shape[1], device=self.device)  # (B, T)
         x = self._embed(ids, at)  # (B, T, D)
         for index, layer in enumerate(self.model.layers):
-            x = self._layer(layer, x, lanes, at, _LayerCache(cache, index))
-        q, scale = arith.normalise(x.flatten(0, 1), self.shape.eps)
+            own = _LayerCache(cache, index, self.shape.window_of(index))
+            x = self._layer(index, layer, x, lanes, at, own)
+        q, scale = self._taken(x, self.model.head_gain, normed=True)
         return TensorHidden(q, scale[:, 0])
 
     def logits(self, hidden: Hidden[Tensor], bias: Tensor | None = None) -> Tensor:
@@ -83,21 +84,41 @@ class Reference:
         return x if model.positions is None else x + model.positions[at]
 
     def _layer(
-        self, layer: TensorLayer, x: Tensor, lanes: Tensor, at: Tensor, cache: _LayerCache
+        self,
+        index: int,
+        layer: TensorLayer,
+        x: Tensor,
+        lanes: Tensor,
+        at: Tensor,
+        cache: _LayerCache,
     ) -> Tensor:
         B, T, _ = x.shape
-        eps = self.shape.eps
-        taken = arith.normalise(x.flatten(0, 1), eps)
+        normed = self.shape.norms != "after"
+        taken = self._taken(x, layer.gains.get("qkv"), normed=normed)
         qkv = self._linear(layer.qkv, *taken).view(B, T, -1)
-        mixed = self._attention(qkv, layer.gain, lanes, at, cache).flatten(0, 1)
+        mixed = self._attention(index, qkv, layer.gain, lanes, at, cache).flatten(0, 1)
         q, scale = arith.quantise(mixed, INT8_MAX)
-        x = x + self._linear(layer.out, q.to(torch.int8), scale).view(x.shape)
+        x = self._added(x, self._linear(layer.out, q.to(torch.int8), scale), layer.gains.get("out"))
         if not self.shape.parallel:
-            taken = arith.normalise(x.flatten(0, 1), eps)
+            taken = self._taken(x, layer.gains.get("up"), normed=normed)
         up = self._linear(layer.up, *taken)
         active = arith.activate(self.shape.feed_forward, up)
         q, scale = arith.quantise(active, INT16_MAX)
-        return x + self._linear_wide(layer.down, q, scale).view(x.shape)
+        return self._added(x, self._linear_wide(layer.down, q, scale), layer.gains.get("down"))
+
+    def _taken(self, x: Tensor, gain: Tensor | None, *, normed: bool) -> tuple[Tensor, Tensor]:
+        """The stream (B, T, D) as a linear takes it in: int8 (rows, D) and scales (rows, 1)."""
+        rows, s = x.flatten(0, 1), self.shape
+        if not s.norms:
+            return arith.normalise(rows, s.eps)
+        if normed:
+            return arith.turned_norm(rows, gain, s.turned_block, s.eps)
+        return arith.turned(rows, gain, s.turned_block)
+
+    def _added(self, x: Tensor, y: Tensor, gain: Tensor | None) -> Tensor:
+        """The stream (B, T, D) with what a sublayer adds, (rows, D)."""
+        y = y.view(x.shape)
+        return x + y if gain is None else arith.added(x, y, gain, self.shape.eps)
 
     def _linear(self, linear: TensorLinear, q: Tensor, scale: Tensor) -> Tensor:
         """int8 (rows, n_in) with scales (rows, 1) -> float32 (rows, n_out)."""
@@ -110,42 +131,51 @@ class Reference:
         return _dequantise(linear, high.to(torch.int64) * 256 + low, scale)
 
     def _attention(
-        self, qkv: Tensor, gain: Tensor | None, lanes: Tensor, at: Tensor, cache: _LayerCache
+        self,
+        index: int,
+        qkv: Tensor,
+        gain: Tensor | None,
+        lanes: Tensor,
+        at: Tensor,
+        cache: _LayerCache,
     ) -> Tensor:
         """Causal attention of the new tokens over the cache and themselves: (B, T, H · d_head)."""
         s = self.shape
         B, T, _ = qkv.shape
         heads = qkv.view(B, T, -1, s.d_head).transpose(1, 2)  # (B, H + 2 KV, T, d_head)
         q, k, v = torch.split(heads, [s.n_heads, s.n_kv_heads, s.n_kv_heads], 1)
-        scored = self._placed(torch.cat([q, k], 1), at, gain)
+        scored = self._placed(torch.cat([q, k], 1), at, gain, s.rope_of(index))
         q, k = torch.split(scored, [s.n_heads, s.n_kv_heads], 1)
         q, q_scale = arith.quantise(q, INT8_MAX)
         cache.store(lanes, at, arith.quantise(k, INT8_MAX), arith.quantise(v, INT8_MAX))
         n_keys = int(at.max()) + 1
         k, k_scale, v, v_scale = cache.read(lanes, n_keys, s.n_heads // s.n_kv_heads)
-        visible = torch.arange(n_keys, device=self.device) <= at[:, None, :, None]  # (B, 1, T, n)
+        ago = at[:, None, :, None] - torch.arange(n_keys, device=self.device)  # (B, 1, T, n)
+        visible = (ago >= 0) & (ago < (cache.window or n_keys))
         mixed = _attend(q, q_scale * score_scale(s.d_head), k, k_scale, v, v_scale, visible)
         return mixed.transpose(1, 2).reshape(B, T, -1)
 
-    def _placed(self, x: Tensor, at: Tensor, gain: Tensor | None) -> Tensor:
+    def _placed(self, x: Tensor, at: Tensor, gain: Tensor | None, rope: int) -> Tensor:
         """Queries and keys (B, heads, T, d_head), normed and rotated as the model has it.
 
-        gain: (heads, d_head).
+        gain: (heads, d_head). rope: the table that turns them, or -1.
         """
         s = self.shape
-        if gain is not None:
+        if s.head_norm == "whole":
+            sides = torch.split(x.transpose(1, 2), [s.n_heads, s.n_kv_heads], 2)
+            normed = [y * arith.norm_factor(y.flatten(2), s.eps)[..., None] for y in sides]
+            x = torch.cat(normed, 2).transpose(1, 2)
+        elif gain is not None:
             x = x * arith.norm_factor(x, s.eps)
         if gain is not None and s.gain_first:
             x = x * gain[:, None]
-        if s.rotary:
-            x = self._rotate(x, at)
+        if rope >= 0:
+            x = self._rotate(x, at, rope)
         return x if gain is None or s.gain_first else x * gain[:, None]
 
-    def _rotate(self, x: Tensor, at: Tensor) -> Tensor:
+    def _rotate(self, x: Tensor, at: Tensor, rope: int) -> Tensor:
         """RoPE: rotate the halves of each head (B, H, T, d_head) by its position's angles."""
-        assert self.model.cos is not None
-        assert self.model.sin is not None
-        cos, sin = self.model.cos[at][:, None], self.model.sin[at][:, None]
+        cos, sin = (table[at][:, None] for table in self.model.ropes[rope])
         a, b = x.chunk(2, -1)
         return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
 
@@ -153,7 +183,8 @@ class Reference:
 class _LayerCache:
     """One layer of a KV cache."""
 
-    def __init__(self, cache: TensorCache, layer: int) -> None:
+    def __init__(self, cache: TensorCache, layer: int, window: int) -> None:
+        self.window = window
         self.keys, self.values = cache.keys[layer], cache.values[layer]
         self.key_scales, self.value_scales = cache.key_scales[layer], cache.value_scales[layer]
 

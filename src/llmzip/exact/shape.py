@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from enum import IntEnum
 from typing import Any
 
@@ -32,8 +32,12 @@ ACTIVATIONS = {
 """By whether there are gates, and what a shape calls the activation."""
 
 
-HEAD_NORMS = ("", "before", "after")
-"""Each query and key is as it is; or normed, its gain coming before or after RoPE."""
+HEAD_NORMS = ("", "before", "after", "whole")
+"""Each query and key is as it is; or normed, its gain coming before or after RoPE; or all queries
+of a row are normed as one, and all its keys, their gains coming before RoPE."""
+
+NORMS = ("", "both", "after")
+"""What is normed: what sublayers take in; that and what they add to the stream; only the latter."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,18 @@ class ModelShape:
     head_norm: str = ""  # one of HEAD_NORMS
     activation: str = ""  # see ACTIVATIONS
     parallel: bool = False  # attention and feed-forward take in the same norm of the stream
+    layer_window: tuple[int, ...] = ()  # keys that each layer sees, its own among them; 0, (): all
+    layer_rope: tuple[int, ...] = ()  # the table of RoPE that turns each; -1: none; (): the first
+    norms: str = ""  # one of NORMS
+
+    @classmethod
+    def of_form(cls, form: dict[str, Any]) -> ModelShape:
+        """The shape of what `form` gives, also if that has been JSON. Raises: TypeError."""
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in dict(form).items()
+        }
+        return cls(**values)
 
     def form(self) -> dict[str, Any]:
         """The fields as files and digests have them, in order."""
@@ -83,6 +99,43 @@ class ModelShape:
         """Outputs of the linear `up`: with gates, both halves."""
         return 2 * self.d_ff if self.gated else self.d_ff
 
+    def window_of(self, layer: int) -> int:
+        """Keys that a layer sees, the row's own among them; 0: all."""
+        return self.layer_window[layer] if self.layer_window else 0
+
+    def rope_of(self, layer: int) -> int:
+        """Which table of RoPE turns a layer's queries and keys; -1: none."""
+        if not self.rotary:
+            return -1
+        return self.layer_rope[layer] if self.layer_rope else 0
+
+    @property
+    def n_ropes(self) -> int:
+        """Tables of RoPE."""
+        return max((0, *self.layer_rope)) + 1 if self.rotary else 0
+
+    def alone(self, layer: int) -> ModelShape:
+        """The shape of a model of which this is the only layer, and that knows one token."""
+        return replace(
+            self,
+            n_layers=1,
+            vocab_size=1,
+            layer_window=self.layer_window[layer : layer + 1],
+            layer_rope=self.layer_rope[layer : layer + 1],
+        )
+
+    @property
+    def turned_block(self) -> int:
+        """Elements of the stream that are turned together when it is read: a power of two.
+
+        1 where the stream itself has been turned, by the weights: see `turning`.
+        """
+        return self.d_model & -self.d_model if self.norms else 1
+
+    def takes_normed(self, index: int) -> bool:
+        """Whether what is taken of the stream is normed: by `qkv`, `up`, …, at last by the head."""
+        return self.norms != "after" or index == 2 * self.n_layers
+
     @property
     def gains(self) -> tuple[int, ...]:
         """The sizes of a layer's gains of queries and keys; (0,) where these are not normed."""
@@ -91,7 +144,7 @@ class ModelShape:
     @property
     def gain_first(self) -> bool:
         """Whether the gain of queries and keys comes before RoPE."""
-        return self.head_norm == "before"
+        return self.head_norm in ("before", "whole")
 
     @property
     def feed_forward(self) -> Activation:

@@ -62,13 +62,15 @@ class TensorLayer:
     up: TensorLinear
     down: TensorLinear
     gain: Tensor | None
+    gains: dict[str, Tensor]
 
     @classmethod
     def of(cls, layer: Layer, device: torch.device) -> TensorLayer:
         """A layer on a device."""
         linears = {name: TensorLinear.of(own, device) for name, own in layer.named_linears()}
+        gains = {name: on_device(gain, device) for name, gain in layer.gains.items()}
         gain = None if layer.gain is None else on_device(layer.gain, device)
-        return cls(**linears, gain=gain)
+        return cls(**linears, gain=gain, gains=gains)
 
 
 @dataclass(frozen=True)
@@ -78,10 +80,10 @@ class TensorModel:
     embedding: Tensor
     embedding_scale: Tensor
     positions: Tensor | None
-    cos: Tensor | None
-    sin: Tensor | None
+    ropes: tuple[tuple[Tensor, Tensor], ...]
     layers: tuple[TensorLayer, ...]
     head: TensorLinear
+    head_gain: Tensor | None
 
     @classmethod
     def of(cls, model: ExactModel, device: torch.device) -> TensorModel:
@@ -94,10 +96,10 @@ class TensorModel:
             on_device(model.embedding, device),
             on_device(model.embedding_scale, device),
             moved(model.positions),
-            moved(model.cos),
-            moved(model.sin),
+            tuple((on_device(c, device), on_device(s, device)) for c, s in model.ropes),
             tuple(TensorLayer.of(layer, device) for layer in model.layers),
             TensorLinear.of(model.head, device),
+            moved(model.head_gain),
         )
 
 

@@ -5,12 +5,18 @@ residual stream is rotated by a Hadamard matrix (QuaRot, arXiv:2404.00456; Slice
 arXiv:2401.15024, for the folding). Before that, weights are put on an integer grid, so that every
 sum of a rotation is a sum of integers below 2^53 in float64 and has no order: whatever rows are
 computed together, each is the same.
+
+Where what a sublayer adds is normed, a gain stands between its weights and the stream, which so
+can't be turned by them. Then it is turned when it is read, in blocks (`arith.butterfly`), and only
+what reads it is turned here. Such streams have a few numbers far above all others, to which gains
+of the norms before linears are next to nothing: these gains are not folded, but multiplied first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +24,7 @@ from numpy.typing import NDArray
 from llmzip.errors import ModelUnsupportedError
 from llmzip.exact.floats import FloatLinear, Matrix
 from llmzip.exact.rounding import grid, grid_unit
+from llmzip.exact.shape import ModelShape
 from llmzip.exact.tables import hadamard, hadamard_block
 
 Array = NDArray[np.float64]
@@ -43,6 +50,71 @@ def slices(shape: tuple[int, ...]) -> Iterator[slice]:
     n_rows, n_columns = shape
     step = max(1, TOGETHER // n_columns)
     return (slice(at, min(at + step, n_rows)) for at in range(0, n_rows, step))
+
+
+class Turning(Protocol):
+    """What becomes of weights that write to the residual stream, and of those that read it."""
+
+    def output(self, weight: Array) -> Array:
+        """Turn what writes to the stream: (D, anything)."""
+
+    def writer(self, weight: Array) -> Turned:
+        """The same, by rows."""
+
+    def table(self, weight: Matrix) -> Turned:
+        """Turn what is written to the stream row by row: (anything, D)."""
+
+    def reader(self, linear: FloatLinear) -> Turned:
+        """Turn what reads from the stream, (anything, D), its norm's gain folded in."""
+
+
+def turning_of(shape: ModelShape, *, centred: bool) -> Turning:
+    """How the weights of a model are turned."""
+    if shape.norms:
+        assert not centred, "means are not taken away where norms are RMSNorms"
+        return TurnedWhenRead(shape.turned_block)
+    return Rotation.of(shape.d_model, centred=centred)
+
+
+@dataclass(frozen=True)
+class TurnedWhenRead:
+    """Leaves the stream as it is, and turns what reads it back by blocks of a power of two."""
+
+    block: int
+
+    def output(self, weight: Array) -> Array:
+        """As it is."""
+        return weight
+
+    def writer(self, weight: Array) -> Turned:
+        """As it is."""
+        return self.table(weight)
+
+    def table(self, weight: Matrix) -> Turned:
+        """As it is."""
+        return Turned(tuple(weight.shape), lambda rows: np.asarray(weight[rows]))
+
+    def reader(self, linear: FloatLinear) -> Turned:
+        """See `Turning`; the norm's gain is not folded in, for what is read has been multiplied."""
+        weight = linear.weight
+        unit = grid_unit(_largest(weight, None), GRID_BITS)
+
+        def rows(wanted: slice) -> Array:
+            whole: Array = np.rint(weight[wanted] / unit)
+            return butterfly(whole, self.block) * (unit / float(self.block))
+
+        return Turned(tuple(weight.shape), rows)
+
+
+def butterfly(whole: Array, block: int) -> Array:
+    """Rows of integers times the Walsh-Hadamard matrix of order `block`, block after block."""
+    apart = 1
+    while apart < block:
+        pairs = whole.reshape(len(whole), -1, 2, apart)
+        a, b = pairs[:, :, 0], pairs[:, :, 1]
+        whole = np.stack([a + b, a - b], 2).reshape(whole.shape)
+        apart *= 2
+    return whole
 
 
 @dataclass(frozen=True)

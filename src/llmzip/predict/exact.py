@@ -72,8 +72,7 @@ class ExactPredictor:
         n_prefix = 0 if self._dictionary is None else min(len(self._dictionary), size // 2)
         n_positions = min(size, n_prefix + (n_tokens or size))
         rounded = -(-n_positions // _POSITIONS_TOGETHER) * _POSITIONS_TOGETHER
-        shape = self._workers.engines[0].shape
-        return cache_bytes(shape, rounded) + self.row_bytes
+        return cache_bytes(self._workers.engines[0], rounded) + self.row_bytes
 
     @property
     def row_bytes(self) -> int:
@@ -127,11 +126,12 @@ def lanes_to_decode(engine: Engine, n_positions: int) -> int:
     """Lanes to decode side by side by default: the engine's choice, else what memory allows."""
     if hasattr(engine, "default_lanes"):
         return int(engine.default_lanes(n_positions))
-    return max(1, min(MAX_LANES, CACHE_BYTES // cache_bytes(engine.shape, n_positions)))
+    return max(1, min(MAX_LANES, CACHE_BYTES // cache_bytes(engine, n_positions)))
 
 
-def cache_bytes(shape: ModelShape, n_positions: int) -> int:
+def cache_bytes(engine: Engine, n_positions: int) -> int:
     """What the KV cache of a lane takes: int8 keys and values, and a float32 scale for each."""
+    shape: ModelShape = getattr(engine, "in_memory", engine.shape)  # whose heads may be wider
     return shape.n_layers * shape.n_kv_heads * (shape.d_head + 4) * 2 * n_positions
 
 

@@ -1,6 +1,6 @@
 """How large a model from scratch is: by name, or by the text there is and the time to read it.
 
-All widths are multiples of 64, heads are 64 wide: the fastest ways of the exact engine want that.
+All widths are multiples of 64, heads are 64 wide: what the exact engine is fastest with.
 """
 
 from __future__ import annotations

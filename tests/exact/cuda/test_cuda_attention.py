@@ -27,6 +27,7 @@ class Case:
     starts: tuple[int, ...]
     n_tokens: int
     kind: str = "ordinary"
+    window: int = 0
 
     def integers(self, seed: int, *shape: int) -> Tensor:
         some = torch.from_numpy(numbers(seed).integers(-127, 128, shape)).to(torch.int8)
@@ -62,7 +63,7 @@ class Case:
                 x[lane, :, :n_keys].repeat_interleave(self.group, 0)[None] for x in cache
             )
             heads = [x[:, own].transpose(1, 2).flatten(0, 1)[None] for x in (q, q_scale)]
-            at = torch.arange(start, n_keys)
+            before = torch.arange(start, n_keys)[:, None] - torch.arange(n_keys)
             mixed = _attend(
                 heads[0],
                 heads[1][..., None],
@@ -70,7 +71,7 @@ class Case:
                 k_scale[:, :, None],
                 v.double(),
                 v_scale[:, :, None],
-                torch.arange(n_keys) <= at[:, None],
+                (before >= 0) & (before < (self.window or n_keys)),
             )
             rows.append(mixed[0].transpose(0, 1))
         return torch.cat(rows)
@@ -86,7 +87,8 @@ class Case:
         return tensors, [lanes.to(DEVICE), torch.tensor(at).to(DEVICE)], mixed
 
     def heads(self) -> dict[str, int]:
-        return {"KV": self.kv, "G": self.group, "D": self.d, "BLOCK_D": block_of(self.d, 32)}
+        sizes = {"KV": self.kv, "G": self.group, "D": self.d, "BLOCK_D": block_of(self.d, 32)}
+        return sizes | {"WINDOW": self.window}
 
 
 def in_pieces(values: Tensor) -> Tensor:
@@ -104,6 +106,10 @@ CASES = [
     Case(1, 1, 12, (0, 1), (130, 3), 20),
     Case(1, 5, 50, (0,), (120,), 30, "largest"),
     Case(2, 1, 2, (0,), (60,), 70, "far apart"),
+    Case(2, 2, 16, (1,), (0,), 9, window=1),
+    Case(1, 3, 64, (2, 0), (70, 1), 20, "far apart", window=7),
+    Case(1, 1, 12, (0, 1), (130, 3), 30, "largest", window=64),
+    Case(1, 2, 16, (0,), (60,), 100, window=65),
 ]
 
 
@@ -135,6 +141,9 @@ STEPS = [
     Case(1, 5, 50, (0,), (100,), 1),
     Case(1, 20, 12, (0,), (150,), 1, "far apart"),
     Case(2, 1, 2, (0,), (60,), 1, "largest"),
+    Case(2, 2, 16, (1, 0, 4, 2), (0, 1, 63, 64), 1, window=1),
+    Case(3, 3, 64, (2, 0), (159, 1), 1, "far apart", window=65),
+    Case(1, 5, 50, (0, 1), (100, 128), 1, "largest", window=64),
 ]
 
 

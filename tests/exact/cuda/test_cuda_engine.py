@@ -36,6 +36,8 @@ RECIPES = [
     replace(LLAMA, n_layers=1, head_norm="before"),
     replace(LLAMA, n_layers=1, head_norm="after"),
     replace(LLAMA, parallel=True, activation="gelu"),
+    replace(LLAMA, norms="both", layer_window=(3, 0), layer_rope=(1, 0)),
+    replace(LLAMA, norms="after", layer_rope=(-1, 0), head_norm="whole", biases=True),
 ]
 
 

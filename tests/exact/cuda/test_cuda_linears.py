@@ -70,8 +70,10 @@ def blocks(tile: Tile) -> dict[str, int]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("biased", "wide"), [(False, True), (True, False)])
-@pytest.mark.parametrize("tile", TILES)
-def test_linears_are_added_to_the_stream(kind: str, biased: bool, wide: bool, tile: Tile) -> None:
+@pytest.mark.parametrize(("tile", "added"), [(TILES[0], False), *((tile, True) for tile in TILES)])
+def test_linears_are_added_to_the_stream(
+    kind: str, biased: bool, wide: bool, tile: Tile, added: bool
+) -> None:
     n_rows, width = 19, 40
     given = Given.of(kind, n_rows, width, 100)
     low = Given.of("ordinary", n_rows, width, 100).a if wide else None
@@ -87,10 +89,12 @@ def test_linears_are_added_to_the_stream(kind: str, biased: bool, wide: bool, ti
         K=given.a.shape[1],
         BIASED=biased,
         WIDE=wide,
+        ADDED=added,
         BLOCK_N=tile.columns,
         **blocks(tile),
     )
-    assert same_bits(stream, x + given.values(biased, low))
+    found = given.values(biased, low)
+    assert same_bits(stream, x + found if added else found)
 
 
 @pytest.mark.parametrize("kind", KINDS[:-1])
@@ -145,6 +149,8 @@ class Heads:
         (True, True, "before"),
         (True, False, "after"),
         (False, False, "before"),
+        (True, True, "whole"),
+        (False, False, "whole"),
     ],
 )
 def test_heads_are_rotated_quantised_and_kept(
@@ -168,34 +174,47 @@ def test_heads_are_rotated_quantised_and_kept(
         torch.full(size, 7.0, device=DEVICE),
     ]
     tile, unit = TILES[0], float(np.float32(score_scale(heads.d)))
+    factors = torch.full((2, n_rows), 3.0, device=DEVICE)
+    sizes = {
+        "K": given.a.shape[1],
+        "HEADS": heads.n_heads,
+        "KV": heads.kv,
+        "D": heads.d,
+        "BIASED": biased,
+        "EPS": 1e-5,
+        "BLOCK_D": 64 if heads.d > 16 else 16,
+        **blocks(tile),
+    }
+    if norm == "whole":
+        grid = (2, -(-n_rows // tile.rows))
+        launch(linears.whole_factors, grid, *given.on_device(), factors, n_rows, **sizes)
     launch(
         linears.project_heads,
         (heads.n_heads + 2 * heads.kv, -(-n_rows // tile.rows)),
         *given.on_device(),
         *(tensor.to(DEVICE) for tensor in (lanes, at, cos, sin, gains)),
+        factors,
         q,
         q_scale,
         *cache,
         n_rows,
         heads.n_positions,
-        K=given.a.shape[1],
-        HEADS=heads.n_heads,
-        KV=heads.kv,
-        D=heads.d,
-        BIASED=biased,
         ROTARY=rotary,
         NORMED=bool(norm),
-        GAIN_FIRST=norm == "before",
-        EPS=1e-5,
+        WHOLE=norm == "whole",
+        GAIN_FIRST=norm != "after",
         SCORE_SCALE=unit,
-        BLOCK_D=64 if heads.d > 16 else 16,
-        **blocks(tile),
+        **sizes,
     )
     y = given.values(biased).view(n_rows, -1, heads.d)
     values, placed = y[:, n_keys:], y[:, :n_keys]
-    if norm:
+    if norm == "whole":
+        sides = placed[:, : heads.n_heads], placed[:, heads.n_heads :]
+        factored = [x * arith.norm_factor(x.flatten(1), 1e-5)[:, None] for x in sides]
+        placed = torch.cat(factored, 1)
+    elif norm:
         placed = placed * arith.norm_factor(placed, 1e-5)
-    if norm == "before":
+    if norm in ("before", "whole"):
         placed = placed * gains
     if rotary:
         placed = turned(placed, cos[at], sin[at])

@@ -55,15 +55,38 @@ def test_rows_are_quantised(kind: str, width: int) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("width", [1, 100])
-def test_rows_are_normalised(kind: str, width: int) -> None:
+@pytest.mark.parametrize(
+    ("width", "block"), [(1, 0), (100, 0), (1, 1), (100, 4), (64, 64), (96, 32)]
+)
+@pytest.mark.parametrize("normed", [True, False])
+def test_rows_are_turned_and_normalised(kind: str, width: int, block: int, normed: bool) -> None:
     x = rows_of(kind, 3, width)
+    gain = rows_of("ordinary", 1, width)[0]
+    if kind == "largest":
+        x = x / (100 * width)  # else sums overflow, which no model may come to
     q, s = empty(3, padded(width), dtype=torch.int8), empty(3, dtype=torch.float32)
     constants = {"WIDTH": width, "PADDED": padded(width), "EPS": EPS, "BLOCK": 128}
-    launch(rows.normalise_rows, (3,), x.to(DEVICE), q, s, **constants)
-    expected, scale = arith.normalise(x, EPS)
+    constants |= {"TURNED": block, "NORMED": normed}
+    launch(rows.normalise_rows, (3,), x.to(DEVICE), gain.to(DEVICE), q, s, **constants)
+    if not block:
+        expected, scale = arith.normalise(x, EPS)
+    elif normed:
+        expected, scale = arith.turned_norm(x, gain, block, EPS)
+    else:
+        expected, scale = arith.turned(x, gain, block)
     check_int8(q, expected)
     assert same_bits(s, scale[:, 0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("width", [1, 100])
+def test_what_is_added_is_normed(kind: str, width: int) -> None:
+    y, gain = rows_of(kind, 3, width), rows_of("ordinary", 1, width)[0]
+    x = rows_of("ordinary", 3, width) * 2
+    stream = x.clone().to(DEVICE)
+    given = y.to(DEVICE), gain.to(DEVICE), stream
+    launch(rows.add_normed, (3,), *given, WIDTH=width, EPS=EPS, BLOCK=128)
+    assert same_bits(stream, arith.added(x, y, gain, EPS))
 
 
 @pytest.mark.parametrize("kind", KINDS)

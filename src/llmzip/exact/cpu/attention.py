@@ -12,6 +12,7 @@ import numpy as np
 
 from llmzip.compiled import inlined, kernel
 from llmzip.exact.constants import SUM_BITS
+from llmzip.exact.cpu.head_blocks import BLOCK
 from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT, norm_factor, quantise_row
 from llmzip.exact.cpu.scalars import (
     WHOLE_BITS,
@@ -40,7 +41,18 @@ STEP_KEYS = 4
 
 @inlined
 def _rotate_row(x: Any, cos: Any, sin: Any, turned: Any) -> None:
-    """RoPE on one head; see `Reference._rotate`."""
+    """RoPE on one head, or block by block of one; see `Reference._rotate` and `head_blocks`."""
+    wide_vectors()
+    if cos.ndim == 1:  # numba compiles what the array's type says, and no more
+        _rotate_halves(x, cos, sin, turned)
+    else:
+        for block in range(cos.shape[0]):
+            own = slice(block * BLOCK, (block + 1) * BLOCK)
+            _rotate_halves(x[own], cos[block], sin[block], turned[own])
+
+
+@inlined
+def _rotate_halves(x: Any, cos: Any, sin: Any, turned: Any) -> None:
     wide_vectors()
     half = cos.size
     for i in range(half):
@@ -50,11 +62,12 @@ def _rotate_row(x: Any, cos: Any, sin: Any, turned: Any) -> None:
 
 
 @inlined
-def _norm_row(gains: Any, head: int, eps: float, gain_first: bool, x: Any) -> None:
+def _norm_row(gains: Any, head: int, norms: Any, x: Any) -> None:
     """The norm of a query or key, in place, and its gain if that comes before RoPE."""
     wide_vectors()
     if gains.ndim == 2:  # numba compiles what the array's type says, and no more
-        factor, gain = norm_factor(x, eps), gains[head]
+        eps, gain_first, width = norms
+        factor, gain = norm_factor(x, eps, width), gains[head]
         for i in range(x.size):
             x[i] = x[i] * factor
         if gain_first:
@@ -63,11 +76,11 @@ def _norm_row(gains: Any, head: int, eps: float, gain_first: bool, x: Any) -> No
 
 
 @inlined
-def _gain_row(gains: Any, head: int, gain_first: bool, x: Any) -> None:
+def _gain_row(gains: Any, head: int, norms: Any, x: Any) -> None:
     """The gain that comes after RoPE, in place."""
     wide_vectors()
     if gains.ndim == 2:
-        gain = gains[head]
+        gain, gain_first = gains[head], norms[1]
         if not gain_first:
             for i in range(x.size):
                 x[i] = x[i] * gain[i]
@@ -77,8 +90,7 @@ def _gain_row(gains: Any, head: int, gain_first: bool, x: Any) -> None:
 def place_head(
     gains: Any,
     head: int,
-    eps: float,
-    gain_first: bool,
+    norms: Any,
     rotary: bool,
     cos: Any,
     sin: Any,
@@ -87,15 +99,16 @@ def place_head(
 ) -> Any:
     """A query or key, by its head, normed and rotated, in x or spare: (result, other).
 
-    gains: (H + KV, d), or (0,) where there are no norms. cos, sin: tables that begin with the
+    gains: (H + KV, d), or (0,) where there are no norms. norms: eps, whether gains come before
+    RoPE, and how many numbers a head has beside zeros. cos, sin: tables that begin with the
     head's position. See `Reference._placed`.
     """
-    _norm_row(gains, head, eps, gain_first, x)
+    _norm_row(gains, head, norms, x)
     if rotary:
         _rotate_row(x, cos[0], sin[0], spare)
-        _gain_row(gains, head, gain_first, spare)
+        _gain_row(gains, head, norms, spare)
         return spare, x
-    _gain_row(gains, head, gain_first, x)
+    _gain_row(gains, head, norms, x)
     return x, spare
 
 
@@ -111,6 +124,30 @@ def head_values(sums: Any, scale: Any, bias: Any, s: Any, first: int, x: Any) ->
         head_bias = bias[first : first + d]
         for i in range(d):
             x[i] = x[i] + head_bias[i]
+
+
+@inlined
+def whole_factors(
+    gains: Any, sums: Any, scale: Any, bias: Any, s: Any, n_heads: int, eps: float
+) -> Any:
+    """What norms a row's queries, and its keys, where that is one norm for all heads."""
+    if gains.ndim == 3:  # numba compiles what the array's type says, and no more
+        _, n_normed, d = gains.shape
+        x = np.empty(n_normed * d, dtype=np.float32)
+        head_values(sums, scale, bias, s, 0, x)
+        queries, keys = x[: n_heads * d], x[n_heads * d :]
+        return norm_factor(queries, eps, queries.size), norm_factor(keys, eps, keys.size)
+    return f32(1), f32(1)
+
+
+@inlined
+def norm_with_all(gains: Any, head: int, factor: Any, x: Any) -> None:
+    """Such a norm of a query or key, in place, and its gain; see `place_head` for others."""
+    wide_vectors()
+    if gains.ndim == 3:
+        gain = gains[0, head]
+        for i in range(x.size):
+            x[i] = x[i] * factor * gain[i]
 
 
 @inlined
@@ -155,6 +192,7 @@ def split_heads(
     gains: Any,
     eps: float,
     gain_first: bool,
+    d_head: int,
     score_scale: Any,
     q: Any,
     q_scale: Any,
@@ -166,8 +204,9 @@ def split_heads(
     """De-quantise sums (M, (H + 2 KV) d), norm, rotate, quantise; keys, values go to the cache.
 
     Row r belongs to lane lanes[r] at position at[r]. q: int8 (KV, M, G, d), q_scale:
-    float32 (KV, M, G), times score_scale. gains, eps, gain_first: see `place_head`. keys, values:
-    one layer of the cache, (n_lanes, KV, …), see `put_key` and `put_value`.
+    float32 (KV, M, G), times score_scale. gains, eps, gain_first, d_head: see `place_head`; gains
+    of norms over all queries, and all keys, together are (1, H + KV, d). keys, values: one layer
+    of the cache, (n_lanes, KV, …), see `put_key` and `put_value`.
     """
     wide_vectors()
     sums, scale, bias, cos, sin = borrowed((sums, scale, bias, cos, sin))
@@ -178,15 +217,16 @@ def split_heads(
     x, spare, value = borrowed(own)
     for row in range(n_rows):
         s, lane, position = s_in[row], lanes[row], at[row]
+        factors = whole_factors(gains, sums[row], scale, bias, s, n_heads, eps)
         for head in range(n_heads + 2 * n_kv):
             head_values(sums[row], scale, bias, s, head * d, x)
             if head < n_heads + n_kv:
+                norm_with_all(gains, head, factors[head // n_heads], x)
                 rotary = cos.shape[0] > 0
                 p = position if rotary else 0
                 own_cos, own_sin = cos[p:], sin[p:]
-                x, spare = place_head(
-                    gains, head, eps, gain_first, rotary, own_cos, own_sin, x, spare
-                )
+                norms = eps, gain_first, d_head
+                x, spare = place_head(gains, head, norms, rotary, own_cos, own_sin, x, spare)
             if head < n_heads:
                 g, member = head // n_group, head % n_group
                 q_scale[g, row, member] = quantise_row(x, q[g, row, member]) * score_scale
@@ -240,14 +280,15 @@ def softmax_rows(
     key_scales: Any,
     value_scales: Any,
     start: int,
+    window: int,
     high: Any,
     low: Any,
     factor: Any,
 ) -> None:
-    """Causal softmax of scores (M G, n) int32, row r at position start + r // G.
+    """Causal softmax of scores (M G, n) int32, row r at position start + r // G of these keys.
 
-    Fills p's halves (M G, n), zero where a key is not visible, and factor (M G,).
-    q_scale: (M, G) float32; key_scales, value_scales: (n,).
+    window: keys that a row sees, its own among them. Fills p's halves (M G, n), zero where a key is
+    not visible, and factor (M G,). q_scale: (M, G) float32; key_scales, value_scales: (n,).
     """
     wide_vectors()
     n_rows, n_keys = scores.shape
@@ -255,15 +296,18 @@ def softmax_rows(
     work = np.empty(n_keys, dtype=np.float32)
     for row in range(n_rows):
         seen = min(start + row // n_group + 1, n_keys)
+        first = max(0, seen - window)
         inverse, factor[row] = softmax_row(
-            scores[row, :seen],
-            key_scales[:seen],
-            value_scales[:seen],
+            scores[row, first:seen],
+            key_scales[first:seen],
+            value_scales[first:seen],
             q_scale[row // n_group, row % n_group],
-            work[:seen],
+            work[first:seen],
         )
         h_row, l_row = high[row], low[row]
-        for j in range(seen):
+        h_row[:first] = 0
+        l_row[:first] = 0
+        for j in range(first, seen):
             bits = rounded_bits(work[j] * inverse)
             h_row[j] = high_byte(bits)
             l_row[j] = low_byte(bits)
@@ -289,8 +333,9 @@ def step_attention(d_head: int, n_group: int) -> Any:
 
     It closes over nothing but these two numbers, so that its cached form is found again.
 
-    attend(q, q_scale, keys, key_scales, values, value_scales, lanes, at, mixed): attention
-    of one query row a lane over that lane's cache into mixed (M, H, d) float32.
+    attend(q, q_scale, keys, key_scales, values, value_scales, lanes, at, window, mixed): attention
+    of one query row a lane over the last `window` keys of that lane's cache into mixed (M, H, d)
+    float32.
     q: int8 (KV, M, G, d), q_scale (KV, M, G). keys, values: one layer of the cache, whose
     positions are a multiple of STEP_KEYS.
     """
@@ -305,6 +350,7 @@ def step_attention(d_head: int, n_group: int) -> Any:
         value_scales: Any,
         lanes: Any,
         at: Any,
+        window: int,
         mixed: Any,
     ) -> None:
         wide_vectors()
@@ -316,12 +362,14 @@ def step_attention(d_head: int, n_group: int) -> Any:
         total = np.empty((n_group, d_head), dtype=np.int64)
         for row in range(lanes.size):
             lane, n_keys = lanes[row], at[row] + 1
+            seen = max(0, n_keys - window)
+            begin = seen // STEP_KEYS * STEP_KEYS
             padded = (n_keys + STEP_KEYS - 1) // STEP_KEYS * STEP_KEYS
             for g in range(keys.shape[1]):
                 for member in range(n_group):
                     for i in range(d_head):
                         queries[member, i] = q[g, row, member, i]
-                for j in range(n_keys):
+                for j in range(seen, n_keys):
                     key = keys[lane, g, j]
                     for member in range(n_group):
                         query, dot = queries[member], i32(0)
@@ -330,18 +378,19 @@ def step_attention(d_head: int, n_group: int) -> Any:
                         scores[member, j] = dot
                 for member in range(n_group):
                     inverse, factors[member] = softmax_row(
-                        scores[member, :n_keys],
-                        key_scales[lane, g, :n_keys],
-                        value_scales[lane, g, :n_keys],
+                        scores[member, seen:n_keys],
+                        key_scales[lane, g, seen:n_keys],
+                        value_scales[lane, g, seen:n_keys],
                         q_scale[g, row, member],
-                        work[:n_keys],
+                        work[seen:n_keys],
                     )
                     weights = p[member]
-                    for j in range(n_keys):
+                    weights[begin:seen] = 0
+                    for j in range(seen, n_keys):
                         weights[j] = np.int16(rounded(work[j] * inverse))
                     weights[n_keys:padded] = 0
                 total[:] = 0
-                for first in range(0, padded, EXACT_KEYS):
+                for first in range(begin, padded, EXACT_KEYS):
                     last = min(first + EXACT_KEYS, padded)
                     part[:] = 0
                     for j in range(first, last, STEP_KEYS):

@@ -22,8 +22,10 @@ from llmzip.exact.cpu import (
     prefill_feed_forward,
     prefill_head,
     prefill_linear,
+    turned_rows,
 )
 from llmzip.exact.cpu.buffers import BLOCK_ROWS, TOGETHER, CpuCache, CpuHidden, Workspace
+from llmzip.exact.cpu.head_blocks import in_blocks
 from llmzip.exact.cpu.instruction_set import Dot
 from llmzip.exact.cpu.packed import PackedModel
 from llmzip.exact.distribution import TokenIntervals
@@ -73,7 +75,7 @@ class BlockPrefill:
 
     def __init__(self, packed: PackedModel, work: Workspace, kernels: Kernels) -> None:
         self._packed, self._work, self._kernels = packed, work, kernels
-        self._shape = packed.model.shape
+        self._shape = in_blocks(packed.model.shape)
 
     def layer(
         self, index: int, lanes: Ids, starts: Ids, row_lanes: Ids, at: Ids, cache: CpuCache
@@ -103,11 +105,11 @@ class BlockPrefill:
             step.qkv.bias[index],
             lanes,
             at,
-            step.cos,
-            step.sin,
+            *step.angles(index),
             step.gains[index],
             step.eps,
             step.gain_first,
+            step.d_head,
             step.score_scale,
             *self._queries(n_rows),
             cache.keys[index],
@@ -118,6 +120,7 @@ class BlockPrefill:
 
     def _attend(self, index: int, lanes: Ids, starts: Ids, n_rows: int, cache: CpuCache) -> None:
         work, count = self._work, n_rows // len(lanes)
+        window = int(self._packed.step.windows[index])
         queries = self._queries(n_rows)
         mixed = work.mixed.array(n_rows, self._shape.n_heads, self._shape.d_head)
         for i, (lane, start) in enumerate(zip(lanes.tolist(), starts.tolist(), strict=True)):
@@ -130,21 +133,23 @@ class BlockPrefill:
                 i * count,
                 count,
                 start,
+                window,
                 mixed,
             )
 
     def _close_attention(self, index: int, n_rows: int) -> None:
         work, out = self._work, self._packed.step.out
+        taken = work.aside_q.array(n_rows, self._shape.d_model), work.aside_scale.array(n_rows)
         self._kernels.close_attention(
             work.mixed.array(n_rows, self._shape.d_heads),
             out.weight[index],
             out.scale[index],
             out.bias[index],
             self._shape.eps,
-            work.stream.array(n_rows, self._shape.d_model),
-            work.aside_q.array(n_rows, self._shape.d_model),
-            work.aside_scale.array(n_rows),
+            self._added(n_rows),
+            *taken,
         )
+        self._add_normed(index, 0, n_rows, taken)
 
     def _feed_forward(self, index: int, n_rows: int) -> None:
         up, down = self._packed.step.up, self._packed.step.down
@@ -159,14 +164,30 @@ class BlockPrefill:
             self._shape.eps,
             self._work.active.array(TOGETHER, self._shape.d_ff),
             self._work.halves.array(2 * TOGETHER, self._shape.d_ff),
-            *self._stream(n_rows),
+            self._added(n_rows),
+            *self._taken(n_rows),
         )
+        self._add_normed(index, 1, n_rows, self._taken(n_rows))
 
-    def _stream(self, n_rows: int) -> tuple[NDArray[np.generic], ...]:
-        """The stream, and what its norm leaves for the next linear: integers and their scales."""
-        work, width = self._work, self._shape.d_model
-        arrays = work.stream.array(n_rows, width), work.q.array(n_rows, width)
-        return *arrays, work.scale.array(n_rows)
+    def _taken(self, n_rows: int) -> tuple[NDArray[np.generic], ...]:
+        """The stream as the next linear takes it in: integers and their scales."""
+        return self._work.q.array(n_rows, self._shape.d_model), self._work.scale.array(n_rows)
+
+    def _added(self, n_rows: int) -> NDArray[np.generic]:
+        """What linears are added to: the stream, or zeros, where what is added is normed first."""
+        work = self._work
+        return (work.added if self._shape.norms else work.stream).array(n_rows, self._shape.d_model)
+
+    def _add_normed(
+        self, index: int, part: int, n_rows: int, taken: tuple[NDArray[np.generic], ...]
+    ) -> None:
+        """Norm what is to be added, add it, and take in the stream; all that, if it is so."""
+        if not self._shape.norms:
+            return
+        stream, x = self._packed.step.stream, self._work.stream.array(n_rows, self._shape.d_model)
+        gain, next_taken = stream.added[index, part], 2 * index + 1 + part
+        turned_rows.add_rows(self._added(n_rows), gain, self._shape.eps, x)
+        turned_rows.take_in(self._shape, stream.taken, next_taken, x, *taken)
 
     def _head_input(self, hidden: CpuHidden) -> NDArray[np.generic]:
         q = self._work.head_q.array(len(hidden.q), self._shape.d_model)

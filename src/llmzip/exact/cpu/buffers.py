@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from llmzip.exact.aligned import aligned_zeros
 from llmzip.exact.cache import KVCache
 from llmzip.exact.cpu import pairs, simd, tiles
+from llmzip.exact.cpu.head_blocks import in_blocks
 from llmzip.exact.cpu.ways import Way
 from llmzip.exact.hidden import Hidden
-from llmzip.exact.model import ExactModel, Linear
+from llmzip.exact.model import ExactModel, Layer, Linear, Rope
 from llmzip.exact.shape import ModelShape
 
 BLOCK_ROWS = 512
@@ -65,6 +66,8 @@ class Workspace:
         self.configuration = tiles.configuration()
         spare = 2 * tiles.ROWS  # rows that tiles may read beyond the last
         self.stream = Buffer(n_rows * shape.d_model, np.float32)
+        # what a sublayer adds, where that is normed: zeros between two of them
+        self.added = Buffer(n_rows * shape.d_model if shape.norms else 0, np.float32)
         self.q = Buffer((n_rows + spare) * max(shape.d_model, shape.d_heads), np.int8)
         self.active = Buffer(TOGETHER * shape.d_ff, np.float32)
         widest = max(shape.d_model, shape.d_ff, shape.d_heads)
@@ -98,10 +101,11 @@ CpuCache = KVCache[NDArray[Any]]
 def cpu_cache(way: Way, shape: ModelShape, n_lanes: int, n_positions: int) -> CpuCache:
     """An empty KV cache whose keys and values lie as a way's kernels read them.
 
-    keys: (n_layers, n_lanes, n_kv_heads, n_positions, d_head), or for pairs blocks of positions
-    (…, n_positions / 16, d_head / 2, 16, 2). values: (…, n_positions / n, d_head, n), n
-    positions lying together: as many as tiles or pairs want, else one.
+    keys: (n_layers, n_lanes, n_kv_heads, n_positions, d), or for pairs blocks of positions
+    (…, n_positions / 16, d / 2, 16, 2). values: (…, n_positions / n, d, n), n positions lying
+    together: as many as tiles or pairs want, else one. d: a head in blocks, but for PLAIN.
     """
+    shape = shape if way is Way.PLAIN else in_blocks(shape)
     # such zeros are asked for as huge pages: reading a cache by small ones costs twice the time
     plain = CpuCache.allocate(shape, n_lanes, n_positions, aligned_zeros)
     *outer, n_positions, d_head = plain.values.shape
@@ -129,6 +133,28 @@ class LinearView:
         return cls(linear.weight.T, linear.scale, or_empty(linear.bias, 1))
 
 
+def _head_gains(shape: ModelShape, layer: Layer) -> NDArray[np.float32]:
+    """Gains of queries and keys; kernels know by the axes what is normed, see `split_heads`."""
+    gains = or_empty(layer.gain, 1)
+    return gains[None] if shape.head_norm == "whole" else gains
+
+
+def _taken_gains(model: ExactModel) -> NDArray[np.float32]:
+    """What the stream is multiplied by when it is taken in, where it is turned then: ones or so."""
+    if not model.shape.norms:
+        return np.empty((0, 0), dtype=np.float32)
+    one = np.ones(model.shape.d_model, dtype=np.float32)
+    rows = [layer.gains.get(name, one) for layer in model.layers for name in ("qkv", "up")]
+    return np.stack([*rows, one if model.head_gain is None else model.head_gain])
+
+
+def _added_gains(model: ExactModel) -> NDArray[np.float32]:
+    if not model.shape.norms:
+        return np.empty((0, 0, 0), dtype=np.float32)
+    rows = [layer.gains[name] for layer in model.layers for name in ("out", "down")]
+    return np.stack(rows).reshape(-1, 2, model.shape.d_model)
+
+
 def or_empty(array: NDArray[np.float32] | None, n_axes: int) -> NDArray[np.float32]:
     """The array; an empty one for None."""
     return np.empty((0,) * n_axes, dtype=np.float32) if array is None else array
@@ -141,11 +167,18 @@ class ModelView:
     embedding: NDArray[np.int16]
     embedding_scale: NDArray[np.float32]
     positions: NDArray[np.float32]
-    cos: NDArray[np.float32]
-    sin: NDArray[np.float32]
+    ropes: tuple[Rope, ...]
     gains: tuple[NDArray[np.float32], ...]  # of each layer
+    taken_gains: NDArray[np.float32]  # (2 layers + 1, d_model): of `qkv`, `up`, …, of the head
+    added_gains: NDArray[np.float32]  # (layers, 2, d_model): of `out` and `down`
     layers: tuple[dict[str, LinearView], ...]
     head: LinearView
+
+    def rope(self, table: int) -> Rope:
+        """A table of RoPE; two that are empty for -1."""
+        if table >= 0:
+            return self.ropes[table]
+        return np.empty((0, 0), dtype=np.float32), np.empty((0, 0), dtype=np.float32)
 
     @classmethod
     def of(cls, model: ExactModel) -> ModelView:
@@ -154,9 +187,10 @@ class ModelView:
             model.embedding,
             model.embedding_scale,
             or_empty(model.positions, 2),
-            or_empty(model.cos, 2),
-            or_empty(model.sin, 2),
-            tuple(or_empty(layer.gain, 1) for layer in model.layers),
+            model.ropes,
+            tuple(_head_gains(model.shape, layer) for layer in model.layers),
+            _taken_gains(model),
+            _added_gains(model),
             tuple(
                 {name: LinearView.of(linear) for name, linear in layer.named_linears()}
                 for layer in model.layers

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.exact.bias import AnyBias, RowBias
-from llmzip.exact.cpu import head, rows
+from llmzip.exact.cpu import head, rows, turned_rows
 from llmzip.exact.cpu.block_prefill import BlockPrefill, four_kernels, tile_kernels
 from llmzip.exact.cpu.buffers import (
     BLOCK_ROWS,
@@ -23,6 +23,7 @@ from llmzip.exact.cpu.buffers import (
     cpu_cache,
     or_empty,
 )
+from llmzip.exact.cpu.head_blocks import in_blocks
 from llmzip.exact.cpu.packed import PackedModel, packed_model
 from llmzip.exact.cpu.pair_prefill import PairPrefill
 from llmzip.exact.cpu.step import StepModel
@@ -30,6 +31,7 @@ from llmzip.exact.cpu.team import StepTeam
 from llmzip.exact.cpu.ways import Way, way_of
 from llmzip.exact.distribution import StepCosts, TokenIntervals
 from llmzip.exact.model import ExactModel, named
+from llmzip.exact.shape import ModelShape
 from llmzip.exact.stored import AnyModel, whole_model
 
 Ids = NDArray[np.int64]
@@ -81,7 +83,8 @@ class CpuEngine:
         self.shape = model.shape
         self.device = "cpu"
         self.way = way_of(model.shape, way)
-        self._work = Workspace(model.shape, BLOCK_ROWS, n_positions)
+        self.in_memory = model.shape if self.way is Way.PLAIN else in_blocks(model.shape)
+        self._work = Workspace(self.in_memory, BLOCK_ROWS, n_positions)
         self.step_threads = 1 if self.way is Way.PLAIN else step_threads
         self._team: StepTeam | None = None
         self._model, self._look = model, look
@@ -142,7 +145,8 @@ class CpuEngine:
         for index in range(self.shape.n_layers):
             self._prefill.layer(index, lanes, starts, row_lanes, at, cache)
         work = self._work
-        return CpuHidden(work.q.array(B * T, self.shape.d_model), work.scale.array(B * T))
+        q, scale = work.q.array(B * T, self.shape.d_model), work.scale.array(B * T)
+        return CpuHidden(q, scale)
 
     def go_on(self, stream: Stream, lanes: Ids, starts: Ids, cache: CpuCache) -> None:
         """Take rows of the stream, as many for each lane, lane after lane, through all layers.
@@ -156,6 +160,7 @@ class CpuEngine:
             work.stream.array(n_rows, width), work.q.array(n_rows, width), work.scale.array(n_rows)
         )
         inside.fill(stream)
+        self._take_in(inside)
         for index in range(self.shape.n_layers):
             self._prefill.layer(index, lanes, starts, np.repeat(lanes, count), at, cache)
         stream.fill(inside)
@@ -187,7 +192,8 @@ class CpuEngine:
         if self.way is Way.PLAIN:
             return self.distributions(self._forward_parts(ids[:, None], lanes, at, cache), bias)
         if self._team is None:
-            self._team = StepTeam(self.shape, self._packed.for_steps(), self.step_threads)
+            packed, threads = self._packed.for_steps(), self.step_threads
+            self._team = StepTeam(self.in_memory, packed, threads)
         own = None if bias is None else RowBias.of_rows(bias, len(ids))
         work = self._team.run(named(ids, self._ids), lanes, at, cache, own)
         rows = slice(0, len(ids))
@@ -204,17 +210,21 @@ class CpuEngine:
 
     def _embed(self, ids: Ids, at: Ids) -> None:
         tables, work, n_rows = self._tables, self._work, len(ids)
-        rows.embed_normalise(
-            named(ids, self._ids),
-            at,
-            tables.embedding,
-            tables.embedding_scale,
-            tables.positions,
-            self.shape.eps,
+        stream = Stream(
             work.stream.array(n_rows, self.shape.d_model),
             work.q.array(n_rows, self.shape.d_model),
             work.scale.array(n_rows),
         )
+        embeddings = tables.embedding, tables.embedding_scale, tables.positions
+        _start(self.shape, embeddings, named(ids, self._ids), at, stream)
+        self._take_in(stream)
+
+    def _take_in(self, stream: Stream) -> None:
+        """Rows as the first layer takes them in, where it is not by a norm that all have alike."""
+        if self.shape.norms:
+            plain = self.way is Way.PLAIN
+            gains = self._plain.taken_gains if plain else self._packed.step.stream.taken
+            turned_rows.take_in(self.shape, gains, 0, stream.x, stream.q, stream.scale)
 
 
 @dataclass(frozen=True)
@@ -242,18 +252,20 @@ def embedded(model: ExactModel, ids: Ids) -> Stream:
         np.empty((n_rows, width), np.int8),
         np.empty(n_rows, np.float32),
     )
-    rows.embed_normalise(
-        np.ascontiguousarray(ids).reshape(-1),
-        np.tile(np.arange(ids.shape[1]), len(ids)),
-        model.embedding,
-        model.embedding_scale,
-        or_empty(model.positions, 2),
-        model.shape.eps,
-        stream.x,
-        stream.q,
-        stream.scale,
-    )
+    embeddings = model.embedding, model.embedding_scale, or_empty(model.positions, 2)
+    at = np.tile(np.arange(ids.shape[1]), len(ids))
+    _start(model.shape, embeddings, np.ascontiguousarray(ids).reshape(-1), at, stream)
     return stream
+
+
+def _start(
+    shape: ModelShape, embeddings: tuple[NDArray[Any], ...], ids: Ids, at: Ids, stream: Stream
+) -> None:
+    """Rows of tokens ids (M,) at their positions, and their norm, where that is of all alike."""
+    if shape.norms:
+        turned_rows.embed(ids, at, *embeddings, stream.x)
+    else:
+        rows.embed_normalise(ids, at, *embeddings, shape.eps, stream.x, stream.q, stream.scale)
 
 
 class CpuDistributions:

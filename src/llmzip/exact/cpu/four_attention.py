@@ -25,10 +25,12 @@ from llmzip.exact.cpu.prefill_softmax import (
     BLOCK_BYTES,
     ROWS,
     begin_rows,
+    first_block,
     row_state,
     scale_block,
     small_as_zero,
     weigh_blocks,
+    whole,
 )
 from llmzip.exact.cpu.scalars import address_of, borrowed, f32, i32, keep, wide_vectors
 from llmzip.exact.cpu.simd import LANES
@@ -40,14 +42,9 @@ FAR_KEYS = 1 << 16
 _ONES = i32(0x01010101)
 
 
-@inlined
-def _whole(n: int, step: int) -> int:
-    return (n + step - 1) // step * step
-
-
 @called
 def _pack_keys(isa: Any, keys: Any, packed: Any) -> None:
-    """Keys (n, 16) as they lie, four bytes an int32, into packed (n / 16, 16, 16)."""
+    """Keys (n, d / 4) as they lie, four bytes an int32, into packed (n / 16, d / 4, 16)."""
     wide_vectors()
     flip = i32(sign_bits_of(isa) * _ONES)
     for block in range(packed.shape[0]):
@@ -59,7 +56,7 @@ def _pack_keys(isa: Any, keys: Any, packed: Any) -> None:
 
 @called
 def _pack_values(values: Any, packed: Any) -> None:
-    """Values (n, 64), uint8, into packed (4, n / 4, 16): four keys' bytes in an int32."""
+    """Values (n, d), uint8, into packed (d / 16, n / 4, 16): four keys' bytes in an int32."""
     wide_vectors()
     for four in range(packed.shape[1]):
         j = four * TOGETHER
@@ -73,33 +70,27 @@ def _pack_values(values: Any, packed: Any) -> None:
 
 
 @inlined
-def _view(
-    state: Any, query_scales: Any, first: int, r0: int, n_rows: int, n_group: int, start: int
-) -> None:
-    """What rows of queries (…, G), flat, see: rows r0 … of those from `first` on, at `start`."""
-    for r in range(n_rows):
-        row, member = (r0 + r) // n_group, (r0 + r) % n_group
-        state.seen[r] = start + row + 1
-        state.q_scales[r] = query_scales[first + row, member]
-    begin_rows(state)
-
-
-@inlined
-def _score(isa: Any, queries: Any, undo: Any, keys: Any, first: int, out: Any) -> None:
-    """Products of ROWS queries of BLOCK numbers with BLOCK keys from `first` on; addresses all."""
-    line, stride = np.int64(4 * BLOCK), np.int64(BLOCK)
+def _score(isa: Any, queries: Any, d: Any, undo: Any, keys: Any, first: int, out: Any) -> None:
+    """Products of ROWS queries of d numbers with BLOCK keys from `first` on; addresses all."""
+    line = np.int64(4 * BLOCK)
     for j in range(0, BLOCK, outputs_of(isa)):
-        k_at = keys + (first + j) * BLOCK
-        head_products(isa, queries, stride, k_at, undo, out + 4 * j, line)
+        k_at, o_at = keys + (first + j) * d, out + 4 * j
+        if d == BLOCK:  # without a loop, which is 2 % of attention
+            head_products(isa, queries, np.int64(BLOCK), k_at, undo, o_at, line)
+        else:
+            head_products(isa, queries, d, k_at, undo, o_at, line)
 
 
 @inlined
 def _halve(
-    isa: Any, scores: Any, n_rows: int, n_keys: int, state: Any, halves: Any, line: Any
+    isa: Any, scores: Any, n_rows: int, keys: Any, state: Any, halves: Any, line: Any
 ) -> None:
-    """Weights to bytes: ROWS lines of high ones, then as many of low ones."""
+    """Weights to bytes: ROWS lines of high ones, then as many of low ones.
+
+    keys: the first, one of a block, and how many there are.
+    """
     small_as_zero(isa, True)  # integers come of it, whatever the scales
-    for j in range(0, n_keys, BLOCK):
+    for j in range(keys[0], keys[1], BLOCK):
         block, inverses = scores + j * (BLOCK_BYTES // BLOCK), address_of(state.inverses)
         high = halves + j
         halve_weights(isa, block, inverses, np.int64(n_rows), high, high + ROWS * line, line)
@@ -144,20 +135,22 @@ def attend(
     first: int,
     count: int,
     start: int,
+    window: int,
     mixed: Any,
 ) -> None:
     """Attention of rows first … first + count - 1, positions start … of a lane, into mixed.
 
-    queries: int8 (KV, M, G, 64), with memory for ROWS more behind; query_scales (KV, M, G).
-    keys, values: the lane's, int8 (KV, positions, 64) and (KV, positions, 64, 1). mixed: float32
-    (M, H, 64).
+    queries: int8 (KV, M, G, d), with memory for ROWS more behind; query_scales (KV, M, G).
+    keys, values: the lane's, int8 (KV, positions, d) and (KV, positions, d, 1). window: how many
+    keys a row sees, its own among them. mixed: float32 (M, H, d).
     """
     wide_vectors()
     queries, query_scales, mixed = borrowed((queries, query_scales, mixed))
     keys, key_scales = borrowed((keys, key_scales))
     values, value_scales = borrowed((values, value_scales))
     n_kv, _, n_group, d = queries.shape
-    n_keys = np.int64(_whole(start + count, BLOCK))
+    before = first_block(start, window)
+    n_keys, at = np.int64(whole(start + count, BLOCK) - before), (start - before, window)
     packed = lines(n_keys * d // BLOCK), lines(n_keys * d // BLOCK)
     packed_keys = packed[0].reshape(n_keys // LANES, d // TOGETHER, LANES)
     packed_values = packed[1].reshape(d // LANES, n_keys // TOGETHER, LANES)
@@ -167,24 +160,30 @@ def attend(
     k_at, v_at, undo_at = address_of(packed_keys), address_of(packed_values), address_of(undo)
     s_at, h_at = address_of(scores), address_of(halves)
     for g in range(n_kv):
-        _pack_keys(isa, keys[g, :n_keys].view(np.int32), packed_keys)
-        _pack_values(values[g, :n_keys].reshape(n_keys, d).view(np.uint8), packed_values)
+        own_keys, own_values = (
+            keys[g, before : before + n_keys],
+            values[g, before : before + n_keys],
+        )
+        k_scales, v_scales = key_scales[g, before:], value_scales[g, before:]
+        _pack_keys(isa, own_keys.view(np.int32), packed_keys)
+        _pack_values(own_values.reshape(n_keys, d).view(np.uint8), packed_values)
         for r0 in range(0, count * n_group, ROWS):
             n_rows = min(ROWS, count * n_group - r0)
-            _view(state, query_scales[g], first, r0, n_rows, n_group, start)
-            seen = start + (r0 + n_rows - 1) // n_group + 1
+            begin_rows(state, query_scales[g], first, r0, n_rows, n_group, at)
+            seen = np.int64(state.seen[n_rows - 1])
+            j0 = first_block(np.int64(state.seen[0]) - 1, window)
             q_at = address_of(queries[g, first]) + r0 * d64
             fill_corrections(isa, q_at, ROWS, d64, undo)
-            for j in range(0, seen, BLOCK):
+            for j in range(j0, seen, BLOCK):
                 block, ahead = s_at + j * (BLOCK_BYTES // BLOCK), k_at + (j + BLOCK) * d64
-                _score(isa, q_at, undo_at, k_at, j, block)
-                scale_block(block, key_scales[g], n_rows, j, state, ahead)
-            weigh_blocks(isa, s_at, value_scales[g], n_rows, _whole(seen, BLOCK), state)
-            _halve(isa, s_at, n_rows, seen, state, h_at, n_keys)
-            n_mixed = _whole(seen, GRANULE)
-            for j in range(0, n_mixed, FAR_KEYS):
+                _score(isa, q_at, d64, undo_at, k_at, j, block)
+                scale_block(block, k_scales, n_rows, j, state, ahead)
+            weigh_blocks(isa, s_at, v_scales, n_rows, j0, whole(seen, BLOCK), state)
+            _halve(isa, s_at, n_rows, (j0, seen), state, h_at, n_keys)
+            n_mixed = whole(seen, GRANULE)
+            for j in range(j0, n_mixed, FAR_KEYS):
                 _mix(isa, h_at, n_keys, v_at, j, min(j + FAR_KEYS, n_mixed), part)
-                _add_halves(part, j == 0, total)
+                _add_halves(part, j == j0, total)
             for r in range(n_rows):
                 row, member = first + (r0 + r) // n_group, (r0 + r) % n_group
                 target, factor = mixed[row, g * n_group + member], state.factors[r]

@@ -19,6 +19,7 @@ from llmzip.exact.cpu.prefill_activations import activate
 from llmzip.exact.cpu.prefill_blocks import (
     PAIR,
     ROWS,
+    SUMS_BYTES,
     WIDTH,
     halve_rows,
     head_scratch,
@@ -46,6 +47,7 @@ def project_heads(
     gains: Any,
     eps: float,
     gain_first: bool,
+    d_head: int,
     score_scale: Any,
     queries: Any,
     query_scales: Any,
@@ -54,23 +56,24 @@ def project_heads(
     values: Any,
     value_scales: Any,
 ) -> None:
-    """The linear `qkv` of q with scales s, and what `attention.split_heads` does, for d of 64."""
+    """The linear `qkv` of q with scales s, and what `attention.split_heads` does."""
     wide_vectors()
     weight, scale, bias, cos, sin, q = borrowed((weight, scale, bias, cos, sin, q))
     queries, keys, values, gains = borrowed((queries, keys, values, gains))
-    n_kv, n_rows, n_group, _ = queries.shape
-    width, scratch = np.int64(q.shape[1]), head_scratch()
+    n_kv, n_rows, n_group, d = queries.shape
+    width, scratch = np.int64(q.shape[1]), head_scratch(d)
     own, undo = borrowed(scratch), corrections(isa, address_of(q), n_rows, width)
     targets = queries, query_scales, keys, key_scales, values, value_scales
     linear, angles = (scale, bias), (cos, sin, score_scale)
-    norms = eps, gain_first
+    norms = eps, gain_first, d_head
     q_at, undo_at, sums_at = address_of(q), address_of(undo), address_of(own.sums)
     for head in range(n_kv * (n_group + 2)):
-        w_at = address_of(weight) + head * WIDTH * width
         for r in range(0, n_rows, PAIR):
             last = min(r + PAIR, n_rows)
-            place = w_at, undo_at, sums_at, WIDTH
-            product_block(isa, q_at, n_rows, r, last, width, *place)
+            for b in range(0, d, WIDTH):
+                w_at = address_of(weight) + (head * d + b) * width
+                place = w_at, undo_at, sums_at + b * (SUMS_BYTES // WIDTH), WIDTH
+                product_block(isa, q_at, n_rows, r, last, width, *place)
             block, rows = last - r, (s, lanes, at)
             put_heads(isa, gains, head, r, block, linear, rows, norms, angles, targets, own)
     keep((scratch, undo))

@@ -54,17 +54,18 @@ def _emit_products(
     begin: Sequence[ir.Value],
     is_signed: bool,
     ahead: Sequence[ir.Value] = (),
+    at_once: int = 1,
 ) -> None:
     """The code for sums that begin with a vector for each row.
 
     ahead: an address that memory is asked for with the first terms, and how many bytes further it
-    is with the next.
+    is with the next. at_once: fours of terms that are written out, a divisor of n_fours.
     """
     rows, row_stride, columns, apart, n_fours, out, out_stride = arguments
     kind, n_vectors = ir.VectorType(i32, isa.LANES), isa.OUTPUTS // isa.LANES
     columns_first = is_signed or not isa.SIGN_BITS  # else the rows are what is unsigned
     sums = [[cgutils.alloca_once_value(builder, x) for _ in range(n_vectors)] for x in begin]
-    for index in _steps(builder, n_fours, isa.FOURS):
+    for index in _steps(builder, n_fours, isa.FOURS, at_once):
 
         def terms(four: int, index: ir.Value = index) -> list[ir.Value]:
             own = builder.add(index, ir.Constant(i64, four)) if four else index
@@ -83,18 +84,16 @@ def _emit_products(
             store(builder, total, builder.add(target, ir.Constant(i64, 4 * isa.LANES * v)))
 
 
-def _steps(builder: ir.IRBuilder, n: Any, step: int) -> Iterator[ir.Value]:
-    """A loop over as many fours of terms as a value says, or one after the other if n is an int."""
-    if isinstance(n, int):
-        yield from (ir.Constant(i64, i) for i in range(0, n, step))
-        return
-    if step == 1:
+def _steps(builder: ir.IRBuilder, n: ir.Value, step: int, at_once: int) -> Iterator[ir.Value]:
+    """A loop over n fours of terms, `step` of them at a time, `at_once` without a loop."""
+    if at_once <= step == 1:
         with cgutils.for_range(builder, n, intp=i64) as loop:
             yield loop.index
         return
-    begin, by = ir.Constant(i64, 0), ir.Constant(i64, step)
+    begin, by = ir.Constant(i64, 0), ir.Constant(i64, max(step, at_once))
     with cgutils.for_range_slice(builder, begin, n, by, i64) as (index, _):
-        yield index
+        for i in range(0, max(step, at_once), step):
+            yield builder.add(index, ir.Constant(i64, i)) if i else index
 
 
 def _vector_at(builder: ir.IRBuilder, isa: Any, place: ir.Value, apart: Any, v: int) -> ir.Value:
@@ -179,19 +178,23 @@ def _strips(isa: Any) -> Iterator[tuple[int, int]]:
 
 @intrinsic
 def head_products(  # type: ignore[no-untyped-def]
-    typing, isa, rows, row_stride, columns, correction, out, out_stride
+    typing, isa, rows, n_terms, columns, correction, out, out_stride
 ):
-    """As `products_all` for STRIP rows of BYTES terms, blocks of outputs one after the other."""
+    """As `products_all` for STRIP rows of n_terms, a multiple of BYTES, one after the other.
+
+    So are the blocks of outputs.
+    """
     signature = types.void(isa, *[types.int64] * 6)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        own, (rows, row_stride, columns, correction, out, out_stride) = class_of(isa), arguments[1:]
-        apart, four = ir.Constant(i64, LANES * BYTES), ir.Constant(i64, 4)
+        own, (rows, n_terms, columns, correction, out, out_stride) = class_of(isa), arguments[1:]
+        apart, four = builder.mul(n_terms, ir.Constant(i64, LANES)), ir.Constant(i64, 4)
+        n_fours, at_once = builder.udiv(n_terms, four), BYTES // TOGETHER
         for first, n in _strips(own):
             begin = _corrections(own, builder, at(builder, correction, four, first), n)
-            operands = at(builder, rows, row_stride, first), row_stride, columns, apart
+            operands = at(builder, rows, n_terms, first), n_terms, columns, apart, n_fours
             target = at(builder, out, out_stride, first), out_stride
-            _emit_products(own, builder, [*operands, BYTES // TOGETHER, *target], begin, True)
+            _emit_products(own, builder, [*operands, *target], begin, True, (), at_once)
         return context.get_dummy_value()
 
     return signature, generate

@@ -46,6 +46,8 @@ class InstructionSet(_Empty):
     comes next pays, and by how much it must. Here a guess: torch's products of few rows cost much
     beside what one more row does.
     """
+    KEYS: ClassVar = NUMBERS
+    """Keys that steps of attention take together, a multiple of those that lie together."""
     IS_TILED: ClassVar = False
     """Whether weights and values lie in tiles."""
     SIGN_BITS: ClassVar = 0
@@ -218,6 +220,7 @@ def _constant(name: str) -> Any:
 
 rows_of, outputs_of, fours_of = map(_constant, ("ROWS", "OUTPUTS", "FOURS"))
 members_of, sign_bits_of, is_tiled = map(_constant, ("MEMBERS", "SIGN_BITS", "IS_TILED"))
+keys_of = _constant("KEYS")
 
 
 def call(builder: ir.IRBuilder, name: str, result: ir.Type, *arguments: ir.Value) -> ir.Value:

@@ -16,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.exact.aligned import aligned_zeros
-from llmzip.exact.constants import score_scale
 from llmzip.exact.cpu import fours, pairs, tiles
 from llmzip.exact.cpu.buffers import LinearView, ModelView
-from llmzip.exact.cpu.packed_form import keep_step, kept_step, read_step
+from llmzip.exact.cpu.head_blocks import spread
+from llmzip.exact.cpu.packed_form import NO_GAINS, keep_step, kept_step, read_step, step_model
 from llmzip.exact.cpu.product import StepLinear
-from llmzip.exact.cpu.scalars import f32
 from llmzip.exact.cpu.step import StepModel
 from llmzip.exact.cpu.ways import Way
 from llmzip.exact.model import LINEARS, ExactModel
@@ -100,25 +99,37 @@ def _packed_of(model: AnyModel, way: Way) -> PackedModel:
 
 
 def _step_model(model: ExactModel, way: Way) -> StepModel:
-    view = ModelView.of(model)
+    view, d_head = ModelView.of(model), model.shape.d_head
     linears = {name: [layer[name] for layer in view.layers] for name in LINEARS}
+    linears["qkv"] = [_from_blocks(linear, d_head) for linear in linears["qkv"]]
+    linears["out"] = [_to_blocks(linear, d_head) for linear in linears["out"]]
     with ThreadPoolExecutor(len(linears) + 1, "llmzip-pack") as pool:
         packed = pool.map(partial(_step_linear, way), [*linears.values(), [view.head]])
     named = dict(zip((*LINEARS, "head"), packed, strict=True))
-    return StepModel(
-        view.embedding,
-        view.embedding_scale,
-        view.positions,
-        view.cos,
-        view.sin,
-        np.stack(view.gains),
-        model.shape.gain_first,
-        model.shape.eps,
-        int(model.shape.feed_forward),
-        f32(score_scale(model.shape.d_head)),
-        way.isa,
+    gains = np.stack(view.gains)
+    return step_model(
+        model.shape,
+        way,
+        embedding=view.embedding,
+        embedding_scale=view.embedding_scale,
+        positions=view.positions,
+        ropes=view.ropes,
+        gains=spread(gains, d_head) if gains.size else gains,
+        taken_gains=view.taken_gains,
+        added_gains=view.added_gains if model.shape.norms else NO_GAINS,
         **named,
     )
+
+
+def _from_blocks(linear: LinearView, d_head: int) -> LinearView:
+    """A linear whose outputs are heads, in blocks."""
+    scale, bias = (spread(x, d_head) if x.size else x for x in (linear.scale, linear.bias))
+    return LinearView(spread(linear.weight.T, d_head, 0).T, scale, bias)
+
+
+def _to_blocks(linear: LinearView, d_head: int) -> LinearView:
+    """A linear that takes in heads in blocks."""
+    return LinearView(spread(linear.weight.T, d_head).T, linear.scale, linear.bias)
 
 
 def _step_linear(way: Way, linears: Sequence[LinearView]) -> StepLinear:

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from llmzip.exact.checks import rope_names
 from llmzip.exact.constants import score_scale
 from llmzip.exact.cpu import fours, pairs, tiles
+from llmzip.exact.cpu.head_blocks import angles, in_blocks
 from llmzip.exact.cpu.product import StepLinear
 from llmzip.exact.cpu.scalars import f32
-from llmzip.exact.cpu.step import StepModel
+from llmzip.exact.cpu.step import ALL_KEYS, StepModel, StepStream
 from llmzip.exact.cpu.ways import Way
-from llmzip.exact.model import LINEARS
+from llmzip.exact.model import LINEARS, Rope
 from llmzip.exact.shape import ModelShape
 from llmzip.exact.stored import KeptForms
 
 PACKING = 1
 """The order in which weights are packed; another order is another number."""
 
-_TABLES = "embedding", "embedding_scale", "positions", "cos", "sin"
+NO_GAINS = np.empty(0, dtype=np.float32)
+"""Of what is added, where it is not normed."""
+_TABLES = "embedding", "embedding_scale", "positions"
 _PARTS = "weight", "scale", "bias"
 _BLOCKS = {Way.AVX2: pairs.OUTPUTS, Way.AMX: tiles.OUTPUTS}
 """Packed weights have outputs for a multiple of this; those for fours of `fours.BLOCK`."""
@@ -35,25 +38,55 @@ def kept_step(forms: KeptForms, shape: ModelShape, way: Way) -> StepModel | None
     arrays = forms.load(_name(way), _rules(way))
     if arrays is None or not _are_of(shape, way, arrays):
         return None
-    linear = partial(_linear_of, arrays)
-    return StepModel(
-        arrays["embedding"],
-        arrays["embedding_scale"],
-        arrays["positions"],
-        arrays["cos"],
-        arrays["sin"],
-        arrays["gains"] if shape.head_norm else np.empty((shape.n_layers, 0), dtype=np.float32),
-        shape.gain_first,
-        shape.eps,
-        int(shape.feed_forward),
-        f32(score_scale(shape.d_head)),
-        way.isa,
-        linear("qkv"),
-        linear("out"),
-        linear("up"),
-        linear("down"),
-        linear("head"),
+    ropes = [arrays[name] for name in rope_names(max(shape.n_ropes, 1))]
+    no_gains = np.empty((shape.n_layers, 0), dtype=np.float32)
+    return step_model(
+        shape,
+        way,
+        ropes=list(zip(ropes[::2], ropes[1::2], strict=True)),
+        gains=arrays["gains"] if shape.head_norm else no_gains,
+        taken_gains=arrays["taken_gains"] if shape.norms else np.empty((0, 0), np.float32),
+        added_gains=arrays["added_gains"] if shape.norms else NO_GAINS,
+        **{name: arrays[name] for name in _TABLES},
+        **{name: _linear_of(arrays, name) for name in (*LINEARS, "head")},
     )
+
+
+def step_model(
+    shape: ModelShape,
+    way: Way,
+    *,
+    ropes: Sequence[Rope],
+    taken_gains: NDArray[np.float32],
+    added_gains: NDArray[np.float32],
+    **parts: Any,
+) -> StepModel:
+    """A packed model of its arrays and linears, by their names, and of what its shape says."""
+    cos, sin = (_stacked([rope[part] for rope in ropes], shape.d_head) for part in (0, 1))
+    layers = range(shape.n_layers)
+    windows = [shape.window_of(layer) or ALL_KEYS for layer in layers]
+    return StepModel(
+        cos=cos,
+        sin=sin,
+        ropes=np.array([shape.rope_of(layer) for layer in layers], dtype=np.int64),
+        stream=StepStream.of(shape, taken_gains, added_gains),
+        gain_first=shape.gain_first,
+        d_head=shape.d_head,
+        eps=shape.eps,
+        activation=int(shape.feed_forward),
+        score_scale=f32(score_scale(shape.d_head)),
+        windows=np.array(windows, dtype=np.int64),
+        isa=way.isa,
+        **parts,
+    )
+
+
+def _stacked(tables: Sequence[NDArray[np.float32]], d_head: int) -> NDArray[np.float32]:
+    """Tables of RoPE one above the other, by blocks; one of nothing where there is none."""
+    by_blocks = [angles(table, d_head) for table in tables]
+    if not tables:
+        by_blocks = [angles(np.empty((0, 0), dtype=np.float32), d_head)]
+    return by_blocks[0][None] if len(by_blocks) == 1 else np.stack(by_blocks)
 
 
 def read_step(forms: KeptForms, way: Way, step: StepModel) -> StepModel:
@@ -80,11 +113,21 @@ def keep_step(forms: KeptForms, way: Way, step: StepModel) -> None:
 def _named_arrays(step: StepModel) -> Iterator[tuple[str, NDArray[Any]]]:
     for name in _TABLES:
         yield name, getattr(step, name)
+    for name, table in zip(rope_names(len(step.cos)), _tables_of(step), strict=True):
+        yield name, table.reshape(len(table), table[:1].size)
     if step.gains.size:
         yield "gains", step.gains
+    if step.stream.added.size:
+        yield "taken_gains", step.stream.taken
+        yield "added_gains", step.stream.added
     for name in (*LINEARS, "head"):
         for part in _PARTS:
             yield f"{name}.{part}", getattr(getattr(step, name), part)
+
+
+def _tables_of(step: StepModel) -> Iterator[NDArray[np.float32]]:
+    for tables in zip(step.cos, step.sin, strict=True):
+        yield from tables
 
 
 def _name(way: Way) -> str:
@@ -109,16 +152,20 @@ def _is(array: NDArray[Any], dtype: type[np.generic], sizes: tuple[int, ...]) ->
 
 def _wanted(shape: ModelShape, way: Way) -> Iterator[tuple[str, tuple[Wanted, ...]]]:
     """Yield what each array may be, by name."""
+    shape = in_blocks(shape)
     n_tokens, d_model = shape.vocab_size, shape.d_model
     none = (np.float32, (0, 0))
     angles = (np.float32, (shape.n_positions, shape.d_head // 2)) if shape.rotary else none
     yield "embedding", ((np.int16, (n_tokens, d_model)),)
     yield "embedding_scale", ((np.float32, (n_tokens,)),)
     yield "positions", (none if shape.rotary else (np.float32, (shape.n_positions, d_model)),)
-    yield "cos", (angles,)
-    yield "sin", (angles,)
+    for name in rope_names(max(shape.n_ropes, 1)):
+        yield name, (angles,)
     if shape.head_norm:
         yield "gains", ((np.float32, (shape.n_layers, *shape.gains)),)
+    if shape.norms:
+        yield "taken_gains", ((np.float32, (2 * shape.n_layers + 1, d_model)),)
+        yield "added_gains", ((np.float32, (shape.n_layers, 2, d_model)),)
     n_layers = shape.n_layers
     yield from _linear("qkv", way, n_layers, shape.d_qkv, d_model)
     yield from _linear("out", way, n_layers, d_model, shape.d_heads)

@@ -1,7 +1,7 @@
 """Attention of prefill by pairs of int16; see `pairs`, and `step_pairs` for that of a step.
 
-Keys lie in blocks of 16 positions, as weights do: int8 (positions / 16, 32, 16, 2), so that a
-product gives the scores of 16 positions. Values: int8 (positions / 2, 64, 2), two positions being
+Keys lie in blocks of 16 positions, as weights do: int8 (positions / 16, d / 2, 16, 2), so that a
+product gives the scores of 16 positions. Values: int8 (positions / 2, d, 2), two positions being
 a pair of terms.
 """
 
@@ -21,10 +21,10 @@ BLOCK = 24
 
 
 @inlined
-def fill_scores(queries: Any, keys: Any, n_keys: int, scores: Any) -> None:
-    """scores[m, j] = query m · key j, for int16 queries (M, d) and whole blocks of n_keys keys."""
+def fill_scores(queries: Any, keys: Any, first: int, n_keys: int, scores: Any) -> None:
+    """scores[m, j] = query m · key j, for int16 queries (M, d), in whole blocks first … n_keys."""
     n_rows, d = queries.shape
-    for j in range(0, n_keys, OUTPUTS):
+    for j in range(first, n_keys, OUTPUTS):
         block_products(
             n_rows,
             address_of(queries),
@@ -38,11 +38,11 @@ def fill_scores(queries: Any, keys: Any, n_keys: int, scores: Any) -> None:
 
 
 @inlined
-def mix(p: Any, values: Any, n_keys: int, part: Any, total: Any) -> None:
-    """total[m] = Σ_j p[m, j] · values[j], an int64; int16 p (M, …) is 0 up to an even n_keys."""
+def mix(p: Any, values: Any, first_key: int, n_keys: int, part: Any, total: Any) -> None:
+    """total[m] = Σ_j p[m, j] · values[j], an int64, for first_key ≤ j < n_keys, both even."""
     n_rows, d = total.shape
     total[:] = 0
-    for first in range(0, n_keys, WIDE_TERMS):
+    for first in range(first_key, n_keys, WIDE_TERMS):
         n_pairs = (min(WIDE_TERMS, n_keys - first) + 1) // TOGETHER
         for i in range(0, d, OUTPUTS):
             block_products(
@@ -71,12 +71,13 @@ def attend(
     first: int,
     count: int,
     start: int,
+    window: int,
     mixed: Any,
 ) -> None:
     """Attention of rows first … first + count - 1, positions start … of a lane, into mixed.
 
-    queries: int8 (KV, M, G, 64); query_scales (KV, M, G). keys, values: the lane's, (KV, …).
-    mixed: float32 (M, H, 64).
+    queries: int8 (KV, M, G, d); query_scales (KV, M, G). keys, values: the lane's, (KV, …).
+    window: how many keys a row sees, its own among them. mixed: float32 (M, H, d).
     """
     queries, query_scales, mixed = borrowed((queries, query_scales, mixed))
     keys, key_scales = borrowed((keys, key_scales))
@@ -101,22 +102,25 @@ def attend(
             widen(own_queries[r_first : r_first + n_rows], wide)
             last = start + (r0 + n_rows - 1) // n_group + 1
             longest = (last + OUTPUTS - 1) // OUTPUTS * OUTPUTS
-            fill_scores(wide[:n_rows], keys[g], longest, scores)
+            j0 = max(0, start + r0 // n_group + 1 - window) // OUTPUTS * OUTPUTS
+            fill_scores(wide[:n_rows], keys[g], j0, longest, scores)
             for r in range(n_rows):
                 row, member = (r0 + r) // n_group, (r0 + r) % n_group
                 seen = start + row + 1
+                hidden = max(0, seen - window)
                 inverse, factors[r] = softmax_row(
-                    scores[r, :seen],
-                    key_scales[g, :seen],
-                    value_scales[g, :seen],
+                    scores[r, hidden:seen],
+                    key_scales[g, hidden:seen],
+                    value_scales[g, hidden:seen],
                     query_scales[g, first + row, member],
-                    work[:seen],
+                    work[hidden:seen],
                 )
-                weights = p[r]
-                for j in range(seen):
-                    weights[j] = np.int16(rounded(work[j] * inverse))
-                weights[seen:longest] = 0
-            mix(p, values[g], longest, part[:n_rows], total[:n_rows])
+                weights, shown = p[r, hidden:seen], work[hidden:seen]
+                for j in range(weights.size):
+                    weights[j] = np.int16(rounded(shown[j] * inverse))
+                p[r, j0:hidden] = 0
+                p[r, seen:longest] = 0
+            mix(p, values[g], j0, longest, part[:n_rows], total[:n_rows])
             for r in range(n_rows):
                 row, member = first + (r0 + r) // n_group, (r0 + r) % n_group
                 target, factor = mixed[row, g * n_group + member], factors[r]

@@ -8,8 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.exact.bias import RowBias
-from llmzip.exact.cpu import attention, head, pair_attention, pair_head, pairs, rows
+from llmzip.exact.cpu import (
+    attention,
+    head,
+    pair_attention,
+    pair_head,
+    pairs,
+    rows,
+    turned_rows,
+)
 from llmzip.exact.cpu.buffers import CpuCache, CpuHidden, Look, Workspace
+from llmzip.exact.cpu.head_blocks import gathered, in_blocks
 from llmzip.exact.cpu.packed import PackedModel
 from llmzip.exact.cpu.product import StepLinear
 from llmzip.exact.distribution import TokenIntervals
@@ -27,7 +36,7 @@ class PairPrefill:
 
     def __init__(self, packed: PackedModel, work: Workspace, look: Look | None = None) -> None:
         self._model, self._work, self._look = packed.step, work, look
-        self._shape = packed.model.shape
+        self._shape = in_blocks(packed.model.shape)
 
     def layer(
         self, index: int, lanes: Ids, starts: Ids, row_lanes: Ids, at: Ids, cache: CpuCache
@@ -41,7 +50,7 @@ class PairPrefill:
     def _sums(self, q: Array, name: str, index: int) -> Array:
         """The integer product of int8 rows with a linear's weights."""
         if self._look is not None:
-            self._look(f"{index}.{name}", q)
+            self._look(f"{index}.{name}", gathered(q, self._model.d_head) if name == "out" else q)
         linear: StepLinear = getattr(self._model, name)
         wide = self._work.wide.array(*q.shape)
         pairs.widen(q, wide)
@@ -64,11 +73,11 @@ class PairPrefill:
             work.scale.array(n_rows),
             lanes,
             at,
-            model.cos,
-            model.sin,
+            *model.angles(index),
             model.gains[index],
             model.eps,
             model.gain_first,
+            model.d_head,
             model.score_scale,
             *self._queries(n_rows),
             cache.keys[index],
@@ -79,6 +88,7 @@ class PairPrefill:
 
     def _attend(self, index: int, lanes: Ids, starts: Ids, n_rows: int, cache: CpuCache) -> None:
         work, count = self._work, n_rows // len(lanes)
+        window = int(self._model.windows[index])
         queries = self._queries(n_rows)
         mixed = work.mixed.array(n_rows, self._shape.n_heads, self._shape.d_head)
         for i, (lane, start) in enumerate(zip(lanes.tolist(), starts.tolist(), strict=True)):
@@ -91,6 +101,7 @@ class PairPrefill:
                 i * count,
                 count,
                 start,
+                window,
                 mixed,
             )
 
@@ -101,7 +112,11 @@ class PairPrefill:
         rows.quantise_rows(work.mixed.array(n_rows, width), q, scale)
         sums = self._sums(q, "out", index)
         q = work.aside_q.array(n_rows, self._shape.d_model)
-        rows.add_normalise(sums, *self._stream(self._model.out, index, q, scale))
+        if self._shape.norms:
+            turned_rows.add_normed(sums, *self._added(self._model.out, index, 0, scale))
+            self._read(2 * index + 1, q, scale)
+        else:
+            rows.add_normalise(sums, *self._stream(self._model.out, index, q, scale))
 
     def _feed_forward(self, index: int, n_rows: int) -> None:
         """Activation, down projection, residual, next norm."""
@@ -119,7 +134,23 @@ class PairPrefill:
         pairs.join_halves(high, low, wide)
         high_sums, low_sums = work.sums.array(2, n_rows, d_model)
         pairs.wide_product(wide, down.weight[index], 0, d_model, high_sums, low_sums)
-        rows.add_normalise_wide(high_sums, low_sums, *self._stream(down, index, q, scale))
+        if self._shape.norms:
+            added = self._added(down, index, 1, scale)
+            turned_rows.add_normed_wide(high_sums, low_sums, *added)
+            self._read(2 * index + 2, q, scale)
+        else:
+            rows.add_normalise_wide(high_sums, low_sums, *self._stream(down, index, q, scale))
+
+    def _added(self, linear: StepLinear, index: int, part: int, scale: Array) -> tuple[object, ...]:
+        """What those kernels take after the sums that norm them."""
+        gain = self._model.stream.added[index, part]
+        stream = self._work.stream.array(len(scale), self._shape.d_model)
+        return linear.scale[index], linear.bias[index], scale, gain, self._shape.eps, stream
+
+    def _read(self, taken: int, q: Array, scale: Array) -> None:
+        """Take in the stream, for the next sublayer; see `turned_rows.take_in`."""
+        stream, gains = self._work.stream.array(*q.shape), self._model.stream.taken
+        turned_rows.take_in(self._shape, gains, taken, stream, q, scale)
 
     def _stream(self, linear: StepLinear, index: int, q: Array, scale: Array) -> tuple[object, ...]:
         """What the residual kernels take after the sums; the row scales are replaced in place."""

@@ -2,8 +2,8 @@
 
 Importing this imports torch.
 
-What runs where a processor has none of the instructions that other ways take, or heads have another
-size.
+What runs where a processor has none of the instructions that other ways take, or a model's widths
+are no multiples of 64.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from llmzip import torch_threads
 from llmzip.exact.bias import RowBias
 from llmzip.exact.constants import score_scale
-from llmzip.exact.cpu import attention, head, rows
+from llmzip.exact.cpu import attention, head, rows, turned_rows
 from llmzip.exact.cpu.buffers import (
     ATTENTION_ROWS,
     HEAD_ROWS,
@@ -57,7 +57,7 @@ class PlainPrefill:
         self, index: int, lanes: Ids, starts: Ids, row_lanes: Ids, at: Ids, cache: CpuCache
     ) -> None:
         """A layer over rows of the stream: as many for each lane, lane after lane."""
-        kv, n_rows = _LayerCache(cache, index), len(at)
+        kv, n_rows = _LayerCache(cache, index, self._shape.window_of(index)), len(at)
         count = n_rows // len(lanes)
         self._split_heads(index, row_lanes, at, kv)
         if count > FEW_ROWS:
@@ -132,11 +132,11 @@ class PlainPrefill:
             work.scale.array(n_rows),
             lanes,
             at,
-            self._model.cos,
-            self._model.sin,
+            *self._model.rope(self._shape.rope_of(index)),
             self._model.gains[index],
             self._shape.eps,
             self._shape.gain_first,
+            self._shape.d_head,
             self._score_scale,
             work.queries.array(*query_shape),
             work.query_scales.array(*query_shape[:3]),
@@ -157,6 +157,7 @@ class PlainPrefill:
             kv.value_scales,
             lanes,
             at,
+            kv.window,
             work.mixed.array(n_rows, self._shape.n_heads, self._shape.d_head),
         )
 
@@ -173,23 +174,25 @@ class PlainPrefill:
         self, n_rows: int, row: int, block: int, lane: int, start: int, group: int, kv: _LayerCache
     ) -> None:
         work, (_, _, G, d) = self._work, self._query_shape(n_rows)
-        n_keys = -(-(start + block) // KEY_STEP) * KEY_STEP
-        m = block * G
+        begin = max(0, start + 1 - kv.window) // KEY_STEP * KEY_STEP
+        keys = slice(begin, -(-(start + block) // KEY_STEP) * KEY_STEP)
+        m, n_keys = block * G, keys.stop - begin
         queries = work.queries.array(*self._query_shape(n_rows))[group, row : row + block]
         scores = work.scores.array(m, n_keys)
-        self._product(queries.reshape(m, d), kv.keys[lane, group, :n_keys].T, scores)
+        self._product(queries.reshape(m, d), kv.keys[lane, group, keys].T, scores)
         factor = work.factor.array(m)
         attention.softmax_rows(
             scores,
             work.query_scales.array(*self._query_shape(n_rows)[:3])[group, row : row + block],
-            kv.key_scales[lane, group, :n_keys],
-            kv.value_scales[lane, group, :n_keys],
-            start,
+            kv.key_scales[lane, group, keys],
+            kv.value_scales[lane, group, keys],
+            start - begin,
+            kv.window,
             work.high.array(m, n_keys),
             work.low.array(m, n_keys),
             factor,
         )
-        values = kv.values[lane, group, :n_keys, :, 0]
+        values = kv.values[lane, group, keys, :, 0]
         high_sums = self._product(work.high.array(m, n_keys), values, work.high_sums.array(m, d))
         low_sums = self._product(work.low.array(m, n_keys), values, work.low_sums.array(m, d))
         mixed = work.mixed.array(n_rows, self._shape.n_heads, d)[row : row + block]
@@ -203,7 +206,12 @@ class PlainPrefill:
         linear = self._linear("out", index, q)
         sums = self._sums(q, linear)
         q = work.aside_q.array(n_rows, self._shape.d_model)
-        rows.add_normalise(sums, *self._stream_arguments(linear, q, scale))
+        if self._shape.norms:
+            gain = self._model.added_gains[index, 0]
+            turned_rows.add_normed(sums, *self._added_arguments(linear, gain, scale))
+            self._read(2 * index + 1, q, scale)
+        else:
+            rows.add_normalise(sums, *self._stream_arguments(linear, q, scale))
 
     def _feed_forward(self, index: int, n_rows: int) -> None:
         """Activation, down projection, residual, next norm."""
@@ -217,9 +225,25 @@ class PlainPrefill:
         activate(sums, up.scale, up.bias, scale, high, low, scale)
         down = self._linear("down", index, high)
         sums = self._sums(work.halves.array(2 * n_rows, d_ff), down)
-        rows.add_normalise_wide(
-            sums[:n_rows], sums[n_rows:], *self._stream_arguments(down, q, scale)
-        )
+        high_sums, low_sums = sums[:n_rows], sums[n_rows:]
+        if self._shape.norms:
+            gain = self._model.added_gains[index, 1]
+            added = self._added_arguments(down, gain, scale)
+            turned_rows.add_normed_wide(high_sums, low_sums, *added)
+            self._read(2 * index + 2, q, scale)
+        else:
+            stream = self._stream_arguments(down, q, scale)
+            rows.add_normalise_wide(high_sums, low_sums, *stream)
+
+    def _added_arguments(self, linear: LinearView, gain: Array, scale: Array) -> tuple[object, ...]:
+        """What those kernels take after the sums that norm them."""
+        stream = self._work.stream.array(len(scale), self._shape.d_model)
+        return linear.scale, linear.bias, scale, gain, self._shape.eps, stream
+
+    def _read(self, taken: int, q: Array, scale: Array) -> None:
+        """Take in the stream, for the next sublayer; see `turned_rows.take_in`."""
+        shape, stream = self._shape, self._work.stream.array(*q.shape)
+        turned_rows.take_in(shape, self._model.taken_gains, taken, stream, q, scale)
 
     def _stream_arguments(self, linear: LinearView, q: Array, scale: Array) -> tuple[object, ...]:
         """What the residual kernels take after the sums; the row scales are replaced in place."""
@@ -230,6 +254,7 @@ class PlainPrefill:
 class _LayerCache:
     """One layer of a KV cache."""
 
-    def __init__(self, cache: CpuCache, layer: int) -> None:
+    def __init__(self, cache: CpuCache, layer: int, window: int) -> None:
+        self.window = window or cache.key_scales.shape[3]
         self.keys, self.values = cache.keys[layer], cache.values[layer]
         self.key_scales, self.value_scales = cache.key_scales[layer], cache.value_scales[layer]

@@ -9,17 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from llmzip.compiled import inlined, kernel
+from llmzip.compiled import kernel
 from llmzip.exact.cpu import tile_steps, tiles
 from llmzip.exact.cpu.prefill_head_passes import put_logits, weigh_rows
 from llmzip.exact.cpu.prefill_softmax import (
     BLOCK_BYTES,
     ROW_BYTES,
     begin_rows,
+    first_block,
     halve_block,
     row_state,
     scale_block,
     weigh_blocks,
+    whole,
 )
 from llmzip.exact.cpu.scalars import address_of, borrowed, f32, keep, wide_vectors
 
@@ -27,11 +29,6 @@ ROWS = 2 * tiles.ROWS
 """Rows that a block of sums has."""
 WIDTH = tiles.OUTPUTS
 """Outputs that a block of sums has."""
-
-
-@inlined
-def _whole(n: int, step: int) -> int:
-    return (n + step - 1) // step * step
 
 
 @kernel
@@ -46,53 +43,51 @@ def attend(
     first: int,
     count: int,
     start: int,
+    window: int,
     mixed: Any,
 ) -> None:
     """Attention of rows first … first + count - 1, positions start … of a lane, into mixed.
 
-    queries: int8 (KV, M, G, 64), with memory for ROWS more behind; query_scales (KV, M, G).
-    keys, values: the lane's, int8 (KV, positions, 64) and (KV, positions / 4, 64, 4). mixed:
-    float32 (M, H, 64).
+    queries: int8 (KV, M, G, d), with memory for ROWS more behind; query_scales (KV, M, G).
+    keys, values: the lane's, int8 (KV, positions, d) and (KV, positions / 4, d, 4). window: how
+    many keys a row sees, its own among them. mixed: float32 (M, H, d).
     """
     wide_vectors()
     queries, query_scales, mixed = borrowed((queries, query_scales, mixed))
     keys, key_scales = borrowed((keys, key_scales))
     values, value_scales = borrowed((values, value_scales))
     n_kv, _, n_group, d = queries.shape
-    n_keys = _whole(start + count, tiles.TERMS)
+    before = first_block(start, window)
+    n_keys, seen_at = whole(start + count, tiles.TERMS) - before, (start - before, window)
     packed_keys, scores = tiles.lines(n_keys * d // tiles.TERMS), tiles.lines(n_keys)
     sums, state = tiles.lines(ROWS * d // tiles.ROWS).reshape(ROWS, d), row_state()
     d64, line, per_key = np.int64(d), np.int64(ROW_BYTES), BLOCK_BYTES // tiles.TERMS
-    lane = np.int64(tiles.TERMS)
+    lane, value_line = np.int64(tiles.TERMS), tiles.TOGETHER * d64
     k_at, s_at = address_of(packed_keys), address_of(scores)
     tiles.configure(configuration)
     for g in range(n_kv):
         q_first = address_of(queries[g, first])
-        tiles.pack_rows(keys[g, :n_keys].view(np.int32), packed_keys.reshape(packed_keys.size))
+        own_keys, k_scales = keys[g, before : before + n_keys], key_scales[g, before:]
+        tiles.pack_rows(own_keys.view(np.int32), packed_keys.reshape(packed_keys.size))
         for r0 in range(0, count * n_group, tiles.ROWS):
             n_rows = min(tiles.ROWS, count * n_group - r0)
-            for r in range(n_rows):
-                row, member = (r0 + r) // n_group, (r0 + r) % n_group
-                state.seen[r] = start + row + 1
-                state.q_scales[r] = query_scales[g, first + row, member]
-            begin_rows(state)
-            longest = _whole(start + (r0 + n_rows - 1) // n_group + 1, tiles.TERMS)
+            begin_rows(state, query_scales[g], first, r0, n_rows, n_group, seen_at)
+            longest = whole(np.int64(state.seen[n_rows - 1]), tiles.TERMS)
+            j0 = first_block(np.int64(state.seen[0]) - 1, window)
             q_at = q_first + r0 * d64
-            for j in range(0, longest, tiles.TERMS):
+            for j in range(j0, longest, tiles.TERMS):
                 at = k_at + j * d64
                 tiles.products_1x4(q_at, d64, at, 16 * d64, d64, s_at + j * per_key, line)
-                scale_block(
-                    s_at + j * per_key, key_scales[g], n_rows, j, state, at + tiles.TERMS * d64
-                )
-            weigh_blocks(tiles.AMX, s_at, value_scales[g], n_rows, longest, state)
+                scale_block(s_at + j * per_key, k_scales, n_rows, j, state, at + tiles.TERMS * d64)
+            weigh_blocks(tiles.AMX, s_at, value_scales[g, before:], n_rows, j0, longest, state)
             for i in range(0, d, ROWS):
-                v_at = address_of(values[g]) + i * tiles.TOGETHER
+                v_at = address_of(values[g]) + before * d64 + i * tiles.TOGETHER
                 tile_steps.begin_2x2()
-                for j in range(0, longest, tiles.TERMS):
+                for j in range(j0, longest, tiles.TERMS):
                     block, at = s_at + j * per_key, v_at + j * d64
                     if i == 0:
                         halve_block(tiles.AMX, block, n_rows, state, at + tiles.TERMS * d64)
-                    tile_steps.add_2x2(block, line, lane, at, line, lane)
+                    tile_steps.add_2x2(block, line, lane, at, value_line, lane)
                 tile_steps.end_2x2(address_of(sums) + i * 4, 4 * d64)
             for r in range(n_rows):
                 row, member = first + (r0 + r) // n_group, (r0 + r) % n_group

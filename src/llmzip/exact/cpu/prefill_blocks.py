@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from llmzip.compiled import inlined
 from llmzip.exact.cpu import prefill_passes as passes
 from llmzip.exact.cpu.attention import place_head, put_value
+from llmzip.exact.cpu.head_blocks import HALF
 from llmzip.exact.cpu.scalars import address_of, largest, wide_vectors
 from llmzip.exact.cpu.simd import copy_bytes
 from llmzip.exact.cpu.tiles import lines
@@ -24,6 +25,10 @@ PAIR = 2 * ROWS
 """Rows of a block of sums, or outputs."""
 WIDTH = BLOCK
 """Outputs of a block of sums."""
+SUMS_BYTES = 4 * PAIR * WIDTH
+"""Bytes of a block of sums."""
+ANGLE_BYTES = 4 * HALF
+"""Bytes of the cosines, or of the sines, of a block of a head."""
 
 
 @inlined
@@ -94,19 +99,20 @@ def halve_rows(
 class HeadScratch(NamedTuple):
     """What `put_heads` works in."""
 
-    sums: NDArray[np.int32]  # (PAIR, WIDTH): the block of sums, and what becomes of it
-    taken: NDArray[np.int8]  # (PAIR, WIDTH)
+    sums: NDArray[np.int32]  # (blocks, PAIR, WIDTH): sums by blocks, and what becomes of them
+    taken: NDArray[np.int8]  # (PAIR, d)
     largest: NDArray[np.float32]  # (PAIR, 16)
     inverses: NDArray[np.float32]  # (PAIR,)
     scales: NDArray[np.float32]  # (PAIR,)
 
 
 @inlined
-def head_scratch() -> Any:
-    """Make a `HeadScratch`, in whole lines of memory."""
+def head_scratch(d: int) -> Any:
+    """Make a `HeadScratch` for heads of d numbers, in whole lines of memory."""
+    n_blocks = d // WIDTH
     return HeadScratch(
-        lines(PAIR * WIDTH // ROWS).reshape(PAIR, WIDTH),
-        lines(PAIR).view(np.int8),
+        lines(n_blocks * PAIR * WIDTH // ROWS).reshape(n_blocks, PAIR, WIDTH),
+        lines(n_blocks * PAIR).view(np.int8).reshape(PAIR, d),
         lines(PAIR).view(np.float32),
         np.empty(PAIR, dtype=np.float32),
         np.empty(PAIR, dtype=np.float32),
@@ -120,15 +126,17 @@ def _norm_heads(
     """Norm and rotate a head's values of rows from r on, floats in place of sums."""
     wide_vectors()
     if gains.ndim == 2:  # numba compiles what the array's type says, and no more
-        (eps, gain_first), (cos, sin, _) = norms, angles
-        rotary, lines = cos.shape[0] > 0, own.sums.view(np.float32)
-        x, spare = np.empty(WIDTH, dtype=np.float32), np.empty(WIDTH, dtype=np.float32)
+        cos, sin, _ = angles
+        rotary, lines, d = cos.shape[0] > 0, own.sums.view(np.float32), own.taken.shape[1]
+        x, spare = np.empty(d, dtype=np.float32), np.empty(d, dtype=np.float32)
         own.largest[:] = 0
         for i in range(block):
             p = at[r + i] if rotary else 0
-            x[:] = lines[i]
-            x, spare = place_head(gains, head, eps, gain_first, rotary, cos[p:], sin[p:], x, spare)
-            lines[i] = x
+            for b in range(lines.shape[0]):
+                x[b * WIDTH : (b + 1) * WIDTH] = lines[b, i]
+            x, spare = place_head(gains, head, norms, rotary, cos[p:], sin[p:], x, spare)
+            for b in range(lines.shape[0]):
+                lines[b, i] = x[b * WIDTH : (b + 1) * WIDTH]
             own.largest[i, 0] = largest(x)
 
 
@@ -146,31 +154,34 @@ def put_heads(
     targets: Any,
     own: Any,
 ) -> None:
-    """What `attention.split_heads` does with one head of a block of rows from r on, d being 64.
+    """What `attention.split_heads` does with one head of a block of rows from r on.
 
-    gains: see `attention.place_head`. linear: its scale and bias. rows: their scales, lanes and
-    positions. norms: eps, and whether gains come first. angles: cos, sin and what queries' scales
-    are multiplied by. targets: queries (KV, M, G, 64) and their scales, and of
-    the cache keys and values, each with their scales. own: a `HeadScratch` with the sums.
+    gains, norms: see `attention.place_head`. linear: its scale and bias. rows: their scales, lanes
+    and positions. angles: cos, sin and what queries' scales are multiplied by. targets: queries
+    (KV, M, G, d) and their scales, and of the cache keys and values, each with their scales. own: a
+    `HeadScratch` with the sums.
     """
     (scale, bias), (s, lanes, at), (cos, sin, score_scale) = linear, rows, angles
     queries, query_scales, keys, key_scales, values, value_scales = targets
-    n_kv, n_rows, n_group, _ = queries.shape
-    n_heads, c, none = n_kv * n_group, head * WIDTH, np.int64(0)
+    n_kv, n_rows, n_group, d = queries.shape
+    n_heads, none, n_blocks = n_kv * n_group, np.int64(0), own.sums.shape[0]
     is_scored = head < n_heads + n_kv
     rotary = cos.shape[0] > 0 and is_scored and gains.ndim < 2  # else `_norm_heads` does it
     own.largest[:] = 0
-    passes.head_block(
-        address_of(own.sums),
-        address_of(scale) + 4 * c,
-        passes.bias_at(bias, c),
-        address_of(s) + 4 * r,
-        np.int64(block),
-        address_of(cos) if rotary else none,
-        address_of(sin) if rotary else none,
-        address_of(at) + 8 * r,
-        address_of(own.largest),
-    )
+    for b in range(n_blocks):
+        c, angle = head * d + b * WIDTH, b * ANGLE_BYTES
+        passes.head_block(
+            address_of(own.sums) + b * SUMS_BYTES,
+            address_of(scale) + 4 * c,
+            passes.bias_at(bias, c),
+            address_of(s) + 4 * r,
+            np.int64(block),
+            address_of(cos) + angle if rotary else none,
+            address_of(sin) + angle if rotary else none,
+            np.int64(n_blocks * ANGLE_BYTES),
+            address_of(at) + 8 * r,
+            address_of(own.largest),
+        )
     if is_scored:
         _norm_heads(gains, head, norms, angles, at, r, block, own)
     for half in range(0, PAIR, ROWS):
@@ -180,12 +191,13 @@ def put_heads(
             address_of(own.scales) + 4 * half,
         )
     g, member = head // n_group, head % n_group
-    out_at, stride = address_of(own.taken), np.int64(WIDTH)
+    out_at, stride = address_of(own.taken), np.int64(d)
     if head < n_heads:
-        stride = np.int64(n_group * WIDTH)
-        out_at = address_of(queries) + (g * n_rows + r) * stride + member * WIDTH
-    sums_at, inverses_at = address_of(own.sums), address_of(own.inverses)
-    passes.round_block(isa, sums_at, inverses_at, np.int64(block), out_at, stride)
+        stride = np.int64(n_group * d)
+        out_at = address_of(queries) + (g * n_rows + r) * stride + member * d
+    for b in range(n_blocks):
+        sums_at, inverses_at = address_of(own.sums) + b * SUMS_BYTES, address_of(own.inverses)
+        passes.round_block(isa, sums_at, inverses_at, np.int64(block), out_at + b * WIDTH, stride)
     if head < n_heads:
         for i in range(block):
             query_scales[g, r + i, member] = own.scales[i] * score_scale
@@ -195,7 +207,7 @@ def put_heads(
             lane, position = lanes[r + i], at[r + i]
             key_scales[lane, g, position] = own.scales[i]
             target = address_of(keys[lane, g, position])
-            copy_bytes(target, address_of(own.taken[i]), np.int64(WIDTH))
+            copy_bytes(target, address_of(own.taken[i]), np.int64(d))
     else:
         g = head - n_heads - n_kv
         for i in range(block):
@@ -203,6 +215,6 @@ def put_heads(
             value_scales[lane, g, position] = own.scales[i]
             if values.shape[4] == 1:  # positions do not lie together
                 target = address_of(values[lane, g, position])
-                copy_bytes(target, address_of(own.taken[i]), np.int64(WIDTH))
+                copy_bytes(target, address_of(own.taken[i]), np.int64(d))
             else:
                 put_value(own.taken[i], values[lane, g], position)

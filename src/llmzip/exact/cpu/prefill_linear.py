@@ -13,6 +13,7 @@ from llmzip.exact.cpu.buffers import TOGETHER
 from llmzip.exact.cpu.prefill_blocks import (
     PAIR,
     ROWS,
+    SUMS_BYTES,
     WIDTH,
     head_scratch,
     normalise_rows,
@@ -84,6 +85,7 @@ def project_heads(
     gains: Any,
     eps: float,
     gain_first: bool,
+    d_head: int,
     score_scale: Any,
     queries: Any,
     query_scales: Any,
@@ -92,23 +94,25 @@ def project_heads(
     values: Any,
     value_scales: Any,
 ) -> None:
-    """The linear `qkv` of q with scales s, and what `attention.split_heads` does, for d of 64."""
+    """The linear `qkv` of q with scales s, and what `attention.split_heads` does."""
     wide_vectors()
     weight, scale, bias, cos, sin, q = borrowed((weight, scale, bias, cos, sin, q))
     queries, keys, values, gains = borrowed((queries, keys, values, gains))
-    n_kv, n_rows, n_group, _ = queries.shape
-    width, scratch = np.int64(q.shape[1]), head_scratch()
+    n_kv, n_rows, n_group, d = queries.shape
+    width, scratch = np.int64(q.shape[1]), head_scratch(d)
     own = borrowed(scratch)
     targets = queries, query_scales, keys, key_scales, values, value_scales
     tiles.configure(configuration)
     for head in range(n_kv * (n_group + 2)):
-        w_at = address_of(weight) + head * WIDTH * width
         for r in range(0, n_rows, PAIR):
             block = min(PAIR, n_rows - r)
             rows_at = address_of(q) + r * width
-            tiles.product_block(rows_at, block, width, w_at, address_of(own.sums), WIDTH)
+            for b in range(0, d, WIDTH):
+                w_at = address_of(weight) + (head * d + b) * width
+                out_at = address_of(own.sums) + b * (SUMS_BYTES // WIDTH)
+                tiles.product_block(rows_at, block, width, w_at, out_at, WIDTH)
             linear, angles = (scale, bias), (cos, sin, score_scale)
-            rows, norms = (s, lanes, at), (eps, gain_first)
+            rows, norms = (s, lanes, at), (eps, gain_first, d_head)
             put_heads(tiles.AMX, gains, head, r, block, linear, rows, norms, angles, targets, own)
     tiles.release()
     keep(scratch)

@@ -145,13 +145,16 @@ def halve_weights(
 
 @intrinsic
 def head_block(  # type: ignore[no-untyped-def]
-    typing, sums, scale, bias, s, n_rows, cos, sin, at, largest
+    typing, sums, scale, bias, s, n_rows, cos, sin, angle_line, at, largest
 ):
-    """A head's float32 values in place of its sums, rotated for positions `at` if cos is not 0."""
-    signature = types.void(*[types.int64] * 9)
+    """A block's float32 values in place of its sums, rotated for positions `at` if cos is not 0.
+
+    angle_line: bytes from a position's cosines and sines to the next's.
+    """
+    signature = types.void(*[types.int64] * 10)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        sums, scale, bias, s, n_rows, cos, sin, at, largest = arguments
+        sums, scale, bias, s, n_rows, cos, sin, angle_line, at, largest = arguments
 
         def head(rotary: bool, code: Emitter, row: ir.Value, biased: bool) -> None:
             line = code.moved(sums, row, ROW_BYTES)
@@ -159,9 +162,8 @@ def head_block(  # type: ignore[no-untyped-def]
             xs = scaled(code, code.loads(line, INTS), scale, bias if biased else None, factor)
             if rotary:
                 position = code.load(code.moved(at, row, 8), 0, _i64)
-                xs = _rotated(
-                    code, xs, *(code.moved(t, position, ROW_BYTES // 2) for t in (cos, sin))
-                )
+                shift = builder.mul(position, angle_line)
+                xs = _rotated(code, xs, *(builder.add(table, shift) for table in (cos, sin)))
             code.stores(xs, line)
             note_largest(code, xs, largest, row)
 

@@ -44,7 +44,8 @@ _i32, _i64 = ir.IntType(32), ir.IntType(64)
 class RowState(NamedTuple):
     """What 16 rows keep from block to block."""
 
-    seen: NDArray[np.int32]  # (16,): how many keys are in view
+    seen: NDArray[np.int32]  # (16,): how many keys there are up to the last in view
+    hidden: NDArray[np.int32]  # (16,): how many of these come before the first in view
     q_scales: NDArray[np.float32]  # (16,)
     highest: NDArray[np.float32]  # (16, 16): of the scores, for each place of a vector
     tops: NDArray[np.float32]  # (16,): of the scores
@@ -54,54 +55,68 @@ class RowState(NamedTuple):
     factors: NDArray[np.float32]  # (16,)
 
 
-Rows = Callable[[Emitter, ir.Value, "ir.Value | None"], None]
+Inside = Callable[[int], ir.Value]
+"""Which keys of the vector at some number of a block a row sees."""
+Rows = Callable[[Emitter, ir.Value, "Inside | None"], None]
 
 
 def _for_rows(
-    builder: ir.IRBuilder, n_rows: ir.Value, first: ir.Value, seen: ir.Value, body: Rows
+    builder: ir.IRBuilder,
+    n_rows: ir.Value,
+    first: ir.Value,
+    seen: ir.Value,
+    hidden: ir.Value,
+    body: Rows,
 ) -> None:
     """Code for each row of a block whose keys begin with number `first`.
 
-    `body` takes the row, and how many keys of the block it sees: None where all rows see all.
+    `body` takes the row, and which keys of the block it sees: None where all rows see all.
     """
     code = Emitter(builder)
-    least = builder.sext(code.load(seen, 0, _i32), _i64)  # no row sees fewer than the first
+    least = builder.sext(code.load(seen, 0, _i32), _i64)  # the first row's are the fewest,
+    most = builder.sext(code.load(hidden, ROWS - 1, _i32), _i64)  # and the last's the most
     end = builder.add(first, ir.Constant(_i64, BLOCK))
-    with builder.if_else(builder.icmp_signed("<=", end, least)) as (whole, cut):
+    all_seen = builder.and_(
+        builder.icmp_signed("<=", end, least), builder.icmp_signed(">=", first, most)
+    )
+    with builder.if_else(all_seen) as (whole, cut):
         with whole, code.loop(n_rows) as row:
             body(code, row, None)
         with cut, code.loop(n_rows) as row:
-            count = builder.sub(code.number(seen, row, _i32), builder.trunc(first, _i32))
-            body(code, row, count)
+            begin, count = (
+                builder.sub(code.number(own, row, _i32), builder.trunc(first, _i32))
+                for own in (hidden, seen)
+            )
+            body(code, row, lambda i: code.inside(i, begin, count))
 
 
 @intrinsic
 def _scale_block(  # type: ignore[no-untyped-def]
-    typing, block, scales, n_rows, first, seen, highest, ahead
+    typing, block, scales, n_rows, first, seen, hidden, highest, ahead
 ):
     """A block's scores times scales; the highest of those in view. 64 lines at `ahead` are
     asked for.
     """
-    signature = types.void(*[types.int64] * 7)
+    signature = types.void(*[types.int64] * 8)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        block, scales, n_rows, first, seen, highest, ahead = arguments
+        block, scales, n_rows, first, seen, hidden, highest, ahead = arguments
 
-        def body(code: Emitter, row: ir.Value, count: ir.Value | None) -> None:
+        def body(code: Emitter, row: ir.Value, inside: Inside | None) -> None:
             code.ask(code.moved(ahead, row, 4 * LINE), 4)
             line = code.moved(block, row, ROW_BYTES)
             code.ask(builder.add(line, ir.Constant(_i64, BLOCK_BYTES)), 4, to_write=True)
             scores = code.products(code.converted(code.loads(line, INTS)), code.loads(scales))
             code.stores(scores, line)
-            if count is not None:
+            if inside is not None:
                 scores = [
-                    builder.select(code.inside(i, count), score, floats(-np.inf))
+                    builder.select(inside(i), score, floats(-np.inf))
                     for i, score in zip(_VECTORS, scores, strict=True)
                 ]
             place = code.moved(highest, row, LINE)
             code.store(code.higher(code.highest(scores), code.load(place)), place)
 
-        _for_rows(builder, n_rows, first, seen, body)
+        _for_rows(builder, n_rows, first, seen, hidden, body)
         return context.get_dummy_value()
 
     return signature, generate
@@ -109,18 +124,18 @@ def _scale_block(  # type: ignore[no-untyped-def]
 
 @intrinsic
 def _weigh_block(  # type: ignore[no-untyped-def]
-    typing, block, scales, n_rows, first, seen, tops, q_scales, counts, largest
+    typing, block, scales, n_rows, first, seen, hidden, tops, q_scales, counts, largest
 ):
     """A block's scaled scores to weights times `scales`, zero where a key is not in view.
 
     Each weight adds _COUNTING_BITS more than its units to `counts`.
     """
-    signature = types.void(*[types.int64] * 9)
+    signature = types.void(*[types.int64] * 10)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        block, scales, n_rows, first, seen, tops, q_scales, counts, largest = arguments
+        block, scales, n_rows, first, seen, hidden, tops, q_scales, counts, largest = arguments
 
-        def body(code: Emitter, row: ir.Value, count: ir.Value | None) -> None:
+        def body(code: Emitter, row: ir.Value, inside: Inside | None) -> None:
             line = code.moved(block, row, ROW_BYTES)
             top, factor = (code.spread(code.number(at, row)) for at in (tops, q_scales))
             scores = [builder.fsub(score, top) for score in code.loads(line)]
@@ -129,14 +144,14 @@ def _weigh_block(  # type: ignore[no-untyped-def]
                 builder.bitcast(builder.fadd(weight, floats(_COUNTING)), INTS) for weight in weights
             ]
             weights = code.products(weights, code.loads(scales))
-            if count is not None:
-                inside = [code.inside(i, count) for i in _VECTORS]
+            if inside is not None:
+                visible = [inside(i) for i in _VECTORS]
                 units = [
                     builder.select(i, x, ints(_COUNTING_BITS))
-                    for i, x in zip(inside, units, strict=True)
+                    for i, x in zip(visible, units, strict=True)
                 ]
                 weights = [
-                    builder.select(i, x, floats(0.0)) for i, x in zip(inside, weights, strict=True)
+                    builder.select(i, x, floats(0.0)) for i, x in zip(visible, weights, strict=True)
                 ]
             code.stores(weights, line)
             place = code.moved(largest, row, LINE)
@@ -146,7 +161,7 @@ def _weigh_block(  # type: ignore[no-untyped-def]
             sums = builder.add(builder.add(a, b), builder.add(c, d))
             code.store(builder.add(code.load(place, 0, INTS), sums), place)
 
-        _for_rows(builder, n_rows, first, seen, body)
+        _for_rows(builder, n_rows, first, seen, hidden, body)
         return context.get_dummy_value()
 
     return signature, generate
@@ -232,9 +247,22 @@ def _fold_weights(  # type: ignore[no-untyped-def]
 
 
 @inlined
+def whole(n: int, step: int) -> int:
+    """The next multiple of a step."""
+    return (n + step - 1) // step * step
+
+
+@inlined
+def first_block(position: int, window: int) -> int:
+    """Where the first block begins in which a position sees keys."""
+    return max(0, position + 1 - window) // BLOCK * BLOCK
+
+
+@inlined
 def row_state() -> Any:
     """Make a `RowState`."""
     return RowState(
+        np.zeros(ROWS, dtype=np.int32),
         np.zeros(ROWS, dtype=np.int32),
         np.zeros(ROWS, dtype=np.float32),
         np.empty((ROWS, LANES), dtype=np.float32),
@@ -247,8 +275,20 @@ def row_state() -> Any:
 
 
 @inlined
-def begin_rows(state: Any) -> None:
-    """Forget what was, for rows whose `seen` and `q_scales` are there."""
+def begin_rows(
+    state: Any, query_scales: Any, first: int, r0: int, n_rows: int, n_group: int, at: Any
+) -> None:
+    """Begin rows of queries (…, G), flat: n_rows from r0 on of those from `first` on.
+
+    at: the position of `first`, and how many keys are in view of one.
+    """
+    start, window = at
+    for r in range(n_rows):
+        row, member = (r0 + r) // n_group, (r0 + r) % n_group
+        state.seen[r] = start + row + 1
+        state.hidden[r] = max(0, start + row + 1 - window)
+        state.q_scales[r] = query_scales[first + row, member]
+    state.hidden[ROWS - 1] = state.hidden[n_rows - 1]
     state.highest[:] = f32(-np.inf)
     state.largest[:] = 0
     state.counts[:] = 0
@@ -268,6 +308,7 @@ def scale_block(
         np.int64(n_rows),
         np.int64(first),
         address_of(state.seen),
+        address_of(state.hidden),
         address_of(state.highest),
         ahead,
     )
@@ -284,19 +325,20 @@ def is_calm(n_rows: int, state: Any) -> bool:
 
 @inlined
 def weigh_blocks(
-    isa: Any, scores: Any, value_scales: Any, n_rows: int, n_keys: int, state: Any
+    isa: Any, scores: Any, value_scales: Any, n_rows: int, first_key: int, n_keys: int, state: Any
 ) -> None:
-    """The second pass over all blocks of keys, n_keys in whole blocks; `inverses`, `factors`."""
+    """The second pass over the blocks of keys first_key … n_keys - 1; `inverses`, `factors`."""
     rows, calm = np.int64(n_rows), is_calm(n_rows, state)
     _fold_highest(address_of(state.highest), address_of(state.tops))
     small_as_zero(isa, calm)
-    for first in range(0, n_keys, BLOCK):
+    for first in range(first_key, n_keys, BLOCK):
         _weigh_block(
             scores + first * (BLOCK_BYTES // BLOCK),
             address_of(value_scales) + 4 * first,
             rows,
             np.int64(first),
             address_of(state.seen),
+            address_of(state.hidden),
             address_of(state.tops),
             address_of(state.q_scales),
             address_of(state.counts),
@@ -306,7 +348,7 @@ def weigh_blocks(
     _fold_weights(
         address_of(state.counts),
         address_of(state.largest),
-        np.int64(n_keys // LANES),
+        np.int64((n_keys - first_key) // LANES),
         address_of(state.inverses),
         address_of(state.factors),
     )

@@ -67,7 +67,7 @@ def normalise_row(x: Any, eps: float, q: Any) -> Any:
     """See `arith.normalise`: fill int8 `q`, return the scale."""
     wide_vectors()
     top = largest(x)
-    root = _root_mean_square(x, top, eps)
+    root = root_mean_square(x, top, eps, x.size)
     inverse = I8_LIMIT / top
     for i in range(x.size):
         q[i] = low_byte(rounded_bits(x[i] * inverse))
@@ -75,13 +75,17 @@ def normalise_row(x: Any, eps: float, q: Any) -> Any:
 
 
 @inlined
-def norm_factor(x: Any, eps: float) -> Any:
-    """See `arith.norm_factor`."""
-    return f32(1.0 / _root_mean_square(x, largest(x), eps))
+def norm_factor(x: Any, eps: float, width: int) -> Any:
+    """See `arith.norm_factor`, for a row of `width` numbers and zeros."""
+    return f32(1.0 / root_mean_square(x, largest(x), eps, width))
 
 
 @inlined
-def _root_mean_square(x: Any, top: Any, eps: float) -> Any:
+def root_mean_square(x: Any, top: Any, eps: float, width: int) -> Any:
+    """Of a row of `width` numbers and zeros, the largest magnitude `top`; float64.
+
+    eps is added to its mean square.
+    """
     wide_vectors()
     inverse = STATISTIC_LIMIT / top
     squares = np.int64(0)
@@ -89,7 +93,20 @@ def _root_mean_square(x: Any, top: Any, eps: float) -> Any:
         g = rounded(x[i] * inverse)
         squares += np.int64(i32(g * g))
     unit = np.float64(top) * STATISTIC_UNIT
-    return np.sqrt(np.float64(squares) * (unit * unit) * (1.0 / np.float64(x.size)) + eps)
+    return np.sqrt(np.float64(squares) * (unit * unit) * (1.0 / np.float64(width)) + eps)
+
+
+@inlined
+def embed_row(token: Any, at: Any, embedding: Any, scales: Any, positions: Any, x: Any) -> None:
+    """Start a row of the stream from a token at a position."""
+    wide_vectors()
+    source, scale = embedding[token], scales[token]
+    for i in range(x.size):
+        x[i] = f32(source[i]) * scale
+    if positions.shape[0]:
+        shift = positions[at]
+        for i in range(x.size):
+            x[i] = x[i] + shift[i]
 
 
 @kernel
@@ -107,15 +124,8 @@ def embed_normalise(
     """Start the stream x (M, D) from token ids (M,) at positions `at`, and its first norm."""
     wide_vectors()
     for row in range(ids.size):
-        token = ids[row]
-        source, target, scale = embedding[token], x[row], scales[token]
-        for i in range(target.size):
-            target[i] = f32(source[i]) * scale
-        if positions.shape[0]:
-            shift = positions[at[row]]
-            for i in range(target.size):
-                target[i] = target[i] + shift[i]
-        s[row] = normalise_row(target, eps, q[row])
+        embed_row(ids[row], at[row], embedding, scales, positions, x[row])
+        s[row] = normalise_row(x[row], eps, q[row])
 
 
 @kernel

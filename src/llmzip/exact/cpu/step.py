@@ -26,7 +26,9 @@ from llmzip.exact.cpu.rows import (
     quantise_rows,
 )
 from llmzip.exact.cpu.scalars import address_of, borrowed, f32, keep, maximum, wide_vectors
-from llmzip.exact.cpu.step_attention import attend_group, put_group
+from llmzip.exact.cpu.step_attention import attend_group, first_key, put_group
+from llmzip.exact.cpu.turned_rows import add_normed, add_normed_wide, embed, read_rows
+from llmzip.exact.shape import ModelShape
 
 STAGES = (
     "embedding",
@@ -49,8 +51,26 @@ EMBEDDING, QKV, ATTENTION, QUANTISE, OUT, ADD, UP, ACTIVATION, DOWN, ADD_WIDE, H
 )
 WAITING = np.int64(len(STAGES))
 
+ALL_KEYS = 1 << 62
+"""A window that no lane fills."""
 SPINS = 4000
 """Looks at the barrier before a thread gives way to others."""
+
+
+class StepStream(NamedTuple):
+    """How the stream is added to and taken in where what is added is normed."""
+
+    taken: NDArray[np.float32]  # (2 layers + 1, d_model): gains, see `turned_rows.take_in`
+    added: NDArray[np.float32]  # (layers, 2, d_model): of what `out` and `down` add; else (0,)
+    block: int
+    normed: bool  # whether what layers take in is
+
+    @classmethod
+    def of(
+        cls, shape: ModelShape, taken: NDArray[np.float32], added: NDArray[np.float32]
+    ) -> StepStream:
+        """That of a shape."""
+        return cls(taken, added, shape.turned_block, shape.norms != "after")
 
 
 class StepModel(NamedTuple):
@@ -59,19 +79,30 @@ class StepModel(NamedTuple):
     embedding: NDArray[np.int16]
     embedding_scale: NDArray[np.float32]
     positions: NDArray[np.float32]
-    cos: NDArray[np.float32]
+    cos: NDArray[np.float32]  # (tables, positions, blocks of a head, 32): see `head_blocks`
     sin: NDArray[np.float32]
-    gains: NDArray[np.float32]  # (layers, heads of queries and keys, d_head), or (layers, 0)
+    ropes: NDArray[np.int64]  # (layers,): which of the tables turns each; -1: none
+    stream: StepStream
+    gains: NDArray[np.float32]  # (layers, heads of queries and keys, d), or (layers, 0)
     gain_first: bool
+    d_head: int  # numbers of a head; what else there is of it in memory are zeros
     eps: float
     activation: int  # see `shape.Activation`
     score_scale: np.float32
+    windows: NDArray[np.int64]  # (layers,): keys in view of a position, its own among them
     isa: InstructionSet  # that of the way for which the weights are packed
     qkv: StepLinear
     out: StepLinear
     up: StepLinear
     down: StepLinear
     head: StepLinear
+
+    def angles(self, layer: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The table of RoPE that turns a layer; two that are empty where none does."""
+        table = self.ropes[layer]
+        if table < 0:
+            return self.cos[0, :0], self.sin[0, :0]
+        return self.cos[table], self.sin[table]
 
 
 class StepCache(NamedTuple):
@@ -245,6 +276,51 @@ def _my_down(
         pairs.wide_product(rows, weight[layer], first, last, high, low)
 
 
+@inlined
+def _take_in(model: Any, index: int, x: Any, q: Any, s: Any) -> None:
+    """See `turned_rows.take_in`."""
+    stream = model.stream
+    normed = stream.normed or index == stream.taken.shape[0] - 1
+    read_rows(x, stream.taken[index], stream.block, normed, model.eps, q, s)
+
+
+@inlined
+def _add(
+    gains: Any, layer: int, sums: Any, linear: Any, scale: Any, model: Any, x: Any, q: Any, s: Any
+) -> None:
+    """Rows of sums of `out` to the stream x, which then is taken in: q, s."""
+    own = linear.scale[layer], linear.bias[layer], scale
+    if gains.ndim == 3:  # numba compiles what the array's type says, and no more
+        add_normed(sums, *own, gains[layer, 0], model.eps, x)
+        _take_in(model, 2 * layer + 1, x, q, s)
+    else:
+        add_normalise(sums, *own, x, model.eps, q, s)
+
+
+@inlined
+def _add_wide(
+    gains: Any, layer: int, high: Any, low: Any, linear: Any, model: Any, x: Any, q: Any, s: Any
+) -> None:
+    """The same of sums of halves, by `down`; s: their scales, replaced by those of q."""
+    own = linear.scale[layer], linear.bias[layer], s
+    if gains.ndim == 3:
+        add_normed_wide(high, low, *own, gains[layer, 1], model.eps, x)
+        _take_in(model, 2 * layer + 2, x, q, s)
+    else:
+        add_normalise_wide(high, low, *own, x, model.eps, q, s)
+
+
+@inlined
+def _start(gains: Any, ids: Any, at: Any, model: Any, x: Any, q: Any, s: Any) -> None:
+    """Rows of the stream x from tokens, and as the first layer takes them in: q, s."""
+    tables = model.embedding, model.embedding_scale, model.positions
+    if gains.ndim == 3:
+        embed(ids, at, *tables, x)
+        _take_in(model, 0, x, q, s)
+    else:
+        embed_normalise(ids, at, *tables, model.eps, x, q, s)
+
+
 @called
 def _layer(
     me: int,
@@ -278,11 +354,12 @@ def _layer(
         row, g = work.items[item] // n_kv, work.items[item] % n_kv
         after = work.items[min(item + 1, n_rows * n_kv - 1)]
         lane, next_lane, next_g = lanes[row], lanes[after // n_kv], after % n_kv
+        before = first_key(model, layer, at[after // n_kv])
         next_at = (
-            address_of(cache.keys[layer, next_lane, next_g]),
-            address_of(cache.values[layer, next_lane, next_g]),
-            address_of(cache.key_scales[layer, next_lane, next_g]),
-            address_of(cache.value_scales[layer, next_lane, next_g]),
+            address_of(cache.keys[layer, next_lane, next_g]) + before * work.mixed.shape[2],
+            address_of(cache.values[layer, next_lane, next_g]) + before * work.mixed.shape[2],
+            address_of(cache.key_scales[layer, next_lane, next_g]) + 4 * before,
+            address_of(cache.value_scales[layer, next_lane, next_g]) + 4 * before,
         )
         attend_group(
             model, cache, work, sums, layer, row, g, lane, at[row], next_at, scratch, vectors
@@ -296,16 +373,8 @@ def _layer(
     sums = _sums_of(work, linear)
     _my_product(model.isa, me, n_threads, work.mixed_q, n_rows, linear, layer, wide, sums)
     met = _meet(work, me, OUT, n_threads, met)
-    add_normalise(
-        sums[r0:r1],
-        linear.scale[layer],
-        linear.bias[layer],
-        aside_scale,
-        stream,
-        model.eps,
-        aside_q,
-        aside_scale,
-    )
+    gains, rows = model.stream.added, sums[r0:r1]
+    _add(gains, layer, rows, linear, aside_scale, model, stream, aside_q, aside_scale)
     met = _meet(work, me, ADD, n_threads, met)
     linear = model.up
     sums = _sums_of(work, linear)
@@ -318,17 +387,8 @@ def _layer(
     linear = model.down
     _my_down(linear.weight, me, n_threads, model, n_rows, layer, work)
     met = _meet(work, me, DOWN, n_threads, met)
-    add_normalise_wide(
-        work.half_sums[r0:r1],
-        work.half_sums[n_rows + r0 : n_rows + r1],
-        linear.scale[layer],
-        linear.bias[layer],
-        scale,
-        stream,
-        model.eps,
-        q,
-        scale,
-    )
+    high_sums, low_sums = work.half_sums[r0:r1], work.half_sums[n_rows + r0 : n_rows + r1]
+    _add_wide(gains, layer, high_sums, low_sums, linear, model, stream, q, scale)
     return _meet(work, me, ADD_WIDE, n_threads, met)
 
 
@@ -371,17 +431,8 @@ def step(
     scratch, vectors = borrowed(own_scratch), borrowed(vector_scratch)
     work.ticks[me, work.ticks.shape[1] - 1] = simd.ticks()
     r0, r1 = _part(n_rows, 1, me, n_threads)
-    embed_normalise(
-        ids[r0:r1],
-        at[r0:r1],
-        model.embedding,
-        model.embedding_scale,
-        model.positions,
-        model.eps,
-        work.stream[r0:r1],
-        work.q[r0:r1],
-        work.scale[r0:r1],
-    )
+    gains, stream = model.stream.added, (work.stream[r0:r1], work.q[r0:r1], work.scale[r0:r1])
+    _start(gains, ids[r0:r1], at[r0:r1], model, *stream)
     if is_tiled(model.isa):
         tiles.configure(work.configuration)
     met = _meet(work, me, EMBEDDING, n_threads, 0)

@@ -16,14 +16,14 @@ from llmzip.exact.cpu.attention import (
     put_value,
     softmax_row,
 )
-from llmzip.exact.cpu.instruction_set import is_tiled, members_of, sign_bits_of
+from llmzip.exact.cpu.instruction_set import is_tiled, keys_of, members_of, sign_bits_of
 from llmzip.exact.cpu.rows import quantise_row
 from llmzip.exact.cpu.scalars import address_of, f32, i32, rounded, wide_vectors
 from llmzip.exact.cpu.step_pairs import attend_paired
 from llmzip.exact.cpu.step_tiles import MEMBERS, attend_tiled
 
 NEAR_KEYS = 256
-"""Keys whose rows stay in the first cache while all queries of a group read them.
+"""Keys of 64 numbers that stay in the first cache while all queries of a group read them.
 
 At most EXACT_KEYS, so that int32 holds their weighted sum.
 """
@@ -31,11 +31,18 @@ assert NEAR_KEYS <= EXACT_KEYS
 
 
 @inlined
-def _angles(model: Any, at: int) -> Any:
+def _angles(model: Any, layer: int, at: int) -> Any:
     """Whether heads are turned, and tables that begin with the position's cosines and sines."""
-    rotary = model.cos.shape[0] > 0
-    angle = at if rotary else 0
-    return rotary, model.cos[angle:], model.sin[angle:]
+    rotary = model.ropes[layer] >= 0
+    table, angle = (model.ropes[layer], at) if rotary else (np.int64(0), 0)
+    return rotary, model.cos[table][angle:], model.sin[table][angle:]
+
+
+@inlined
+def first_key(model: Any, layer: int, at: int) -> Any:
+    """The first key that is looked at for position `at`: the first in view, or one just before."""
+    at_once = keys_of(model.isa)
+    return max(np.int64(0), at + 1 - model.windows[layer]) // at_once * at_once
 
 
 @called
@@ -58,13 +65,13 @@ def put_group(
     wide_vectors()
     x, spare, value = own[:3]
     n_kv, n_heads, d = cache.keys.shape[2], work.mixed.shape[1], work.mixed.shape[2]
-    rotary, cos, sin = _angles(model, at)
+    rotary, cos, sin = _angles(model, layer, at)
     s, line = work.scale[row], sums[row]
     scale, bias = model.qkv.scale[layer], model.qkv.bias[layer]
     keys, values = cache.keys[layer, lane, g], cache.values[layer, lane, g]
     head_values(line, scale, bias, s, (n_heads + g) * d, x)
-    gains, eps, gain_first = model.gains[layer], model.eps, model.gain_first
-    x, spare = place_head(gains, n_heads + g, eps, gain_first, rotary, cos, sin, x, spare)
+    gains, norms = model.gains[layer], (model.eps, model.gain_first, model.d_head)
+    x, spare = place_head(gains, n_heads + g, norms, rotary, cos, sin, x, spare)
     cache.key_scales[layer, lane, g, at] = put_key(x, keys, at, value)
     head_values(line, scale, bias, s, (n_heads + n_kv + g) * d, x)
     cache.value_scales[layer, lane, g, at] = quantise_row(x, value)
@@ -88,28 +95,31 @@ def attend_group(
 ) -> None:
     """Attention of a row's queries of KV head g, over the lane up to position `at`, into mixed.
 
-    What stands in the cache beyond that changes nothing. sums: as for `put_group`. next_at:
-    addresses of the keys, the values and the scales of both needed next. own, vectors: scratch,
-    the second for tiles or pairs.
+    What stands in the cache beyond that, or before the layer's window, changes nothing. sums: as
+    for `put_group`. next_at: addresses of the keys, the values and the scales of both needed next.
+    own, vectors: scratch, the second for tiles or pairs.
     """
     wide_vectors()
     x, spare, _, queries, query_scales, undo = own[:6]
     n_kv, n_heads, d = cache.keys.shape[2], work.mixed.shape[1], work.mixed.shape[2]
     n_group = n_heads // n_kv
-    n_keys = at + 1
-    rotary, cos, sin = _angles(model, at)
+    first, n_keys = first_key(model, layer, at), at + 1
+    skip = max(np.int64(0), n_keys - model.windows[layer]) - first
+    rotary, cos, sin = _angles(model, layer, at)
     s, line = work.scale[row], sums[row]
     scale, bias = model.qkv.scale[layer], model.qkv.bias[layer]
     keys, values = cache.keys[layer, lane, g], cache.values[layer, lane, g]
-    key_scales, value_scales = cache.key_scales[layer, lane, g], cache.value_scales[layer, lane, g]
-    gains, eps, gain_first = model.gains[layer], model.eps, model.gain_first
+    key_scales = cache.key_scales[layer, lane, g, first:n_keys]
+    value_scales = cache.value_scales[layer, lane, g, first:n_keys]
+    gains, norms = model.gains[layer], (model.eps, model.gain_first, model.d_head)
     for member in range(n_group):
         head = g * n_group + member
         head_values(line, scale, bias, s, head * d, x)
-        x, spare = place_head(gains, head, eps, gain_first, rotary, cos, sin, x, spare)
+        x, spare = place_head(gains, head, norms, rotary, cos, sin, x, spare)
         query_scales[member] = quantise_row(x, queries[member]) * model.score_scale
         undo[member, :] = i32(sign_bits_of(model.isa) * _byte_sum(queries[member]))
-    seen = keys, values, key_scales[:n_keys], value_scales[:n_keys]
+    places = address_of(keys) + first * d, address_of(values) + first * d
+    seen = *places, key_scales, value_scales, skip
     targets = work.mixed[row, g * n_group : (g + 1) * n_group]
     _attend(keys, model.isa, own[3:], seen, next_at, vectors, targets)
 
@@ -135,22 +145,24 @@ def _attend(
 def _attend_rows(isa: Any, own: Any, seen: Any, next_at: Any, mixed: Any) -> None:
     wide_vectors()
     queries, query_scales, undo, scores, weights, p, part, total, factors = own
-    keys, values, key_scales, value_scales = seen
+    keys_at, values_at, key_scales, value_scales, skip = seen
     n_group, n_keys = len(queries), key_scales.size
-    _fill_scores(isa, queries, undo, keys, values, n_keys, scores)
+    _fill_scores(isa, queries, undo, (keys_at, values_at), n_keys, scores)
     for member in range(n_group):
         inverse, factors[member] = softmax_row(
-            scores[member, :n_keys],
-            key_scales,
-            value_scales,
+            scores[member, skip:n_keys],
+            key_scales[skip:],
+            value_scales[skip:],
             query_scales[member],
-            weights[:n_keys],
+            weights[skip:n_keys],
         )
-        line_p = p[member]
-        for j in range(n_keys):
-            line_p[j] = np.int16(rounded(weights[j] * inverse))
-        line_p[n_keys] = 0
-    _mix(isa, p, values, n_keys, next_at[0], part, total)
+        line_p, shown = p[member, skip:n_keys], weights[skip:n_keys]
+        for j in range(line_p.size):
+            line_p[j] = np.int16(rounded(shown[j] * inverse))
+        for j in range(skip):
+            p[member, j] = 0
+        p[member, n_keys] = 0
+    _mix(isa, p, values_at, n_keys, next_at[0], part, total)
     for member in range(n_group):
         target = mixed[member]
         for i in range(target.size):
@@ -158,20 +170,20 @@ def _attend_rows(isa: Any, own: Any, seen: Any, next_at: Any, mixed: Any) -> Non
 
 
 @inlined
-def _fill_scores(
-    isa: Any, queries: Any, undo: Any, keys: Any, values: Any, n_keys: int, scores: Any
-) -> None:
+def _fill_scores(isa: Any, queries: Any, undo: Any, places: Any, n_keys: int, scores: Any) -> None:
     """scores[m, j] = queries[m] · keys[j], a block of keys for all queries at a time.
 
-    Meanwhile memory is asked for the next block, after the last one for the values.
+    places: addresses of the keys and of the values. Meanwhile memory is asked for the next block,
+    after the last one for the values.
     """
-    stride, values_at = np.int64(keys.shape[1]), address_of(values)
-    for first in range(0, n_keys, NEAR_KEYS):
-        last = first + NEAR_KEYS
-        ahead = address_of(keys) + last * stride if last < n_keys else values_at
+    stride, (keys_at, values_at) = np.int64(queries.shape[1]), places
+    near = _near_keys(stride)
+    for first in range(0, n_keys, near):
+        last = first + near
+        ahead = keys_at + last * stride if last < n_keys else values_at
         for member in range(queries.shape[0]):
             query_at, undo_at = address_of(queries[member]), address_of(undo[member])
-            keys_at, scores_at = address_of(keys), address_of(scores[member])
+            scores_at = address_of(scores[member])
             for j in range(first, min(last, n_keys), simd.LANES):
                 simd.keys_16x1(
                     isa,
@@ -187,6 +199,12 @@ def _fill_scores(
 
 
 @inlined
+def _near_keys(d: int) -> Any:
+    """Keys of d numbers that are read together."""
+    return max(simd.LANES, NEAR_KEYS * simd.BYTES // d // simd.LANES * simd.LANES)
+
+
+@inlined
 def _byte_sum(row: Any) -> Any:
     wide_vectors()
     total = i32(0)
@@ -196,37 +214,41 @@ def _byte_sum(row: Any) -> Any:
 
 
 @inlined
-def _mix(isa: Any, p: Any, values: Any, n_keys: int, next_at: Any, part: Any, total: Any) -> None:
+def _mix(
+    isa: Any, p: Any, values_at: Any, n_keys: int, next_at: Any, part: Any, total: Any
+) -> None:
     """total[m] = Σ_j p[m, j] · values[j], in int32 a block of keys and int64 above.
 
-    p[m, n_keys] is 0: keys are taken in pairs. Meanwhile memory is asked for the next
-    block, after the last one for what lies at address next_at.
+    values_at: an address. p[m, n_keys] is 0: keys are taken in pairs. Meanwhile memory is asked
+    for the next block, after the last one for what lies at address next_at.
     """
     total[:] = 0
     n_members, d = part.shape
     p_stride, d64, part_stride = np.int64(p.shape[1] * 2), np.int64(d), np.int64(d * 4)
-    for first in range(0, n_keys, NEAR_KEYS):
-        last = first + NEAR_KEYS
-        ahead = address_of(values) + last * d64 if last < n_keys else next_at
-        n_pairs = np.int64((min(NEAR_KEYS, n_keys - first) + 1) // 2)
-        v_at = address_of(values) + first * d64
-        member = 0
-        while member < n_members:
-            p_at = address_of(p) + member * p_stride + first * 2
-            out_at = address_of(part) + member * part_stride
-            n, rest = (
-                min(n_members - member, members_of(isa)),
-                (n_pairs, out_at, part_stride, ahead),
-            )
-            if n == 4:
-                simd.weighted_sums_4(isa, p_at, p_stride, v_at, d64, *rest)
-            elif n == 3:
-                simd.weighted_sums_3(isa, p_at, p_stride, v_at, d64, *rest)
-            elif n == 2:
-                simd.weighted_sums_2(isa, p_at, p_stride, v_at, d64, *rest)
-            else:
-                simd.weighted_sums_1(isa, p_at, p_stride, v_at, d64, *rest)
-            member += n
+    near = _near_keys(d64)
+    for first in range(0, n_keys, near):
+        last = first + near
+        ahead = values_at + last * d64 if last < n_keys else next_at
+        n_pairs = np.int64((min(near, n_keys - first) + 1) // 2)
+        v_at = values_at + first * d64
+        for i in range(0, d, simd.BYTES):
+            member, asked = 0, ahead + i
+            while member < n_members:
+                p_at, v_own = address_of(p) + member * p_stride + first * 2, v_at + i
+                out_at = address_of(part) + member * part_stride + 4 * i
+                n, rest = (
+                    min(n_members - member, members_of(isa)),
+                    (n_pairs, out_at, part_stride, asked),
+                )
+                if n == 4:
+                    simd.weighted_sums_4(isa, p_at, p_stride, v_own, d64, *rest)
+                elif n == 3:
+                    simd.weighted_sums_3(isa, p_at, p_stride, v_own, d64, *rest)
+                elif n == 2:
+                    simd.weighted_sums_2(isa, p_at, p_stride, v_own, d64, *rest)
+                else:
+                    simd.weighted_sums_1(isa, p_at, p_stride, v_own, d64, *rest)
+                member += n
         for member in range(n_members):
             for i in range(d):
                 total[member, i] += np.int64(part[member, i])

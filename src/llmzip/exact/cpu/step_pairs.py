@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.compiled import called, inlined
+from llmzip.exact.aligned import LINE_BYTES
 from llmzip.exact.cpu.attention import SUM_UNIT
 from llmzip.exact.cpu.pairs import LINE, OUTPUTS, TOGETHER, block_products, widen
 from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT
@@ -28,7 +29,7 @@ from llmzip.exact.cpu.step_softmax import (
 from llmzip.exact.cpu.tiles import ask_for_lines
 
 BLOCK_ASKED = 16
-"""Lines that are asked for with a block of keys."""
+"""Lines that are asked for with 64 numbers of a block of keys."""
 ASKING = 3
 """Members of a group that ask."""
 NEAR_KEYS = 128
@@ -69,25 +70,28 @@ def make_scratch(n_keys: int, n_group: int, d: int) -> Any:
 def attend_paired(
     queries: Any, query_scales: Any, seen: Any, next_at: Any, scratch: Any, mixed: Any
 ) -> None:
-    """Attention of a group's queries (G, 64) into mixed (G, 64).
+    """Attention of a group's queries (G, d) into mixed (G, d).
 
-    seen: keys, values, and the scales of both, as many as there are keys in view. next_at:
-    addresses of the keys, the values and the scales of both that memory is asked for meanwhile.
+    seen: addresses of keys and values, and the scales of both, as many as there are keys up to the
+    last in view; and how many of them come before the first in view. next_at: addresses of the
+    keys, the values and the scales of both that memory is asked for meanwhile.
     """
-    keys, values, (n_group, d) = seen[0], seen[1], queries.shape
+    keys_at, (n_group, d) = seen[0], queries.shape
     n_keys = np.int64(seen[2].size)
     padded = (n_keys + OUTPUTS - 1) // OUTPUTS * OUTPUTS
+    n_lines = padded * d // LINE_BYTES
     widen(queries, scratch.queries)
     asked = np.int64(0)
     for j in range(0, padded, OUTPUTS):
-        for four in range(0, BLOCK_ASKED, 4):
-            ask_for_lines(line_ahead(next_at, padded, asked + four))
-        asked += BLOCK_ASKED
+        for _ in range(0, d, LINE_BYTES):
+            for four in range(0, BLOCK_ASKED, 4):
+                ask_for_lines(line_ahead(next_at, n_lines, asked + four))
+            asked += BLOCK_ASKED
         block_products(
             n_group,
             address_of(scratch.queries),
             np.int64(2 * d),
-            address_of(keys) + j * d,
+            keys_at + j * d,
             np.int64(LINE),
             np.int64(d // TOGETHER),
             address_of(scratch.scores) + 4 * j,
@@ -95,10 +99,11 @@ def attend_paired(
         )
     for member in range(n_group):
         asks = member < ASKING
-        _weigh(member, seen, query_scales[member], padded, next_at, asked if asks else 0, scratch)
+        ahead = (next_at, n_lines, asked if asks else np.int64(0))
+        _weigh(member, seen, query_scales[member], padded, ahead, scratch)
         if asks:
             asked += padded // KEYS * (WEIGH_ASKED + HALVE_ASKED)
-    _mix(values, padded, next_at, asked, scratch)
+    _mix(seen[1], padded, (next_at, n_lines, asked), scratch)
     for member in range(n_group):
         sums, target, factor = scratch.mixed[member], mixed[member], scratch.factors[member]
         for i in range(d):
@@ -106,23 +111,23 @@ def attend_paired(
 
 
 @inlined
-def _weigh(
-    member: int, seen: Any, q_scale: Any, padded: Any, next_at: Any, asked: Any, scratch: Any
-) -> None:
-    """A query's scores to its weights as int16, with zeros behind, and their factor.
+def _weigh(member: int, seen: Any, q_scale: Any, padded: Any, ahead: Any, scratch: Any) -> None:
+    """A query's scores to its weights as int16, with zeros around, and their factor.
 
-    Meanwhile memory is asked for scales, and for what comes next from line `asked` on if that is
-    not 0.
+    Meanwhile memory is asked for scales, and for what comes next, as `line_ahead` has it, from a
+    line on if that is not 0.
     """
-    n_keys, work_at = np.int64(seen[2].size), address_of(scratch.weights)
+    next_at, n_lines, asked = ahead
+    n_keys, skip, work_at = np.int64(seen[2].size), seen[4], address_of(scratch.weights)
     scores_at, rounded_at = address_of(scratch.scores[member]), address_of(scratch.rounded[member])
-    top = scale_scores(scores_at, address_of(seen[2]), n_keys, work_at, next_at[2 + member % 2])
-    ahead, after = work_at, work_at
+    scales_at, scales_after = address_of(seen[2]), next_at[2 + member % 2]
+    top = scale_scores(scores_at, scales_at, skip, n_keys, work_at, scales_after)
+    first, after = work_at, work_at
     if asked:  # else what is there is asked for
-        ahead = line_ahead(next_at, padded, asked)
-        after = line_ahead(next_at, padded, asked + padded // KEYS * WEIGH_ASKED)
+        first = line_ahead(next_at, n_lines, asked)
+        after = line_ahead(next_at, n_lines, asked + padded // KEYS * WEIGH_ASKED)
     total_at = address_of(scratch.total)
-    bits = weigh(work_at, address_of(seen[3]), n_keys, top, q_scale, total_at, ahead)
+    bits = weigh(work_at, address_of(seen[3]), skip, n_keys, top, q_scale, total_at, first)
     most = max(i32(bits).view(np.float32), TINY)
     scratch.factors[member] = (most * I16_UNIT) / (f32(scratch.total[0]) * SUM_UNIT)
     round_weights(work_at, n_keys, I16_LIMIT / most, rounded_at, after)
@@ -130,22 +135,22 @@ def _weigh(
 
 
 @inlined
-def _mix(values: Any, padded: Any, next_at: Any, asked: Any, scratch: Any) -> None:
+def _mix(values_at: Any, padded: Any, ahead: Any, scratch: Any) -> None:
     """mixed[m] = Σ_j rounded[m, j] · values[j]; what has not been asked for is."""
-    n_group, d = scratch.mixed.shape
+    (next_at, n_lines, asked), (n_group, d) = ahead, scratch.mixed.shape
     scratch.mixed[:] = 0
     for first in range(0, padded, NEAR_KEYS):
         n_pairs = min(NEAR_KEYS, padded - first) // TOGETHER
         for i in range(0, d, OUTPUTS):
-            if asked < 2 * padded:
+            if asked < 2 * n_lines:
                 for four in range(0, NEAR_ASKED, 4):
-                    ask_for_lines(line_ahead(next_at, padded, asked + four))
+                    ask_for_lines(line_ahead(next_at, n_lines, asked + four))
                 asked += NEAR_ASKED
             block_products(
                 n_group,
                 address_of(scratch.rounded) + 2 * first,
                 np.int64(2 * scratch.rounded.shape[1]),
-                address_of(values) + first * d + TOGETHER * i,
+                values_at + first * d + TOGETHER * i,
                 np.int64(TOGETHER * d),
                 np.int64(n_pairs),
                 address_of(scratch.part) + 4 * i,

@@ -83,11 +83,14 @@ def _larger(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
     return builder.select(builder.icmp_signed(">", a, b), a, b)
 
 
-def _visible(builder: ir.IRBuilder, index: ir.Value, n_keys: ir.Value) -> ir.Value:
-    """Which keys of the vector at `index` are among the first n_keys."""
-    left = _spread(builder, builder.trunc(builder.sub(n_keys, index), _i32))
+def _visible(builder: ir.IRBuilder, index: ir.Value, skip: ir.Value, n_keys: ir.Value) -> ir.Value:
+    """Which keys of the vector at `index` are among the first n_keys, but not the first `skip`."""
     places = ir.Constant(_INTS, list(range(KEYS)))
-    return builder.icmp_signed("<", places, left)
+    begin, end = (
+        _spread(builder, builder.trunc(builder.sub(n, index), _i32)) for n in (skip, n_keys)
+    )
+    seen = builder.icmp_signed("<", places, end)
+    return builder.and_(seen, builder.icmp_signed(">=", places, begin))
 
 
 def _exp2(builder: ir.IRBuilder, t: ir.Value) -> ir.Value:
@@ -119,34 +122,35 @@ def _ask(builder: ir.IRBuilder, ahead: ir.Value, index: ir.Value, n_lines: int) 
 
 
 @inlined
-def line_ahead(next_at: Any, n_keys: Any, line: Any) -> Any:
-    """The address of a line of what comes next: first the values, then the keys.
+def line_ahead(next_at: Any, n_lines: Any, line: Any) -> Any:
+    """The address of a line of what comes next: first n_lines of values, then as many of keys.
 
     next_at: addresses of the keys and of the values. Memory brings them faster one after another
     than in pieces of both in turn.
     """
-    if line < n_keys:
+    if line < n_lines:
         return next_at[1] + line * LINE_BYTES
-    return next_at[0] + (line - n_keys) * LINE_BYTES
+    return next_at[0] + (line - n_lines) * LINE_BYTES
 
 
 @intrinsic
-def scale_scores(typing, scores, scales, n_keys, out, ahead):  # type: ignore[no-untyped-def]
-    """Scores times scales into `out`; return the highest of the first n_keys.
+def scale_scores(typing, scores, scales, skip, n_keys, out, ahead):  # type: ignore[no-untyped-def]
+    """Scores times scales into `out`; return the highest of those in view: see `_visible`.
 
     As many scales are asked for at `ahead`.
     """
-    signature = types.float32(*[types.int64] * 5)
+    signature = types.float32(*[types.int64] * 6)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        scores, scales, n_keys, out, ahead = arguments
+        scores, scales, skip, n_keys, out, ahead = arguments
         top = cgutils.alloca_once_value(builder, _floats(-np.inf))
         with _vectors(builder, n_keys) as index:
             _ask(builder, ahead, index, 1)
             score = builder.sitofp(_load(builder, scores, index, _INTS), _FLOATS)
             score = builder.fmul(score, _load(builder, scales, index, _FLOATS))
             _store(builder, score, out, index)
-            seen = builder.select(_visible(builder, index, n_keys), score, _floats(-np.inf))
+            visible = _visible(builder, index, skip, n_keys)
+            seen = builder.select(visible, score, _floats(-np.inf))
             builder.store(_higher(builder, seen, builder.load(top)), top)
         return _fold(builder, builder.load(top), _higher)
 
@@ -155,23 +159,25 @@ def scale_scores(typing, scores, scales, n_keys, out, ahead):  # type: ignore[no
 
 @intrinsic
 def weigh(  # type: ignore[no-untyped-def]
-    typing, work, scales, n_keys, top, q_scale, sum_at, ahead
+    typing, work, scales, skip, n_keys, top, q_scale, sum_at, ahead
 ):
-    """Scaled scores to weights times `scales`, in place; return the bits of the largest.
+    """Scaled scores to weights times `scales`, in place, 0 for keys that are not in view.
+
+    Returns the bits of the largest.
 
     The weights' sum, an int64, goes to sum_at. Memory at `ahead` is asked for.
     """
     wide, narrow = types.int64, types.float32
-    signature = types.int32(wide, wide, wide, narrow, narrow, wide, wide)
+    signature = types.int32(wide, wide, wide, wide, narrow, narrow, wide, wide)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        work, scales, n_keys, top, q_scale, sum_at, ahead = arguments
+        work, scales, skip, n_keys, top, q_scale, sum_at, ahead = arguments
         most = cgutils.alloca_once_value(builder, _ints(0))
         total = cgutils.alloca_once_value(builder, _ints(0))
         tops, q_scales = _spread(builder, top), _spread(builder, q_scale)
         with _vectors(builder, n_keys) as index:
             _ask(builder, ahead, index, WEIGH_ASKED)
-            seen = _visible(builder, index, n_keys)
+            seen = _visible(builder, index, skip, n_keys)
             score = builder.fsub(_load(builder, work, index, _FLOATS), tops)
             weight = _exp2(builder, builder.fmul(score, q_scales))
             units = builder.fadd(builder.fmul(weight, _floats(SUM_SCALE)), _floats(WHOLE))

@@ -32,7 +32,7 @@ MEMBERS = tiles.ROWS // 2
 BLOCK = 2 * tiles.ROWS
 """Keys of one product with the queries; a divisor of TERMS."""
 BLOCK_ASKED = 24
-"""Lines that are asked for with such a product."""
+"""Lines that are asked for with 64 numbers of such a product."""
 ASKING = 3
 """Members of a group that ask: with their numbers of lines, all that comes next is asked for."""
 
@@ -40,20 +40,20 @@ ASKING = 3
 class TileScratch(NamedTuple):
     """What `attend_tiled` works in."""
 
-    queries: NDArray[np.int32]  # (16, 16): one tile of queries as columns
+    queries: NDArray[np.int32]  # (d / 4, 16): tiles of queries as columns
     sums: NDArray[np.int32]  # (BLOCK, 16): products of keys with queries
     scores: NDArray[np.int32]  # (MEMBERS, positions)
     weights: NDArray[np.float32]  # (positions,)
     halves: NDArray[np.int8]  # (16, positions): of the weights, high and MEMBERS further low
     factors: NDArray[np.float32]  # (MEMBERS,)
     total: NDArray[np.int64]  # (1,): the weights' sum
-    mixed: NDArray[np.int32]  # (16, 64)
+    mixed: NDArray[np.int32]  # (16, d)
 
 
 @inlined
 def make_scratch(n_keys: int, d: int) -> Any:
     """Scratch for up to n_keys keys, a multiple of tiles.TERMS."""
-    queries = tiles.lines(tiles.ROWS)
+    queries = tiles.lines(d // tiles.TOGETHER)
     queries[:] = 0
     return TileScratch(
         queries,
@@ -71,37 +71,40 @@ def make_scratch(n_keys: int, d: int) -> Any:
 def attend_tiled(
     queries: Any, query_scales: Any, seen: Any, next_at: Any, scratch: Any, mixed: Any
 ) -> None:
-    """Attention of a group's queries (G, 64) into mixed (G, 64).
+    """Attention of a group's queries (G, d) into mixed (G, d).
 
-    seen: keys, values, and the scales of both, as many as there are keys in view. next_at:
-    addresses of the keys, the values and the scales of both that memory is asked for meanwhile.
+    seen: addresses of keys and values, and the scales of both, as many as there are keys up to the
+    last in view; and how many of them come before the first in view. next_at: addresses of the
+    keys, the values and the scales of both that memory is asked for meanwhile.
     """
     wide_vectors()
-    keys, values, key_scales, value_scales = seen
+    keys_at, values_at, key_scales, value_scales, skip = seen
     n_group, n_keys, d = queries.shape[0], key_scales.size, np.int64(queries.shape[1])
     padded = (n_keys + tiles.TERMS - 1) // tiles.TERMS * tiles.TERMS
     for member in range(n_group):
         fours = queries[member].view(np.int32)
         for k in range(fours.size):
             scratch.queries[k, member] = fours[k]
-    _fill_scores(n_group, address_of(keys), next_at, d, padded, scratch)
-    asked = padded // BLOCK * BLOCK_ASKED
+    n_lines, n_blocks = padded * d // LINE_BYTES, d // tiles.OUTPUTS
+    _fill_scores(n_group, keys_at, (next_at, n_lines), d, padded, scratch)
+    asked = padded // BLOCK * BLOCK_ASKED * n_blocks
     for member in range(n_group):
-        _weigh(
-            member, key_scales, value_scales, query_scales[member], padded, next_at, asked, scratch
-        )
+        own, ahead = (key_scales, value_scales, skip), (next_at, n_lines, asked)
+        _weigh(member, own, query_scales[member], padded, ahead, scratch)
         if member < ASKING:
             asked += padded // KEYS * (WEIGH_ASKED + HALVE_ASKED)
-    tiles.values_1x4(
-        address_of(scratch.halves),
-        np.int64(scratch.halves.shape[1]),
-        address_of(values),
-        np.int64(tiles.ROWS * tiles.TOGETHER),
-        np.int64(padded),
-        address_of(scratch.mixed),
-        4 * d,
-        line_ahead(next_at, padded, asked),
-    )
+    for block in range(n_blocks):
+        tiles.values_1x4(
+            address_of(scratch.halves),
+            np.int64(scratch.halves.shape[1]),
+            values_at + block * (tiles.OUTPUTS * tiles.TOGETHER),
+            np.int64(tiles.ROWS * tiles.TOGETHER),
+            np.int64(padded),
+            address_of(scratch.mixed) + block * (4 * tiles.OUTPUTS),
+            4 * d,
+            tiles.TOGETHER * d,
+            line_ahead(next_at, n_lines, asked + block * (padded // tiles.TERMS * tiles.ASKED)),
+        )
     for member in range(n_group):
         high_sums, low_sums = scratch.mixed[member], scratch.mixed[MEMBERS + member]
         target, factor = mixed[member], scratch.factors[member]
@@ -110,17 +113,18 @@ def attend_tiled(
 
 
 @inlined
-def _fill_scores(
-    n_group: int, keys_at: Any, next_at: Any, d: Any, n_keys: int, scratch: Any
-) -> None:
+def _fill_scores(n_group: int, keys_at: Any, ahead: Any, d: Any, n_keys: int, scratch: Any) -> None:
     """scores[m, j] = query m · key j; the first lines of what comes next are asked for."""
-    zero, line = np.int64(0), np.int64(4 * tiles.ROWS)
+    zero, line, (next_at, n_lines) = np.int64(0), np.int64(4 * tiles.ROWS), ahead
+    asked = np.int64(0)
     queries_at, sums_at = address_of(scratch.queries), address_of(scratch.sums)
     scores_at, score_line = address_of(scratch.scores), np.int64(4 * scratch.scores.shape[1])
     for j in range(0, n_keys, BLOCK):
-        ahead = line_ahead(next_at, n_keys, j // BLOCK * BLOCK_ASKED)
-        for four in range(0, BLOCK_ASKED, 4):
-            tiles.ask_for_lines(ahead + four * LINE_BYTES)
+        for _ in range(0, d, tiles.TERMS):
+            first = line_ahead(next_at, n_lines, asked)
+            for four in range(0, BLOCK_ASKED, 4):
+                tiles.ask_for_lines(first + four * LINE_BYTES)
+            asked += BLOCK_ASKED
         tiles.products_2x1(keys_at + j * d, d, queries_at, zero, d, sums_at, line)
         for member in range(0, n_group, 4):
             for half in range(0, BLOCK, tiles.ROWS):
@@ -130,29 +134,24 @@ def _fill_scores(
 
 
 @inlined
-def _weigh(
-    member: int,
-    key_scales: Any,
-    value_scales: Any,
-    q_scale: Any,
-    padded: int,
-    next_at: Any,
-    asked: int,
-    scratch: Any,
-) -> None:
-    """A query's scores to the halves of its weights, with zeros behind, and their factor.
+def _weigh(member: int, own: Any, q_scale: Any, padded: int, ahead: Any, scratch: Any) -> None:
+    """A query's scores to the halves of its weights, with zeros around, and their factor.
 
-    Meanwhile memory is asked for scales, and for what comes next from line number `asked` on.
+    Meanwhile memory is asked for scales, and for what comes next, as `line_ahead` has it, from a
+    line on.
     """
     wide_vectors()
+    (key_scales, value_scales, skip), (next_at, n_lines, asked) = own, ahead
     n_keys, work_at = np.int64(key_scales.size), address_of(scratch.weights)
     scores_at, scales_at = address_of(scratch.scores[member]), address_of(key_scales)
-    top = scale_scores(scores_at, scales_at, n_keys, work_at, next_at[2 + member % 2])
-    total_at, ahead, after = address_of(scratch.total), work_at, work_at
+    scales_after = next_at[2 + member % 2]
+    top = scale_scores(scores_at, scales_at, skip, n_keys, work_at, scales_after)
+    total_at, first, after = address_of(scratch.total), work_at, work_at
     if member < ASKING:  # the others ask for what is there
-        ahead = line_ahead(next_at, padded, asked)
-        after = line_ahead(next_at, padded, asked + padded // KEYS * WEIGH_ASKED)
-    bits = weigh(work_at, address_of(value_scales), n_keys, top, q_scale, total_at, ahead)
+        first = line_ahead(next_at, n_lines, asked)
+        after = line_ahead(next_at, n_lines, asked + padded // KEYS * WEIGH_ASKED)
+    values_at = address_of(value_scales)
+    bits = weigh(work_at, values_at, skip, n_keys, top, q_scale, total_at, first)
     most = max(i32(bits).view(np.float32), TINY)
     scratch.factors[member] = (most * I16_UNIT) / (f32(scratch.total[0]) * SUM_UNIT)
     high, low = scratch.halves[member], scratch.halves[MEMBERS + member]

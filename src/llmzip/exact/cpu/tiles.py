@@ -45,6 +45,8 @@ _ARCH_PRCTL, _ARCH_REQ_XCOMP_PERM, _XTILEDATA = 158, 0x1023, 18
 _FEATURES = "amx-int8", "amx-tile"
 
 _i8, _i32, _i64 = (ir.IntType(n) for n in (8, 32, 64))
+_WHOLE_LINES = ir.Constant(_i64, TERMS)
+"""Bytes from one row to the next of tiles that lie alone."""
 
 
 def _has_tiles() -> bool:
@@ -68,6 +70,7 @@ class Amx(Avx512Vnni):
     FEATURES: ClassVar[tuple[str, ...]] = (*Avx512Vnni.FEATURES, *_FEATURES)
     # sixteen rows fill a tile; not measured
     COSTS: ClassVar = StepCosts(few=16, row=0.06, more=0.08, lane=0.04)
+    KEYS: ClassVar = TERMS
     IS_TILED: ClassVar = True
 
     @classmethod
@@ -147,12 +150,16 @@ def _emit_products(
     builder: ir.IRBuilder,
     n_rows: int,
     n_columns: int,
-    line: int,
+    column_line: ir.Value,
     arguments: Sequence[ir.Value],
     ahead: ir.Value | None = None,
     n_asked: int = ASKED,
 ) -> None:
-    """The code of `_make_products`; ahead: address of n_asked lines for every TERMS terms."""
+    """The code of `_make_products`.
+
+    column_line: bytes from one row of a tile of columns to the next. ahead: address of n_asked
+    lines for every TERMS terms.
+    """
     if not _has_tiles():
         return
     rows, row_stride, columns, column_stride, n_terms, out, out_stride = arguments
@@ -169,14 +176,14 @@ def _emit_products(
     for index in range(len(places)):
         _call(builder, "llvm.x86.tilezero", tile(index))
     begin, step = ir.Constant(_i64, 0), ir.Constant(_i64, TERMS)
-    column_line = ir.Constant(_i64, line)
     with cgutils.for_range_slice(builder, begin, n_terms, step, _i64) as (k, _):
         if ahead is not None:
             asked = shifted(ahead, k, n_asked)
             for i in range(n_asked):
                 ask_for_line(builder, asked, i)
         row_base = builder.add(rows, k)
-        column_base = builder.add(columns, builder.mul(k, ir.Constant(_i64, line // TOGETHER)))
+        fours = builder.udiv(k, ir.Constant(_i64, TOGETHER))
+        column_base = builder.add(columns, builder.mul(fours, column_line))
         for r, target in enumerate(row_tiles):
             place = _pointer(builder, shifted(row_base, row_stride, ROWS * r))
             _call(builder, "llvm.x86.tileloadd64", target, place, row_stride)
@@ -208,7 +215,7 @@ def _make_products(n_rows: int, n_columns: int) -> Any:
         signature = types.void(*[types.int64] * 7)
 
         def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            _emit_products(builder, n_rows, n_columns, TERMS, arguments)
+            _emit_products(builder, n_rows, n_columns, _WHOLE_LINES, arguments)
             return context.get_dummy_value()
 
         return signature, generate
@@ -222,11 +229,8 @@ products_2x1 = _make_products(2, 1)
 products_1x4 = _make_products(1, 4)
 
 
-def _make_asking(n_rows: int, n_columns: int, n_asked: int, line: int = TERMS) -> Any:
-    """As `_make_products`; meanwhile n_asked lines at `ahead` are asked for with TERMS terms.
-
-    line: bytes from one row of a tile of columns to the next.
-    """
+def _make_asking(n_rows: int, n_columns: int, n_asked: int) -> Any:
+    """As `_make_products`; meanwhile n_asked lines at `ahead` are asked for with TERMS terms."""
 
     @intrinsic
     def products(  # type: ignore[no-untyped-def]
@@ -235,7 +239,7 @@ def _make_asking(n_rows: int, n_columns: int, n_asked: int, line: int = TERMS) -
         signature = types.void(*[types.int64] * 8)
 
         def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            shape = n_rows, n_columns, line
+            shape = n_rows, n_columns, _WHOLE_LINES
             _emit_products(builder, *shape, arguments[:-1], arguments[-1], n_asked)
             return context.get_dummy_value()
 
@@ -254,8 +258,21 @@ quarter_2x2 = _make_asking(2, 2, ASKED_QUARTER)
 quarter_1x2 = _make_asking(1, 2, ASKED_QUARTER)
 
 
-values_1x4 = _make_asking(1, 4, ASKED, OUTPUTS * TOGETHER)
-"""For columns as a cache holds values: (terms / TOGETHER, OUTPUTS, TOGETHER)."""
+@intrinsic
+def values_1x4(  # type: ignore[no-untyped-def]
+    typing, rows, row_stride, columns, column_stride, n_terms, out, out_stride, line, ahead
+):
+    """As 1 by 4 tiles, for columns `line` bytes apart, as a cache holds values: (terms / TOGETHER,
+    outputs, TOGETHER). ASKED lines at `ahead` are asked for with TERMS terms.
+    """
+    signature = types.void(*[types.int64] * 9)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        *operands, line, ahead = arguments
+        _emit_products(builder, 1, 4, line, operands, ahead)
+        return context.get_dummy_value()
+
+    return signature, generate
 
 
 @inlined

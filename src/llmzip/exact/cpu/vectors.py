@@ -177,10 +177,11 @@ class Emitter:
             ]
         return vectors[0]
 
-    def inside(self, first: int, count: ir.Value) -> ir.Value:
-        """Which numbers of a vector at `first` are among the first `count`."""
-        places = ir.Constant(INTS, list(range(first, first + LANES)))
-        return self.builder.icmp_signed("<", places, self.spread(count))
+    def inside(self, first: int, begin: ir.Value, end: ir.Value) -> ir.Value:
+        """Which numbers of a vector at `first` are number `begin` to `end` - 1."""
+        builder, places = self.builder, ir.Constant(INTS, list(range(first, first + LANES)))
+        before = builder.icmp_signed("<", places, self.spread(end))
+        return builder.and_(before, builder.icmp_signed(">=", places, self.spread(begin)))
 
     def variable(self, initial: ir.Value) -> ir.Value:
         """A variable, for `builder.load` and `builder.store`."""

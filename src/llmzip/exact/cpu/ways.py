@@ -74,9 +74,13 @@ def is_runnable(way: Way) -> bool:
 
 def takes(way: Way, shape: ModelShape) -> bool:
     """Whether a way can run models of this shape."""
-    widths = (shape.d_model, shape.d_ff, shape.d_heads)
-    wide = shape.d_head == simd.BYTES and not any(width % simd.BYTES for width in widths)
-    return way is Way.PLAIN or wide
+    fits = not (shape.d_model % simd.BYTES or shape.d_ff % simd.BYTES)
+    return way is Way.PLAIN or (fits and not is_of_plain(shape))
+
+
+def is_of_plain(shape: ModelShape) -> bool:
+    """Whether layers do what only the plain way knows of."""
+    return shape.head_norm == "whole"
 
 
 def way_of(shape: ModelShape, asked: str | None = None) -> Way:
@@ -109,11 +113,15 @@ def _way_asked_for(asked: str, shape: ModelShape) -> Way:
         raise DeviceError(
             f"this processor cannot compute the way {way}; ask for {_either(runnable_ways())}"
         )
+    if way is not Way.PLAIN and is_of_plain(shape):
+        raise DeviceError(
+            f"the way {way} does not compute what this model has, norms of all heads together; "
+            f"ask for {Way.PLAIN}"
+        )
     if not takes(way, shape):
         raise DeviceError(
-            f"the way {way} is for heads {simd.BYTES} wide and widths that are multiples of that, "
-            f"which this model's are not (heads {shape.d_head}, d_model {shape.d_model}, "
-            f"d_ff {shape.d_ff}); ask for {Way.PLAIN}"
+            f"the way {way} is for widths that are multiples of {simd.BYTES}, which this model's "
+            f"are not (d_model {shape.d_model}, d_ff {shape.d_ff}); ask for {Way.PLAIN}"
         )
     return way
 

@@ -106,6 +106,15 @@ def add_values(
 
 
 @kernel
+def is_seen(key: tl.tensor, position: tl.tensor, WINDOW: tl.constexpr) -> tl.tensor:
+    """Which keys rows at positions see, (rows, keys): WINDOW up to their own; 0: all of these."""
+    seen = key[None, :] <= position[:, None]
+    if WINDOW:
+        seen = seen & (key[None, :] > position[:, None] - WINDOW)
+    return seen
+
+
+@kernel
 def raise_tops(
     tops: tl.tensor,
     query: tl.tensor,
@@ -118,13 +127,14 @@ def raise_tops(
     BLOCK_D: tl.constexpr,
     BLOCK_N: tl.constexpr,
     MASKED: tl.constexpr,
+    WINDOW: tl.constexpr,
 ) -> tl.tensor:
     """Take in the scores of keys begin to end - 1; MASKED: of those a row at `position` sees."""
     for first in range(begin, end, BLOCK_N):
         key = first + tl.arange(0, BLOCK_N)
         scores = load_scores(query, keys, key_scales, key, end, D, BLOCK_D, MASKED)
         if MASKED:
-            scores = tl.where(key[None, :] <= position[:, None], scores, float("-inf"))
+            scores = tl.where(is_seen(key, position, WINDOW), scores, float("-inf"))
         tops = tl.maximum(tops, scores)
     return tops
 
@@ -142,11 +152,12 @@ def weights_of(
     D: tl.constexpr,
     BLOCK_D: tl.constexpr,
     MASKED: tl.constexpr,
+    WINDOW: tl.constexpr,
 ) -> tl.tensor:
     """Softmax's numerators of rows with some keys."""
     scores = load_scores(query, keys, key_scales, key, end, D, BLOCK_D, MASKED)
     weights = exp2_down((scores - top) * unit)
-    return tl.where(key[None, :] <= position[:, None], weights, 0.0) if MASKED else weights
+    return tl.where(is_seen(key, position, WINDOW), weights, 0.0) if MASKED else weights
 
 
 @kernel
@@ -166,12 +177,13 @@ def sum_weights(
     BLOCK_D: tl.constexpr,
     BLOCK_N: tl.constexpr,
     MASKED: tl.constexpr,
+    WINDOW: tl.constexpr,
 ) -> tl.tensor:
     """Add up the weights of keys, and find the largest weighted values."""
     for first in range(begin, end, BLOCK_N):
         key = first + tl.arange(0, BLOCK_N)
         weights = weights_of(
-            query, unit, top, keys, key_scales, key, end, position, D, BLOCK_D, MASKED
+            query, unit, top, keys, key_scales, key, end, position, D, BLOCK_D, MASKED, WINDOW
         )
         totals += round_small(weights * SUM_SCALE)
         v_unit = tl.load(value_scales + key, mask=key < end, other=0.0)
@@ -198,12 +210,13 @@ def mix_values(
     BLOCK_D: tl.constexpr,
     BLOCK_N: tl.constexpr,
     MASKED: tl.constexpr,
+    WINDOW: tl.constexpr,
 ) -> tl.tensor:
     """Add the keys' weighted values to both sums."""
     for first in range(begin, end, BLOCK_N):
         key = first + tl.arange(0, BLOCK_N)
         weights = weights_of(
-            query, unit, top, keys, key_scales, key, end, position, D, BLOCK_D, MASKED
+            query, unit, top, keys, key_scales, key, end, position, D, BLOCK_D, MASKED, WINDOW
         )
         v_unit = tl.load(value_scales + key, mask=key < end, other=0.0)
         high_sums, low_sums = add_values(
@@ -232,11 +245,13 @@ def attend_rows(
     BLOCK_D: tl.constexpr,
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
+    WINDOW: tl.constexpr,
 ) -> None:
     """Causal attention of n_tokens rows of each lane over the cache, into mixed (M, H, D).
 
     Program (b, g, block): rows of lane lanes[b · n_tokens], KV head g; row r of the pair, of
-    n_tokens · G, is token r // G, query head g · G + r % G. n_rows: the second size of q.
+    n_tokens · G, is token r // G, query head g · G + r % G. n_rows: the second size of q. WINDOW:
+    keys that a row sees, its own among them; 0: all.
     """
     batch, group = tl.program_id(0), tl.program_id(1)
     first_row = batch.to(tl.int64) * n_tokens
@@ -255,23 +270,41 @@ def attend_rows(
     keys, values = keys + store * D, values + store * D
     key_scales, value_scales = key_scales + store, value_scales + store
 
-    # All rows see the first n_full keys, which need no masks.
+    # All rows see the first n_full keys, which need no masks; with a window there are none such.
     first_position = start + tl.program_id(2) * BLOCK_M // G
-    n_full = ((first_position + 1) // BLOCK_N * BLOCK_N).to(tl.int32)
+    if WINDOW:
+        first_key = tl.maximum(first_position + 1 - WINDOW, 0) // BLOCK_N * BLOCK_N
+        first_key = first_key.to(tl.int32)
+        n_full = first_key
+        position = tl.minimum(position, n_keys - 1)  # rows that are none see something, too
+    else:
+        first_key = tl.full((), 0, tl.int32)
+        n_full = ((first_position + 1) // BLOCK_N * BLOCK_N).to(tl.int32)
 
     tops = tl.full((BLOCK_M, BLOCK_N), float("-inf"), tl.float32)
     tops = raise_tops(
-        tops, query, keys, key_scales, 0, n_full, position, D, BLOCK_D, BLOCK_N, False
+        tops,
+        query,
+        keys,
+        key_scales,
+        first_key,
+        n_full,
+        position,
+        D,
+        BLOCK_D,
+        BLOCK_N,
+        False,
+        WINDOW,
     )
     tops = raise_tops(
-        tops, query, keys, key_scales, n_full, n_keys, position, D, BLOCK_D, BLOCK_N, True
+        tops, query, keys, key_scales, n_full, n_keys, position, D, BLOCK_D, BLOCK_N, True, WINDOW
     )
     top = tl.max(tops, 1)[:, None]
 
     totals = tl.zeros((BLOCK_M, BLOCK_N), tl.int32)
     highest = tl.zeros((BLOCK_M, BLOCK_N), tl.float32)
     for part in tl.static_range(2):
-        begin, end = (0, n_full) if part == 0 else (n_full, n_keys)
+        begin, end = (first_key, n_full) if part == 0 else (n_full, n_keys)
         totals, highest = sum_weights(
             totals,
             highest,
@@ -288,13 +321,14 @@ def attend_rows(
             BLOCK_D,
             BLOCK_N,
             part == 1,
+            WINDOW,
         )
     inverse, factor = close_rows(tl.max(highest, 1), tl.sum(totals.to(tl.int64), 1))
 
     high_sums = tl.zeros((BLOCK_M, BLOCK_D), tl.int32)
     low_sums = tl.zeros((BLOCK_M, BLOCK_D), tl.int32)
     for part in tl.static_range(2):
-        begin, end = (0, n_full) if part == 0 else (n_full, n_keys)
+        begin, end = (first_key, n_full) if part == 0 else (n_full, n_keys)
         high_sums, low_sums = mix_values(
             high_sums,
             low_sums,
@@ -313,6 +347,7 @@ def attend_rows(
             BLOCK_D,
             BLOCK_N,
             part == 1,
+            WINDOW,
         )
     row, member = first_row + line // G, group * G + line % G
     target = mixed + (row * (KV * G) + member)[:, None] * D + inner
@@ -342,6 +377,7 @@ def attend_step(
     BLOCK_D: tl.constexpr,
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
+    WINDOW: tl.constexpr,
 ) -> None:
     """Attention of one query row a lane over that lane's cache, into mixed (M, H, D).
 
@@ -351,6 +387,8 @@ def attend_step(
     row, group = tl.program_id(0).to(tl.int64), tl.program_id(1)
     lane = tl.maximum(tl.load(lanes + row), 0)
     n_keys = (tl.load(at + row) + 1).to(tl.int32)
+    first_key = tl.maximum(n_keys - WINDOW, 0) if WINDOW else tl.full((), 0, tl.int32)
+    first_block = first_key // BLOCK_N * BLOCK_N
     store = (lane * KV + group) * n_positions
     keys, values = keys + store * D, values + store * D
     key_scales, value_scales = key_scales + store, value_scales + store
@@ -361,12 +399,12 @@ def attend_step(
     spot = (group.to(tl.int64) * n_rows + row) * G
     query = tl.load(q + (spot + line) * D + inner, mask=(line < G) & (inner < D), other=0)
     tops = tl.full((BLOCK_M, BLOCK_N), float("-inf"), tl.float32)
-    for first in range(0, n_keys, BLOCK_N):
+    for first in range(first_block, n_keys, BLOCK_N):
         key = first + tl.arange(0, BLOCK_N)
         scores = load_scores(query, keys, key_scales, key, n_keys, D, BLOCK_D, True)
-        mask = (line < G) & (key < n_keys)[None, :]
-        tl.store(scratch + line * n_positions + key[None, :], scores, mask=mask)
-        tops = tl.maximum(tops, tl.where((key < n_keys)[None, :], scores, float("-inf")))
+        seen = ((key >= first_key) & (key < n_keys))[None, :]
+        tl.store(scratch + line * n_positions + key[None, :], scores, mask=(line < G) & seen)
+        tops = tl.maximum(tops, tl.where(seen, scores, float("-inf")))
     tl.debug_barrier()  # what other threads have stored is read below
 
     member = tl.arange(0, BLOCK_G)
@@ -377,9 +415,9 @@ def attend_step(
     unit = tl.load(q_scale + spot + member, mask=member < G, other=0.0)[:, None]
     totals = tl.zeros((BLOCK_G, BLOCK_N), tl.int32)
     highest = tl.zeros((BLOCK_G, BLOCK_N), tl.float32)
-    for first in range(0, n_keys, BLOCK_N):
+    for first in range(first_block, n_keys, BLOCK_N):
         key = (first + tl.arange(0, BLOCK_N))[None, :]
-        mask = (member < G)[:, None] & (key < n_keys)
+        mask = (member < G)[:, None] & (key >= first_key) & (key < n_keys)
         scores = tl.load(own + key, mask=mask, other=0.0)
         weights = tl.where(mask, exp2_down((scores - top) * unit), 0.0)
         totals += round_small(weights * SUM_SCALE)
@@ -393,9 +431,9 @@ def attend_step(
     factor = tl.max(tl.where(same, factor[None, :], 0.0), 1)
     high_sums = tl.zeros((BLOCK_M, BLOCK_D), tl.int32)
     low_sums = tl.zeros((BLOCK_M, BLOCK_D), tl.int32)
-    for first in range(0, n_keys, BLOCK_N):
+    for first in range(first_block, n_keys, BLOCK_N):
         key = first + tl.arange(0, BLOCK_N)
-        mask = (line < G) & (key < n_keys)[None, :]
+        mask = (line < G) & ((key >= first_key) & (key < n_keys))[None, :]
         weighted = tl.load(scratch + line * n_positions + key[None, :], mask=mask, other=0.0)
         high_sums, low_sums = add_values(
             weighted, inverse, values, key, n_keys, high_sums, low_sums, D, BLOCK_D

@@ -62,6 +62,7 @@ class PaddedLayer:
     up: PaddedLinear
     down: PaddedLinear
     gains: Tensor  # float32 (heads of queries and keys, d_head); empty where these are not normed
+    added_gains: dict[str, Tensor]  # float32 (d_model,), of `out` and `down`: with `norms`
 
 
 class DeviceModel:
@@ -72,15 +73,22 @@ class DeviceModel:
             return torch.empty(0, device=device) if array is None else on_device(array, device)
 
         self.embedding, self.embedding_scale = moved(model.embedding), moved(model.embedding_scale)
-        self.positions, self.cos, self.sin = map(moved, (model.positions, model.cos, model.sin))
+        self.positions = moved(model.positions)
+        self.ropes = [(moved(cos), moved(sin)) for cos, sin in model.ropes]
         self.layers = [
             PaddedLayer(
                 **{name: PaddedLinear.of(own, device) for name, own in layer.named_linears()},
                 gains=moved(layer.gain),
+                added_gains={n: moved(gain) for n, gain in layer.gains.items()},
             )
             for layer in model.layers
         ]
         self.head = PaddedLinear.of(model.head, device)
+        one = torch.ones(model.shape.d_model, device=device)
+        taken = [layer.gains.get(n) for layer in model.layers for n in ("qkv", "up")]
+        self.taken_gains = [  # of `qkv`, `up`, …, of the head
+            one if gain is None else moved(gain) for gain in (*taken, model.head_gain)
+        ]
 
 
 class Workspace:
@@ -99,6 +107,8 @@ class Workspace:
         self.mixed = zeros(n_rows * shape.d_heads, torch.float32)
         self.mixed_q = zeros(n_rows * padded(shape.d_heads), torch.int8)
         self.mixed_scale = zeros(n_rows, torch.float32)
+        self.added = zeros(n_rows * shape.d_model if shape.norms else 0, torch.float32)
+        self.factors = zeros(2 * n_rows if shape.head_norm == "whole" else 0, torch.float32)
         self.active = zeros(n_rows * shape.d_ff, torch.float32)
         self.halves = zeros(2 * n_rows * padded(shape.d_ff), torch.int8)
         self.active_scale = zeros(n_rows, torch.float32)
@@ -107,7 +117,7 @@ class Workspace:
     def row_bytes(cls, shape: ModelShape) -> int:
         """Bytes that each row takes, about."""
         heads = shape.n_heads * (6 * shape.d_head + 4)
-        return 5 * shape.d_model + heads + 6 * shape.d_ff + 64
+        return (9 if shape.norms else 5) * shape.d_model + heads + 6 * shape.d_ff + 64
 
 
 def view(buffer: Tensor, *shape: int) -> Tensor:

@@ -52,13 +52,15 @@ class Forward:
                 cache.values[index],
                 cache.value_scales[index],
             )
-            self._project_heads(layer, inputs, kv, n_rows)
+            window = self._shape.window_of(index)
+            self._project_heads(layer, self._shape.rope_of(index), inputs, kv, n_rows)
             if n_tokens == 1:
-                self._attend_step(inputs, kv, cache.scores(n_rows, self._shape.n_heads), n_rows)
+                scores = cache.scores(n_rows, self._shape.n_heads)
+                self._attend_step(inputs, kv, scores, n_rows, window)
             else:
-                self._attend_rows(inputs, kv, n_rows, n_lanes, n_tokens)
-            self._close_attention(layer.out, n_rows)
-            self._feed_forward(layer, n_rows)
+                self._attend_rows(inputs, kv, n_rows, n_lanes, n_tokens, window)
+            self._close_attention(index, layer, n_rows)
+            self._feed_forward(index, layer, n_rows)
 
     def _embed(self, inputs: Tensor, n_rows: int) -> None:
         model, work, width = self._model, self._work, self._shape.d_model
@@ -72,13 +74,14 @@ class Forward:
             model.embedding,
             model.embedding_scale,
             model.positions if learned else model.embedding_scale,
+            model.taken_gains[0],
             work.stream,
             work.q,
             work.scale,
             WIDTH=width,
             PADDED=self._stream_padding,
             LEARNED=learned,
-            EPS=self._shape.eps,
+            **self._taking(0),
             BLOCK=block,
             num_warps=warps_for(block),
         )
@@ -87,12 +90,23 @@ class Forward:
     def _stream_padding(self) -> int:
         return self._model.head.n_in
 
+    def _taking(self, index: int) -> dict[str, float]:
+        """How the stream is taken in, see `rows.store_taken` and `ModelShape.takes_normed`."""
+        s = self._shape
+        turned = s.turned_block if s.norms else 0
+        return {"EPS": s.eps, "TURNED": turned, "NORMED": s.takes_normed(index)}
+
     def _project_heads(
-        self, layer: PaddedLayer, inputs: Tensor, kv: tuple[Tensor, ...], n_rows: int
+        self, layer: PaddedLayer, rope: int, inputs: Tensor, kv: tuple[Tensor, ...], n_rows: int
     ) -> None:
+        """Queries, keys and values. rope: the table that turns the former two, or -1."""
         s, model, work, linear = self._shape, self._model, self._work, layer.qkv
         block = block_of(s.d_head, 16)
         tile = tile_for(n_rows, block, linear.n_in)
+        cos, sin = model.ropes[rope] if rope >= 0 else (linear.scale, linear.scale)
+        whole = s.head_norm == "whole"
+        if whole:
+            self._find_factors(linear, tile, n_rows)
         launch(
             linears.project_heads,
             (s.n_heads + 2 * s.n_kv_heads, -(-n_rows // tile.rows)),
@@ -103,9 +117,10 @@ class Forward:
             work.scale,
             inputs[1],
             inputs[2],
-            model.cos if s.rotary else linear.scale,
-            model.sin if s.rotary else linear.scale,
+            cos,
+            sin,
             layer.gains if s.head_norm else linear.scale,
+            work.factors if whole else linear.scale,
             work.queries,
             work.query_scales,
             *kv,
@@ -116,8 +131,9 @@ class Forward:
             KV=s.n_kv_heads,
             D=s.d_head,
             BIASED=linear.biased,
-            ROTARY=s.rotary,
+            ROTARY=rope >= 0,
             NORMED=bool(s.head_norm),
+            WHOLE=whole,
             GAIN_FIRST=s.gain_first,
             EPS=s.eps,
             SCORE_SCALE=float(np.float32(score_scale(s.d_head))),
@@ -128,8 +144,40 @@ class Forward:
             num_stages=tile.stages,
         )
 
+    def _find_factors(self, linear: PaddedLinear, tile: Tile, n_rows: int) -> None:
+        """What norms all queries together, and all keys."""
+        s, work = self._shape, self._work
+        launch(
+            linears.whole_factors,
+            (2, -(-n_rows // tile.rows)),
+            work.q,
+            linear.weight,
+            linear.scale,
+            linear.bias,
+            work.scale,
+            work.factors,
+            n_rows,
+            K=linear.n_in,
+            HEADS=s.n_heads,
+            KV=s.n_kv_heads,
+            D=s.d_head,
+            BIASED=linear.biased,
+            EPS=s.eps,
+            BLOCK_M=tile.rows,
+            BLOCK_D=block_of(s.d_head, 16),
+            BLOCK_K=tile.inner,
+            num_warps=tile.warps,
+            num_stages=tile.stages,
+        )
+
     def _attend_rows(
-        self, inputs: Tensor, kv: tuple[Tensor, ...], n_rows: int, n_lanes: int, n_tokens: int
+        self,
+        inputs: Tensor,
+        kv: tuple[Tensor, ...],
+        n_rows: int,
+        n_lanes: int,
+        n_tokens: int,
+        window: int,
     ) -> None:
         work = self._work
         n_queries = n_tokens * self._heads["G"]
@@ -149,11 +197,12 @@ class Forward:
             **self._heads,
             BLOCK_M=block,
             BLOCK_N=ROWS_KEYS,
+            WINDOW=window,
             num_warps=2,
         )
 
     def _attend_step(
-        self, inputs: Tensor, kv: tuple[Tensor, ...], scores: Tensor, n_rows: int
+        self, inputs: Tensor, kv: tuple[Tensor, ...], scores: Tensor, n_rows: int, window: int
     ) -> None:
         work, group = self._work, self._heads["G"]
         launch(
@@ -172,13 +221,14 @@ class Forward:
             BLOCK_G=block_of(group),
             BLOCK_M=block_of(group, 16),
             BLOCK_N=STEP_KEYS,
+            WINDOW=window,
             num_warps=4,
             num_stages=1,
         )
 
-    def _close_attention(self, linear: PaddedLinear, n_rows: int) -> None:
+    def _close_attention(self, index: int, layer: PaddedLayer, n_rows: int) -> None:
         """Output projection, residual, next norm."""
-        work, width = self._work, self._shape.d_heads
+        work, width, linear = self._work, self._shape.d_heads, layer.out
         block = block_of(linear.n_in)
         launch(
             rows.quantise_rows,
@@ -191,11 +241,12 @@ class Forward:
             BLOCK=block,
             num_warps=warps_for(block),
         )
-        self._add(work.mixed_q, work.mixed_scale, linear, n_rows, wide=False)
+        gain = layer.added_gains.get("out")
+        self._add(work.mixed_q, work.mixed_scale, linear, gain, n_rows, wide=False)
         if not self._shape.parallel:
-            self._normalise(n_rows)
+            self._take_in(2 * index + 1, n_rows)
 
-    def _feed_forward(self, layer: PaddedLayer, n_rows: int) -> None:
+    def _feed_forward(self, index: int, layer: PaddedLayer, n_rows: int) -> None:
         """Activation, down projection, residual, next norm."""
         s, work, up, down = self._shape, self._work, layer.up, layer.down
         tile = tile_for(n_rows, s.d_ff, up.n_in)
@@ -229,14 +280,22 @@ class Forward:
             BLOCK=block,
             num_warps=warps_for(block),
         )
-        self._add(work.halves, work.active_scale, down, n_rows, wide=True)
-        self._normalise(n_rows)
+        gain = layer.added_gains.get("down")
+        self._add(work.halves, work.active_scale, down, gain, n_rows, wide=True)
+        self._take_in(2 * index + 2, n_rows)
 
     def _add(
-        self, a: Tensor, scale: Tensor, linear: PaddedLinear, n_rows: int, *, wide: bool
+        self,
+        a: Tensor,
+        scale: Tensor,
+        linear: PaddedLinear,
+        gain: Tensor | None,
+        n_rows: int,
+        *,
+        wide: bool,
     ) -> None:
-        """Add a linear to the stream. wide: of rows in halves."""
-        work, width = self._work, self._shape.d_model
+        """Add a linear to the stream, or its norm times a gain. wide: of rows in halves."""
+        work, width, normed = self._work, self._shape.d_model, gain is not None
         tile = tile_for(n_rows, width, linear.n_in)
         launch(
             linears.add_linear,
@@ -246,26 +305,42 @@ class Forward:
             linear.scale,
             linear.bias,
             scale,
-            work.stream,
+            work.added if normed else work.stream,
             n_rows,
             WIDTH=width,
             K=linear.n_in,
             BIASED=linear.biased,
             WIDE=wide,
+            ADDED=not normed,
             **_blocks(tile),
         )
+        if normed:
+            block = block_of(width)
+            launch(
+                rows.add_normed,
+                (n_rows,),
+                work.added,
+                gain,
+                work.stream,
+                WIDTH=width,
+                EPS=self._shape.eps,
+                BLOCK=block,
+                num_warps=warps_for(block),
+            )
 
-    def _normalise(self, n_rows: int) -> None:
+    def _take_in(self, index: int, n_rows: int) -> None:
+        """The stream as the next linear takes it in: `qkv` and `up` in turn, at last the head."""
         work, block = self._work, block_of(self._stream_padding)
         launch(
             rows.normalise_rows,
             (n_rows,),
             work.stream,
+            self._model.taken_gains[index],
             work.q,
             work.scale,
             WIDTH=self._shape.d_model,
             PADDED=self._stream_padding,
-            EPS=self._shape.eps,
+            **self._taking(index),
             BLOCK=block,
             num_warps=warps_for(block),
         )

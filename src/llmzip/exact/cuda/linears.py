@@ -13,7 +13,10 @@ from llmzip.exact.cuda.gemm import one_product, products_of_halves, products_wit
 from llmzip.exact.cuda.scalars import (
     I8_LIMIT,
     I8_UNIT,
+    STATISTIC_LIMIT,
+    TINY,
     dequantise,
+    factor_of,
     gelu_new,
     join_halves,
     kernel,
@@ -60,11 +63,15 @@ def add_linear(
     K: tl.constexpr,
     BIASED: tl.constexpr,
     WIDE: tl.constexpr,
+    ADDED: tl.constexpr,
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
     BLOCK_K: tl.constexpr,
 ) -> None:
-    """x (M, WIDTH) += the linear of int8 rows a (M, K). WIDE: of halves (2 M, K)."""
+    """x (M, WIDTH) += the linear of int8 rows a (M, K). WIDE: of halves (2 M, K).
+
+    ADDED: whether it is added to what stands there, or replaces it.
+    """
     column = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
     row = tl.program_id(1) * BLOCK_M + tl.arange(0, BLOCK_M)
     real = column < WIDTH
@@ -77,7 +84,9 @@ def add_linear(
     value = finished(sums, scale, bias, s, column, real, BIASED)
     place = x + row[:, None].to(tl.int64) * WIDTH + column[None, :]
     mask = (row < n_rows)[:, None] & real[None, :]
-    tl.store(place, tl.load(place, mask=mask, other=0.0) + value, mask=mask)
+    if ADDED:
+        value = tl.load(place, mask=mask, other=0.0) + value
+    tl.store(place, value, mask=mask)
 
 
 @kernel
@@ -123,6 +132,91 @@ def activate_linear(
 
 
 @kernel
+def head_rows(
+    a: tl.tensor,
+    weight: tl.tensor,
+    scale: tl.tensor,
+    bias: tl.tensor,
+    s: tl.tensor,
+    row: tl.tensor,
+    n_rows: tl.tensor,
+    head: tl.tensor,
+    K: tl.constexpr,
+    D: tl.constexpr,
+    BIASED: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+) -> tl.tensor:
+    """A head's numbers (rows, BLOCK_D), zero beyond D."""
+    inner = tl.arange(0, BLOCK_D)
+    real, column = inner < D, head * D + inner
+    sums = one_product(a, weight, row, n_rows, column, real, K, BLOCK_K)
+    return finished(sums.to(tl.float32), scale, bias, s, column, real, BIASED)
+
+
+@kernel
+def whole_factors(
+    a: tl.tensor,
+    weight: tl.tensor,
+    scale: tl.tensor,
+    bias: tl.tensor,
+    s_in: tl.tensor,
+    factors: tl.tensor,
+    n_rows: tl.tensor,
+    K: tl.constexpr,
+    HEADS: tl.constexpr,
+    KV: tl.constexpr,
+    D: tl.constexpr,
+    BIASED: tl.constexpr,
+    EPS: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+) -> None:
+    """What norms all queries of a row together, and all its keys: (2, M).
+
+    Program (0 for queries, 1 for keys; block).
+    """
+    side = tl.program_id(0)
+    row = tl.program_id(1) * BLOCK_M + tl.arange(0, BLOCK_M)
+    s = tl.load(s_in + row, mask=row < n_rows, other=0.0)
+    begin, end = side * HEADS, HEADS + side * KV
+    top = tl.full((BLOCK_M,), TINY, tl.float32)
+    for head in range(begin, end):
+        x = head_rows(a, weight, scale, bias, s, row, n_rows, head, K, D, BIASED, BLOCK_D, BLOCK_K)
+        top = tl.maximum(top, largest(x, 1))
+    inverse = tl.div_rn(STATISTIC_LIMIT, top)[:, None]
+    squares = tl.zeros((BLOCK_M,), tl.int64)
+    for head in range(begin, end):
+        x = head_rows(a, weight, scale, bias, s, row, n_rows, head, K, D, BIASED, BLOCK_D, BLOCK_K)
+        grid = round_small(x * inverse)
+        squares += tl.sum((grid * grid).to(tl.int64), 1)
+    queries = tl.full((), 1.0 / (HEADS * D), tl.float64)
+    share = tl.where(side == 0, queries, tl.full((), 1.0 / (KV * D), tl.float64))
+    found = factor_of(top, squares, share, EPS)
+    tl.store(factors + side * n_rows + row, found, mask=row < n_rows)
+
+
+@kernel
+def head_factor(
+    x: tl.tensor,
+    factors: tl.tensor,
+    head: tl.tensor,
+    row: tl.tensor,
+    n_rows: tl.tensor,
+    HEADS: tl.constexpr,
+    D: tl.constexpr,
+    EPS: tl.constexpr,
+    WHOLE: tl.constexpr,
+) -> tl.tensor:
+    """What norms rows of a query or key, (rows, 1); WHOLE: as `whole_factors` has found it."""
+    if WHOLE:
+        side = tl.where(head < HEADS, 0, n_rows)
+        return tl.load(factors + side + row, mask=row < n_rows, other=0.0)[:, None]
+    return norm_factor(x, D, EPS)[:, None]
+
+
+@kernel
 def project_heads(
     a: tl.tensor,
     weight: tl.tensor,
@@ -134,6 +228,7 @@ def project_heads(
     cos: tl.tensor,
     sin: tl.tensor,
     gains: tl.tensor,
+    factors: tl.tensor,
     q: tl.tensor,
     q_scale: tl.tensor,
     keys: tl.tensor,
@@ -149,6 +244,7 @@ def project_heads(
     BIASED: tl.constexpr,
     ROTARY: tl.constexpr,
     NORMED: tl.constexpr,
+    WHOLE: tl.constexpr,
     GAIN_FIRST: tl.constexpr,
     EPS: tl.constexpr,
     SCORE_SCALE: tl.constexpr,
@@ -159,6 +255,7 @@ def project_heads(
     """One head of the linear of rows a (M, K) as attention takes it; keys, values to the cache.
 
     Queries and keys are normed, by gains (HEADS + KV, D), and rotated, if the model does that.
+    WHOLE: by `whole_factors`.
 
     Program (head, block): of HEADS queries, KV keys, KV values. q: int8 (KV, M, G, D), q_scale:
     float32 (KV, M, G), times SCORE_SCALE. keys, values and their scales: one layer of a CudaCache.
@@ -180,7 +277,7 @@ def project_heads(
         other = finished(others.to(tl.float32), scale, bias, s, partner, real, BIASED)
         value = x
         if NORMED:
-            factor = norm_factor(x, D, EPS)[:, None]
+            factor = head_factor(x, factors, head, row, n_rows, HEADS, D, EPS, WHOLE)
             x, other = x * factor, other * factor
         if NORMED and GAIN_FIRST:
             x = x * tl.load(gains + column, mask=real & is_scored, other=0.0)[None, :]
@@ -198,7 +295,8 @@ def project_heads(
         x = finished(own.to(tl.float32), scale, bias, s, column, real, BIASED)
         if NORMED:
             gain = tl.load(gains + column, mask=real & is_scored, other=0.0)[None, :]
-            x = tl.where(is_scored, x * norm_factor(x, D, EPS)[:, None] * gain, x)
+            factor = head_factor(x, factors, head, row, n_rows, HEADS, D, EPS, WHOLE)
+            x = tl.where(is_scored, x * factor * gain, x)
     top = largest(x, 1)
     numbers = round_small(x * tl.div_rn(I8_LIMIT, top)[:, None]).to(tl.int8)
     unit = top * I8_UNIT

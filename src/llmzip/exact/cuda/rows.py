@@ -12,15 +12,55 @@ import triton.language as tl
 from llmzip.exact.cuda.scalars import (
     I8_LIMIT,
     I8_UNIT,
+    I8_UNIT_64,
     I16_LIMIT,
     I16_UNIT,
+    butterfly,
     high_half,
     kernel,
     largest,
     low_half,
+    norm_factor,
     normalise,
     round_small,
+    row_root,
 )
+
+
+@kernel
+def store_taken(
+    line: tl.tensor,
+    gain: tl.tensor,
+    q: tl.tensor,
+    s: tl.tensor,
+    row: tl.tensor,
+    WIDTH: tl.constexpr,
+    PADDED: tl.constexpr,
+    EPS: tl.constexpr,
+    TURNED: tl.constexpr,
+    NORMED: tl.constexpr,
+    BLOCK: tl.constexpr,
+) -> None:
+    """A row of the stream as linears take it in, into q and s.
+
+    Its norm; or, if there is a TURNED, it is multiplied by the gain and turned by blocks of so
+    many, and the scale is that of its norm only if it is NORMED.
+    """
+    columns = tl.arange(0, BLOCK)
+    if TURNED:
+        factors = tl.load(gain + columns, mask=columns < WIDTH, other=0.0)
+        turned = butterfly(line * factors, TURNED, BLOCK)
+        top = largest(turned, 0)
+        numbers = round_small(turned * tl.div_rn(I8_LIMIT, top))
+        if NORMED:
+            wide_top = top.to(tl.float64) * tl.full((), I8_UNIT_64, tl.float64)
+            scale = (wide_top / row_root(line, WIDTH, EPS)).to(tl.float32)
+        else:
+            scale = top * I8_UNIT
+    else:
+        numbers, scale = normalise(line, WIDTH, EPS)
+    tl.store(q + row * PADDED + columns, numbers.to(tl.int8), mask=columns < PADDED)
+    tl.store(s + row, scale)
 
 
 @kernel
@@ -30,6 +70,7 @@ def embed_normalise(
     embedding: tl.tensor,
     scales: tl.tensor,
     positions: tl.tensor,
+    gain: tl.tensor,
     x: tl.tensor,
     q: tl.tensor,
     s: tl.tensor,
@@ -37,9 +78,11 @@ def embed_normalise(
     PADDED: tl.constexpr,
     LEARNED: tl.constexpr,
     EPS: tl.constexpr,
+    TURNED: tl.constexpr,
+    NORMED: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
-    """Start the stream x (M, D) from token ids (M,) at positions `at`, and its first norm."""
+    """Start the stream x (M, D) from token ids (M,) at positions `at`, and take it in at once."""
     row = tl.program_id(0).to(tl.int64)
     columns = tl.arange(0, BLOCK)
     inside = columns < WIDTH
@@ -50,9 +93,27 @@ def embed_normalise(
         position = tl.load(at + row)
         line = line + tl.load(positions + position * WIDTH + columns, mask=inside, other=0.0)
     tl.store(x + row * WIDTH + columns, line, mask=inside)
-    numbers, scale = normalise(line, WIDTH, EPS)
-    tl.store(q + row * PADDED + columns, numbers.to(tl.int8), mask=columns < PADDED)
-    tl.store(s + row, scale)
+    store_taken(line, gain, q, s, row, WIDTH, PADDED, EPS, TURNED, NORMED, BLOCK)
+
+
+@kernel
+def add_normed(
+    y: tl.tensor,
+    gain: tl.tensor,
+    x: tl.tensor,
+    WIDTH: tl.constexpr,
+    EPS: tl.constexpr,
+    BLOCK: tl.constexpr,
+) -> None:
+    """x (M, D) += the norm of y (M, D) · gain (D,)."""
+    row = tl.program_id(0).to(tl.int64)
+    columns = tl.arange(0, BLOCK)
+    inside = columns < WIDTH
+    line = tl.load(y + row * WIDTH + columns, mask=inside, other=0.0)
+    factor = tl.max(norm_factor(line[None, :], WIDTH, EPS), 0)
+    added = line * factor * tl.load(gain + columns, mask=inside, other=0.0)
+    place = x + row * WIDTH + columns
+    tl.store(place, tl.load(place, mask=inside, other=0.0) + added, mask=inside)
 
 
 @kernel
@@ -77,20 +138,21 @@ def quantise_rows(
 @kernel
 def normalise_rows(
     x: tl.tensor,
+    gain: tl.tensor,
     q: tl.tensor,
     s_out: tl.tensor,
     WIDTH: tl.constexpr,
     PADDED: tl.constexpr,
     EPS: tl.constexpr,
+    TURNED: tl.constexpr,
+    NORMED: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
-    """The norm of the stream x (M, D) into q, s_out."""
+    """The stream x (M, D) as linears take it in, into q, s_out; see `store_taken`."""
     row = tl.program_id(0).to(tl.int64)
     columns = tl.arange(0, BLOCK)
     line = tl.load(x + row * WIDTH + columns, mask=columns < WIDTH, other=0.0)
-    numbers, norm = normalise(line, WIDTH, EPS)
-    tl.store(q + row * PADDED + columns, numbers.to(tl.int8), mask=columns < PADDED)
-    tl.store(s_out + row, norm)
+    store_taken(line, gain, q, s_out, row, WIDTH, PADDED, EPS, TURNED, NORMED, BLOCK)
 
 
 @kernel

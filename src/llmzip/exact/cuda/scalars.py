@@ -141,10 +141,31 @@ def norm_factor(x: tl.tensor, WIDTH: tl.constexpr, EPS: tl.constexpr) -> tl.tens
     top = largest(x, 1)
     grid = round_small(x * tl.div_rn(STATISTIC_LIMIT, top)[:, None])
     squares = tl.sum((grid * grid).to(tl.int64), 1)
+    return factor_of(top, squares, tl.full((), 1.0 / WIDTH, tl.float64), EPS)
+
+
+@kernel
+def factor_of(top: tl.tensor, squares: tl.tensor, share: tl.tensor, EPS: tl.constexpr) -> tl.tensor:
+    """The same from a row's largest number and its squares' sum; share: 1 / the row's width."""
     unit = top.to(tl.float64) * tl.full((), STATISTIC_UNIT_64, tl.float64)
-    mean_square = squares.to(tl.float64) * (unit * unit) * tl.full((), 1.0 / WIDTH, tl.float64)
+    mean_square = squares.to(tl.float64) * (unit * unit) * share
     root = tl.sqrt(mean_square + tl.full((), EPS, tl.float64))
     return (tl.full((), 1.0, tl.float64) / root).to(tl.float32)
+
+
+@kernel
+def butterfly(x: tl.tensor, TURNED: tl.constexpr, BLOCK: tl.constexpr) -> tl.tensor:
+    """See `arith.butterfly`, of a row x (BLOCK,) by blocks of TURNED.
+
+    Sums of neighbours go to the first half of each block, differences to the second, as often as
+    it has bits: then all are back at their places, and what stood 1, 2, 4, … apart has met.
+    """
+    N: tl.constexpr = BLOCK // TURNED
+    left = tl.reshape(x, (N, TURNED))
+    for _ in tl.static_range(TURNED.bit_length() - 1):
+        a, b = tl.split(tl.reshape(left, (N, TURNED // 2, 2)))
+        left = tl.reshape(tl.permute(tl.join(a + b, a - b), (0, 2, 1)), (N, TURNED))
+    return tl.reshape(left, (BLOCK,))
 
 
 @kernel
@@ -160,3 +181,14 @@ def normalise(x: tl.tensor, WIDTH: tl.constexpr, EPS: tl.constexpr) -> tl.tensor
     root = tl.sqrt(mean_square + tl.full((), EPS, tl.float64))
     scale = wide_top * tl.full((), I8_UNIT_64, tl.float64) / root
     return q, scale.to(tl.float32)
+
+
+@kernel
+def row_root(x: tl.tensor, WIDTH: tl.constexpr, EPS: tl.constexpr) -> tl.tensor:
+    """The root mean square of a row x (zero beyond WIDTH), float64; see `normalise`."""
+    top = largest(x, 0)
+    grid = round_small(x * tl.div_rn(STATISTIC_LIMIT, top))
+    squares = tl.sum((grid * grid).to(tl.int64), 0)
+    unit = top.to(tl.float64) * tl.full((), STATISTIC_UNIT_64, tl.float64)
+    mean_square = squares.to(tl.float64) * (unit * unit) * tl.full((), 1.0 / WIDTH, tl.float64)
+    return tl.sqrt(mean_square + tl.full((), EPS, tl.float64))

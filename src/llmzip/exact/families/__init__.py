@@ -13,6 +13,7 @@ from typing import Any
 from llmzip.errors import ModelUnsupportedError
 from llmzip.exact.checks import MOST_TOKENS
 from llmzip.exact.families.gpt2 import read_gpt2, read_gpt_bigcode
+from llmzip.exact.families.gpt_neo import read_gpt_neo
 from llmzip.exact.families.known import ROTARY
 from llmzip.exact.families.opt import read_opt
 from llmzip.exact.families.refused import NEEDS
@@ -24,6 +25,7 @@ from llmzip.exact.floats import FloatModel
 FAMILIES: dict[str, Callable[[Any, Weights], FloatModel]] = {
     "gpt2": read_gpt2,
     "gpt_bigcode": read_gpt_bigcode,
+    "gpt_neo": read_gpt_neo,
     "opt": read_opt,
     **{kind: partial(read_rotary, family) for kind, family in ROTARY.items()},
 }

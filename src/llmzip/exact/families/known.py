@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from llmzip.exact.families import layered
 from llmzip.exact.families.heads import Rows
-from llmzip.exact.families.refused import LINEAR_BIAS, NORMED_WITH_BIAS
+from llmzip.exact.families.refused import CAPS, LINEAR_BIAS, NORMED_WITH_BIAS
 from llmzip.exact.families.rotary import Multipliers, Names, RotaryFamily
 from llmzip.exact.families.switches import multiplier
 from llmzip.exact.shape import ModelShape
@@ -67,10 +68,16 @@ def _gemma(config: Any, _: int) -> Multipliers:
     return Multipliers(embedding=float(np.sqrt(float(config.hidden_size))))
 
 
+def _gemma3(config: Any, d_head: int) -> Multipliers:
+    score = float(np.sqrt(float(d_head)) / np.sqrt(float(config.query_pre_attn_scalar)))
+    return replace(_gemma(config, d_head), score=score)
+
+
 def _cohere(config: Any, _: int) -> Multipliers:
     return Multipliers(logit=multiplier(config, "logit_scale"))
 
 
+_CAUSAL = ("use_bidirectional_attention", None, "a view of later tokens")
 _GPTJ = RotaryFamily(
     up=("fc_in",),
     names=Names(
@@ -132,7 +139,42 @@ ROTARY: dict[str, RotaryFamily] = {
     "gemma": RotaryFamily(
         gain_shift=1.0,
         multipliers=_gemma,
-        needs=(("use_bidirectional_attention", None, "a view of later tokens"),),
+        needs=(_CAUSAL,),
+    ),
+    "gemma3_text": RotaryFamily(
+        names=Names(second_norms=("pre_feedforward_layernorm",)),
+        activation="hidden_activation",
+        norms="both",
+        layers=layered.by_kind,
+        gain_shift=1.0,
+        head_norm="before",
+        multipliers=_gemma3,
+        needs=(
+            _CAUSAL,
+            ("attn_logit_softcapping", None, CAPS),
+            ("final_logit_softcapping", None, CAPS),
+        ),
+    ),
+    "glm4": RotaryFamily(
+        up=("gate_up_proj",),
+        names=Names(added_norms=("post_self_attn_layernorm", "post_mlp_layernorm")),
+        norms="both",
+        interleaved=True,
+        rotated=0.5,
+    ),
+    "olmo2": RotaryFamily(norms="after", head_norm="whole"),
+    "olmo3": RotaryFamily(norms="after", head_norm="whole", layers=layered.by_kind),
+    "exaone4": RotaryFamily(
+        norms="after", head_norm="before", layers=layered.turned_if_sliding_or_all
+    ),
+    "smollm3": RotaryFamily(layers=layered.turned_if_named),
+    "cohere2": RotaryFamily(
+        centred=True,
+        eps="layer_norm_eps",
+        interleaved=True,
+        parallel=_always,
+        layers=layered.turned_if_sliding,
+        multipliers=_cohere,
     ),
     "cohere": RotaryFamily(
         centred=True,

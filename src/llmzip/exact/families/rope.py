@@ -71,15 +71,23 @@ class _Settings:
         return [_positive(name, value) for value in values]
 
 
-def read_rope(config: Any, d_head: int, n_positions: int, *, share: Share | None) -> Rope:
+def read_rope(
+    config: Any,
+    d_head: int,
+    n_positions: int,
+    *,
+    share: Share | None,
+    values: dict[str, Any] | None = None,
+) -> Rope:
     """Read a configuration, of older and newer transformers alike.
 
+    values: what it says of this RoPE, if of several.
     share: how much of each head is rotated where the configuration does not say; None: all,
         whatever it says.
 
     Raises ModelUnsupportedError for a RoPE that is not computed here; ModelDamagedError.
     """
-    values = rope_values(config)
+    values = rope_values(config) if values is None else values
     n_rotated = d_head
     if share is not None:
         n_rotated = int(d_head * _share(config, values, share))

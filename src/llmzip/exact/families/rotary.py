@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from llmzip.exact.families import heads
+from llmzip.exact.families import heads, layered
+from llmzip.exact.families.layered import Layered
 from llmzip.exact.families.rope import Rope, Share, read_rope
 from llmzip.exact.families.switches import (
     lacking,
@@ -52,7 +53,8 @@ def _grouped(config: Any) -> int:
 class Names:
     """Where a family's weights are; of norms, the first of several that a model has.
 
-    A layer without the second norm has the first one for both.
+    A layer without the second norm has the first one for both. added_norms: those of what attention
+    and feed-forward add, where they are normed.
     """
 
     layer: str = "model.layers"
@@ -62,6 +64,7 @@ class Names:
     down: str = "down_proj"
     first_norms: tuple[str, ...] = ("input_layernorm",)
     second_norms: tuple[str, ...] = ("post_attention_layernorm",)
+    added_norms: tuple[str, str] = ("post_attention_layernorm", "post_feedforward_layernorm")
     embedding: str = "model.embed_tokens"
     last_norm: str = "model.norm"
     heads: tuple[str, ...] = ("lm_head",)
@@ -75,6 +78,8 @@ class RotaryFamily:
     rows: the order in which the rows of a fused qkv come to ours.
     activation: the switch in the configuration that names it.
     parallel: whether attention and feed-forward are side by side.
+    norms: what is normed, see `shape.NORMS`.
+    layers: what differs from layer to layer.
     centred: its norms are LayerNorms, not RMSNorms.
     gain_shift: what is added to its norms' gains.
     eps: what is added in norms, or where the configuration says so.
@@ -95,6 +100,8 @@ class RotaryFamily:
     gated: bool = True
     activation: str = "hidden_act"
     parallel: Callable[[Any], bool] = _never
+    norms: str = ""
+    layers: layered.Read = layered.alike
     centred: bool = False
     gain_shift: float = 0.0
     eps: str | float = "rms_norm_eps"
@@ -117,11 +124,15 @@ def read_rotary(family: RotaryFamily, config: Any, weights: Weights) -> FloatMod
         require(config, name, wanted, what)
     d_head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     share = _share(family, config, d_head)
-    rope = read_rope(config, d_head, config.max_position_embeddings, share=share)
-    shape = _shape(family, config, d_head, min(rope.n_positions, _window(family, config)))
+    layers, most = family.layers(config), config.max_position_embeddings
+    ropes = tuple(
+        read_rope(config, d_head, most, share=share, values=values) for values in layers.settings
+    )
+    n_positions = min(_window(family, config), *(rope.n_positions for rope in ropes))
+    shape = _shape(family, config, d_head, n_positions, layers)
     rows = None if family.rows is None else family.rows(config, shape)
     by = family.multipliers(config, d_head)
-    return _model(_Reader(family, shape, rope, by, weights, rows))
+    return _model(_Reader(family, shape, ropes, by, weights, rows))
 
 
 def _share(family: RotaryFamily, config: Any, d_head: int) -> Share | None:
@@ -130,7 +141,10 @@ def _share(family: RotaryFamily, config: Any, d_head: int) -> Share | None:
     return Fraction(getattr(config, family.rotated) or 0, d_head)
 
 
-def _shape(family: RotaryFamily, config: Any, d_head: int, n_positions: int) -> ModelShape:
+def _shape(
+    family: RotaryFamily, config: Any, d_head: int, n_positions: int, layers: Layered
+) -> ModelShape:
+    windows = tuple(window if window < n_positions else 0 for window in layers.windows)
     eps = family.eps if isinstance(family.eps, float) else getattr(config, family.eps)
     return possible(
         n_layers=config.num_hidden_layers,
@@ -147,6 +161,9 @@ def _shape(family: RotaryFamily, config: Any, d_head: int, n_positions: int) -> 
         rotary=True,
         head_norm=family.head_norm if _is_on(config, family.head_norm_if) else "",
         parallel=family.parallel(config),
+        layer_window=windows if any(windows) else (),
+        layer_rope=layers.ropes if any(layers.ropes) else (),
+        norms=family.norms,
     )
 
 
@@ -177,7 +194,7 @@ class _Reader:
 
     family: RotaryFamily
     shape: ModelShape
-    rope: Rope
+    ropes: tuple[Rope, ...]
     by: Multipliers
     weights: Weights
     rows: heads.Rows | None  # of a fused qkv
@@ -187,35 +204,45 @@ class _Reader:
         family, names = self.family, self.family.names
         at = f"{names.layer}.{index}"
         attention, mlp = f"{at}.{names.attention}", f"{at}.{names.mlp}"
-        first = self._norm(at, names.first_norms) or f"{at}.{names.first_norms[0]}"
-        second = self._norm(at, names.second_norms) or first
+        first, second = self._norms(at)
         qkv = self._linears(attention, family.qkv, first)
         if self.rows is not None:
             qkv = heads.taken(qkv, self.rows)
-        qkv, gain = self._heads(qkv, attention)
+        qkv, gain = self._heads(qkv, attention, self.shape.rope_of(index))
+        added = names.added_norms if family.norms else ()
         return FloatLayer(
             qkv,
             heads.times(self._linears(attention, (names.out,)), self.by.branch),
             self._linears(mlp, family.up, second),
             heads.times(self._linears(mlp, (names.down,)), self.by.branch),
             gain,
+            *(self.weights[f"{at}.{name}.weight"] + family.gain_shift for name in added),
         )
+
+    def _norms(self, at: str) -> tuple[str | None, str | None]:
+        """The norms before attention and before the feed-forward."""
+        names = self.family.names
+        if self.family.norms == "after":
+            return None, None
+        first = self._norm(at, names.first_norms) or f"{at}.{names.first_norms[0]}"
+        return first, self._norm(at, names.second_norms) or first
 
     def _norm(self, at: str, names: tuple[str, ...]) -> str | None:
         """The norm of these that a layer has; none need have a gain."""
         known = (f"{at}.{name}" for name in names)
         return next((norm for norm in known if f"{norm}.weight" in self.weights), None)
 
-    def _heads(self, qkv: FloatLinear, at: str) -> tuple[FloatLinear, Array | None]:
+    def _heads(self, qkv: FloatLinear, at: str, rope: int) -> tuple[FloatLinear, Array | None]:
         """Queries, keys and values as the engine wants them, and the gains of the former two.
 
-        What multiplies queries and keys comes behind their norms, where there are any.
+        rope: which one turns them, or -1. What multiplies queries and keys comes behind their
+        norms, where there are any.
         """
-        shape, factor, score = self.shape, self.rope.factor, self.by.score
-        order = heads.rope_order(
-            shape.d_head, 2 * len(self.rope.turns), interleaved=self.family.interleaved
-        )
-        turned = order < 2 * len(self.rope.turns)
+        shape, score = self.shape, self.by.score
+        factor = self.ropes[rope].factor if rope >= 0 else 1.0
+        n_turned = 2 * len(self.ropes[max(rope, 0)].turns)
+        order = heads.rope_order(shape.d_head, n_turned, interleaved=self.family.interleaved)
+        turned = order < n_turned
         if not shape.head_norm:
             by = np.where(turned, factor, 1.0)
             return heads.scaled(heads.for_rope(qkv, shape, order, by), shape, score), None
@@ -237,12 +264,18 @@ class _Reader:
                 gain = self.weights[f"{own}.weight"]
             else:
                 gain = np.stack([self.weights[f"{own}.norms.{i}.weight"] for i in range(count)])
+            if shape.head_norm == "whole":
+                gain = gain.reshape(count, shape.d_head)
             rows.append(np.broadcast_to(gain, (count, shape.d_head)))
-        return np.concatenate(rows)
+        return np.concatenate(rows) + self.family.gain_shift
 
-    def turns(self) -> tuple[int, ...]:
-        """How far each of the engine's pairs turns: those that the model leaves alone by 0."""
-        return self.rope.turns + (0,) * (self.shape.d_head // 2 - len(self.rope.turns))
+    def turns(self) -> list[tuple[int, ...]]:
+        """How far each of the engine's pairs turns: those that the model leaves alone by 0.
+
+        By every RoPE.
+        """
+        half = self.shape.d_head // 2
+        return [rope.turns + (0,) * (half - len(rope.turns)) for rope in self.ropes]
 
     def _linears(self, at: str, names: tuple[str, ...], norm: str | None = None) -> FloatLinear:
         return self.behind(norm, [f"{at}.{name}" for name in names])
@@ -265,12 +298,14 @@ class _Reader:
 
 def _model(reader: _Reader) -> FloatModel:
     family, shape = reader.family, reader.shape
+    turns, *others = reader.turns()
     return FloatModel(
         shape,
         family.centred,
         reader.weights.rows(f"{family.names.embedding}.weight", reader.by.embedding),
         None,
-        reader.turns(),
+        turns,
         Layers(shape.n_layers, reader.layer),
         reader.head(),
+        tuple(others),
     )

@@ -1,0 +1,195 @@
+"""Rows of models whose sublayers' outputs are normed: their stream is turned when it is read.
+
+See `arith.turned` and `arith.added`. Shapes: M rows, D the stream's width.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from llmzip.compiled import inlined, kernel
+from llmzip.compiled.compiler import intrinsic, ir, types
+from llmzip.exact.cpu.instruction_set import FLOATS, INTS
+from llmzip.exact.cpu.rows import (
+    I8_LIMIT,
+    I8_UNIT_64,
+    embed_row,
+    norm_factor,
+    quantise_row,
+    root_mean_square,
+)
+from llmzip.exact.cpu.scalars import (
+    address_of,
+    f32,
+    largest,
+    low_byte,
+    rounded_bits,
+    wide_vectors,
+)
+from llmzip.exact.cpu.vectors import BLOCK, LANES, Emitter
+from llmzip.exact.shape import ModelShape
+
+
+@intrinsic
+def _turn_64(typing, x):  # type: ignore[no-untyped-def]
+    """Turn 64 floats at an address."""
+    signature = types.void(types.int64)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        code = Emitter(builder)
+        vectors = code.loads(arguments[0])
+        for apart in (1, 2, 4, 8):
+            vectors = [_met_within(code, vector, apart) for vector in vectors]
+        for apart in (1, 2):
+            vectors = _met(code, vectors, apart)
+        code.stores(vectors, arguments[0])
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def _met_within(code: Emitter, vector: ir.Value, apart: int) -> ir.Value:
+    """Sums and differences of numbers of one vector; a difference is a sum with a sign turned."""
+    builder, places = code.builder, range(LANES)
+    signs = ir.Constant(INTS, [-(1 << 31) if i & apart else 0 for i in places])
+    own = builder.bitcast(builder.xor(builder.bitcast(vector, INTS), signs), FLOATS)
+    order = ir.Constant(INTS, [i ^ apart for i in places])
+    return builder.fadd(builder.shuffle_vector(vector, vector, order), own)
+
+
+def _met(code: Emitter, vectors: list[ir.Value], apart: int) -> list[ir.Value]:
+    """The same of whole vectors."""
+    return [
+        code.builder.fsub(vectors[i - apart], vector)
+        if i & apart
+        else code.builder.fadd(vector, vectors[i + apart])
+        for i, vector in enumerate(vectors)
+    ]
+
+
+@inlined
+def _meet(x: Any, apart: int, block: int) -> None:
+    """The stages from `apart` on, in place: sums and differences of what stands so far apart."""
+    wide_vectors()
+    while apart < block:
+        for first in range(0, x.size, 2 * apart):
+            for j in range(apart):
+                # no index counts from an array's end: LLVM sees it of integers without a sign
+                at = np.uint64(first + j)
+                other = at + np.uint64(apart)
+                a, b = x[at], x[other]
+                x[at], x[other] = a + b, a - b
+        apart *= 2
+
+
+@inlined
+def butterfly_row(x: Any, block: int) -> None:
+    """Turn a float32 row (D,) in place."""
+    wide_vectors()
+    first = 1
+    if block >= BLOCK:
+        first, at = BLOCK, address_of(x)
+        for i in range(0, x.size, BLOCK):
+            _turn_64(at + 4 * i)
+    _meet(x, first, block)
+
+
+@inlined
+def read_row(x: Any, gain: Any, block: int, normed: bool, eps: float, turned: Any, q: Any) -> Any:
+    """A row of the stream as a linear takes it in, int8 into q; return its scale.
+
+    gain: what it is multiplied by before it is turned. normed: whether it is behind a norm.
+    """
+    wide_vectors()
+    for i in range(x.size):
+        turned[i] = x[i] * gain[i]
+    butterfly_row(turned, block)
+    if not normed:
+        return quantise_row(turned, q)
+    root, top = root_mean_square(x, largest(x), eps, x.size), largest(turned)
+    inverse = I8_LIMIT / top
+    for i in range(x.size):
+        q[i] = low_byte(rounded_bits(turned[i] * inverse))
+    return f32(np.float64(top) * I8_UNIT_64 / root)
+
+
+@inlined
+def add_row(y: Any, gain: Any, eps: float, x: Any) -> None:
+    """x += norm(y) · gain; y is replaced."""
+    wide_vectors()
+    factor = norm_factor(y, eps, y.size)
+    for i in range(x.size):
+        x[i] = x[i] + y[i] * factor * gain[i]
+
+
+@inlined
+def _add_bias(bias: Any, y: Any) -> None:
+    wide_vectors()
+    if bias.size:
+        for i in range(y.size):
+            y[i] = y[i] + bias[i]
+
+
+@kernel
+def read_rows(x: Any, gain: Any, block: int, normed: bool, eps: float, q: Any, s: Any) -> None:
+    """Rows of the stream x (M, D) as linears take them in: q, s. See `read_row`."""
+    wide_vectors()
+    turned = np.empty(x.shape[1], dtype=np.float32)
+    for row in range(x.shape[0]):
+        s[row] = read_row(x[row], gain, block, normed, eps, turned, q[row])
+
+
+@kernel
+def add_rows(y: Any, gain: Any, eps: float, x: Any) -> None:
+    """x += norm(y) · gain, of rows (M, D); then y is zeros."""
+    wide_vectors()
+    for row in range(x.shape[0]):
+        add_row(y[row], gain, eps, x[row])
+        y[row] = 0
+
+
+def take_in(shape: ModelShape, gains: Any, index: int, x: Any, q: Any, s: Any) -> None:
+    """The stream as linears take it in: those of `qkv` and `up` in turn, and at last of the head.
+
+    gains: (2 layers + 1, D).
+    """
+    normed = shape.takes_normed(index)
+    read_rows(x, gains[index], shape.turned_block, normed, shape.eps, q, s)
+
+
+@kernel
+def embed(ids: Any, at: Any, embedding: Any, scales: Any, positions: Any, x: Any) -> None:
+    """Start the stream x (M, D) from token ids (M,) at positions `at`."""
+    wide_vectors()
+    for row in range(ids.size):
+        embed_row(ids[row], at[row], embedding, scales, positions, x[row])
+
+
+@kernel
+def add_normed(sums: Any, scale: Any, bias: Any, s_in: Any, gain: Any, eps: float, x: Any) -> None:
+    """x += the norm of de-quantised sums (M, D) int32, times the gain."""
+    wide_vectors()
+    y = np.empty(x.shape[1], dtype=np.float32)
+    for row in range(sums.shape[0]):
+        total, s = sums[row], s_in[row]
+        for i in range(y.size):
+            y[i] = f32(total[i]) * scale[i] * s
+        _add_bias(bias, y)
+        add_row(y, gain, eps, x[row])
+
+
+@kernel
+def add_normed_wide(
+    high: Any, low: Any, scale: Any, bias: Any, s_in: Any, gain: Any, eps: float, x: Any
+) -> None:
+    """As add_normed, for the sums (M, D) of high and low halves."""
+    wide_vectors()
+    y = np.empty(x.shape[1], dtype=np.float32)
+    for row in range(high.shape[0]):
+        h, l_row, s = high[row], low[row], s_in[row]
+        for i in range(y.size):
+            y[i] = f32(np.int64(h[i]) * 256 + np.int64(l_row[i])) * scale[i] * s
+        _add_bias(bias, y)
+        add_row(y, gain, eps, x[row])
