@@ -102,6 +102,19 @@ NORMED_WIDE = {
         WIDE["llama-wide"], d_model=192, biases=True, norms="both", layer_rope=(1, -1)
     ),
     "behind-wide": replace(WIDE["llama-wide"], n_kv_heads=3, norms="after", tied=True),
+    "layered-wide": replace(
+        LLAMA,
+        d_model=192,
+        n_kv_heads=1,
+        d_head=80,
+        d_ff=192,
+        vocab_size=700,
+        activation="gelu",
+        head_norm="before",
+        norms="both",
+        layer_window=(9, 0),
+        layer_rope=(1, 0),
+    ),
 }
 """And those that norm what sublayers add."""
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from exact_models import WIDE, exact_model
+from exact_models import NORMED_WIDE, WIDE, exact_model
 from llmzip.errors import ModelDamagedError
 from llmzip.exact.cpu.engine import CpuEngine
 from llmzip.exact.cpu.packed import packed_model
@@ -23,7 +23,7 @@ from llmzip.models import home
 from llmzip.models.forms import Forms
 from ways import every_way
 
-recipes = pytest.mark.parametrize("recipe", WIDE.values(), ids=str)
+recipes = pytest.mark.parametrize("recipe", [*WIDE.values(), *NORMED_WIDE.values()], ids=str)
 
 
 class InMemory:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from exact_models import LLAMA, Recipe, exact_model, random_ids
+from exact_models import LLAMA, NORMED_WIDE, Recipe, exact_model, random_ids
 from llmzip.exact.bias import RowBias
 from llmzip.exact.cpu.ways import Way
 from llmzip.exact.distribution import AnyCache, Engine
@@ -21,6 +21,7 @@ SHAPES = [
     WIDE,
     replace(WIDE, n_heads=4, n_kv_heads=2, biases=True, tied=False, vocab_size=513),
     replace(WIDE, llama=False, n_heads=2, n_kv_heads=2, biases=True, n_layers=1),
+    NORMED_WIDE["layered-wide"],
 ]
 Answers = list[NDArray[np.generic]]
 Ids = NDArray[np.int64]

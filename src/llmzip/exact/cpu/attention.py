@@ -307,10 +307,11 @@ def softmax_rows(
         h_row, l_row = high[row], low[row]
         h_row[:first] = 0
         l_row[:first] = 0
-        for j in range(first, seen):
-            bits = rounded_bits(work[j] * inverse)
-            h_row[j] = high_byte(bits)
-            l_row[j] = low_byte(bits)
+        shown, h_shown, l_shown = work[first:seen], h_row[first:seen], l_row[first:seen]
+        for j in range(shown.size):  # from 0, or LLVM makes no vectors of it
+            bits = rounded_bits(shown[j] * inverse)
+            h_shown[j] = high_byte(bits)
+            l_shown[j] = low_byte(bits)
         h_row[seen:] = 0
         l_row[seen:] = 0
 
@@ -384,10 +385,11 @@ def step_attention(d_head: int, n_group: int) -> Any:
                         q_scale[g, row, member],
                         work[seen:n_keys],
                     )
-                    weights = p[member]
+                    weights, shown = p[member], work[seen:n_keys]
                     weights[begin:seen] = 0
-                    for j in range(seen, n_keys):
-                        weights[j] = np.int16(rounded(work[j] * inverse))
+                    seen_weights = weights[seen:n_keys]
+                    for j in range(shown.size):
+                        seen_weights[j] = np.int16(rounded(shown[j] * inverse))
                     weights[n_keys:padded] = 0
                 total[:] = 0
                 for first in range(begin, padded, EXACT_KEYS):

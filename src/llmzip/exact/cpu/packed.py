@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -101,11 +102,10 @@ def _packed_of(model: AnyModel, way: Way) -> PackedModel:
 def _step_model(model: ExactModel, way: Way) -> StepModel:
     view, d_head = ModelView.of(model), model.shape.d_head
     linears = {name: [layer[name] for layer in view.layers] for name in LINEARS}
-    linears["qkv"] = [_from_blocks(linear, d_head) for linear in linears["qkv"]]
-    linears["out"] = [_to_blocks(linear, d_head) for linear in linears["out"]]
-    with ThreadPoolExecutor(len(linears) + 1, "llmzip-pack") as pool:
-        packed = pool.map(partial(_step_linear, way), [*linears.values(), [view.head]])
-    named = dict(zip((*LINEARS, "head"), packed, strict=True))
+    linears["head"] = [view.head]
+    with ThreadPoolExecutor(len(linears), "llmzip-pack") as pool:
+        packed = pool.map(partial(_step_linear, way, d_head), linears, linears.values())
+    named = dict(zip(linears, packed, strict=True))
     gains = np.stack(view.gains)
     return step_model(
         model.shape,
@@ -121,22 +121,30 @@ def _step_model(model: ExactModel, way: Way) -> StepModel:
     )
 
 
-def _from_blocks(linear: LinearView, d_head: int) -> LinearView:
-    """A linear whose outputs are heads, in blocks."""
-    scale, bias = (spread(x, d_head) if x.size else x for x in (linear.scale, linear.bias))
-    return LinearView(spread(linear.weight.T, d_head, 0).T, scale, bias)
+class _Rows(Sequence[NDArray[np.int8]]):
+    """Weights (outputs, inputs) of each layer, heads in blocks, made when they are asked for."""
+
+    def __init__(self, linears: Sequence[LinearView], d_head: int, axis: int | None) -> None:
+        self._linears, self._d_head, self._axis = linears, d_head, axis
+
+    def __len__(self) -> int:
+        return len(self._linears)
+
+    def __getitem__(self, index: Any) -> Any:
+        rows = self._linears[index].weight.T
+        return rows if self._axis is None else spread(rows, self._d_head, self._axis)
 
 
-def _to_blocks(linear: LinearView, d_head: int) -> LinearView:
-    """A linear that takes in heads in blocks."""
-    return LinearView(spread(linear.weight.T, d_head).T, linear.scale, linear.bias)
+_HEADS = {"qkv": 0, "out": 1}
+"""Linears that give or take heads, and the axis of their weights along which these lie."""
 
 
-def _step_linear(way: Way, linears: Sequence[LinearView]) -> StepLinear:
-    # a mapped file comes in small pages; numpy asks for huge ones, which are read faster
-    rows = [linear.weight.T for linear in linears]
+def _step_linear(way: Way, d_head: int, name: str, linears: Sequence[LinearView]) -> StepLinear:
     scale, bias = (np.stack([getattr(linear, n) for linear in linears]) for n in ("scale", "bias"))
-    weights = packed_rows(rows, way)
+    if name == "qkv":
+        scale, bias = (spread(part, d_head) if part.size else part for part in (scale, bias))
+    # a mapped file comes in small pages; numpy asks for huge ones, which are read faster
+    weights = packed_rows(_Rows(linears, d_head, _HEADS.get(name)), way)
     if way is Way.AVX2:
         n_layers, n_out, n_in = weights.shape
         block, together = pairs.OUTPUTS, pairs.TOGETHER

@@ -10,9 +10,11 @@ import os
 from enum import StrEnum
 
 from llmzip.errors import DeviceError
+from llmzip.exact.checks import MOST_WIDTH
 from llmzip.exact.cpu import simd
 from llmzip.exact.cpu.avx512_vnni import Avx512Vnni
 from llmzip.exact.cpu.avx_vnni import AvxVnni
+from llmzip.exact.cpu.head_blocks import in_blocks
 from llmzip.exact.cpu.instruction_set import Dot, InstructionSet
 from llmzip.exact.cpu.neon_dot import NeonDot
 from llmzip.exact.cpu.neon_i8mm import NeonI8mm
@@ -75,6 +77,7 @@ def is_runnable(way: Way) -> bool:
 def takes(way: Way, shape: ModelShape) -> bool:
     """Whether a way can run models of this shape."""
     fits = not (shape.d_model % simd.BYTES or shape.d_ff % simd.BYTES)
+    fits = fits and in_blocks(shape).d_heads <= MOST_WIDTH
     return way is Way.PLAIN or (fits and not is_of_plain(shape))
 
 
@@ -120,8 +123,9 @@ def _way_asked_for(asked: str, shape: ModelShape) -> Way:
         )
     if not takes(way, shape):
         raise DeviceError(
-            f"the way {way} is for widths that are multiples of {simd.BYTES}, which this model's "
-            f"are not (d_model {shape.d_model}, d_ff {shape.d_ff}); ask for {Way.PLAIN}"
+            f"the way {way} is for widths that are multiples of {simd.BYTES}, and heads that fill "
+            f"blocks of it, which this model's are not (d_model {shape.d_model}, d_ff "
+            f"{shape.d_ff}, {shape.n_heads} heads of {shape.d_head}); ask for {Way.PLAIN}"
         )
     return way
 

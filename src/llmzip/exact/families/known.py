@@ -11,7 +11,7 @@ from llmzip.exact.families import layered
 from llmzip.exact.families.heads import Rows
 from llmzip.exact.families.refused import CAPS, LINEAR_BIAS, NORMED_WITH_BIAS
 from llmzip.exact.families.rotary import Multipliers, Names, RotaryFamily
-from llmzip.exact.families.switches import multiplier
+from llmzip.exact.families.switches import lacking, multiplier
 from llmzip.exact.shape import ModelShape
 
 
@@ -69,7 +69,10 @@ def _gemma(config: Any, _: int) -> Multipliers:
 
 
 def _gemma3(config: Any, d_head: int) -> Multipliers:
-    score = float(np.sqrt(float(d_head)) / np.sqrt(float(config.query_pre_attn_scalar)))
+    scalar = multiplier(config, "query_pre_attn_scalar")
+    if scalar < 0:
+        raise lacking(f"scores by the root of less than nothing (query_pre_attn_scalar={scalar})")
+    score = float(np.sqrt(float(d_head)) / np.sqrt(scalar))
     return replace(_gemma(config, d_head), score=score)
 
 

@@ -61,8 +61,9 @@ def turned_if_sliding_or_all(config: Any) -> Layered:
 def turned_if_named(config: Any) -> Layered:
     """The configuration says of each layer whether it is turned (`no_rope_layers`: 1 if so)."""
     ropes = tuple(0 if turned else -1 for turned in config.no_rope_layers)
-    windows = _windows(config, _kinds(config)) if config.use_sliding_window else ()
-    return Layered(windows, ropes, (rope_values(config),))
+    if len(ropes) != config.num_hidden_layers:
+        raise lacking(f"no_rope_layers that are not a number for each layer ({len(ropes)})")
+    return Layered(_windows(config, _kinds(config)), ropes, (rope_values(config),))
 
 
 def _kinds(config: Any) -> list[str]:
@@ -86,7 +87,11 @@ def _values(config: Any, kind: str) -> dict[str, Any]:
     found = getattr(config, "rope_parameters", None)
     if isinstance(found, dict) and isinstance(found.get(kind), dict):
         return dict(found[kind])
-    local = getattr(config, "rope_local_base_freq", None)
-    if kind == SLIDING and local is not None:
-        return {"rope_type": "default", "rope_theta": local}
-    return rope_values(config)
+    if isinstance(found, dict) and any(isinstance(value, dict) for value in found.values()):
+        raise lacking(f"a RoPE for layers of {kind} (rope_parameters={str(found)[:60]})")
+    values, local = rope_values(config), getattr(config, "rope_local_base_freq", None)
+    scaled = values.get("rope_type", values.get("type", "default")) != "default"
+    if kind != SLIDING or (local is None and not scaled):
+        return values
+    base = values.get("rope_theta", config.rope_theta) if local is None else local
+    return {"rope_type": "default", "rope_theta": base}
