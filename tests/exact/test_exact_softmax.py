@@ -29,13 +29,19 @@ def by_row(scores: Any, key_scales: Any, value_scales: Any, q_scale: Any, halves
 
 @kernel
 def by_vectors(
-    scores: Any, key_scales: Any, value_scales: Any, n_keys: Any, q_scale: Any, halves: Any
+    scores: Any,
+    key_scales: Any,
+    value_scales: Any,
+    skip: Any,
+    n_keys: Any,
+    q_scale: Any,
+    halves: Any,
 ) -> Any:
     work, total = np.empty(scores.size, dtype=np.float32), np.zeros(1, dtype=np.int64)
     work_at, ahead = address_of(work), address_of(scores)
-    top = scale_scores(address_of(scores), address_of(key_scales), n_keys, work_at, ahead)
+    top = scale_scores(address_of(scores), address_of(key_scales), skip, n_keys, work_at, ahead)
     total_at = address_of(total)
-    bits = weigh(work_at, address_of(value_scales), n_keys, top, q_scale, total_at, ahead)
+    bits = weigh(work_at, address_of(value_scales), skip, n_keys, top, q_scale, total_at, ahead)
     most = np.int32(bits).view(np.float32)
     high_at, low_at = address_of(halves[0]), address_of(halves[1])
     halve(work_at, n_keys, I16_LIMIT / most, high_at, low_at, ahead)
@@ -48,17 +54,21 @@ def random_scales(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
 
 
 @pytest.mark.parametrize("n_keys", [1, 15, 16, 17, 31, 100, 1056, 5000])
+@pytest.mark.parametrize("hidden", [0, 1, 13])
 @pytest.mark.parametrize("reach", [10, 300_000])
-def test_vectors_weigh_as_a_row_does(n_keys: int, reach: int) -> None:
+def test_vectors_weigh_as_a_row_does(n_keys: int, hidden: int, reach: int) -> None:
+    """`hidden` keys before those in view, and what lies behind them, do not count."""
     rng = np.random.default_rng(n_keys)
-    size = -(-n_keys // KEYS) * KEYS  # what lies behind the keys must not count
+    size, skip = -(-n_keys // KEYS) * KEYS, min(hidden, n_keys - 1)
     scores = rng.integers(-reach, reach, size).astype(np.int32)
-    scores[n_keys:] = 2**30
+    scores[n_keys:] = scores[:skip] = 2**30
     key_scales, value_scales = random_scales(rng, size), random_scales(rng, size)
     wanted, found = np.zeros((2, 2, size), dtype=np.int8)
     q_scale = f32(0.01)
-    seen = slice(n_keys)
-    factor = by_row(scores[seen], key_scales[seen], value_scales[seen], q_scale, wanted)
-    ours = by_vectors(scores, key_scales, value_scales, np.int64(n_keys), q_scale, found)
+    seen = slice(skip, n_keys)
+    shown = wanted[:, seen]
+    factor = by_row(scores[seen], key_scales[seen], value_scales[seen], q_scale, shown)
+    in_view = np.int64(skip), np.int64(n_keys)
+    ours = by_vectors(scores, key_scales, value_scales, *in_view, q_scale, found)
     assert ours == factor
-    assert (found[:, seen] == wanted[:, seen]).all()
+    assert (found[:, :n_keys] == wanted[:, :n_keys]).all()
