@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
 from unittest import mock
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -164,6 +165,17 @@ def test_the_shortest_list_is_taken_that_costs_next_to_nothing() -> None:
     assert taken((latin, 1000), (cjk, 1)) == 6
     assert taken((cjk, 1000), (cyrillic, 1)) == taken((latin, 1), (cyrillic, 1), (cjk, 1000)) == 0
     assert taken((latin, 10)) == 0  # naming it would cost more
+
+
+def test_one_list_is_kept_and_what_is_in_use() -> None:
+    model = golden_model("listed").opened(replace(FROZEN.options, dictionary=None))
+    held = model.listed(1).predictor
+    assert model.listed(1).predictor is held
+    last = ref(model.listed(2).predictor)
+    assert last() is not None
+    assert model.listed(2).predictor is last()
+    assert model.listed(1).predictor is held
+    assert last() is None
 
 
 def refused(make: Callable[[], object]) -> str:
