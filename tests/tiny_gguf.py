@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,12 @@ def write_gguf(
     else:
         _write_tokenizer(writer, json.loads((folder / "tokenizer.json").read_text()))
     for name, value in (values or {}).items():
-        add = {int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}
+        add: dict[type, Callable[[str, Any], None]] = {
+            int: writer.add_uint32,
+            float: writer.add_float32,
+            str: writer.add_string,
+            list: writer.add_array,
+        }
         add[type(value)](f"{kind}.{name}", value)
     for name, tensor in load_file(folder / "model.safetensors").items():
         writer.add_tensor(_renamed(name, kind), _stored(name, tensor, config))

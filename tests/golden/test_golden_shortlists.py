@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from functools import cache, partial
 from unittest import mock
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -24,11 +26,15 @@ from llmzip.codec import (
 )
 from llmzip.codec.access import GroupAccess
 from llmzip.codec.decode_many import decode_ahead
-from llmzip.codec.levels import Level
+from llmzip.codec.groups import PreparedGroup, PreparedRun
+from llmzip.codec.levels import LEVELS, Level
 from llmzip.codec.many import encode_batch
-from llmzip.codec.shortlisting import shortlist_for
+from llmzip.codec.pieces import Tokens
+from llmzip.codec.shortlisting import by_shortlist, shortlist_for
+from llmzip.codec.unaided import Unaided
 from llmzip.container import Group, ModelRef, Options, Reader, Wave, inspect, read_index
 from llmzip.errors import UnsupportedError
+from llmzip.layout.program import Supplied
 from llmzip.predict import OpenedPredictor
 from llmzip.report.stats import stats_lines
 
@@ -154,8 +160,8 @@ def test_the_shortest_list_is_taken_that_costs_next_to_nothing() -> None:
     latin, cyrillic, both, cjk = (model.tokenizer.encode(text.encode()) for text in texts)
     shortest = min(sizes, key=lambda number: sizes[number])
 
-    def taken(*texts: tuple[NDArray[np.int32], int]) -> int:
-        return shortlist_for([np.tile(ids, n) for ids, n in texts], model)
+    def taken(*texts: tuple[NDArray[np.int32], int], n_named: int = 1) -> int:
+        return shortlist_for([np.tile(ids, n) for ids, n in texts], model, n_named)
 
     assert taken((latin, 1000)) == taken((latin, 1000), (both, 1000)) == 1
     assert taken((cyrillic, 1000)) == taken((cyrillic, 1000), (both, 1000)) == 2
@@ -164,6 +170,34 @@ def test_the_shortest_list_is_taken_that_costs_next_to_nothing() -> None:
     assert taken((latin, 1000), (cjk, 1)) == 6
     assert taken((cjk, 1000), (cyrillic, 1)) == taken((latin, 1), (cyrillic, 1), (cjk, 1000)) == 0
     assert taken((latin, 10)) == 0  # naming it would cost more
+    assert [taken((latin, 1000), n_named=n) for n in (3, 4)] == [1, 0]
+
+
+def test_a_list_is_named_by_each_chunk_but_in_a_compact_file() -> None:
+    def taken(n_bytes: int, level: Level, n_tokens: int) -> bool:
+        own = golden_model("listed").opened(replace(FROZEN.options, dictionary=None))
+        tokens: Future[Tokens] = Future()
+        tokens.set_result(Tokens(np.resize(own.tokenizer.encode(b" there"), n_tokens)))
+        run = PreparedRun(b"", Unaided(Future), tokens, own.tokenizer)
+        group = PreparedGroup(bytes(n_bytes), [run], None, Supplied(), None)
+        with mock.patch.object(shortlisting, "LEAST_TOKENS", 0):
+            return by_shortlist(group, lambda: own, level).shortlist == 1
+
+    assert taken(1 << 14, LEVELS[2], 4096)
+    assert not taken(1 << 20, LEVELS[2], 1 << 18)
+    assert taken(1 << 19, LEVELS[5], 1 << 17)
+    assert taken(1 << 22, LEVELS[5], 1 << 20)
+
+
+def test_one_list_is_kept_and_what_is_in_use() -> None:
+    model = golden_model("listed").opened(replace(FROZEN.options, dictionary=None))
+    held = model.listed(1).predictor
+    assert model.listed(1).predictor is held
+    last = ref(model.listed(2).predictor)
+    assert last() is not None
+    assert model.listed(2).predictor is last()
+    assert model.listed(1).predictor is held
+    assert last() is None
 
 
 def refused(make: Callable[[], object]) -> str:

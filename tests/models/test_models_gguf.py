@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import gguf
 import numpy as np
 import pytest
 import torch
@@ -14,12 +15,12 @@ import torch
 from family_models import Variant, random_model
 from llmzip.errors import ModelUnsupportedError
 from llmzip.exact.families import read_model
-from llmzip.models import LoadedModel, load_transformers, locate
-from llmzip.models.gguf_claims import GgufHeader
+from llmzip.models import LoadedModel, gguf_tokens, load_transformers, locate
+from llmzip.models.gguf_claims import GgufHeader, check_gguf
 from llmzip.models.gguf_config import changes, is_more
 from llmzip.models.load import open_stored
 from llmzip.tokens import ByteTokenizer
-from small_gemma import small_gemma
+from small_gemma import NORMAL, small_gemma
 from tiny_gguf import write_gguf
 
 N_PAIRS = 8
@@ -201,12 +202,16 @@ GEMMA3: dict[str, Any] = {
     "hidden_size": 128,
     "intermediate_size": 96,
     "num_hidden_layers": 7,
-    "num_attention_heads": 2,
+    "num_attention_heads": 4,  # which are wider together than the stream
     "num_key_value_heads": 1,
     "head_dim": 64,
     "sliding_window": 16,
     "query_pre_attn_scalar": 64,
     "max_position_embeddings": 96,
+}
+ROPE3: dict[str, Any] = {
+    "full_attention": {"rope_type": "default", "rope_theta": 500_000.0},
+    "sliding_attention": {"rope_type": "default", "rope_theta": 10_000.0},
 }
 
 
@@ -217,7 +222,7 @@ def gemma3(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(11)
-        model = Gemma3ForCausalLM(Gemma3TextConfig(**GEMMA3)).eval()
+        model = Gemma3ForCausalLM(Gemma3TextConfig(**GEMMA3, rope_parameters=ROPE3)).eval()
         for name, parameter in model.named_parameters():
             if "norm" in name:
                 parameter.data.uniform_(-0.5, 0.5)
@@ -238,7 +243,7 @@ def test_a_gemma3_is_read_by_rows_as_transformers_has_it(gemma3: Any, tmp_path: 
         for name in (*GEMMA3, "layer_types", "hidden_activation", "rms_norm_eps"):
             ours, wanted = getattr(config, name), getattr(model.config, name)
             assert ours == (pytest.approx(wanted) if name == "rms_norm_eps" else wanted), name
-        assert config.rope_parameters == model.config.rope_parameters
+        assert config.rope_parameters == ROPE3
     ids = IDS % GEMMA3["vocab_size"]
     with torch.inference_mode():
         assert torch.allclose(whole.model(ids).logits, model(ids).logits, atol=1e-4)
@@ -250,18 +255,37 @@ def test_a_gemma3s_rope_is_scaled_where_layers_see_all(gemma3: Any, tmp_path: Pa
     path = write_gguf(gemma3[1], tmp_path / "tiny.gguf", values)
     rope = loaded(path).model.config.rope_parameters
     assert rope["full_attention"]["factor"] == 8.0
-    assert rope["full_attention"]["rope_theta"] == 1_000_000.0
-    assert rope["sliding_attention"] == {"rope_type": "default", "rope_theta": 10_000.0}
+    assert rope["full_attention"]["rope_theta"] == 500_000.0
+    assert rope["sliding_attention"] == ROPE3["sliding_attention"]
+
+
+def test_a_gemma3_may_say_of_each_layer_what_is_so(gemma3: Any, tmp_path: Path) -> None:
+    values = {
+        "attention.sliding_window_pattern": [True, True, True, True, True, False, True],
+        "final_logit_softcapping": 0.0,
+    }
+    path = write_gguf(gemma3[1], tmp_path / "tiny.gguf", values)
+    header = check_gguf(path)
+    assert changes(path, header) == {"query_pre_attn_scalar": 64}
+    assert header.arrays["tokenizer.ggml.tokens"] == []
 
 
 @pytest.mark.parametrize(
-    "values", [{"attention.sliding_window_pattern": 4}, {"rope.freq_base_swa": 500.0}]
+    "values",
+    [
+        {"attention.sliding_window_pattern": 4},
+        {"attention.sliding_window_pattern": [True, True, False, True, True, False, True]},
+        {"attention.sliding_window_pattern": [True, True, True, True, True, False]},
+        {"rope.freq_base_swa": 500.0},
+        {"attn_logit_softcapping": 50.0},
+        {"final_logit_softcapping": 30.0},
+    ],
 )
 def test_a_gemma3_whose_layers_differ_otherwise_is_refused(
     gemma3: Any, tmp_path: Path, values: dict[str, Any]
 ) -> None:
     path = write_gguf(gemma3[1], tmp_path / "tiny.gguf", values)
-    with pytest.raises(ModelUnsupportedError, match="windows or RoPE of its own"):
+    with pytest.raises(ModelUnsupportedError, match="windows, RoPE or caps of its own"):
         loaded(path)
 
 
@@ -281,3 +305,49 @@ def test_a_gemmas_tokens_are_those_of_transformers(gemma3: Any, tmp_path: Path) 
     text = "They had not the 中文 of it,\n\n   but there is <b>one</b>: é\t\tÿ\0 and\n" * 3
     wanted = theirs.encode(text, add_special_tokens=False)
     assert ours.encode(text.encode()).tolist() == wanted
+
+
+def test_only_a_vocabulary_without_merges_is_read_as_gemmas() -> None:
+    model, merges = "tokenizer.ggml.model", "tokenizer.ggml.merges"
+    assert gguf_tokens.is_known(GgufHeader("gemma3", {model: "llama"}))
+    for other in (
+        GgufHeader("gemma3", {model: "gpt2"}),
+        GgufHeader("gemma3"),
+        GgufHeader("gemma3", {model: "llama"}, {merges: []}),
+        GgufHeader("llama", {model: "llama"}),
+    ):
+        assert not gguf_tokens.is_known(other)
+
+
+def test_a_vocabulary_that_takes_too_long_to_merge_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def made(n_chars: int) -> list[list[str]]:
+        tokens = ["a" * n for n in range(1, n_chars + 1)]
+        text = gguf_tokens.tokenizer_json(tokens, [NORMAL] * n_chars, 0, "x.gguf")
+        merges: list[list[str]] = json.loads(text)["model"]["merges"]
+        return merges
+
+    assert len(made(256)) == 255 * 256 // 2
+    for n_chars, refusal in ((257, r"x\.gguf .*\(257\) than the 256 "), (4, "than the 5 ")):
+        monkeypatch.setattr(gguf_tokens, "MOST_MERGES", 5)
+        with pytest.raises(ModelUnsupportedError, match=refusal) as raised:
+            made(n_chars)
+        assert "\n" not in str(raised.value)
+    assert len(made(3)) == 3
+
+
+def test_a_gemmas_header_is_parsed_once(
+    gemma3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_gguf(gemma3[1], tmp_path / "tiny.gguf")
+    parsed = []
+
+    class Reader(gguf.GGUFReader):  # type: ignore[misc]  # gguf has no types
+        def __init__(self, *args: Any) -> None:
+            parsed.append(args)
+            super().__init__(*args)
+
+    monkeypatch.setattr(gguf, "GGUFReader", Reader)
+    open_stored(locate(str(path)))
+    assert parsed == [(str(path),)]

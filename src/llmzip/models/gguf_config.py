@@ -31,6 +31,9 @@ _MARKS = (
 )
 _N_LAYERS_OF_27B = 62
 """Of the Gemma 3 whose scores are scaled by the width of the stream over the number of heads."""
+_PATTERN = "attention.sliding_window_pattern"
+"""Every which layer of Gemma 3 sees all keys; or of each layer whether it sees a window."""
+_CAP = "logit_softcapping"
 _HEAD_BYTES = 32 << 20
 """Within which a header lies: its vocabulary takes a few megabytes."""
 
@@ -82,13 +85,14 @@ def changes(path: Path, header: GgufHeader) -> dict[str, Any]:
 def _gemma3(path: Path, header: GgufHeader) -> dict[str, Any]:
     """Return how scores are scaled, which all sizes do by the width of a head, and one does not.
 
-    Raises: ModelUnsupportedError for layers that differ in another way than every sixth does.
+    Raises: ModelUnsupportedError for layers that differ in another way than every sixth does, and
+        for caps.
     """
-    pattern = header.number("attention.sliding_window_pattern")
+    is_capped = any(header.number(name) for name in header.values if name.endswith(_CAP))
     own_base = header.number("rope.freq_base_swa")
-    if pattern not in (None, 6) or own_base not in (None, 10_000):
+    if is_capped or not _is_every_sixth(header) or own_base not in (None, 10_000):
         raise ModelUnsupportedError(
-            f"{path} has windows or RoPE of its own: "
+            f"{path} has windows, RoPE or caps of its own: "
             "give the folder of the model that it was made from"
         )
     width, n_heads = header.number("embedding_length"), header.number("attention.head_count")
@@ -96,6 +100,16 @@ def _gemma3(path: Path, header: GgufHeader) -> dict[str, Any]:
     if header.number("block_count") == _N_LAYERS_OF_27B and width and n_heads:
         of_head = width / n_heads
     return {"query_pre_attn_scalar": int(of_head)} if of_head else {}
+
+
+def _is_every_sixth(header: GgufHeader) -> bool:
+    """Whether it is every sixth layer that sees all keys, as far as the header says."""
+    each = header.arrays.get(_PATTERN)
+    is_so = each is None or (
+        len(each) == header.number("block_count")
+        and all(own == ((layer + 1) % 6 != 0) for layer, own in enumerate(each))
+    )
+    return is_so and header.number(_PATTERN) in (None, 6)
 
 
 def amend(config: PretrainedConfig, changed: dict[str, Any]) -> None:

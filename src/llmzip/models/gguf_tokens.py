@@ -10,38 +10,55 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from llmzip.errors import ModelUnsupportedError
+from llmzip.models.gguf_claims import GgufHeader
+
+MOST_CHARS = 256
+"""Of a token that is merged: each of its cuts is looked at."""
+MOST_MERGES = 1 << 21
 _NORMAL, _CONTROL, _USER_DEFINED = 1, 3, 4
 """Kinds of tokens, as a GGUF numbers them; one for a byte is of another."""
 _MARK = "\u2581"
 """What stands for a space."""
 
 
+def is_known(header: GgufHeader) -> bool:
+    """Whether a GGUF has a tokenizer of this kind; what Gemma's architecture has is not always."""
+    is_sentencepiece = header.values.get("tokenizer.ggml.model") == "llama"
+    has_merges = "tokenizer.ggml.merges" in header.arrays
+    return header.architecture == "gemma3" and is_sentencepiece and not has_merges
+
+
 def read_tokenizer(path: Path) -> str:
     """Return the tokenizer of a GGUF that has been checked.
 
-    Raises: KeyError, IndexError, ValueError where it has none of this kind.
+    Raises: as `tokenizer_json`; KeyError where it has none of this kind.
     """
     import gguf
 
-    fields = gguf.GGUFReader(path).fields
+    fields = gguf.GGUFReader(str(path)).fields  # as transformers calls it, see `parsed_once`
     names = ("tokens", "token_type", "unknown_token_id")
     tokens, kinds, unknown = (fields[f"tokenizer.ggml.{name}"] for name in names)
     return tokenizer_json(
         [bytes(tokens.parts[at]).decode() for at in tokens.data],
         [int(kinds.parts[at][0]) for at in kinds.data],
         int(unknown.parts[unknown.data[0]][0]),
+        str(path),
     )
 
 
-def tokenizer_json(tokens: list[str], kinds: list[int], unknown: int) -> str:
+def tokenizer_json(tokens: list[str], kinds: list[int], unknown: int, where: str = "it") -> str:
     """Return the tokenizer of these tokens, by id, and of what kind each is.
 
     Runs of spaces, which are written as spaces among the tokens, are merged like words.
+    where: they are, for a message.
 
-    Raises: IndexError, ValueError if they do not fit together.
+    Raises: IndexError, ValueError if they do not fit together; ModelUnsupportedError where there
+        is more to merge than a vocabulary has.
     """
     spelled = [_MARK * len(token) if set(token) == {" "} else token for token in tokens]
     vocab = {token: id_ for id_, token in enumerate(spelled)}
@@ -63,7 +80,7 @@ def tokenizer_json(tokens: list[str], kinds: list[int], unknown: int) -> str:
             "fuse_unk": True,
             "byte_fallback": True,
             "vocab": vocab,
-            "merges": list(_merges(merged)),
+            "merges": _merges(merged, where),
         },
     }
     return json.dumps(spec, ensure_ascii=False)
@@ -88,7 +105,25 @@ def _added(tokens: list[str], kinds: list[int]) -> Iterator[dict[str, Any]]:
             yield {"id": id_, "content": token, "special": kind == _CONTROL, **how}
 
 
-def _merges(merged: list[str]) -> Iterator[tuple[str, str]]:
+def _merges(merged: list[str], where: str) -> list[tuple[str, str]]:
+    """Return the cuts of all tokens, or refuse tokens beyond belief."""
+    longest = max(map(len, merged), default=0)
+    if longest > MOST_CHARS:
+        raise _beyond_belief(where, f"a token of more characters ({longest:,})", MOST_CHARS)
+    found = list(islice(_cuts(merged), MOST_MERGES + 1))
+    if len(found) > MOST_MERGES:
+        raise _beyond_belief(where, "tokens to be merged in more ways", MOST_MERGES)
+    return found
+
+
+def _beyond_belief(where: str, what: str, most: int) -> ModelUnsupportedError:
+    return ModelUnsupportedError(
+        f"{where} has {what} than the {most:,} that are believed: "
+        "give the folder of the model that it was made from"
+    )
+
+
+def _cuts(merged: list[str]) -> Iterator[tuple[str, str]]:
     """Yield the cuts of token after token, those with the longest beginning first."""
     known = set(merged)
     for token in merged:

@@ -207,12 +207,12 @@ def _load_model(files: ModelFiles, changed: dict[str, Any]) -> PreTrainedModel:
 def _read_tokenizer(files: ModelFiles, header: GgufHeader | None) -> str:
     """Return the tokenizer as JSON: as it lies in the folder, else as transformers converts it.
 
-    Of a Gemma's vocabulary each of its releases makes merges in another way.
+    Of a Gemma's vocabulary without merges each of its releases makes them in another way.
     """
     as_saved = files.path / "tokenizer.json"
     if not files.is_gguf and as_saved.exists():
         return as_saved.read_text(encoding="utf-8")
-    if header is not None and header.architecture == "gemma3":
+    if header is not None and gguf_tokens.is_known(header):
         return gguf_tokens.read_tokenizer(files.path)
     import transformers
 

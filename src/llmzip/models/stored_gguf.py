@@ -70,7 +70,7 @@ def _tensors_of(path: Path, names: dict[str, str], processor: Any) -> dict[str, 
     import gguf
 
     found: dict[str, Tensor] = {}
-    for tensor in gguf.GGUFReader(path).tensors:
+    for tensor in gguf.GGUFReader(str(path)).tensors:
         if (name := names.get(tensor.name)) is not None:
             shape = tuple(int(size) for size in reversed(tensor.shape))
             _, n_block_bytes = gguf.GGML_QUANT_SIZES[tensor.tensor_type]

