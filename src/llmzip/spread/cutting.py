@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -81,6 +82,9 @@ class TextCutter:
                 self._walk.close()
             self._walk = _Walk(self._compressor, span)
         copies = self._walk.copies(span)
+        if span.stop >= span.state.n_bytes:
+            self._walk.close()
+            self._walk = None
         return replace(unit, copies=None if copies is None else tuple(copies))
 
     def _groups(self, file: InputFile) -> Iterator[OneGroup]:
@@ -107,8 +111,9 @@ class _Walk:
         """`span`: any of the file. Raises OSError."""
         self._group_bytes = compressor.group_bytes
         self._done = replace(span, start=0, stop=0)
-        self._open = ExitStack()
-        self._stream = self._open.enter_context(opened(span.place))
+        stack = ExitStack()
+        self._stream = stack.enter_context(opened(span.place))
+        self.close = weakref.finalize(self, stack.close)  # a run may end before the file does
         self._find = compressor.finding_copies(self._stream)
 
     def leads_to(self, span: Span) -> bool:
@@ -126,10 +131,6 @@ class _Walk:
             stop = self._done.stop + max(n_bytes, 1)
             self._take(self._find, replace(span, start=self._done.stop, stop=stop))
         return self._take(self._find, span)
-
-    def close(self) -> None:
-        """Be done with the file."""
-        self._open.close()
 
     def _take(self, find: FindCopies, span: Span) -> Sequence[Repeat]:
         copies = find(span.read())
