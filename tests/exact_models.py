@@ -90,6 +90,15 @@ class Recipe:
 
 GPT2 = Recipe(llama=False)
 LLAMA = Recipe(llama=True, d_model=64, n_kv_heads=2, d_head=16, d_ff=136, biases=False)
+LAYERED = replace(
+    LLAMA,
+    activation="gelu",
+    head_norm="before",
+    norms="both",
+    layer_window=(9, 0),
+    layer_rope=(1, 0),
+)
+"""With all that may differ from layer to layer."""
 TEAM = replace(LLAMA, d_model=128, n_heads=3, n_kv_heads=1, d_head=64, d_ff=192, n_layers=1)
 """Of heads as wide as fast kernels want them."""
 WIDE = {
@@ -103,17 +112,7 @@ NORMED_WIDE = {
     ),
     "behind-wide": replace(WIDE["llama-wide"], n_kv_heads=3, norms="after", tied=True),
     "layered-wide": replace(
-        LLAMA,
-        d_model=192,
-        n_kv_heads=1,
-        d_head=80,
-        d_ff=192,
-        vocab_size=700,
-        activation="gelu",
-        head_norm="before",
-        norms="both",
-        layer_window=(9, 0),
-        layer_rope=(1, 0),
+        LAYERED, d_model=192, n_kv_heads=1, d_head=80, d_ff=192, vocab_size=700
     ),
 }
 """And those that norm what sublayers add."""

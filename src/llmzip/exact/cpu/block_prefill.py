@@ -84,6 +84,8 @@ class BlockPrefill:
 
         row_lanes, at: the rows' lanes and positions; starts: those of each lane's first.
         """
+        if index == 0 and self._shape.norms:
+            self._added(len(at))[:] = 0.0  # an interrupt may have left sums
         self._project(index, row_lanes, at, cache)
         self._attend(index, lanes, starts, len(at), cache)
         self._close_attention(index, len(at))

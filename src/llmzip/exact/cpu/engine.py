@@ -223,7 +223,6 @@ class CpuEngine:
         """Rows as the first layer takes them in, where it is not by a norm that all have alike."""
         if self.shape.norms:
             plain = self.way is Way.PLAIN
-            self._work.added.array(*stream.x.shape)[:] = 0.0  # an interrupt may have left sums
             gains = self._plain.taken_gains if plain else self._packed.step.stream.taken
             turned_rows.take_in(self.shape, gains, 0, stream.x, stream.q, stream.scale)
 

@@ -97,6 +97,24 @@ def root_mean_square(x: Any, top: Any, eps: float, width: int) -> Any:
 
 
 @inlined
+def add_bias(bias: Any, y: Any) -> None:
+    """A linear's bias, where it has one, to a row (D,) of what comes of it."""
+    wide_vectors()
+    if bias.size:
+        for i in range(y.size):
+            y[i] = y[i] + bias[i]
+
+
+@inlined
+def dequantise_row(sums: Any, scale: Any, bias: Any, s: Any, y: Any) -> None:
+    """What comes of a linear, float32 y (D,), from a row's sums (D,) int32."""
+    wide_vectors()
+    for i in range(y.size):
+        y[i] = f32(sums[i]) * scale[i] * s
+    add_bias(bias, y)
+
+
+@inlined
 def embed_row(token: Any, at: Any, embedding: Any, scales: Any, positions: Any, x: Any) -> None:
     """Start a row of the stream from a token at a position."""
     wide_vectors()
@@ -232,12 +250,7 @@ def other_quantise(
     width = high.shape[1]
     up = np.empty(n_out, dtype=np.float32)
     for row in range(rows):
-        total, s = sums[row], s_in[row]
-        for i in range(n_out):
-            up[i] = f32(total[i]) * scale[i] * s
-        if bias.size:
-            for i in range(n_out):
-                up[i] = up[i] + bias[i]
+        dequantise_row(sums[row], scale, bias, s_in[row], up)
         active, last = up[:width], up[n_out - width :]
         if activation == GELU_GATE:
             for i in range(width):

@@ -15,6 +15,8 @@ from llmzip.exact.cpu.instruction_set import FLOATS, INTS
 from llmzip.exact.cpu.rows import (
     I8_LIMIT,
     I8_UNIT_64,
+    add_bias,
+    dequantise_row,
     embed_row,
     norm_factor,
     quantise_row,
@@ -124,14 +126,6 @@ def add_row(y: Any, gain: Any, eps: float, x: Any) -> None:
         x[i] = x[i] + y[i] * factor * gain[i]
 
 
-@inlined
-def _add_bias(bias: Any, y: Any) -> None:
-    wide_vectors()
-    if bias.size:
-        for i in range(y.size):
-            y[i] = y[i] + bias[i]
-
-
 @kernel
 def read_rows(x: Any, gain: Any, block: int, normed: bool, eps: float, q: Any, s: Any) -> None:
     """Rows of the stream x (M, D) as linears take them in: q, s. See `read_row`."""
@@ -173,10 +167,7 @@ def add_normed(sums: Any, scale: Any, bias: Any, s_in: Any, gain: Any, eps: floa
     wide_vectors()
     y = np.empty(x.shape[1], dtype=np.float32)
     for row in range(sums.shape[0]):
-        total, s = sums[row], s_in[row]
-        for i in range(y.size):
-            y[i] = f32(total[i]) * scale[i] * s
-        _add_bias(bias, y)
+        dequantise_row(sums[row], scale, bias, s_in[row], y)
         add_row(y, gain, eps, x[row])
 
 
@@ -191,5 +182,5 @@ def add_normed_wide(
         h, l_row, s = high[row], low[row], s_in[row]
         for i in range(y.size):
             y[i] = f32(np.int64(h[i]) * 256 + np.int64(l_row[i])) * scale[i] * s
-        _add_bias(bias, y)
+        add_bias(bias, y)
         add_row(y, gain, eps, x[row])

@@ -23,7 +23,7 @@ def read_gpt2(config: Any, weights: Weights) -> FloatModel:
     by_layer = bool(getattr(config, "scale_attn_by_inverse_layer_idx", False))
 
     def qkv(linear: FloatLinear, shape: ModelShape, index: int) -> FloatLinear:
-        scale = 1.0 if by_width else _root(shape)
+        scale = 1.0 if by_width else heads.root(shape)
         return heads.scaled(linear, shape, scale / (index + 1) if by_layer else scale)
 
     return _read(config, weights, config.n_head, qkv, transposed=True)
@@ -39,14 +39,9 @@ def read_gpt_bigcode(config: Any, weights: Weights) -> FloatModel:
             rows = np.arange(3 * shape.n_heads * shape.d_head)
             by_head = rows.reshape(shape.n_heads, 3, shape.d_head)
             linear = heads.taken(linear, by_head.transpose(1, 0, 2).reshape(-1))
-        return heads.scaled(linear, shape, 1.0 if by_width else _root(shape))
+        return heads.scaled(linear, shape, 1.0 if by_width else heads.root(shape))
 
     return _read(config, weights, 1 if shared else config.n_head, qkv, transposed=False)
-
-
-def _root(shape: ModelShape) -> float:
-    """What undoes the engine's own division of scores."""
-    return float(np.sqrt(float(shape.d_head)))
 
 
 def _read(

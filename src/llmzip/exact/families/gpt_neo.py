@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from llmzip.exact.families import heads
 from llmzip.exact.families.switches import lacking, possible, read_activation
 from llmzip.exact.families.weights import Weights
@@ -36,7 +34,7 @@ def read_gpt_neo(config: Any, weights: Weights) -> FloatModel:
         at = f"transformer.h.{index}"
         qkv = weights.linear([f"{at}.attn.attention.{name}" for name in _QKV], f"{at}.ln_1")
         return FloatLayer(
-            heads.scaled(qkv, shape, float(np.sqrt(float(shape.d_head)))),
+            heads.scaled(qkv, shape, heads.root(shape)),
             weights.linear([f"{at}.attn.attention.out_proj"]),
             weights.linear([f"{at}.mlp.c_fc"], f"{at}.ln_2"),
             weights.linear([f"{at}.mlp.c_proj"]),

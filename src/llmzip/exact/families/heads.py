@@ -23,6 +23,11 @@ def taken(linear: FloatLinear, rows: Rows) -> FloatLinear:
     return replace(linear, weight=linear.weight[rows], bias=bias)
 
 
+def root(shape: ModelShape) -> float:
+    """The factor of queries that undoes the engine's own division of scores."""
+    return float(np.sqrt(float(shape.d_head)))
+
+
 def scaled(qkv: FloatLinear, shape: ModelShape, factor: float) -> FloatLinear:
     """The linear whose queries, and so the scores, are `factor` times as large."""
     if factor == 1:
