@@ -54,7 +54,7 @@ DEFAULT_FILE = Path(__file__).parent / "data" / "alice-1-3.txt"
 LANES = (1, 8, 32, 64)
 KERNELS = (
     (rows, ("embed_normalise", "quantise_rows", "add_normalise", "add_normalise_wide")),
-    (rows, ("gate_quantise", "gelu_quantise")),
+    (rows, ("activate_quantise",)),
     (attention, ("split_heads", "softmax_rows", "mix_heads")),
     (head, ("token_intervals",)),
     (pairs, ("wide_product", "widen", "join_halves")),

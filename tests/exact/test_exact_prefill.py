@@ -113,7 +113,8 @@ def test_feed_forward(
     x = rng.standard_normal((n_rows, d)).astype(np.float32)
     high, low = np.empty((2, n_rows, f), dtype=np.int8)
     wanted_x, wanted_q, wanted_s = x.copy(), np.empty_like(q), s.copy()
-    rows.activations(activation)(product(q, up), up_scale, up_bias, wanted_s, high, low, wanted_s)
+    own = up_scale, up_bias, wanted_s, high, low, wanted_s
+    rows.activate_quantise(int(activation), product(q, up), *own)
     sums = product(high, down), product(low, down)
     rest = down_scale, down_bias, wanted_s, wanted_x, EPS, wanted_q, wanted_s
     rows.add_normalise_wide(*sums, *rest)

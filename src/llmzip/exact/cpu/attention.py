@@ -13,7 +13,7 @@ import numpy as np
 from llmzip.compiled import inlined, kernel
 from llmzip.exact.constants import SUM_BITS
 from llmzip.exact.cpu.head_blocks import BLOCK
-from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT, norm_factor, quantise_row
+from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT, dequantise_row, norm_factor, quantise_row
 from llmzip.exact.cpu.scalars import (
     WHOLE_BITS,
     borrowed,
@@ -21,6 +21,8 @@ from llmzip.exact.cpu.scalars import (
     f32,
     high_byte,
     i32,
+    joined,
+    keep,
     largest,
     low_byte,
     maximum,
@@ -115,15 +117,8 @@ def place_head(
 @inlined
 def head_values(sums: Any, scale: Any, bias: Any, s: Any, first: int, x: Any) -> None:
     """One head's float32 values x (d,), from sums[first : first + d]."""
-    wide_vectors()
-    d = x.size
-    total, head_scale = sums[first : first + d], scale[first : first + d]
-    for i in range(d):
-        x[i] = f32(total[i]) * head_scale[i] * s
-    if bias.size:
-        head_bias = bias[first : first + d]
-        for i in range(d):
-            x[i] = x[i] + head_bias[i]
+    own = slice(first, first + x.size)
+    dequantise_row(sums[own], scale[own], bias[own], s, x)
 
 
 @inlined
@@ -237,7 +232,7 @@ def split_heads(
                 g = head - n_heads - n_kv
                 value_scales[lane, g, position] = quantise_row(x, value)
                 put_value(value, values[lane, g], position)
-    own[0][0] = 0  # used until here, so that its memory is not given back before
+    keep(own)
 
 
 @inlined
@@ -325,7 +320,7 @@ def mix_heads(high: Any, low: Any, factor: Any, group: int, mixed: Any) -> None:
         h, low_row, f = high[row], low[row], factor[row]
         target = mixed[row // n_group, group * n_group + row % n_group]
         for i in range(target.size):
-            target[i] = f32(np.int64(h[i]) * 256 + np.int64(low_row[i])) * f
+            target[i] = joined(h[i], low_row[i]) * f
 
 
 @lru_cache

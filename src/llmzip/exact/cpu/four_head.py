@@ -89,7 +89,7 @@ def _intervals(isa: Any, sums: Any, rows: Any, weight: Any, linear: Any, found: 
                 top = maximum(highest[row])
                 tops[row] = max(tops[row], top if linear[1].size else top * s[row])
     end_rows(counts, rest, own, tops, n_out, total, bits)
-    undo[0] = 0  # used until here, so that its memory is not given back before
+    keep(undo)
 
 
 @kernel

@@ -126,8 +126,8 @@ class PairPrefill:
         high, low = work.halves.array(2, n_rows, d_ff)
         q = work.q.array(n_rows, d_model)
         sums = self._sums(q, "up", index)
-        activate = rows.activations(self._shape.feed_forward)
-        activate(sums, up.scale[index], up.bias[index], scale, high, low, scale)
+        own = up.scale[index], up.bias[index], scale, high, low, scale
+        rows.activate_quantise(int(self._shape.feed_forward), sums, *own)
         if self._look is not None:
             self._look(f"{index}.down", high)
         wide = work.wide.array(n_rows, d_ff)

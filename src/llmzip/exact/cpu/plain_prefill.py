@@ -221,8 +221,8 @@ class PlainPrefill:
         q = work.q.array(n_rows, self._shape.d_model)
         up = self._linear("up", index, q)
         sums = self._sums(q, up)
-        activate = rows.activations(self._shape.feed_forward)
-        activate(sums, up.scale, up.bias, scale, high, low, scale)
+        kind = int(self._shape.feed_forward)
+        rows.activate_quantise(kind, sums, up.scale, up.bias, scale, high, low, scale)
         down = self._linear("down", index, high)
         sums = self._sums(work.halves.array(2 * n_rows, d_ff), down)
         high_sums, low_sums = sums[:n_rows], sums[n_rows:]

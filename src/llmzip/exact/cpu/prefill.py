@@ -23,7 +23,7 @@ from llmzip.exact.cpu.prefill_softmax import (
     weigh_blocks,
     whole,
 )
-from llmzip.exact.cpu.scalars import address_of, borrowed, f32, keep, wide_vectors
+from llmzip.exact.cpu.scalars import address_of, borrowed, f32, joined, keep, wide_vectors
 
 ROWS = 2 * tiles.ROWS
 """Rows that a block of sums has."""
@@ -94,7 +94,7 @@ def attend(
                 high, low, f = sums[r], sums[tiles.ROWS + r], state.factors[r]
                 target = mixed[row, g * n_group + member]
                 for i in range(d):
-                    target[i] = f32(np.int64(high[i]) * 256 + np.int64(low[i])) * f
+                    target[i] = joined(high[i], low[i]) * f
     tiles.release()
     keep((packed_keys, scores))
 
