@@ -59,7 +59,7 @@ def test_a_step_of_more_lanes_than_a_tile_has_rows(recipe: Recipe, way: Way) -> 
 @numba.njit(nogil=True)  # type: ignore[untyped-decorator]
 def product_in_tiles(configuration: Any, a: Any, n_rows: int, linear: Any, out: Any) -> None:
     tiles.configure(configuration)
-    product(True, a, n_rows, linear, 0, 0, out.shape[1], 0, out)
+    product(tiles.AMX, a, n_rows, linear.weight, 0, 0, out.shape[1], 0, out)
     tiles.release()
 
 

@@ -194,7 +194,7 @@ def _head_block(
 ) -> None:
     """Logits of tokens first … last - 1 of all rows; `tops` (rows,) takes their largest."""
     wide_vectors()
-    product(isa, rows, n_rows, head, 0, first, last, first, sums)
+    product(isa, rows, n_rows, head.weight, 0, first, last, first, sums)
     scale = head.scale[0, first:last]
     for row in range(n_rows):
         line, bias = work.logits[row, first:last], head.bias[work.bias_of[row], first:last]
@@ -246,7 +246,7 @@ def _my_product(
 ) -> None:
     first, last = _part(linear.scale.shape[1], OUTPUTS, me, n_threads)
     rows = _operand(linear.weight, a, n_rows, wide)
-    product(isa, rows, n_rows, linear, layer, first, last, 0, out)
+    product(isa, rows, n_rows, linear.weight, layer, first, last, 0, out)
 
 
 @inlined
