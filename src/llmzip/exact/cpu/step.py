@@ -104,6 +104,25 @@ class StepModel(NamedTuple):
             return self.cos[0, :0], self.sin[0, :0]
         return self.cos[table], self.sin[table]
 
+    @property
+    def taken_gains(self) -> NDArray[np.float32]:
+        """See `StepStream`."""
+        return self.stream.taken
+
+    @property
+    def added_gains(self) -> NDArray[np.float32]:
+        """See `StepStream`."""
+        return self.stream.added
+
+    def linear(self, name: str, layer: int = 0) -> tuple[NDArray[Any], ...]:
+        """Weight, scale and bias of one of a layer, or of the `head`."""
+        return tuple(part[layer] for part in getattr(self, name))
+
+    def norms(self, layer: int) -> tuple[object, ...]:
+        """What `attention.split_heads` takes of a layer from cos to score_scale."""
+        own = self.gains[layer], self.eps, self.gain_first, self.d_head, self.score_scale
+        return *self.angles(layer), *own
+
 
 class StepCache(NamedTuple):
     """The KV cache's arrays; see `CpuCache`."""
