@@ -38,7 +38,6 @@ from llmzip.exact.cpu import (
     prefill,
     prefill_feed_forward,
     prefill_head,
-    prefill_linear,
     rows,
 )
 from llmzip.exact.cpu.step import STAGES
@@ -65,10 +64,9 @@ KERNELS = (
     (four_head, ("token_intervals",)),
     (prefill, ("attend",)),
     (prefill_head, ("token_intervals",)),
-    (prefill_linear, ("project_heads", "close_attention")),
     (prefill_feed_forward, ("feed_forward",)),
 )
-TILED = (prefill, prefill_feed_forward, prefill_head, prefill_linear)
+TILED = (prefill, prefill_feed_forward, prefill_head)
 PAIRED = (pairs, pair_attention, pair_head)
 FOURS = (four_linear, four_attention, four_head)
 REST = "Python between"
@@ -168,7 +166,9 @@ def _timed_kernels(clock: Clock, model: ExactModel) -> Iterator[None]:
         yield
 
 
-def _label(module: ModuleType, name: str, *_: Any) -> str:
+def _label(module: ModuleType, name: str, *arguments: Any) -> str:
+    if getattr(arguments[0], "IS_TILED", False):
+        return f"tiles: {name}"
     families = {"tiles": TILED, "pairs": PAIRED, "bytes": FOURS}
     return next((f"{own}: {name}" for own, all_ in families.items() if module in all_), name)
 

@@ -1,7 +1,7 @@
 """The engine's prefill by kernels that use sums where they are made: in tiles or by `fours`.
 
-Tiles: `prefill`, `prefill_linear`, `prefill_feed_forward` and `prefill_head`. Fours:
-`four_linear`, `four_attention` and `four_head`.
+Tiles: `four_linear` but for its feed-forward, `prefill`, `prefill_feed_forward` and
+`prefill_head`. Fours: `four_linear`, `four_attention` and `four_head`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from llmzip.exact.cpu import (
     prefill,
     prefill_feed_forward,
     prefill_head,
-    prefill_linear,
+    tiles,
     turned_rows,
 )
 from llmzip.exact.cpu.buffers import BLOCK_ROWS, TOGETHER, CpuCache, CpuHidden, Workspace
@@ -43,23 +43,23 @@ class Kernels(NamedTuple):
 
 def tile_kernels(work: Workspace) -> Kernels:
     """Products in tiles."""
-    kernels = (
-        prefill_linear.project_heads,
-        prefill.attend,
-        prefill_linear.close_attention,
-        prefill_feed_forward.feed_forward,
-        prefill_head.token_intervals,
-        prefill.distributions,
+    isa, configuration = tiles.AMX, work.configuration
+    return Kernels(
+        partial(four_linear.project_heads, isa, configuration),
+        partial(prefill.attend, configuration),
+        partial(four_linear.close_attention, isa, configuration),
+        partial(prefill_feed_forward.feed_forward, configuration),
+        partial(prefill_head.token_intervals, configuration),
+        partial(prefill.distributions, configuration),
     )
-    return Kernels(*(partial(kernel, work.configuration) for kernel in kernels))
 
 
 def four_kernels(work: Workspace, isa: Dot) -> Kernels:
     """Products of fours by an instruction set."""
     return Kernels(
-        partial(four_linear.project_heads, isa),
+        partial(four_linear.project_heads, isa, work.configuration),
         partial(four_attention.attend, isa),
-        partial(four_linear.close_attention, isa),
+        partial(four_linear.close_attention, isa, work.configuration),
         partial(four_linear.feed_forward, isa),
         partial(four_head.token_intervals, isa, work.head_sums.whole()),
         partial(four_head.distributions, isa),

@@ -19,6 +19,7 @@ import numpy as np
 
 from llmzip.compiled import called, inlined
 from llmzip.compiled.compiler import cgutils, intrinsic, ir, types
+from llmzip.exact.cpu import tiles
 from llmzip.exact.cpu.instruction_set import (
     at,
     broadcast,
@@ -27,6 +28,7 @@ from llmzip.exact.cpu.instruction_set import (
     i8,
     i32,
     i64,
+    is_tiled,
     load,
     outputs_of,
     rows_of,
@@ -35,12 +37,9 @@ from llmzip.exact.cpu.instruction_set import (
 )
 from llmzip.exact.cpu.scalars import i32 as as_i32
 from llmzip.exact.cpu.simd import BYTES, LANES
-from llmzip.exact.cpu.tiles import ask_for_line
 
 TOGETHER = 4
 """Terms of an output that lie together."""
-BLOCK = 64
-"""Packed weights have outputs for a multiple of this."""
 GRANULE = 16
 """Sums are of terms for a multiple of this."""
 STRIP = 16
@@ -70,7 +69,7 @@ def _emit_products(
         def terms(four: int, index: ir.Value = index) -> list[ir.Value]:
             own = builder.add(index, ir.Constant(i64, four)) if four else index
             if ahead:
-                ask_for_line(builder, builder.add(ahead[0], builder.mul(own, ahead[1])), 0)
+                tiles.ask_for_line(builder, builder.add(ahead[0], builder.mul(own, ahead[1])), 0)
             place = builder.add(columns, builder.mul(own, ir.Constant(i64, BYTES)))
             places = [_vector_at(builder, isa, place, apart, v) for v in range(n_vectors)]
             return [load(builder, one, kind) for one in places]
@@ -271,6 +270,20 @@ def strips(
     _few(isa, n_rows - row, x, row_stride, columns, apart, n_fours, c, y, out_stride)
 
 
+@inlined
+def begin_products(isa: Any, configuration: Any) -> None:
+    """Make this thread ready for what follows, where it takes a configuration of tiles."""
+    if is_tiled(isa):
+        tiles.configure(configuration)
+
+
+@inlined
+def end_products(isa: Any) -> None:
+    """Give back what `begin_products` has taken."""
+    if is_tiled(isa):
+        tiles.release()
+
+
 @called
 def product_block(
     isa: Any,
@@ -288,8 +301,13 @@ def product_block(
 
     rows, undo: addresses of all rows, one after the other, and of their corrections. columns, out:
     addresses; width: a multiple of 32, of which OUTPUTS stay in the first cache while rows go
-    through them. Meanwhile memory is asked for these rows' share of as many columns behind.
+    through them. Meanwhile memory is asked for these rows' share of as many columns behind. For
+    tiles, see `tiles.product_block`: up to 32 rows, whose corrections do not matter.
     """
+    if is_tiled(isa):
+        row_at = rows + first * n_terms
+        tiles.product_block(row_at, last - first, n_terms, columns, out, width)
+        return
     fours, apart, line = n_terms // np.int64(TOGETHER), n_terms * LANES, np.int64(4 * width)
     outputs, at_once = outputs_of(isa), rows_of(isa)
     part = width * n_terms * (last - first) // n_all // max(1, (last - first) // at_once)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from llmzip.exact.checks import rope_names
 from llmzip.exact.constants import score_scale
-from llmzip.exact.cpu import fours, pairs, tiles
+from llmzip.exact.cpu import pairs, tiles
 from llmzip.exact.cpu.head_blocks import angles, in_blocks
 from llmzip.exact.cpu.product import StepLinear
 from llmzip.exact.cpu.scalars import f32
@@ -27,9 +27,6 @@ NO_GAINS = np.empty(0, dtype=np.float32)
 """Of what is added, where it is not normed."""
 _TABLES = "embedding", "embedding_scale", "positions"
 _PARTS = "weight", "scale", "bias"
-_BLOCKS = {Way.AVX2: pairs.OUTPUTS, Way.AMX: tiles.OUTPUTS}
-"""Packed weights have outputs for a multiple of this; those for fours of `fours.BLOCK`."""
-
 Wanted = tuple[type[np.generic], tuple[int, ...]]
 
 
@@ -177,7 +174,7 @@ def _wanted(shape: ModelShape, way: Way) -> Iterator[tuple[str, tuple[Wanted, ..
 def _linear(
     name: str, way: Way, n_layers: int, n_out: int, n_in: int
 ) -> Iterator[tuple[str, tuple[Wanted, ...]]]:
-    block = _BLOCKS.get(way, fours.BLOCK)
+    block = pairs.OUTPUTS if way is Way.AVX2 else tiles.OUTPUTS
     packed: tuple[int, ...] = (n_layers, -(-n_out // block) * block, n_in)
     if way is Way.AVX2:
         packed = n_layers, packed[1] // block, n_in // pairs.TOGETHER, block, pairs.TOGETHER

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.compiled import called, inlined, kernel
-from llmzip.exact.cpu import pairs, simd, step_pairs, step_tiles, tiles
+from llmzip.exact.cpu import pairs, simd, step_pairs, step_tiles
+from llmzip.exact.cpu.fours import begin_products, end_products
 from llmzip.exact.cpu.head import BLOCK, fill_logits, weigh
-from llmzip.exact.cpu.instruction_set import InstructionSet, is_tiled
+from llmzip.exact.cpu.instruction_set import InstructionSet
 from llmzip.exact.cpu.product import OUTPUTS, StepLinear, product
 from llmzip.exact.cpu.rows import (
     activate_quantise,
@@ -452,12 +453,10 @@ def step(
     r0, r1 = _part(n_rows, 1, me, n_threads)
     gains, stream = model.stream.added, (work.stream[r0:r1], work.q[r0:r1], work.scale[r0:r1])
     _start(gains, ids[r0:r1], at[r0:r1], model, *stream)
-    if is_tiled(model.isa):
-        tiles.configure(work.configuration)
+    begin_products(model.isa, work.configuration)
     met = _meet(work, me, EMBEDDING, n_threads, 0)
     for layer in range(model.qkv.weight.shape[0]):
         met = _layer(me, n_threads, lanes, at, model, cache, work, layer, met, scratch, vectors)
     _distributions(me, n_threads, n_rows, model, work, met)
-    if is_tiled(model.isa):
-        tiles.release()
+    end_products(model.isa)
     keep((own_scratch, vector_scratch))

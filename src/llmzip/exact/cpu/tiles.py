@@ -71,6 +71,7 @@ class Amx(Avx512Vnni):
     COSTS: ClassVar = StepCosts(few=16, row=0.06, more=0.08, lane=0.04)
     KEYS: ClassVar = TERMS
     IS_TILED: ClassVar = True
+    SIGN_BITS: ClassVar = 0
 
     @classmethod
     def is_there(cls) -> bool:
