@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from llmzip.compiled import called, inlined, kernel
 from llmzip.exact.cpu import pairs, simd, step_pairs, step_tiles
 from llmzip.exact.cpu.fours import begin_products, end_products
-from llmzip.exact.cpu.head import BLOCK, fill_logits, weigh
+from llmzip.exact.cpu.head import BLOCK, weigh
 from llmzip.exact.cpu.instruction_set import InstructionSet
+from llmzip.exact.cpu.prefill_head_passes import put_logits
 from llmzip.exact.cpu.product import OUTPUTS, StepLinear, product
 from llmzip.exact.cpu.rows import (
     activate_quantise,
@@ -201,28 +202,6 @@ def _operand(weight: Any, q: Any, n_rows: int, wide: Any) -> Any:
 
 
 @called
-def _head_block(
-    isa: Any,
-    head: Any,
-    rows: Any,
-    work: Any,
-    n_rows: int,
-    first: int,
-    last: int,
-    sums: Any,
-    tops: Any,
-) -> None:
-    """Logits of tokens first … last - 1 of all rows; `tops` (rows,) takes their largest."""
-    wide_vectors()
-    product(isa, rows, n_rows, head.weight, 0, first, last, first, sums)
-    scale = head.scale[0, first:last]
-    for row in range(n_rows):
-        line, bias = work.logits[row, first:last], head.bias[work.bias_of[row], first:last]
-        fill_logits(sums[row], scale, bias, work.scale[row], line)
-        tops[row] = max(tops[row], maximum(line))
-
-
-@called
 def _distributions(me: int, n_threads: int, n_rows: int, model: Any, work: Any, met: int) -> None:
     """The weights and the blocks' frequency sums of all rows, into `work`."""
     wide_vectors()
@@ -230,10 +209,12 @@ def _distributions(me: int, n_threads: int, n_rows: int, model: Any, work: Any, 
     v0, v1 = _part(vocabulary, BLOCK, me, n_threads)
     sums = np.empty((work.q.shape[0], BLOCK), dtype=np.int32)
     tops = np.full(n_rows, f32(-np.inf))
-    rows = _operand(model.head.weight, work.q, n_rows, work.wide[me])
+    head, linear = model.head, (model.head.scale[0], model.head.bias)
+    rows = _operand(head.weight, work.q, n_rows, work.wide[me])
     for first in range(v0, v1, BLOCK):
         last = min(first + BLOCK, v1)
-        _head_block(model.isa, model.head, rows, work, n_rows, first, last, sums, tops)
+        product(model.isa, rows, n_rows, head.weight, 0, first, last, first, sums)
+        put_logits(sums, 0, n_rows, first, linear, work.bias_of, work.scale, work.logits, tops)
     for row in range(n_rows):
         work.thread_tops[me, row] = tops[row]
     met = _meet(work, me, HEAD, n_threads, met)
