@@ -163,16 +163,9 @@ def product(rows: Any, weight: Any, first: int, last: int, shift: int, out: Any)
         count = min(near, n_rows - row)
         rows_at = address_of(rows) + row * stride
         for n in range(first, last, OUTPUTS):
-            block_products(
-                count,
-                rows_at,
-                stride,
-                weight_at + n * n_terms,
-                np.int64(LINE),
-                np.int64(n_terms // TOGETHER),
-                out_at + row * out_stride + 4 * n,
-                out_stride,
-            )
+            columns = weight_at + n * n_terms, np.int64(LINE), np.int64(n_terms // TOGETHER)
+            place = out_at + row * out_stride + 4 * n
+            block_products(count, rows_at, stride, *columns, place, out_stride)
 
 
 @kernel
@@ -192,17 +185,8 @@ def wide_product(rows: Any, weight: Any, first: int, last: int, high: Any, low: 
             total[:count] = 0
             for k in range(0, n_terms, WIDE_TERMS):
                 n_pairs = min(WIDE_TERMS, n_terms - k) // TOGETHER
-                columns = weight_at + n * n_terms + k * OUTPUTS
-                block_products(
-                    count,
-                    rows_at + 2 * k,
-                    stride,
-                    columns,
-                    np.int64(LINE),
-                    np.int64(n_pairs),
-                    part_at,
-                    part_stride,
-                )
+                columns = weight_at + n * n_terms + k * OUTPUTS, np.int64(LINE), np.int64(n_pairs)
+                block_products(count, rows_at + 2 * k, stride, *columns, part_at, part_stride)
                 for r in range(count):
                     for i in range(OUTPUTS):
                         total[r, i] += np.int64(part[r, i])

@@ -72,16 +72,8 @@ def _product_tiled(
             row = block * 2 * tiles.ROWS
             two = n_rows - row > tiles.ROWS
             ahead = w_at + n_bytes + block * (n_bytes // n_asking)
-            _block(
-                two,
-                n_asking if block < n_asking else 0,
-                n_inner,
-                stride,
-                a_at + row * n_inner,
-                w_at,
-                n_at + row * stride,
-                ahead,
-            )
+            asking, places = n_asking if block < n_asking else 0, (a_at + row * n_inner, w_at)
+            _block(two, asking, n_inner, stride, *places, n_at + row * stride, ahead)
 
 
 @inlined

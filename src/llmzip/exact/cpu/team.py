@@ -13,13 +13,7 @@ from llmzip.exact.cpu import tiles
 from llmzip.exact.cpu.buffers import CpuCache
 from llmzip.exact.cpu.head import BLOCK
 from llmzip.exact.cpu.product import PADDED_ROWS
-from llmzip.exact.cpu.step import (
-    STAGES,
-    StepCache,
-    StepModel,
-    StepWork,
-    step,
-)
+from llmzip.exact.cpu.step import STAGES, StepCache, StepModel, StepWork, step
 from llmzip.exact.shape import ModelShape
 from llmzip.forks import Threads
 
