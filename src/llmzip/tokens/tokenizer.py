@@ -222,7 +222,7 @@ def cut_between_words(text: str, size: int) -> list[str]:
     cuts = [0]
     for at in range(size, len(text), size):
         found = _BETWEEN_WORDS.search(text, at, at + _MOST_LETTERS)
-        if found is not None:
+        if found is not None and found.start() > cuts[-1]:
             cuts.append(found.start())
     return [text[begin:end] for begin, end in pairwise([*cuts, len(text)])]
 
