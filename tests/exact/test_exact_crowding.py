@@ -70,4 +70,4 @@ def test_the_bits_are_those_of_any_number_of_threads(
             for at in range(12)
         ]
         totals.append(np.stack(found))
-    assert np.array_equal(*totals)
+    assert np.array_equal(totals[0], totals[1])
