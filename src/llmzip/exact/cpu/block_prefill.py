@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from llmzip.exact.bias import RowBias
 from llmzip.exact.cpu import (
+    attention,
     four_attention,
     four_head,
     four_linear,
@@ -38,6 +39,7 @@ class Kernels(NamedTuple):
     """What a way computes a block of rows by; see the modules for their arguments."""
 
     project_heads: Callable[..., None]
+    fill_sums: Callable[..., None]
     attend: Callable[..., None]
     close_attention: Callable[..., None]
     feed_forward: Callable[..., None]
@@ -49,6 +51,7 @@ def tile_kernels(work: Workspace) -> Kernels:
     """Products in tiles."""
     kernels = (
         prefill_linear.project_heads,
+        prefill_linear.fill_sums,
         prefill.attend,
         prefill_linear.close_attention,
         prefill_feed_forward.feed_forward,
@@ -62,6 +65,7 @@ def four_kernels(work: Workspace, isa: Dot) -> Kernels:
     """Products of fours by an instruction set."""
     return Kernels(
         partial(four_linear.project_heads, isa),
+        partial(four_linear.fill_sums, isa),
         partial(four_attention.attend, isa),
         partial(four_linear.close_attention, isa),
         partial(four_linear.feed_forward, isa),
@@ -99,12 +103,8 @@ class BlockPrefill:
 
     def _project(self, index: int, lanes: Ids, at: Ids, cache: CpuCache) -> None:
         work, step, n_rows = self._work, self._packed.step, len(at)
-        self._kernels.project_heads(
-            work.q.array(n_rows, self._shape.d_model),
-            work.scale.array(n_rows),
-            step.qkv.weight[index],
-            step.qkv.scale[index],
-            step.qkv.bias[index],
+        q, s, linear = work.q.array(n_rows, self._shape.d_model), work.scale.array(n_rows), step.qkv
+        rest = (
             lanes,
             at,
             *step.angles(index),
@@ -119,6 +119,13 @@ class BlockPrefill:
             cache.values[index],
             cache.value_scales[index],
         )
+        weight, own = linear.weight[index], (linear.scale[index], linear.bias[index])
+        if self._shape.head_norm == "whole":  # no head is known before all of them are
+            sums = work.sums.array(n_rows, self._shape.d_qkv)
+            self._kernels.fill_sums(q, weight, sums)
+            attention.split_heads(sums, *own, s, *rest)
+        else:
+            self._kernels.project_heads(q, s, weight, *own, *rest)
 
     def _attend(self, index: int, lanes: Ids, starts: Ids, n_rows: int, cache: CpuCache) -> None:
         work, count = self._work, n_rows // len(lanes)
@@ -132,6 +139,7 @@ class BlockPrefill:
                 cache.key_scales[index, lane],
                 cache.values[index, lane],
                 cache.value_scales[index, lane],
+                self._packed.step.score_cap,
                 i * count,
                 count,
                 start,
@@ -207,6 +215,7 @@ class BlockPrefill:
                 head.weight[0],
                 head.scale[0],
                 head.bias[0],
+                self._packed.step.logit_cap,
                 own.scale,
                 tokens[part],
                 found.low[part],
@@ -229,6 +238,7 @@ class BlockPrefill:
                 head.scale[0],
                 bias.values,
                 bias.of[part],
+                self._packed.step.logit_cap,
                 own.scale,
                 weights[part],
                 blocks[part],

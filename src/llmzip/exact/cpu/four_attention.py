@@ -132,6 +132,7 @@ def attend(
     key_scales: Any,
     values: Any,
     value_scales: Any,
+    cap: Any,
     first: int,
     count: int,
     start: int,
@@ -177,8 +178,8 @@ def attend(
             for j in range(j0, seen, BLOCK):
                 block, ahead = s_at + j * (BLOCK_BYTES // BLOCK), k_at + (j + BLOCK) * d64
                 _score(isa, q_at, d64, undo_at, k_at, j, block)
-                scale_block(block, k_scales, n_rows, j, state, ahead)
-            weigh_blocks(isa, s_at, v_scales, n_rows, j0, whole(seen, BLOCK), state)
+                scale_block(block, k_scales, cap, n_rows, j, state, ahead)
+            weigh_blocks(isa, s_at, v_scales, cap, n_rows, j0, whole(seen, BLOCK), state)
             _halve(isa, s_at, n_rows, (j0, seen), state, h_at, n_keys)
             n_mixed = whole(seen, GRANULE)
             for j in range(j0, n_mixed, FAR_KEYS):

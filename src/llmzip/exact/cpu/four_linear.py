@@ -21,6 +21,7 @@ from llmzip.exact.cpu.prefill_blocks import (
     ROWS,
     SUMS_BYTES,
     WIDTH,
+    copy_block,
     halve_rows,
     head_scratch,
     normalise_rows,
@@ -77,6 +78,23 @@ def project_heads(
             block, rows = last - r, (s, lanes, at)
             put_heads(isa, gains, head, r, block, linear, rows, norms, angles, targets, own)
     keep((scratch, undo))
+
+
+@kernel
+def fill_sums(isa: Any, q: Any, weight: Any, sums: Any) -> None:
+    """The sums (M, N) of a linear of q (M, D), N being a multiple of WIDTH."""
+    wide_vectors()
+    q, weight, sums = borrowed((q, weight, sums))
+    n_rows, width = q.shape[0], np.int64(q.shape[1])
+    memory, undo = lines(PAIR * WIDTH // ROWS), corrections(isa, address_of(q), n_rows, width)
+    q_at, undo_at, own = address_of(q), address_of(undo), memory.reshape(PAIR, WIDTH)
+    for c in range(0, sums.shape[1], WIDTH):
+        for r in range(0, n_rows, PAIR):
+            last = min(r + PAIR, n_rows)
+            place = address_of(weight) + c * width, undo_at, address_of(memory), WIDTH
+            product_block(isa, q_at, n_rows, r, last, width, *place)
+            copy_block(own, last - r, sums[r:last, c : c + WIDTH])
+    keep((memory, undo))
 
 
 @kernel

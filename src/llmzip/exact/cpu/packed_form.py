@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from llmzip.exact.checks import rope_names
 from llmzip.exact.constants import score_scale
 from llmzip.exact.cpu import fours, pairs, tiles
+from llmzip.exact.cpu.caps import cap_of
 from llmzip.exact.cpu.head_blocks import angles, in_blocks
 from llmzip.exact.cpu.product import StepLinear
 from llmzip.exact.cpu.scalars import f32
@@ -44,7 +45,7 @@ def kept_step(forms: KeptForms, shape: ModelShape, way: Way) -> StepModel | None
         shape,
         way,
         ropes=list(zip(ropes[::2], ropes[1::2], strict=True)),
-        gains=arrays["gains"] if shape.head_norm else no_gains,
+        gains=_gains_of(shape, arrays["gains"]) if shape.head_norm else no_gains,
         taken_gains=arrays["taken_gains"] if shape.norms else np.empty((0, 0), np.float32),
         added_gains=arrays["added_gains"] if shape.norms else NO_GAINS,
         **{name: arrays[name] for name in _TABLES},
@@ -74,7 +75,9 @@ def step_model(
         d_head=shape.d_head,
         eps=shape.eps,
         activation=int(shape.feed_forward),
-        score_scale=f32(score_scale(shape.d_head)),
+        score_scale=f32(score_scale(shape.d_head, shape.score_cap)),
+        score_cap=cap_of(shape.score_cap),
+        logit_cap=cap_of(shape.logit_cap),
         windows=np.array(windows, dtype=np.int64),
         isa=way.isa,
         **parts,
@@ -105,6 +108,11 @@ def _linear_of(arrays: Mapping[str, NDArray[Any]], name: str) -> StepLinear:
     return StepLinear(weight, scale, bias)
 
 
+def _gains_of(shape: ModelShape, gains: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Kept gains of queries and keys with the axes that kernels know norms by."""
+    return gains[:, None] if shape.head_norm == "whole" else gains
+
+
 def keep_step(forms: KeptForms, way: Way, step: StepModel) -> None:
     """Keep a packed model."""
     forms.keep(_name(way), _rules(way), dict(_named_arrays(step)))
@@ -116,7 +124,7 @@ def _named_arrays(step: StepModel) -> Iterator[tuple[str, NDArray[Any]]]:
     for name, table in zip(rope_names(len(step.cos)), _tables_of(step), strict=True):
         yield name, table.reshape(len(table), table[:1].size)
     if step.gains.size:
-        yield "gains", step.gains
+        yield "gains", step.gains[:, 0] if step.gains.ndim == 4 else step.gains
     if step.stream.added.size:
         yield "taken_gains", step.stream.taken
         yield "added_gains", step.stream.added

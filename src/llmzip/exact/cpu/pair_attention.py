@@ -68,6 +68,7 @@ def attend(
     key_scales: Any,
     values: Any,
     value_scales: Any,
+    cap: Any,
     first: int,
     count: int,
     start: int,
@@ -113,6 +114,7 @@ def attend(
                     key_scales[g, hidden:seen],
                     value_scales[g, hidden:seen],
                     query_scales[g, first + row, member],
+                    cap,
                     work[hidden:seen],
                 )
                 weights, shown = p[r, hidden:seen], work[hidden:seen]

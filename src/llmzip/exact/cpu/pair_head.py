@@ -19,6 +19,7 @@ def distributions(
     scale: Any,
     bias: Any,
     bias_of: Any,
+    cap: Any,
     s: Any,
     weights: Any,
     blocks: Any,
@@ -34,7 +35,7 @@ def distributions(
         product(rows, weight, c, last, c, sums)
         for row in range(n_rows):
             line, line_bias = weights[row, c:last], bias[bias_of[row], c:last]
-            fill_logits(sums[row], scale[c:last], line_bias, s[row], line)
+            fill_logits(sums[row], scale[c:last], line_bias, cap, s[row], line)
             tops[row] = max(tops[row], maximum(line))
     for row in range(n_rows):
         for index in range(blocks.shape[1]):

@@ -29,6 +29,7 @@ from llmzip.exact.cpu.buffers import (
     ModelView,
     Workspace,
 )
+from llmzip.exact.cpu.caps import cap_of
 from llmzip.exact.cpu.scalars import f32
 from llmzip.exact.distribution import TokenIntervals
 from llmzip.exact.gemm import exact_gemm
@@ -51,7 +52,8 @@ class PlainPrefill:
         self._shape, self._model, self._work, self._look = shape, model, work, look
         self._gemm = exact_gemm(torch.device("cpu"))
         self._attend = attention.step_attention(shape.d_head, shape.n_heads // shape.n_kv_heads)
-        self._score_scale = f32(score_scale(shape.d_head))
+        self._score_scale = f32(score_scale(shape.d_head, shape.score_cap))
+        self._score_cap, self._logit_cap = cap_of(shape.score_cap), cap_of(shape.logit_cap)
 
     def layer(
         self, index: int, lanes: Ids, starts: Ids, row_lanes: Ids, at: Ids, cache: CpuCache
@@ -77,6 +79,7 @@ class PlainPrefill:
                 self._head_sums(hidden.q[part]),
                 linear.scale,
                 linear.bias,
+                self._logit_cap,
                 hidden.scale[part],
                 tokens[part],
                 found.low[part],
@@ -92,8 +95,9 @@ class PlainPrefill:
         for first in range(0, len(weights), HEAD_ROWS):
             part = slice(first, min(first + HEAD_ROWS, len(weights)))
             sums, scale = self._head_sums(hidden.q[part]), hidden.scale[part]
-            own_scale, own_bias = self._model.head.scale, (bias.values, bias.of[part])
-            head.block_sums(sums, own_scale, *own_bias, scale, weights[part], blocks[part])
+            own_bias, cap = (bias.values, bias.of[part]), self._logit_cap
+            own = self._model.head.scale, *own_bias, cap, scale, weights[part], blocks[part]
+            head.block_sums(sums, *own)
 
     def _head_sums(self, q: Array) -> Array:
         sums = self._work.head_sums.array(len(q), self._shape.vocab_size)
@@ -155,6 +159,7 @@ class PlainPrefill:
             kv.key_scales,
             kv.values[..., 0],
             kv.value_scales,
+            self._score_cap,
             lanes,
             at,
             kv.window,
@@ -186,6 +191,7 @@ class PlainPrefill:
             work.query_scales.array(*self._query_shape(n_rows)[:3])[group, row : row + block],
             kv.key_scales[lane, group, keys],
             kv.value_scales[lane, group, keys],
+            self._score_cap,
             start - begin,
             kv.window,
             work.high.array(m, n_keys),

@@ -40,6 +40,7 @@ def attend(
     key_scales: Any,
     values: Any,
     value_scales: Any,
+    cap: Any,
     first: int,
     count: int,
     start: int,
@@ -78,8 +79,10 @@ def attend(
             for j in range(j0, longest, tiles.TERMS):
                 at = k_at + j * d64
                 tiles.products_1x4(q_at, d64, at, 16 * d64, d64, s_at + j * per_key, line)
-                scale_block(s_at + j * per_key, k_scales, n_rows, j, state, at + tiles.TERMS * d64)
-            weigh_blocks(tiles.AMX, s_at, value_scales[g, before:], n_rows, j0, longest, state)
+                block, ahead = s_at + j * per_key, at + tiles.TERMS * d64
+                scale_block(block, k_scales, cap, n_rows, j, state, ahead)
+            v_scales = value_scales[g, before:]
+            weigh_blocks(tiles.AMX, s_at, v_scales, cap, n_rows, j0, longest, state)
             for i in range(0, d, ROWS):
                 v_at = address_of(values[g]) + before * d64 + i * tiles.TOGETHER
                 tile_steps.begin_2x2()
@@ -107,6 +110,7 @@ def distributions(
     scale: Any,
     bias: Any,
     bias_of: Any,
+    cap: Any,
     s: Any,
     weights: Any,
     blocks: Any,
@@ -123,6 +127,7 @@ def distributions(
         for r0 in range(0, n_rows, ROWS):
             block, q_at = min(ROWS, n_rows - r0), address_of(q) + r0 * n_terms
             tiles.product_block(q_at, block, n_terms, w_at, address_of(sums), WIDTH)
-            put_logits(sums, r0, block, c, (scale, bias), bias_of, s, weights, tops)
+            linear = scale, bias, cap
+            put_logits(sums, r0, block, c, linear, bias_of, s, weights, tops)
     tiles.release()
     weigh_rows(weights, tops, blocks)

@@ -96,6 +96,16 @@ def halve_rows(
             )
 
 
+@inlined
+def copy_block(block: Any, n_rows: int, sums: Any) -> None:
+    """A block's sums to where those of all outputs lie together."""
+    wide_vectors()
+    for row in range(n_rows):
+        own, target = block[row], sums[row]
+        for i in range(target.size):
+            target[i] = own[i]
+
+
 class HeadScratch(NamedTuple):
     """What `put_heads` works in."""
 

@@ -15,6 +15,7 @@ from llmzip.exact.cpu.prefill_blocks import (
     ROWS,
     SUMS_BYTES,
     WIDTH,
+    copy_block,
     head_scratch,
     normalise_rows,
     put_heads,
@@ -68,6 +69,25 @@ def close_attention(
                 )
         normalise_rows(tiles.AMX, x, eps, largest, squares, scales, q, s, first, n_rows)
     tiles.release()
+
+
+@kernel
+def fill_sums(configuration: Any, q: Any, weight: Any, sums: Any) -> None:
+    """The sums (M, N) of a linear of q (M, D), N being a multiple of WIDTH."""
+    wide_vectors()
+    q, weight, sums = borrowed((q, weight, sums))
+    n_rows, width = q.shape[0], np.int64(q.shape[1])
+    memory = tiles.lines(PAIR * WIDTH // ROWS)
+    own = memory.reshape(PAIR, WIDTH)
+    tiles.configure(configuration)
+    for c in range(0, sums.shape[1], WIDTH):
+        for r in range(0, n_rows, PAIR):
+            block, rows_at = min(PAIR, n_rows - r), address_of(q) + r * width
+            w_at = address_of(weight) + c * width
+            tiles.product_block(rows_at, block, width, w_at, address_of(memory), WIDTH)
+            copy_block(own, block, sums[r : r + block, c : c + WIDTH])
+    tiles.release()
+    keep((memory,))
 
 
 @kernel

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from llmzip.compiled import called, inlined, kernel
 from llmzip.exact.cpu import pairs, simd, step_pairs, step_tiles, tiles
+from llmzip.exact.cpu.attention import whole_factors
 from llmzip.exact.cpu.head import BLOCK, fill_logits, weigh
 from llmzip.exact.cpu.instruction_set import InstructionSet, is_tiled
 from llmzip.exact.cpu.product import OUTPUTS, StepLinear, product
@@ -83,12 +84,15 @@ class StepModel(NamedTuple):
     sin: NDArray[np.float32]
     ropes: NDArray[np.int64]  # (layers,): which of the tables turns each; -1: none
     stream: StepStream
-    gains: NDArray[np.float32]  # (layers, heads of queries and keys, d), or (layers, 0)
+    # (layers, heads of queries and keys, d), with an axis of 1 before these if all heads are normed
+    gains: NDArray[np.float32]  # together; or (layers, 0)
     gain_first: bool
     d_head: int  # numbers of a head; what else there is of it in memory are zeros
     eps: float
     activation: int  # see `shape.Activation`
     score_scale: np.float32
+    score_cap: NDArray[np.float32]  # see `caps.cap_of`
+    logit_cap: NDArray[np.float32]
     windows: NDArray[np.int64]  # (layers,): keys in view of a position, its own among them
     isa: InstructionSet  # that of the way for which the weights are packed
     qkv: StepLinear
@@ -120,6 +124,7 @@ class StepWork(NamedTuple):
     barrier: NDArray[np.int64]  # zero before a step; the first counts, the rest keeps others off
     stream: NDArray[np.float32]  # (rows, d_model)
     q: NDArray[np.int8]  # (rows, d_model)
+    factors: NDArray[np.float32]  # (rows, 2): what norms all queries, and all keys, together
     mixed: NDArray[np.float32]  # (rows, heads, d_head)
     mixed_q: NDArray[np.int8]  # (rows, heads · d_head)
     scale: NDArray[np.float32]  # (rows,)
@@ -184,6 +189,7 @@ def _operand(weight: Any, q: Any, n_rows: int, wide: Any) -> Any:
 def _head_block(
     isa: Any,
     head: Any,
+    cap: Any,
     rows: Any,
     work: Any,
     n_rows: int,
@@ -198,7 +204,7 @@ def _head_block(
     scale = head.scale[0, first:last]
     for row in range(n_rows):
         line, bias = work.logits[row, first:last], head.bias[work.bias_of[row], first:last]
-        fill_logits(sums[row], scale, bias, work.scale[row], line)
+        fill_logits(sums[row], scale, bias, cap, work.scale[row], line)
         tops[row] = max(tops[row], maximum(line))
 
 
@@ -213,7 +219,8 @@ def _distributions(me: int, n_threads: int, n_rows: int, model: Any, work: Any, 
     rows = _operand(model.head.weight, work.q, n_rows, work.wide[me])
     for first in range(v0, v1, BLOCK):
         last = min(first + BLOCK, v1)
-        _head_block(model.isa, model.head, rows, work, n_rows, first, last, sums, tops)
+        head, cap = model.head, model.logit_cap
+        _head_block(model.isa, head, cap, rows, work, n_rows, first, last, sums, tops)
     for row in range(n_rows):
         work.thread_tops[me, row] = tops[row]
     met = _meet(work, me, HEAD, n_threads, met)
@@ -321,6 +328,30 @@ def _start(gains: Any, ids: Any, at: Any, model: Any, x: Any, q: Any, s: Any) ->
         embed_normalise(ids, at, *tables, model.eps, x, q, s)
 
 
+@inlined
+def _find_factors(
+    gains: Any,
+    me: int,
+    n_threads: int,
+    rows: Any,
+    model: Any,
+    work: Any,
+    sums: Any,
+    layer: int,
+    met: int,
+) -> Any:
+    """What norms all queries, and all keys, of the thread's rows, where that is one norm each."""
+    if gains.ndim == 4:  # numba compiles what the array's type says, and no more
+        scale, bias = model.qkv.scale[layer], model.qkv.bias[layer]
+        own, norms = gains[layer], (model.eps, model.gain_first, model.d_head)
+        for row in range(rows[0], rows[1]):
+            s, n_heads = work.scale[row], work.mixed.shape[1]
+            queries, keys = whole_factors(own, sums[row], scale, bias, s, n_heads, norms)
+            work.factors[row, 0], work.factors[row, 1] = queries, keys
+        met = _meet(work, me, QKV, n_threads, met)
+    return met
+
+
 @called
 def _layer(
     me: int,
@@ -344,6 +375,7 @@ def _layer(
     sums = _sums_of(work, model.qkv)
     _my_product(model.isa, me, n_threads, work.q, n_rows, model.qkv, layer, wide, sums)
     met = _meet(work, me, QKV, n_threads, met)
+    met = _find_factors(model.gains, me, n_threads, (r0, r1), model, work, sums, layer, met)
     i0, i1 = _part(n_rows * n_kv, 1, me, n_threads)
     for item in range(i0, i1):
         row, g = work.items[item] // n_kv, work.items[item] % n_kv

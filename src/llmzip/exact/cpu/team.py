@@ -126,6 +126,7 @@ def _step_work(shape: ModelShape, n_rows: int, n_threads: int) -> StepWork:
         barrier=aligned_zeros((LINE_BYTES // 8,), np.int64),
         stream=aligned_zeros((rows, shape.d_model), np.float32),
         q=q,
+        factors=aligned_zeros((rows, 2), np.float32),
         mixed=aligned_zeros((rows, shape.n_heads, shape.d_head), np.float32),
         mixed_q=aligned_zeros((rows, width), np.int8),
         scale=scale,

@@ -135,6 +135,13 @@ class Emitter:
         sums = [builder.add(p, power) for p, power in zip(bits, powers, strict=True)]
         return [builder.bitcast(x, FLOATS) for x in sums]
 
+    def capped(self, zs: Sequence[ir.Value], depth: ir.Value) -> list[ir.Value]:
+        """See `arith.capped`; depth: a float32."""
+        depths, limit = self.spread(depth), floats(constants.EXP2_LIMIT)
+        powers = self.exp2([self.lower(z, limit) for z in zs])
+        builder, one = self.builder, floats(1.0)
+        return [builder.fdiv(depths, builder.fadd(power, one)) for power in powers]
+
     def rounded(self, x: ir.Value) -> ir.Value:
         """rint(x) as int32."""
         return self._isa.rounded(self.builder, x)
