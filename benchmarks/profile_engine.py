@@ -60,12 +60,12 @@ KERNELS = (
     (pairs, ("wide_product", "widen", "join_halves")),
     (pair_attention, ("attend",)),
     (pair_head, ("distributions",)),
-    (four_linear, ("project_heads", "close_attention", "feed_forward")),
+    (four_linear, ("project_heads", "fill_sums", "close_attention", "feed_forward")),
     (four_attention, ("attend",)),
     (four_head, ("token_intervals",)),
     (prefill, ("attend",)),
     (prefill_head, ("token_intervals",)),
-    (prefill_linear, ("project_heads", "close_attention")),
+    (prefill_linear, ("project_heads", "fill_sums", "close_attention")),
     (prefill_feed_forward, ("feed_forward",)),
 )
 TILED = (prefill, prefill_feed_forward, prefill_head, prefill_linear)

@@ -218,6 +218,17 @@ def test_project_heads(
 
 
 @block_ways
+@settings(max_examples=10, deadline=None)
+@given(seed=seeds, n_rows=st.sampled_from([1, 16, 37]), extreme=st.booleans())
+def test_fill_sums(way: Way, seed: int, n_rows: int, extreme: bool) -> None:
+    rng, n_out = np.random.default_rng(seed), 320
+    q, weight = rows_of(rng, n_rows, 128, extreme), int8(rng, n_out, 128, extreme=extreme)
+    found = np.zeros((n_rows, n_out), dtype=np.int32)
+    kernels_of(way).fill_sums(q, packed(weight, way), found)
+    assert same(found, product(q, weight))
+
+
+@block_ways
 @settings(max_examples=40, deadline=None)
 @given(
     seed=seeds,
