@@ -300,6 +300,7 @@ def softmax_rows(
     not visible, and factor (M G,). q_scale: (M, G) float32; key_scales, value_scales: (n,).
     """
     wide_vectors()
+    cap = borrowed(cap)
     n_rows, n_keys = scores.shape
     n_group = q_scale.shape[1]
     work = np.empty(n_keys, dtype=np.float32)
@@ -366,7 +367,7 @@ def step_attention(d_head: int, n_group: int) -> Any:
         mixed: Any,
     ) -> None:
         wide_vectors()
-        size = keys.shape[2]
+        cap, size = borrowed(cap), keys.shape[2]
         queries = np.empty((n_group, d_head), dtype=np.int16)
         scores, work = np.empty((n_group, size), dtype=np.int32), np.empty(size, dtype=np.float32)
         p, factors = np.empty((n_group, size), dtype=np.int16), np.empty(n_group, dtype=np.float32)

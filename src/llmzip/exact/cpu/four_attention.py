@@ -148,7 +148,7 @@ def attend(
     wide_vectors()
     queries, query_scales, mixed = borrowed((queries, query_scales, mixed))
     keys, key_scales = borrowed((keys, key_scales))
-    values, value_scales = borrowed((values, value_scales))
+    values, value_scales, cap = borrowed((values, value_scales, cap))
     n_kv, _, n_group, d = queries.shape
     before = first_block(start, window)
     n_keys, at = np.int64(whole(start + count, BLOCK) - before), (start - before, window)

@@ -49,7 +49,7 @@ def token_intervals(
     weight: packed. Scratch: sums, int32, for KEPT_ROWS rows of as many outputs as are packed.
     """
     wide_vectors()
-    sums, weight, scale, bias, q = borrowed((sums, weight, scale, bias, q))
+    sums, weight, scale, bias, cap, q = borrowed((sums, weight, scale, bias, cap, q))
     n_blocks = (scale.size + BLOCK - 1) // BLOCK
     kept = sums[: n_blocks * KEPT_ROWS * BLOCK].reshape(n_blocks, KEPT_ROWS // PAIR, PAIR, BLOCK)
     for first in range(0, q.shape[0], KEPT_ROWS):
@@ -109,7 +109,7 @@ def distributions(
 ) -> None:
     """As `head.block_sums`, from the head's input q (M, D)."""
     wide_vectors()
-    q, weight, scale, bias, weights = borrowed((q, weight, scale, bias, weights))
+    q, weight, scale, bias, cap, weights = borrowed((q, weight, scale, bias, cap, weights))
     for first in range(0, q.shape[0], KEPT_ROWS):
         last = min(first + KEPT_ROWS, q.shape[0])
         rows = q[first:last], s[first:last], bias_of[first:last]

@@ -14,7 +14,15 @@ from llmzip.compiled import inlined, kernel
 from llmzip.exact.bias import GRADIENT_BITS
 from llmzip.exact.constants import FREQ_BITS
 from llmzip.exact.cpu.caps import cap_logits
-from llmzip.exact.cpu.scalars import exp2_below, f32, i32, maximum, rounded_far, wide_vectors
+from llmzip.exact.cpu.scalars import (
+    borrowed,
+    exp2_below,
+    f32,
+    i32,
+    maximum,
+    rounded_far,
+    wide_vectors,
+)
 
 FREQ_SCALE = f32(1 << FREQ_BITS)
 FREQ_UNIT = np.float64(2.0**-FREQ_BITS)
@@ -65,7 +73,7 @@ def token_intervals(
     Fills low, freq, total (uint64) and bits (float64), the cross-entropy before rounding.
     """
     wide_vectors()
-    logits = np.empty(sums.shape[1], dtype=np.float32)
+    cap, logits = borrowed(cap), np.empty(sums.shape[1], dtype=np.float32)
     for row in range(sums.shape[0]):
         token = tokens[row]
         fill_logits(sums[row], scale, bias, cap, s[row], logits)
@@ -116,6 +124,7 @@ def block_sums(
     bias: (n, V), or (n, 0) for none; bias_of (M,): which of them each row has.
     """
     wide_vectors()
+    cap = borrowed(cap)
     for row in range(sums.shape[0]):
         line = weights[row]
         fill_logits(sums[row], scale, bias[bias_of[row]], cap, s[row], line)

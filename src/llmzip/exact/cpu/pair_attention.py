@@ -82,7 +82,7 @@ def attend(
     """
     queries, query_scales, mixed = borrowed((queries, query_scales, mixed))
     keys, key_scales = borrowed((keys, key_scales))
-    values, value_scales = borrowed((values, value_scales))
+    values, value_scales, cap = borrowed((values, value_scales, cap))
     n_kv, n_all, n_group, d = queries.shape
     n_keys = (start + count + OUTPUTS - 1) // OUTPUTS * OUTPUTS
     own = (

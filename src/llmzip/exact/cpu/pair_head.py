@@ -25,7 +25,7 @@ def distributions(
     blocks: Any,
 ) -> None:
     """As `head.block_sums`, from the head's int16 input rows (M, D)."""
-    rows, weight, scale, bias = borrowed((rows, weight, scale, bias))
+    rows, weight, scale, bias, cap = borrowed((rows, weight, scale, bias, cap))
     weights, blocks = borrowed((weights, blocks))
     n_rows, n_out = rows.shape[0], scale.size
     own = np.empty((n_rows, BLOCK), dtype=np.int32), np.full(n_rows, f32(-np.inf))

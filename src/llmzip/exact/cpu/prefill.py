@@ -56,7 +56,7 @@ def attend(
     wide_vectors()
     queries, query_scales, mixed = borrowed((queries, query_scales, mixed))
     keys, key_scales = borrowed((keys, key_scales))
-    values, value_scales = borrowed((values, value_scales))
+    values, value_scales, cap = borrowed((values, value_scales, cap))
     n_kv, _, n_group, d = queries.shape
     before = first_block(start, window)
     n_keys, seen_at = whole(start + count, tiles.TERMS) - before, (start - before, window)
@@ -117,7 +117,7 @@ def distributions(
 ) -> None:
     """As `head.block_sums`, from the head's input q (M, D), with memory for ROWS more behind."""
     wide_vectors()
-    weight, scale, bias, weights = borrowed((weight, scale, bias, weights))
+    weight, scale, bias, cap, weights = borrowed((weight, scale, bias, cap, weights))
     n_rows, n_terms, n_out = q.shape[0], np.int64(q.shape[1]), scale.size
     sums = tiles.lines(ROWS * WIDTH // tiles.ROWS).reshape(ROWS, WIDTH)
     tops = np.full(n_rows, f32(-np.inf))

@@ -45,7 +45,7 @@ def token_intervals(
     weight: packed. q has memory for PAIR rows more behind.
     """
     wide_vectors()
-    weight, scale, bias, q = borrowed((weight, scale, bias, q))
+    weight, scale, bias, cap, q = borrowed((weight, scale, bias, cap, q))
     linear, isa = (scale, bias, cap), tiles.AMX
     n_rows, n_terms, n_out = q.shape[0], np.int64(q.shape[1]), scale.size
     sums = tiles.lines(2 * PAIR * BLOCK // ROWS).reshape(2, PAIR, BLOCK)
