@@ -4,19 +4,65 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import re
-import textwrap
 from collections.abc import Callable, Iterator
 from xml.etree import ElementTree
 
-_WIDTH = 72  # of books' lines, as printed ones have them
+_LINE = re.compile(r"(.{1,72})(?:\s+|$)")  # of books, as printed ones have them
+_HEAD = re.compile(r"(?:\s*(?:/\*.*?\*/|<!--.*?-->|(?:#|//|--|;|%).*?\n))+", re.DOTALL)
 _BLOCKS = {"p", "l", "ab", "stage", "title", "item", "speaker", "head", "note", "caption"}
 
 
 def plain(text: str) -> str:
     """Leave a text as it is."""
     return text
+
+
+def code(text: str) -> str:
+    """Leave a source file as it is, but for the licence at its head."""
+    head = _HEAD.match(text)
+    if head and re.search("licen[cs]e|copyright", head[0], re.IGNORECASE):
+        return text[head.end() :]
+    return text
+
+
+def foreign(text: str) -> str:
+    """Leave a text of another script as it is; what is hardly in it, is refused."""
+    if sum(not letter.isascii() for letter in text) < 0.15 * len(text):
+        raise ValueError("not translated")
+    return text
+
+
+def accented(text: str) -> str:
+    """As `foreign`, of a language in Latin letters with accents."""
+    if sum(not letter.isascii() for letter in text) < 0.01 * len(text):
+        raise ValueError("not translated")
+    return text
+
+
+def po(text: str) -> str:
+    """Return the translations of a gettext catalogue."""
+    found = re.findall(r'^msgstr ((?:"(?:[^"\\]|\\.)*"\n)+)', text, re.MULTILINE)
+    parts = ("".join(json.loads(line) for line in part.splitlines()) for part in found[1:])
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def poems(text: str) -> str:
+    """Return the poems of a list in JSON: title, author, lines."""
+    return "\n\n".join(
+        "\n".join([poem.get("title") or poem["rhythmic"], poem["author"], *poem["paragraphs"]])
+        for poem in json.loads(text)
+    )
+
+
+def dialogs(text: str) -> str:
+    """Return the conversations of a list in JSON, a line for each utterance."""
+    return "\n\n".join(
+        "\n".join(f"<{said['speaker']}> {said['text']}" for said in talk["utterances"])
+        for talk in json.loads(text)
+    )
 
 
 def tei(text: str) -> str:
@@ -27,14 +73,14 @@ def tei(text: str) -> str:
 
 def tei_lines(text: str) -> str:
     """As `tei`, in lines no longer than a printed book's."""
-    return "\n\n".join(textwrap.fill(part, _WIDTH) for part in tei(text).split("\n\n")) + "\n"
+    return "\n\n".join(_lines(part) for part in tei(text).split("\n\n")) + "\n"
 
 
 def xhtml(text: str) -> str:
     """Return the running text of an XHTML chapter in lines."""
     text = re.sub(r"&(?!amp;|lt;|gt;|quot;|apos;|#)\w+;", " ", text)
     body = next(part for part in ElementTree.fromstring(text).iter() if _tag(part) == "body")
-    return "\n\n".join(textwrap.fill(part, _WIDTH) for part in _paragraphs(body)) + "\n"
+    return "\n\n".join(_lines(part) for part in _paragraphs(body)) + "\n"
 
 
 def cnxml(text: str) -> str:
@@ -59,7 +105,7 @@ def cnxml_wiki(text: str) -> str:
 
 def json_lines(text: str) -> str:
     """Return a table in CSV as a JSON object a line."""
-    rows = csv.DictReader(io.StringIO(text))
+    rows = itertools.islice(csv.DictReader(io.StringIO(text)), 20_000)  # more is never taken
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
@@ -90,6 +136,10 @@ def _marked(part: ElementTree.Element) -> str:
     return " ".join("".join(pieces).split())
 
 
+def _lines(text: str) -> str:
+    return _LINE.sub(r"\1\n", text).rstrip("\n")
+
+
 def _paragraphs(part: ElementTree.Element) -> Iterator[str]:
     for child in part:
         if _tag(child) in _BLOCKS | {"para", "h1", "h2", "h3", "li", "tr", "blockquote"}:
@@ -113,6 +163,10 @@ def _tag(part: ElementTree.Element) -> str:
 
 
 FORMS: dict[str, Callable[[str], str]] = {
-    form.__name__: form for form in (plain, tei, tei_lines, xhtml, cnxml, cnxml_wiki, json_lines)
+    form.__name__: form
+    for form in (
+        *(plain, code, foreign, accented, po, poems, dialogs),
+        *(tei, tei_lines, xhtml, cnxml, cnxml_wiki, json_lines),
+    )
 }
-"""Every form by the name that sources.toml calls it by."""
+"""Every form by the name that a mix calls it by."""

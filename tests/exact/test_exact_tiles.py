@@ -57,9 +57,11 @@ def test_a_step_of_more_lanes_than_a_tile_has_rows(recipe: Recipe, way: Way) -> 
 
 
 @numba.njit(nogil=True)  # type: ignore[untyped-decorator]
-def product_in_tiles(configuration: Any, a: Any, n_rows: int, linear: Any, out: Any) -> None:
+def product_in_tiles(
+    isa: Any, configuration: Any, a: Any, n_rows: int, linear: Any, out: Any
+) -> None:
     tiles.configure(configuration)
-    product(True, a, n_rows, linear, 0, 0, out.shape[1], 0, out)
+    product(isa, a, n_rows, linear, 0, 0, out.shape[1], 0, out)
     tiles.release()
 
 
@@ -83,6 +85,6 @@ def test_products_that_ask_for_weights_are_exact_for_any_number_of_rows(
         padded = -(-n_rows // PADDED_ROWS) * PADDED_ROWS
         a = random.integers(low, high, (padded, N_TERMS), dtype=np.int8, endpoint=True)
         out = np.zeros((padded, N_OUTPUTS), dtype=np.int32)
-        product_in_tiles(tiles.configuration(), a, n_rows, linear, out)
+        product_in_tiles(tiles.AMX, tiles.configuration(), a, n_rows, linear, out)
         wanted = a[:n_rows].astype(np.int32) @ weight.astype(np.int32).T
         assert (out[:n_rows] == wanted).all()

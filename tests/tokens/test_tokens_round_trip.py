@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tokenizer_zoo import NAMES, TEXT, tokenizer_json
 
 from llmzip.tokens import ByteTokenizer
+from llmzip.tokens import tokenizer as module
 
 _TOKENIZERS = {name: ByteTokenizer(tokenizer_json(name)) for name in NAMES}
 
@@ -111,3 +112,25 @@ def test_random_bytes_come_back(name: str) -> None:
     data = random.Random(20).randbytes(20_000)
     tokenizer = _TOKENIZERS[name]
     assert tokenizer.decode(tokenizer.encode(data)) == data
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_long_text_has_the_tokens_that_it_has_as_a_whole(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is cut between words, so that its parts can be made into tokens at once."""
+    text = "".join(TEXT).encode()
+    whole = _TOKENIZERS[name].encode(text)
+    monkeypatch.setattr(module, "_MANY_CHARS", 100)
+    assert len(module.cut_between_words(text.decode(), 100)) > 10
+    cut = ByteTokenizer(tokenizer_json(name)).encode(text)
+    assert np.array_equal(cut, whole) or _TOKENIZERS[name].decode(cut) == text
+    assert abs(len(cut) - len(whole)) <= len(whole) // 100
+
+
+@given(st.text(alphabet="ab \n.é", max_size=300), st.integers(1, 50))
+def test_cuts_are_between_words(text: str, size: int) -> None:
+    parts = module.cut_between_words(text, size)
+    assert "".join(parts) == text
+    assert all(part[0] == " " and part[1].isalpha() for part in parts[1:])
+    assert all(part[-1].isalpha() for part in parts[:-1])

@@ -117,8 +117,7 @@ def _request(
     settings: Settings, samples: list[Sample], plain: str, files: ModelFiles | None
 ) -> Request:
     from llmzip.predict.devices import choose_device
-    from llmzip.training.session import Request, base_name, scratch_request
-    from llmzip.training.trainer import Plan
+    from llmzip.training.session import Request, adapter_plan, base_name, scratch_request
 
     if settings.threads is not None:
         import torch
@@ -129,7 +128,7 @@ def _request(
         return scratch_request(
             *(settings.from_scratch or "", samples, settings.minutes, settings.seed, device)
         )
-    plan = Plan(minutes=settings.minutes, seed=settings.seed)
+    plan = adapter_plan(settings.minutes, settings.seed, device)
     return Request(base_name(plain, files), plan, settings.rank, device, plain=plain)
 
 

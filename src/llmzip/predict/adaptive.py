@@ -61,19 +61,24 @@ class EncodedWave:
 
     def __init__(self, adaptive: Adaptive, chunks: Sequence[NDArray[np.int32]]) -> None:
         self._adaptive = adaptive
-        self._sizes = [len(chunk) for chunk in chunks]
-        self.n_steps = max(self._sizes)
+        self._sizes = np.array([len(chunk) for chunk in chunks])
+        self.n_steps = int(self._sizes.max())
         self._tokens = np.concatenate(chunks).astype(np.int64)
-        self._lanes = np.repeat(np.arange(len(chunks)), self._sizes)
-        self._at = np.concatenate([np.arange(size) for size in self._sizes])
+        self._ends = np.cumsum(self._sizes)
+        lanes = np.repeat(np.arange(len(chunks)), self._sizes)
+        at = np.arange(len(self._tokens)) - np.repeat(self._ends - self._sizes, self._sizes)
         self._found = np.zeros((3, len(self._tokens)), dtype=np.uint64)
-        adaptive.learner.begin_wave(self._sizes)
-        adaptive.learner.write(self._lanes, self._at, self._tokens)
+        adaptive.learner.begin_wave(self._sizes.tolist())
+        adaptive.learner.write(lanes, at, self._tokens)
 
     def slice(self, first: int) -> Slice:
         """Return the slice that begins at token `first` of each chunk; all before is learnt."""
-        own = np.flatnonzero((self._at >= first) & (self._at < first + SLICE_TOKENS))
-        return Slice.of(self._adaptive, self._lanes[own], self._at[own], self._tokens[own], own)
+        going = np.flatnonzero(self._sizes > first)
+        n_rows = np.minimum(self._sizes[going] - first, SLICE_TOKENS)
+        lanes = np.repeat(going, n_rows)
+        at = first + np.arange(len(lanes)) - np.repeat(np.cumsum(n_rows) - n_rows, n_rows)
+        own = at + np.repeat(self._ends[going] - self._sizes[going], n_rows)
+        return Slice.of(self._adaptive, lanes, at, self._tokens[own], own)
 
     def finish(self, part: Slice, gradient: NDArray[np.int64]) -> None:
         """Keep the intervals of a slice of which the model has said all, and learn it."""
@@ -84,8 +89,7 @@ class EncodedWave:
 
     def intervals(self) -> Iterator[Intervals]:
         """Yield what was found of each chunk."""
-        ends = np.cumsum(self._sizes)
-        for size, end in zip(self._sizes, ends, strict=True):
+        for size, end in zip(self._sizes, self._ends, strict=True):
             yield _as_intervals(self._found[:, end - size : end])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
 MOST_SHORT = 1 << 14
 """Letters that are made into tokens before the library is loaded."""
 _MANY_CHARS = 1 << 16
-"""Of so many at once the library is asked in the way that lets other threads go on."""
+"""Of so many and more the library is asked in pieces of about that size, for which it uses all
+processors, and in the way that lets other threads go on."""
+_BETWEEN_WORDS = re.compile("(?<=[A-Za-z]) (?=[A-Za-z])")
+_MOST_LETTERS = 1 << 10
+"""So far a cut between words is looked for."""
 
 # What decoding with `surrogateescape` makes of bytes that are not UTF-8.
 _NOT_UTF8 = "\udc80-\udcff"
@@ -182,11 +187,11 @@ class ByteTokenizer:
         if (found := self._short_ids(piece)) is not None:
             return found
         if len(piece) < _MANY_CHARS:
-            encoded = self._tokenizer.encode(piece, add_special_tokens=False)
-        else:  # only of batches the library lets the interpreter's other threads go on meanwhile
-            (encoded,) = self._tokenizer.encode_batch_fast([piece], add_special_tokens=False)
-        ids: list[int] = encoded.ids
-        return ids
+            ids: list[int] = self._tokenizer.encode(piece, add_special_tokens=False).ids
+            return ids
+        parts = cut_between_words(piece, _MANY_CHARS)
+        encoded = self._tokenizer.encode_batch_fast(parts, add_special_tokens=False)
+        return [token for part in encoded for token in part.ids]
 
     def _short_ids(self, piece: str) -> list[int] | None:
         """What the library says of `piece`, where that is found sooner than the library is loaded.
@@ -207,6 +212,19 @@ class ByteTokenizer:
                 ids = np.array(self._text_ids(char), dtype=np.int32)
                 self._survives[char] = self._virtual_table.join(ids) == char.encode()
         return "".join(char for char in chars if not self._survives[char])
+
+
+def cut_between_words(text: str, size: int) -> list[str]:
+    """Cut a text into parts of about `size` characters that come to the tokens of the whole.
+
+    Each cut is before a space that stands alone between two words: there every token ends.
+    """
+    cuts = [0]
+    for at in range(size, len(text), size):
+        found = _BETWEEN_WORDS.search(text, at, at + _MOST_LETTERS)
+        if found is not None and found.start() > cuts[-1]:
+            cuts.append(found.start())
+    return [text[begin:end] for begin, end in pairwise([*cuts, len(text)])]
 
 
 def _to_bytes(text: str) -> bytes:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-_ROWS = 256
+_ROWS = {"cpu": 256, "cuda": 4096}
 """Tokens whose logits are held at once."""
 
 
@@ -24,8 +24,9 @@ class _CrossEntropy(torch.autograd.Function):
     ) -> Tensor:
         total = torch.zeros((), device=hidden.device)
         gradient = torch.empty_like(hidden)
-        for first in range(0, len(hidden), _ROWS):
-            part = slice(first, first + _ROWS)
+        n_rows = _ROWS[hidden.device.type]
+        for first in range(0, len(hidden), n_rows):
+            part = slice(first, first + n_rows)
             wanted = targets[part, None]
             logits = functional.linear(hidden[part], head, bias).float()
             scale = torch.logsumexp(logits, 1, keepdim=True)

@@ -25,6 +25,14 @@ SCRATCH_RATE, SCRATCH_DECAY = 2e-3, 0.1
 """Learning rate and weight decay of a model from scratch."""
 
 
+ROWS = {"cpu": 6, "cuda": 24}
+"""Windows in a batch that trains an adapter: what keeps two cores busy, and a card."""
+RATES = {"cpu": 1e-3, "cuda": 1.5e-3}
+"""Learning rates of adapters: higher, where a batch has more to say."""
+JUDGED = {"cpu": 0, "cuda": 96}
+"""See `Plan.n_judged`."""
+
+
 @dataclass(frozen=True)
 class Request:
     """What is asked for.
@@ -72,6 +80,14 @@ def require_enough(samples: Sequence[Sample], is_scratch: bool = False) -> None:
         )
     if not any(sample.held_out for sample in samples):
         raise UsageError("no text is long enough for a tenth of it to be held out: join them")
+
+
+def adapter_plan(minutes: float, seed: int, device: str) -> Plan:
+    """Return how an adapter is trained on a device."""
+    from llmzip.training.trainer import Plan
+
+    rows, rate, judged = ROWS[device], RATES[device], JUDGED[device]
+    return Plan(minutes, rows, seed, learning_rate=rate, n_judged=judged)
 
 
 def scratch_request(
@@ -132,7 +148,7 @@ def _adapted(
     base = files.base or files
     loaded = load_transformers(base)
     read_model(loaded.model)  # a model that we could not run is not trained for an hour
-    n_window = min(N_WINDOW, int(loaded.model.config.max_position_embeddings))
+    n_window = min(N_WINDOW[request.device], int(loaded.model.config.max_position_embeddings))
     material = Material(samples, ByteTokenizer(loaded.tokenizer_json), loaded.bos_id, n_window)
     device = torch.device(request.device)
     model = TrainedModel(

@@ -24,7 +24,8 @@ N_JUDGEMENTS = 10
 PATIENCE = 4
 """Judgements without a gain after which training ends."""
 LEAST_JUDGED, MOST_JUDGED = 6, 48
-"""Windows of held-out text that are judged each time: as many as there are minutes, within."""
+"""Windows of held-out text that are judged each time: as many as there are minutes, within; or
+as many as a plan wants."""
 _WARM_UP = 20  # steps
 _CLIP = 1.0
 _LEAST_RATE = 0.1
@@ -32,13 +33,17 @@ _LEAST_RATE = 0.1
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train. n_rows: windows in a batch; weight_decay: of matrices."""
+    """How to train.
+
+    n_rows: windows in a batch; weight_decay: of matrices; n_judged: see MOST_JUDGED, 0: by time.
+    """
 
     minutes: float
     n_rows: int = 6
     seed: int = 0
     learning_rate: float = LEARNING_RATE
     weight_decay: float = 0.01
+    n_judged: int = 0
 
 
 @dataclass
@@ -85,7 +90,7 @@ class Trainer:
         self.learner, self._plan = learner, plan
         self._on_progress, self._on_judged = on_progress, on_judged
         n_judged = min(max(int(plan.minutes), LEAST_JUDGED), MOST_JUDGED)
-        self.judged: Windows = material.judged(n_judged)
+        self.judged: Windows = material.judged(plan.n_judged or n_judged)
         self._material = material
         self.parameters = learner.parameters()
         matrices: dict[str, Any] = {"params": [p for p in self.parameters if p.ndim > 1]}
@@ -152,9 +157,10 @@ class Trainer:
         """Judge held-out text, and keep what is learnt if it is the best so far."""
         begun = time.monotonic()
         nats = 0.0
+        ids, n_rows = self.judged.ids, self._plan.n_rows
         with torch.no_grad():
-            for row in self.judged.ids:
-                nats += float(self.learner.entropy(row[None]))
+            for first in range(0, len(ids), n_rows):
+                nats += float(self.learner.entropy(ids[first : first + n_rows]))
         bits = nats / math.log(2) / self.judged.n_bytes
         if not self.progress.held_out or bits < self.progress.best:
             self.best = self.learner.learnt()

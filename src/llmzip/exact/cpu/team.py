@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from llmzip.exact.aligned import LINE_BYTES, aligned_zeros
 from llmzip.exact.bias import RowBias
 from llmzip.exact.cpu import tiles
 from llmzip.exact.cpu.buffers import CpuCache
+from llmzip.exact.cpu.crowding import Crowding
 from llmzip.exact.cpu.head import BLOCK
 from llmzip.exact.cpu.product import PADDED_ROWS
 from llmzip.exact.cpu.step import (
@@ -32,13 +34,14 @@ ALL_HAVE_MET = 1 << 40
 
 
 class StepTeam:
-    """Runs steps of one model with `n_threads` threads, the caller's among them."""
+    """Runs steps of one model with up to `n_threads` threads, the caller's among them."""
 
     def __init__(self, shape: ModelShape, model: StepModel, n_threads: int) -> None:
         self._shape = shape
         self._n_threads = n_threads
         self._model = model
         self._work = _step_work(shape, PADDED_ROWS, n_threads)
+        self._crowding = Crowding(n_threads)
         self._pool = Threads(max(1, n_threads - 1), "llmzip-step")
 
     @property
@@ -60,8 +63,9 @@ class StepTeam:
         self._work.barrier[:] = 0
         self._put_in_order(lanes)
         self._work.bias_of[: len(ids)] = 0 if bias is None else bias.of
+        n_threads = self._crowding.n_threads
         arguments: tuple[Any, ...] = (
-            self._n_threads,
+            n_threads,
             ids,
             lanes,
             at,
@@ -69,8 +73,9 @@ class StepTeam:
             _step_cache(cache),
             self._work,
         )
+        begin_s, begin_own_s = time.perf_counter(), time.thread_time()
         try:
-            parts = range(1, self._n_threads)
+            parts = range(1, n_threads)
             others = [self._pool.submit(self._part, i, *arguments) for i in parts]
             step(0, *arguments)
         except BaseException:
@@ -78,6 +83,8 @@ class StepTeam:
             raise
         for other in others:
             other.result()
+        own_s = time.thread_time() - begin_own_s
+        self._crowding.note(time.perf_counter() - begin_s, own_s)
         return self._work
 
     def _put_in_order(self, lanes: Ids) -> None:

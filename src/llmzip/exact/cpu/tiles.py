@@ -76,7 +76,7 @@ class Amx(Avx512Vnni):
     @classmethod
     def is_there(cls) -> bool:
         """Whether Linux lets this process use it, too."""
-        return AVAILABLE
+        return AVAILABLE and super().is_there()
 
 
 AMX = Amx()

@@ -35,7 +35,7 @@ take what is summed up, here the keys' numbers, from one piece of memory."""
 
 MAX_POSITIONS = 1 << 16
 """Positions whose int32 sums cannot overflow: 2^16 · 128 · 127 < 2^31 for P·V's halves, and
-2^18 · 2^16 / 64 < 2^31 for the weights, which are summed in at least 64 places."""
+2^18 · 2^16 / 32 < 2^31 for the weights, which are summed in at least 32 places."""
 
 
 @kernel

@@ -22,10 +22,12 @@ from llmzip.exact.cuda.scalars import cap_constants
 from llmzip.exact.shape import ModelShape
 
 STEP_KEYS = 64
-"""Keys that a step takes at once."""
-ROWS_KEYS = 64
-"""Keys that prefill takes at once; at least 64, see `attention.MAX_POSITIONS`."""
-ROWS_QUERIES = 32
+"""Keys that a step takes at once; at least 32, see `attention.MAX_POSITIONS`."""
+MANY_ROWS = 1024
+"""Rows from which on a step has enough programs of one warp to keep a device busy."""
+ROWS_KEYS = 32
+"""Keys that prefill takes at once; at least 32, likewise."""
+ROWS_QUERIES = 64
 """Query rows that prefill takes at once."""
 
 
@@ -201,7 +203,8 @@ class Forward:
             BLOCK_N=ROWS_KEYS,
             WINDOW=window,
             CAP_DEPTH=self._cap_depth,
-            num_warps=2,
+            num_warps=4,
+            num_stages=3,
         )
 
     def _attend_step(
@@ -226,7 +229,7 @@ class Forward:
             BLOCK_N=STEP_KEYS,
             WINDOW=window,
             CAP_DEPTH=self._cap_depth,
-            num_warps=4,
+            num_warps=1 if n_rows >= MANY_ROWS else 4,
             num_stages=1,
         )
 
@@ -269,7 +272,7 @@ class Forward:
             BIASED=up.biased,
             ACTIVATION=int(s.feed_forward),
             GATED=s.gated,
-            **_blocks(tile),
+            **tile.constants,
         )
         block = block_of(down.n_in)
         launch(
@@ -316,7 +319,7 @@ class Forward:
             BIASED=linear.biased,
             WIDE=wide,
             ADDED=not normed,
-            **_blocks(tile),
+            **tile.constants,
         )
         if normed:
             block = block_of(width)
@@ -348,14 +351,3 @@ class Forward:
             BLOCK=block,
             num_warps=warps_for(block),
         )
-
-
-def _blocks(tile: Tile) -> dict[str, int]:
-    """A tile as kernels take it."""
-    return {
-        "BLOCK_M": tile.rows,
-        "BLOCK_N": tile.columns,
-        "BLOCK_K": tile.inner,
-        "num_warps": tile.warps,
-        "num_stages": tile.stages,
-    }

@@ -1,0 +1,58 @@
+"""How many threads decode a step: one, while other work wants the processors.
+
+The threads of a step wait for each other some hundred times. Where one of them has to wait for a
+processor, the others lose theirs in waiting for it, and a step takes a hundred times as long; a
+thread alone only goes slower. That is seen by the clock running on while this thread does not.
+"""
+
+from __future__ import annotations
+
+JUDGED_STEPS = 8
+"""Steps that are judged together."""
+CROWDED = 2.0
+"""Times that the clock runs as fast as this thread where there is a crowd."""
+LEAST_S = 0.02
+"""What is waited in vain at least: what is shorter may be by chance."""
+FEWEST_ALONE, MOST_ALONE = 64, 1024
+"""Steps of one thread before others are tried again; twice as many after each time in vain."""
+
+
+class Crowding:
+    """Learns from how long steps take how many threads the next one should have."""
+
+    def __init__(self, n_threads: int) -> None:
+        self._n_threads = n_threads
+        self._alone = 0  # steps that are yet to be done by one thread
+        self._next_alone = FEWEST_ALONE
+        self._begin()
+
+    def _begin(self) -> None:
+        self._n_steps, self._wall_s, self._own_s = 0, 0.0, 0.0
+
+    @property
+    def n_threads(self) -> int:
+        """How many threads the next step should have."""
+        return 1 if self._alone else self._n_threads
+
+    def note(self, wall_s: float, own_s: float) -> None:
+        """Take in a step: seconds by the clock, and those that the calling thread was at work."""
+        if self._n_threads == 1:
+            return
+        if self._alone:
+            self._alone -= 1
+            return
+        self._n_steps += 1
+        self._wall_s += wall_s
+        self._own_s += own_s
+        if self._is_crowded:
+            self._alone = self._next_alone
+            self._next_alone = min(2 * self._next_alone, MOST_ALONE)
+            self._begin()
+        elif self._n_steps == JUDGED_STEPS:
+            self._next_alone = FEWEST_ALONE
+            self._begin()
+
+    @property
+    def _is_crowded(self) -> bool:
+        waited_s = self._wall_s - self._own_s
+        return waited_s > LEAST_S and self._wall_s > CROWDED * self._own_s
