@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.compiled import called, inlined, kernel
-from llmzip.exact.cpu import pairs, simd, step_pairs, step_tiles, tiles
+from llmzip.exact.cpu import pairs, simd, step_pairs, step_several, step_tiles, tiles
 from llmzip.exact.cpu.head import BLOCK, fill_logits, weigh
 from llmzip.exact.cpu.instruction_set import InstructionSet, is_tiled
 from llmzip.exact.cpu.product import OUTPUTS, StepLinear, product
@@ -27,6 +27,7 @@ from llmzip.exact.cpu.rows import (
 )
 from llmzip.exact.cpu.scalars import address_of, borrowed, f32, keep, maximum, wide_vectors
 from llmzip.exact.cpu.step_attention import attend_group, first_key, put_group
+from llmzip.exact.cpu.step_several import attend_several, rows_together
 from llmzip.exact.cpu.turned_rows import add_normed, add_normed_wide, embed, read_rows
 from llmzip.exact.shape import ModelShape
 
@@ -134,7 +135,7 @@ class StepWork(NamedTuple):
     bias_of: NDArray[np.int64]  # (rows,): which of the head's biases each row has
     items: NDArray[np.int64]  # (rows · KV,): row · KV + head, in the order of attention
     several: NDArray[np.bool_]  # (1,): whether a lane has several rows
-    configuration: NDArray[np.uint8]  # for tiles
+    configuration: NDArray[np.uint8]  # for tiles; else it has two axes
     wide: NDArray[np.int16]  # for pairs: each thread's rows, (threads, rows · widest input)
     ticks: NDArray[np.int64]  # (threads, len(STAGES) + 2): of each stage, waiting, the last look
 
@@ -322,6 +323,44 @@ def _start(gains: Any, ids: Any, at: Any, model: Any, x: Any, q: Any, s: Any) ->
 
 
 @called
+def _attend(
+    lanes: Any,
+    at: Any,
+    model: Any,
+    cache: Any,
+    work: Any,
+    layer: int,
+    items: Any,
+    sums: Any,
+    scratch: Any,
+    vectors: Any,
+    several: Any,
+) -> None:
+    """Attention of a thread's items, from the first of two to before the other."""
+    wide_vectors()
+    n_rows, n_kv, d = at.size, cache.keys.shape[2], work.mixed.shape[2]
+    item, last = items
+    while item < last:
+        row, g = work.items[item] // n_kv, work.items[item] % n_kv
+        lane, count = lanes[row], rows_together(work, lanes, item, last, n_kv)
+        after = work.items[min(item + count, n_rows * n_kv - 1)]
+        next_lane, next_g = lanes[after // n_kv], after % n_kv
+        before = first_key(model, layer, at[after // n_kv])
+        next_at = (
+            address_of(cache.keys[layer, next_lane, next_g]) + before * d,
+            address_of(cache.values[layer, next_lane, next_g]) + before * d,
+            address_of(cache.key_scales[layer, next_lane, next_g]) + 4 * before,
+            address_of(cache.value_scales[layer, next_lane, next_g]) + 4 * before,
+        )
+        item += count
+        own = (model, cache, work, sums, layer, row)
+        if count == 1:
+            attend_group(*own, g, lane, at[row], next_at, scratch, vectors)
+        else:
+            attend_several(*own, count, g, lane, at[row], next_at, scratch, several)
+
+
+@called
 def _layer(
     me: int,
     n_threads: int,
@@ -334,6 +373,7 @@ def _layer(
     met: int,
     scratch: Any,
     vectors: Any,
+    several: Any,
 ) -> Any:
     """One transformer layer; returns how often the threads have met."""
     wide_vectors()
@@ -350,20 +390,7 @@ def _layer(
         put_group(model, cache, work, sums, layer, row, g, lanes[row], at[row], scratch)
     if work.several[0]:  # rows of a lane see what others of it have put there
         met = _meet(work, me, ATTENTION, n_threads, met)
-    for item in range(i0, i1):
-        row, g = work.items[item] // n_kv, work.items[item] % n_kv
-        after = work.items[min(item + 1, n_rows * n_kv - 1)]
-        lane, next_lane, next_g = lanes[row], lanes[after // n_kv], after % n_kv
-        before = first_key(model, layer, at[after // n_kv])
-        next_at = (
-            address_of(cache.keys[layer, next_lane, next_g]) + before * work.mixed.shape[2],
-            address_of(cache.values[layer, next_lane, next_g]) + before * work.mixed.shape[2],
-            address_of(cache.key_scales[layer, next_lane, next_g]) + 4 * before,
-            address_of(cache.value_scales[layer, next_lane, next_g]) + 4 * before,
-        )
-        attend_group(
-            model, cache, work, sums, layer, row, g, lane, at[row], next_at, scratch, vectors
-        )
+    _attend(lanes, at, model, cache, work, layer, (i0, i1), sums, scratch, vectors, several)
     met = _meet(work, me, ATTENTION, n_threads, met)
     mixed = work.mixed.reshape(work.mixed_q.shape)
     aside_q, aside_scale = work.aside_q[r0:r1], work.aside_scale[r0:r1]
@@ -428,7 +455,9 @@ def step(
         np.empty((n_group, d), dtype=np.int64),
         np.empty(n_group, dtype=np.float32),
     )
+    several_scratch = step_several.make_scratch(n_keys, n_group, d)
     scratch, vectors = borrowed(own_scratch), borrowed(vector_scratch)
+    several = borrowed(several_scratch)
     work.ticks[me, work.ticks.shape[1] - 1] = simd.ticks()
     r0, r1 = _part(n_rows, 1, me, n_threads)
     gains, stream = model.stream.added, (work.stream[r0:r1], work.q[r0:r1], work.scale[r0:r1])
@@ -437,8 +466,9 @@ def step(
         tiles.configure(work.configuration)
     met = _meet(work, me, EMBEDDING, n_threads, 0)
     for layer in range(model.qkv.weight.shape[0]):
-        met = _layer(me, n_threads, lanes, at, model, cache, work, layer, met, scratch, vectors)
+        own = model, cache, work, layer, met, scratch, vectors, several
+        met = _layer(me, n_threads, lanes, at, *own)
     _distributions(me, n_threads, n_rows, model, work, met)
     if is_tiled(model.isa):
         tiles.release()
-    keep((own_scratch, vector_scratch))
+    keep((own_scratch, vector_scratch, several_scratch))

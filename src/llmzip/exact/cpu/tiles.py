@@ -20,10 +20,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.compiled import inlined, kernel
+from llmzip.compiled import called, inlined, kernel
 from llmzip.compiled.compiler import cgutils, intrinsic, ir, types
 from llmzip.exact.cpu.avx512_vnni import Avx512Vnni
-from llmzip.exact.cpu.instruction_set import lacking
+from llmzip.exact.cpu.instruction_set import broadcast, lacking
 from llmzip.exact.cpu.scalars import wide_vectors
 from llmzip.exact.distribution import StepCosts
 
@@ -326,34 +326,77 @@ def _store(builder: ir.IRBuilder, value: ir.Value, address: ir.Value) -> None:
     builder.store(value, builder.inttoptr(address, value.type.as_pointer()), align=1)
 
 
+def _emit_columns(
+    builder: ir.IRBuilder,
+    rows: ir.Value,
+    stride: ir.Value,
+    out: ir.Value,
+    out_stride: ir.Value,
+    flip: ir.Value | None = None,
+) -> None:
+    """The code of `four_columns` for rows that are `stride` bytes apart; see `_turn` for `flip`."""
+    flips = None if flip is None else broadcast(builder, flip, ROWS)
+    quads = []  # quads[i]: rows i, 4 + i, 8 + i, 12 + i
+    for i in range(4):
+        places = [builder.mul(stride, ir.Constant(_i64, 4 * q + i)) for q in range(4)]
+        parts = [_load(builder, builder.add(rows, place), _FOURS) for place in places]
+        halves = [_shuffle(builder, parts[q], parts[q + 1], list(range(8))) for q in (0, 2)]
+        quads.append(_shuffle(builder, halves[0], halves[1], list(range(ROWS))))
+    for high in (0, 2):
+        order = [
+            q + at
+            for q in range(0, ROWS, 4)
+            for at in (high, ROWS + high, high + 1, ROWS + high + 1)
+        ]
+        a = _shuffle(builder, quads[0], quads[1], order)
+        b = _shuffle(builder, quads[2], quads[3], order)
+        for odd in (0, 1):
+            at = [
+                q + i
+                for q in range(0, ROWS, 4)
+                for i in (2 * odd, 2 * odd + 1, ROWS + 2 * odd, ROWS + 2 * odd + 1)
+            ]
+            shift = builder.mul(out_stride, ir.Constant(_i64, high + odd))
+            column = _shuffle(builder, a, b, at)
+            column = column if flips is None else builder.xor(column, flips)
+            _store(builder, column, builder.add(out, shift))
+
+
 @intrinsic
 def four_columns(typing, sums, out, out_stride):  # type: ignore[no-untyped-def]
     """Four columns of a tile of sums as rows of 16 int32, out_stride apart."""
     signature = types.void(*[types.int64] * 3)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        sums, out, out_stride = arguments
-        quads = []  # quads[i]: rows i, 4 + i, 8 + i, 12 + i
-        for i in range(4):
-            parts = [_load(builder, sums, _FOURS, TERMS * (4 * q + i)) for q in range(4)]
-            halves = [_shuffle(builder, parts[q], parts[q + 1], list(range(8))) for q in (0, 2)]
-            quads.append(_shuffle(builder, halves[0], halves[1], list(range(ROWS))))
-        for high in (0, 2):
-            order = [
-                q + at
-                for q in range(0, ROWS, 4)
-                for at in (high, ROWS + high, high + 1, ROWS + high + 1)
-            ]
-            a = _shuffle(builder, quads[0], quads[1], order)
-            b = _shuffle(builder, quads[2], quads[3], order)
-            for odd in (0, 1):
-                at = [
-                    q + i
-                    for q in range(0, ROWS, 4)
-                    for i in (2 * odd, 2 * odd + 1, ROWS + 2 * odd, ROWS + 2 * odd + 1)
-                ]
-                shift = builder.mul(out_stride, ir.Constant(_i64, high + odd))
-                _store(builder, _shuffle(builder, a, b, at), builder.add(out, shift))
+        sums, *target = arguments
+        _emit_columns(builder, sums, _WHOLE_LINES, *target)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@called
+def pack_keys(keys: Any, n_keys: Any, d: Any, flip: Any, packed: Any, ahead: Any) -> None:
+    """As `pack_rows`, for a multiple of ROWS keys of d numbers that follow each other.
+
+    keys, packed: addresses. flip: int32, what four numbers are changed by, bit by bit. As much as
+    is read is asked for at address `ahead`.
+    """
+    wide_vectors()
+    for place in range(0, n_keys * d, ROWS * d):
+        for part in range(0, d, 4 * TOGETHER):
+            ask_for_lines(ahead + place + part * ROWS)
+            _turn(keys + place + part, d, flip, packed + place + part * ROWS)
+
+
+@intrinsic
+def _turn(typing, rows, stride, flip, out):  # type: ignore[no-untyped-def]
+    """Four int32 of 16 rows, `stride` bytes apart, as four lines, changed by `flip`."""
+    signature = types.void(types.int64, types.int64, types.int32, types.int64)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        rows, stride, flip, out = arguments
+        _emit_columns(builder, rows, stride, out, _WHOLE_LINES, flip)
         return context.get_dummy_value()
 
     return signature, generate
