@@ -37,8 +37,9 @@ from llmzip.exact.cpu.prefill_softmax import (
     whole,
 )
 from llmzip.exact.cpu.scalars import address_of, borrowed, f32, i32, keep, wide_vectors
-from llmzip.exact.cpu.simd import LANES
-from llmzip.exact.cpu.tiles import ask_for_lines, lines, pack_keys
+from llmzip.exact.cpu.simd import LANES, turn_values
+from llmzip.exact.cpu.step_softmax import ask_ahead, line_ahead
+from llmzip.exact.cpu.tiles import PACK_ASKED, lines, pack_keys
 from llmzip.exact.cpu.vectors import BLOCK
 
 FAR_KEYS = 1 << 16
@@ -47,18 +48,12 @@ _ONES = i32(0x01010101)
 
 
 @called
-def _pack_values(values: Any, packed: Any) -> None:
-    """Values (n, d), uint8, into packed (d / 16, n / 4, 16): four keys' bytes in an int32."""
+def _pack_values(values: Any, n_keys: Any, d: Any, packed: Any) -> None:
+    """Values (n, d) of int8 into (d / 16, n / 4, 16): four keys' bytes in an int32; addresses."""
     wide_vectors()
-    for four in range(packed.shape[1]):
-        j = four * TOGETHER
-        for part in range(packed.shape[0]):
-            own, i = packed[part, four], part * LANES
-            a, b = values[j, i : i + LANES], values[j + 1, i : i + LANES]
-            c, d = values[j + 2, i : i + LANES], values[j + 3, i : i + LANES]
-            for k in range(LANES):
-                low = i32(a[k]) | i32(i32(b[k]) << i32(8))
-                own[k] = low | i32(i32(c[k]) << i32(16)) | i32(i32(d[k]) << i32(24))
+    for part in range(0, d, LANES):
+        for four in range(0, n_keys, TOGETHER):
+            turn_values(values + four * d + part, d, packed + part * n_keys + four * LANES)
 
 
 @inlined
@@ -82,17 +77,28 @@ def _score(
 
 @inlined
 def _halve(
-    isa: Any, scores: Any, n_rows: int, keys: Any, state: Any, halves: Any, line: Any
+    isa: Any,
+    scores: Any,
+    n_rows: int,
+    keys: Any,
+    state: Any,
+    halves: Any,
+    line: Any,
+    ahead: Any,
 ) -> None:
     """Weights to bytes: ROWS lines of high ones, then as many of low ones.
 
-    keys: the first, one of a block, and how many there are.
+    keys: the first, one of a block, and how many there are. ahead: see `step_softmax.ask_ahead`; of
+    0 lines none is asked for.
     """
+    next_at, n_lines, asked = ahead
     small_as_zero(isa, True)  # integers come of it, whatever the scales
     for j in range(keys[0], keys[1], BLOCK):
         block, inverses = scores + j * (BLOCK_BYTES // BLOCK), address_of(state.inverses)
         high = halves + j
         halve_weights(isa, block, inverses, np.int64(n_rows), high, high + ROWS * line, line)
+        if n_lines:
+            asked = ask_ahead(next_at, n_lines, asked, BLOCK)
     small_as_zero(isa, False)
 
 
@@ -232,15 +238,13 @@ def attend_head(
 ) -> None:
     """As `attend` for the queries (M, G, d) of one KV head, into the heads of `mixed` from one on.
 
-    asks: whether memory is asked for what lies at next_at, keys and values, in the course of those
-    that are here.
+    asks: whether memory is asked for what lies at next_at, values and then keys, a part with each
+    part of the work.
     """
     wide_vectors()
     n_group, d = queries.shape[1:]
     d64, before = np.int64(d), first_block(start, window)
-    n_keys, at = np.int64(whole(start + count, BLOCK) - before), (start - before, window)
-    size, own_values = n_keys * d64 // BLOCK, values[before : before + n_keys].reshape(n_keys, d)
-    packed_values = scratch.values[:size].reshape(d // LANES, n_keys // TOGETHER, LANES)
+    n_keys, place = np.int64(whole(start + count, BLOCK) - before), (start - before, window)
     part, total, state = scratch.part, scratch.total, row_state()
     k_at, v_at, undo_at = (
         address_of(scratch.keys),
@@ -253,13 +257,14 @@ def attend_head(
         value_scales[before:],
         i32(sign_bits_of(isa) * _ONES),
     )
-    ahead = next_at[0] if asks else k_at
+    n_lines, asked = n_keys * d64 // BLOCK, n_keys // LANES * PACK_ASKED
+    ahead = line_ahead(next_at, n_lines, np.int64(0)) if asks else k_at
     pack_keys(address_of(keys) + before * d64, n_keys, d64, flip, k_at, ahead)
-    _pack_values(own_values.view(np.uint8), packed_values)
+    _pack_values(address_of(values) + before * d64, n_keys, d64, v_at)
     for r0 in range(0, count * n_group, ROWS):
         n_rows = min(ROWS, count * n_group - r0)
         few = n_rows <= FEW
-        begin_rows(state, query_scales, first, r0, n_rows, n_group, at)
+        begin_rows(state, query_scales, first, r0, n_rows, n_group, place)
         seen = np.int64(state.seen[n_rows - 1])
         j0 = first_block(np.int64(state.seen[0]) - 1, window)
         q_at = address_of(queries[first]) + r0 * d64
@@ -269,10 +274,10 @@ def attend_head(
             _score(isa, few, q_at, d64, undo_at, k_at, j, block)
             scale_block(block, k_scales, n_rows, j, state, ahead)
             if asks and r0 == 0:
-                for some in range(j * d64, (j + BLOCK) * d64, 4 * BLOCK):
-                    ask_for_lines(next_at[1] + some)
+                asked = ask_ahead(next_at, n_lines, asked, d64 // 2)
         weigh_blocks(isa, s_at, v_scales, n_rows, j0, whole(seen, BLOCK), state)
-        _halve(isa, s_at, n_rows, (j0, seen), state, h_at, n_keys)
+        own_lines = next_at, n_lines if asks and r0 == 0 else np.int64(0), asked
+        _halve(isa, s_at, n_rows, (j0, seen), state, h_at, n_keys, own_lines)
         n_mixed = whole(seen, GRANULE)
         for j in range(j0, n_mixed, FAR_KEYS):
             _mix(isa, few, h_at, n_keys, v_at, j, min(j + FAR_KEYS, n_mixed), part)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.compiled import called, inlined, kernel
+from llmzip.exact.aligned import LINE_BYTES
 from llmzip.exact.cpu import tile_steps, tiles
 from llmzip.exact.cpu.prefill_head_passes import put_logits, weigh_rows
 from llmzip.exact.cpu.prefill_softmax import (
@@ -25,6 +26,7 @@ from llmzip.exact.cpu.prefill_softmax import (
     whole,
 )
 from llmzip.exact.cpu.scalars import address_of, borrowed, f32, i32, keep, wide_vectors
+from llmzip.exact.cpu.step_softmax import ask_ahead, line_ahead
 
 ROWS = 2 * tiles.ROWS
 """Rows that a block of sums has."""
@@ -118,8 +120,8 @@ def attend_head(
 ) -> None:
     """As `attend` for the queries (M, G, d) of one KV head, into the heads of `mixed` from one on.
 
-    asks: whether memory is asked for what lies at next_at, keys and values, in the course of those
-    that are here. The tiles have been configured.
+    asks: whether memory is asked for what lies at next_at, values and then keys, a part with each
+    part of the work. The tiles have been configured.
     """
     wide_vectors()
     n_group, d64, line = queries.shape[1], np.int64(queries.shape[2]), np.int64(ROW_BYTES)
@@ -133,7 +135,9 @@ def attend_head(
     k_at, s_at, sums = address_of(scratch.packed), address_of(scratch.scores), scratch.sums
     state, k_scales, v_scales = row_state(), key_scales[before:], value_scales[before:]
     own_keys, own_values = address_of(keys) + before * d64, address_of(values) + before * d64
-    tiles.pack_keys(own_keys, n_keys, d64, i32(0), k_at, next_at[0] if asks else k_at)
+    n_lines, asked = n_keys * d64 // LINE_BYTES, n_keys // tiles.ROWS * tiles.PACK_ASKED
+    ahead = line_ahead(next_at, n_lines, np.int64(0)) if asks else k_at
+    tiles.pack_keys(own_keys, n_keys, d64, i32(0), k_at, ahead)
     for r0 in range(0, count * n_group, tiles.ROWS):
         n_rows = min(tiles.ROWS, count * n_group - r0)
         begin_rows(state, query_scales, first, r0, n_rows, n_group, seen_at)
@@ -145,8 +149,7 @@ def attend_head(
             tiles.products_1x4(q_at, d64, at, 16 * d64, d64, s_at + j * per_key, line)
             scale_block(s_at + j * per_key, k_scales, n_rows, j, state, at + tiles.TERMS * d64)
             if asks and r0 == 0:
-                for some in range(j * d64, (j + tiles.TERMS) * d64, 4 * tiles.TERMS):
-                    tiles.ask_for_lines(next_at[1] + some)
+                asked = ask_ahead(next_at, n_lines, asked, d64 // 2)
         weigh_blocks(tiles.AMX, s_at, v_scales, n_rows, j0, longest, state)
         for i in range(0, d64, ROWS):
             v_at = own_values + i * tiles.TOGETHER
@@ -155,6 +158,8 @@ def attend_head(
                 block, at = s_at + j * per_key, v_at + j * d64
                 if i == 0:
                     halve_block(tiles.AMX, block, n_rows, state, at + tiles.TERMS * d64)
+                    if asks and r0 == 0:
+                        asked = ask_ahead(next_at, n_lines, asked, d64)
                 tile_steps.add_2x2(block, line, lane, at, value_line, lane)
             tile_steps.end_2x2(address_of(sums) + i * 4, 4 * d64)
         for r in range(n_rows):

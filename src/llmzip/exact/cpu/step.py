@@ -342,7 +342,7 @@ def _attend(
     item, last = items
     while item < last:
         row, g = work.items[item] // n_kv, work.items[item] % n_kv
-        lane, count = lanes[row], rows_together(work, lanes, item, last, n_kv)
+        lane, count = lanes[row], rows_together(cache.keys, work, lanes, item, last, n_kv)
         after = work.items[min(item + count, n_rows * n_kv - 1)]
         next_lane, next_g = lanes[after // n_kv], after % n_kv
         before = first_key(model, layer, at[after // n_kv])

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.compiled import called, inlined
-from llmzip.exact.cpu import four_attention, pair_attention, prefill, tiles
+from llmzip.exact.cpu import four_attention, prefill, tiles
 from llmzip.exact.cpu.attention import head_values, place_head
 from llmzip.exact.cpu.rows import quantise_row
 from llmzip.exact.cpu.scalars import wide_vectors
@@ -28,7 +28,6 @@ class SeveralScratch(NamedTuple):
 
     queries: NDArray[np.int8]  # (MOST_ROWS + SPARE, G, d)
     scales: NDArray[np.float32]  # (MOST_ROWS + SPARE, G)
-    mixed: NDArray[np.float32]  # (MOST_ROWS, G, d), for pairs
     tiled: prefill.HeadScratch
     fours: four_attention.HeadScratch
 
@@ -41,16 +40,20 @@ def make_scratch(n_keys: int, n_group: int, d: int) -> Any:
     return SeveralScratch(
         queries.reshape(n_rows, n_group, d),
         np.empty((n_rows, n_group), dtype=np.float32),
-        np.empty((MOST_ROWS, n_group, d), dtype=np.float32),
         prefill.make_scratch(n_keys, d),
         four_attention.make_scratch(n_keys, d),
     )
 
 
 @inlined
-def rows_together(work: Any, lanes: Any, item: int, last: int, n_kv: int) -> Any:
-    """How many items from `item` on, of those before `last`, are of one KV head and of one lane."""
+def rows_together(keys: Any, work: Any, lanes: Any, item: int, last: int, n_kv: int) -> Any:
+    """How many items from `item` on, of those before `last`, are of one KV head and of one lane.
+
+    keys: the cache's. One alone for pairs, whose products are no faster for more rows.
+    """
     first, count = work.items[item], 1
+    if keys.ndim == 7:  # blocks for pairs; numba compiles what arrays' types say, and no more
+        return count
     while item + count < last and count < MOST_ROWS:
         after = work.items[item + count]
         if after != first + count * n_kv or lanes[after // n_kv] != lanes[first // n_kv]:
@@ -134,26 +137,12 @@ def _attend(
     there: keys, values, and the scales of both. rows: the first of them, how many, the first one's
     position, and how many keys each sees. target: mixed (rows, H, d), and the first head.
     """
-    queries, query_scales, mixed = scratch.queries, scratch.scales, scratch.mixed
+    queries, query_scales = scratch.queries, scratch.scales
     _, key_scales, values, value_scales = there
     first, count, at, window = rows
-    if keys.ndim == 5:  # blocks for pairs; numba compiles what arrays' types say, and no more
-        own, (n_rows, n_group, d) = slice(g, g + 1), queries.shape
-        pair_attention.attend(
-            queries.reshape(1, n_rows, n_group, d),
-            query_scales.reshape(1, n_rows, n_group),
-            keys[own],
-            key_scales[own],
-            values[own],
-            value_scales[own],
-            first,
-            count,
-            at,
-            window,
-            mixed,
-        )
-        _copy(mixed, count, target)
-    elif configuration.ndim == 1:
+    if keys.ndim == 5:  # blocks for pairs, whose rows go one by one
+        return
+    if configuration.ndim == 1:
         prefill.attend_head(
             queries,
             query_scales,
@@ -190,13 +179,3 @@ def _attend(
             target[0],
             target[1],
         )
-
-
-@inlined
-def _copy(mixed: Any, count: int, target: Any) -> None:
-    """The heads (count, G, d) to where they belong."""
-    for index in range(count):
-        for member in range(mixed.shape[1]):
-            source, place = mixed[index, member], target[0][index, target[1] + member]
-            for i in range(source.size):
-                place[i] = source[i]

@@ -18,7 +18,7 @@ from llmzip.exact import constants
 from llmzip.exact.aligned import LINE_BYTES
 from llmzip.exact.cpu.attention import SUM_SCALE
 from llmzip.exact.cpu.scalars import WHOLE, WHOLE_BITS
-from llmzip.exact.cpu.tiles import ask_for_line
+from llmzip.exact.cpu.tiles import ask_for_line, ask_for_lines
 
 KEYS = 16
 """Keys of a vector; rows have memory for whole ones."""
@@ -131,6 +131,14 @@ def line_ahead(next_at: Any, n_lines: Any, line: Any) -> Any:
     if line < n_lines:
         return next_at[1] + line * LINE_BYTES
     return next_at[0] + (line - n_lines) * LINE_BYTES
+
+
+@inlined
+def ask_ahead(next_at: Any, n_lines: Any, line: Any, count: Any) -> Any:
+    """Ask for `count` lines, a multiple of 4, from a line on; return the one behind."""
+    for four in range(0, count, 4):
+        ask_for_lines(line_ahead(next_at, n_lines, line + four))
+    return line + count
 
 
 @intrinsic
