@@ -82,7 +82,8 @@ def _kind(counts: Any, totals: Any) -> Any:
     order = N_ORDERS - 1
     while order > 0 and counts[order] == 0:
         order -= 1
-    count, total = np.int64(counts[order]), max(np.int64(totals[order]), 1)
+    count = np.int64(counts[order])
+    total: Any = max(np.int64(totals[order]), 1)
     if count < total:
         return order * _OF_ORDER + max(4 * count // total - 1, 0)
     return order * _OF_ORDER + _SHARES + min(total, _SIGHTS) - 1

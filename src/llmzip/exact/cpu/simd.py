@@ -219,7 +219,7 @@ def turn_values(typing, values, stride, out):  # type: ignore[no-untyped-def]
         for one, other in (rows[:2], rows[2:]):
             both = shuffled(builder, one, other, order)
             pairs.append(builder.bitcast(both, ir.VectorType(i16, LANES)))
-        store(builder, shuffled(builder, *pairs, order), out)
+        store(builder, shuffled(builder, pairs[0], pairs[1], order), out)
         return context.get_dummy_value()
 
     return signature, generate
