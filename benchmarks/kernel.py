@@ -37,7 +37,7 @@ PREFILL = {
     "close-attention": "_close_attention",
     "feed-forward": "_feed_forward",
 }
-"""What there is of a layer in prefill, and what it is called in a `Prefill` that fuses it."""
+"""What there is of a layer in prefill, and what it is called in a `LayerPrefill`."""
 NAMES = (*PREFILL, "layer", "head", "step")
 
 
@@ -107,9 +107,7 @@ class Bench:
             "project": (0, row_lanes, at, cache),
             "attend": (0, lanes, starts, self._n_rows, cache),
         }.get(name, (0, self._n_rows))
-        method = getattr(engine._prefill, PREFILL.get(name, name), None)
-        if method is None:
-            raise SystemExit(f"kernel.py: the way {self._way} has {name} in pieces; ask for layer")
+        method = getattr(engine._prefill, PREFILL.get(name, name))
         return lambda: method(*arguments), self._n_rows
 
     def _step(self, engine: CpuEngine) -> Callable[[], object]:

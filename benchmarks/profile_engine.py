@@ -38,7 +38,6 @@ from llmzip.exact.cpu import (
     prefill,
     prefill_feed_forward,
     prefill_head,
-    prefill_linear,
     rows,
 )
 from llmzip.exact.cpu.step import STAGES
@@ -54,21 +53,20 @@ DEFAULT_FILE = Path(__file__).parent / "data" / "alice-1-3.txt"
 LANES = (1, 8, 32, 64)
 KERNELS = (
     (rows, ("embed_normalise", "quantise_rows", "add_normalise", "add_normalise_wide")),
-    (rows, ("gate_quantise", "gelu_quantise")),
+    (rows, ("activate_quantise",)),
     (attention, ("split_heads", "softmax_rows", "mix_heads")),
     (head, ("token_intervals",)),
     (pairs, ("wide_product", "widen", "join_halves")),
     (pair_attention, ("attend",)),
     (pair_head, ("distributions",)),
-    (four_linear, ("project_heads", "close_attention", "feed_forward")),
+    (four_linear, ("project_heads", "fill_sums", "close_attention", "feed_forward")),
     (four_attention, ("attend",)),
     (four_head, ("token_intervals",)),
     (prefill, ("attend",)),
     (prefill_head, ("token_intervals",)),
-    (prefill_linear, ("project_heads", "close_attention")),
     (prefill_feed_forward, ("feed_forward",)),
 )
-TILED = (prefill, prefill_feed_forward, prefill_head, prefill_linear)
+TILED = (prefill, prefill_feed_forward, prefill_head)
 PAIRED = (pairs, pair_attention, pair_head)
 FOURS = (four_linear, four_attention, four_head)
 REST = "Python between"
@@ -168,7 +166,9 @@ def _timed_kernels(clock: Clock, model: ExactModel) -> Iterator[None]:
         yield
 
 
-def _label(module: ModuleType, name: str, *_: Any) -> str:
+def _label(module: ModuleType, name: str, *arguments: Any) -> str:
+    if getattr(arguments[0], "IS_TILED", False):
+        return f"tiles: {name}"
     families = {"tiles": TILED, "pairs": PAIRED, "bytes": FOURS}
     return next((f"{own}: {name}" for own, all_ in families.items() if module in all_), name)
 

@@ -86,6 +86,8 @@ class Recipe:
     layer_window: tuple[int, ...] = ()
     layer_rope: tuple[int, ...] = ()
     norms: str = ""
+    score_cap: float = 0.0
+    logit_cap: float = 0.0
 
 
 GPT2 = Recipe(llama=False)
@@ -116,6 +118,12 @@ NORMED_WIDE = {
     ),
 }
 """And those that norm what sublayers add."""
+CAPPED_WIDE = {
+    "capped-wide": replace(
+        NORMED_WIDE["layered-wide"], head_norm="whole", score_cap=2.0, logit_cap=3.0
+    ),
+}
+"""And those with soft caps, so low that much is capped, and norms of all heads together."""
 
 
 def float_model(recipe: Recipe) -> FloatModel:
@@ -178,6 +186,8 @@ def _shape(recipe: Recipe) -> ModelShape:
         layer_window=r.layer_window,
         layer_rope=r.layer_rope,
         norms=r.norms,
+        score_cap=r.score_cap,
+        logit_cap=r.logit_cap,
     )
 
 

@@ -112,9 +112,11 @@ _SIZES |= {
         "embed_dropout": 0.0,
         "resid_dropout": 0.0,
     },
+    "gemma2": _SIX_LAYERS | {"query_pre_attn_scalar": 24, "num_key_value_heads": 2},
+    "vaultgemma": _SIX_LAYERS | {"num_hidden_layers": 2, "query_pre_attn_scalar": 24},
     "gemma3_text": _SIX_LAYERS | {"query_pre_attn_scalar": 24},
     "glm4": _LLAMA | {"hidden_size": 96, "head_dim": 32, "partial_rotary_factor": 0.5},
-    "olmo2": _LLAMA | {"hidden_size": 96, "num_attention_heads": 6, "num_key_value_heads": 3},
+    "olmo2": _LLAMA | {"hidden_size": 192, "num_attention_heads": 6, "num_key_value_heads": 3},
     "olmo3": _LLAMA | {"hidden_size": 64, "num_hidden_layers": 4, "sliding_window": 12},
     "exaone4": _SIX_LAYERS | {"hidden_size": 64, "num_hidden_layers": 4, "head_dim": 16},
     "smollm3": _LLAMA | {"num_hidden_layers": 4, "sliding_window": None},
@@ -201,6 +203,16 @@ VARIANTS: dict[str, Variant] = {
         "falcon", _FALCON | {"multi_query": False, "parallel_attn": False, "bias": True}
     ),
     "seed_oss": Variant("seed_oss", {"attention_out_bias": True, "residual_dropout": 0.0}),
+    "gemma2": Variant("gemma2"),
+    "gemma2, low caps": Variant(
+        "gemma2",
+        {"num_hidden_layers": 2, "attn_logit_softcapping": 2.0, "final_logit_softcapping": 6.0},
+    ),
+    "gemma2, no caps": Variant(
+        "gemma2",
+        {"num_hidden_layers": 2, "attn_logit_softcapping": None, "final_logit_softcapping": None},
+    ),
+    "vaultgemma": Variant("vaultgemma"),
     "gemma3_text": Variant("gemma3_text"),
     "gemma3_text, scaled": Variant(
         "gemma3_text",

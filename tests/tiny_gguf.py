@@ -35,7 +35,7 @@ _LLAMA = {
     "model.layers.": "blk.",
     "lm_head": "output",
 }
-_GEMMA3 = _LLAMA | {
+_GEMMA = _LLAMA | {
     "self_attn.q_norm": "attn_q_norm",
     "self_attn.k_norm": "attn_k_norm",
     "post_attention_layernorm": "post_attention_norm",
@@ -67,7 +67,7 @@ def write_gguf(
     kind = config["model_type"].removesuffix("_text")
     writer = gguf.GGUFWriter(path, kind)
     _SIZES.get(kind, _llama_sizes)(writer, config)
-    if kind == "gemma3":
+    if kind in ("gemma2", "gemma3"):
         _write_gemma_tokenizer(writer)
     else:
         _write_tokenizer(writer, json.loads((folder / "tokenizer.json").read_text()))
@@ -111,13 +111,17 @@ def _llama_sizes(writer: gguf.GGUFWriter, config: dict[str, Any]) -> None:
         writer.add_layer_norm_eps(config.get("norm_epsilon", config.get("layer_norm_eps")))
 
 
-def _gemma3_sizes(writer: gguf.GGUFWriter, config: dict[str, Any]) -> None:
+def _gemma_sizes(writer: gguf.GGUFWriter, config: dict[str, Any]) -> None:
+    rope = config["rope_parameters"]
     _common_sizes(writer, config)
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_key_length(config["head_dim"])
     writer.add_value_length(config["head_dim"])
-    writer.add_rope_freq_base(config["rope_parameters"]["full_attention"]["rope_theta"])
+    writer.add_rope_freq_base(rope.get("full_attention", rope)["rope_theta"])
     writer.add_sliding_window(config["sliding_window"])
+    for part in ("attn", "final"):
+        if cap := config[f"{part}_logit_softcapping"]:
+            writer.add_float32(f"{writer.arch}.{part}_logit_softcapping", cap)
 
 
 def _gpt2_sizes(writer: gguf.GGUFWriter, config: dict[str, Any]) -> None:
@@ -129,7 +133,7 @@ def _gpt2_sizes(writer: gguf.GGUFWriter, config: dict[str, Any]) -> None:
     writer.add_layer_norm_eps(config["layer_norm_epsilon"])
 
 
-_SIZES = {"gpt2": _gpt2_sizes, "gemma3": _gemma3_sizes}
+_SIZES = {"gpt2": _gpt2_sizes, "gemma2": _gemma_sizes, "gemma3": _gemma_sizes}
 
 
 def _write_gemma_tokenizer(writer: gguf.GGUFWriter) -> None:
@@ -162,14 +166,16 @@ def _write_tokenizer(writer: gguf.GGUFWriter, spec: dict[str, Any]) -> None:
 
 
 def _renamed(name: str, kind: str) -> str:
-    for ours, theirs in {"gpt2": _GPT2, "gemma3": _GEMMA3}.get(kind, _LLAMA).items():
+    for ours, theirs in {"gpt2": _GPT2, "gemma2": _GEMMA, "gemma3": _GEMMA}.get(
+        kind, _LLAMA
+    ).items():
         name = name.replace(ours, theirs)
     return name
 
 
 def _stored(name: str, tensor: Tensor, config: dict[str, Any]) -> Tensor:
     """The tensor as llama.cpp has it: neighbours rotated, linears as (outputs, inputs)."""
-    if config["model_type"] == "gemma3_text":
+    if config["model_type"] in ("gemma2", "gemma3_text"):
         return tensor + 1 if "norm" in name else tensor
     if config["model_type"] == "gpt2":
         is_linear = ".c_" in name and name.endswith(".weight")

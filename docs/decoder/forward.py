@@ -40,6 +40,11 @@ def gelu(x: Array) -> Array:
     return x / (exp2(z) + f32(1))
 
 
+def capped(z: Array, cap: float) -> Array:
+    """How far below a soft cap numbers are."""
+    return f32(-2 * cap * LOG2_E) / (exp2(z) + f32(1))
+
+
 def activate(gated: bool, activation: str, y: Array) -> Array:
     """What `up` becomes."""
     if gated:
@@ -118,6 +123,8 @@ class Shape:
     layer_window: tuple[int, ...] = ()
     layer_rope: tuple[int, ...] = ()
     norms: str = ""
+    score_cap: float = 0.0
+    logit_cap: float = 0.0
 
 
 class Network:
@@ -165,11 +172,13 @@ class Network:
 
     def logits(self, x: Array, learnt: Array | None = None) -> Array:
         """Those after a row of the stream, in base 2. learnt: joins the head's own bias."""
-        q, s = self.taken("head", x)
-        if learnt is None:
-            return self.linear("head", q, s)
-        bias = self.tensors.get("head.bias")
-        return self.products("head", q, s) + (learnt if bias is None else bias + learnt)
+        bias, cap = self.tensors.get("head.bias"), self.shape.logit_cap
+        y = self.products("head", *self.taken("head", x))
+        if cap:
+            y = capped(y * f32(2 / cap), cap)
+        if learnt is not None:
+            bias = learnt if bias is None else bias + learnt
+        return y if bias is None else y + bias
 
 
 class Lane:
@@ -229,9 +238,12 @@ class Lane:
         k, v = (kept[layer, :, seen].astype(f64) for kept in (self.k, self.v))  # (KV, n, d)
         s_k, s_v = self.s_k[layer, :, None, seen], self.s_v[layer, :, None, seen]  # (KV, 1, n)
         q, s_q = quantise(turned[: s.n_heads], 127)
-        s_q = s_q * f32(LOG2_E / np.sqrt(f64(s.d_head)))
+        unit = LOG2_E / np.sqrt(f64(s.d_head))
+        s_q = s_q * f32(unit * (2 / s.score_cap) if s.score_cap else unit)
         q, s_q = q.reshape(s.n_kv_heads, -1, s.d_head), s_q.reshape(s.n_kv_heads, -1, 1)
         a = (q @ k.transpose(0, 2, 1)).astype(f32) * s_k  # (KV, heads of each, n)
+        if s.score_cap:
+            a, s_q = capped(a * s_q, s.score_cap), np.ones_like(s_q)
         e = exp2((a - a.max(-1, keepdims=True)) * s_q)
         total = np.rint(e * f32(2.0**18)).astype(f64).sum(-1, keepdims=True).astype(f32)
         weights, s_p = quantise(e * s_v, 32639)

@@ -25,8 +25,6 @@ SMALL = [
 
 @pytest.mark.parametrize("name", kernel.NAMES)
 def test_a_kernel_is_timed(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    if WAY == "plain" and name in kernel.PREFILL:
-        pytest.skip("the way plain has these in pieces")
     kernel.main([name, *SMALL])
     assert re.match(rf"{name}, {WAY}: [\d.]+ µs a row .* 2 runs\n", capsys.readouterr().out)
 

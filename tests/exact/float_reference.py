@@ -24,7 +24,11 @@ def logits(model: FloatModel, ids: NDArray[np.int64]) -> Array:
         taken = before if model.shape.parallel else x
         active = _active(model, _normed(model, layer.up, taken))
         x = x + _added(model, layer.down, active, layer.down_gain)
-    return _normed(model, model.head, x)
+    return _capped(_normed(model, model.head, x), model.shape.logit_cap)
+
+
+def _capped(x: Array, cap: float) -> Array:
+    return cap * np.tanh(x / cap) if cap else x
 
 
 def _added(model: FloatModel, linear: FloatLinear, x: Array, gain: Array | None) -> Array:
@@ -80,7 +84,7 @@ def _attention(model: FloatModel, index: int, layer: FloatLayer, qkv: Array) -> 
     q, k, v = np.split(heads, [s.n_heads, s.n_heads + s.n_kv_heads])
     q, k = _placed(model, index, layer, np.concatenate([q, k]))
     k, v = (np.repeat(x, s.n_heads // s.n_kv_heads, 0) for x in (k, v))
-    scores = q @ k.transpose(0, 2, 1) / np.sqrt(s.d_head)
+    scores = _capped(q @ k.transpose(0, 2, 1) / np.sqrt(s.d_head), s.score_cap)
     sees = np.tri(n, dtype=bool) & ~np.tri(n, k=-(s.window_of(index) or n), dtype=bool)
     scores = np.where(sees, scores, -np.inf)
     weights = np.exp(scores - scores.max(-1, keepdims=True))

@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from digests import intervals_digest, pin_or_print
 from exact_models import (
+    CAPPED_WIDE,
     CPU,
     GPT2,
     LAYERED,
@@ -53,6 +54,7 @@ RECIPES = {
     "normed-behind": replace(LLAMA, norms="after", head_norm="whole", layer_rope=(0, -1)),
     **WIDE,
     **NORMED_WIDE,
+    **CAPPED_WIDE,
 }
 WINDOW = Window(100, 50, 0)
 

@@ -171,6 +171,16 @@ def test_a_normalised_row_is_the_row_over_its_root_mean_square(x: F32) -> None:
     assert np.abs(q[0].numpy() * scale.item() - wanted).max() <= 0.51 * step + 1e-4
 
 
+@pytest.mark.parametrize("cap", [1.0, 30.0, 50.0, 1000.0])
+def test_a_capped_number_is_that_far_below_the_cap(cap: float) -> None:
+    t = np.concatenate([np.linspace(-12 * cap, 12 * cap, 20_001), [-1e30, -1e-30, 0, 1e-30, 1e30]])
+    found = arith.capped(torch.from_numpy((t * constants.cap_unit(cap)).astype(np.float32)), cap)
+    in_base_2 = cap * constants.LOG2_E
+    wanted = in_base_2 * np.tanh(t / in_base_2) - in_base_2
+    assert np.abs(found.numpy() - wanted).max() < 4e-6 * in_base_2
+    assert found.max() <= 0
+
+
 @given(q=st.integers(-constants.INT16_MAX, constants.INT16_MAX))
 def test_sixteen_bits_are_two_halves(q: int) -> None:
     high, low = arith.split_halves(torch.tensor([float(q)]))

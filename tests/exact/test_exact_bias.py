@@ -44,6 +44,7 @@ RECIPES = [
     replace(LLAMA, vocab_size=1),
     replace(LLAMA, vocab_size=1500, gain=0.0),
     replace(LLAMA, vocab_size=1041, gain=50.0),
+    replace(LLAMA, vocab_size=700, gain=5.0, logit_cap=3.0),
 ]
 TEAM = replace(LLAMA, d_model=128, n_heads=3, n_kv_heads=1, d_head=64, d_ff=192, vocab_size=1041)
 

@@ -93,6 +93,15 @@ def test_biases_are_optional(path: Path) -> None:
     assert ExactModel.load(write(path, tensors, GPT2.form())).head.bias is None
 
 
+def test_a_head_that_is_capped_has_no_bias(path: Path) -> None:
+    tensors = tensors_of(GPT2)
+    shape = replace(GPT2, score_cap=50.0, logit_cap=30.0)
+    refused(path, tensors, shape.form())
+    del tensors["head.bias"]
+    model = ExactModel.load(write(path, tensors, shape.form()))
+    assert model.shape == shape
+
+
 def test_every_tensor_must_be_there_and_no_other(shape: ModelShape, path: Path) -> None:
     tensors = tensors_of(shape)
     for name in tensors:
@@ -200,6 +209,7 @@ def test_whatever_is_in_the_file_it_is_refused_or_fits(
 def test_a_form_names_what_came_later_only_where_it_is_otherwise(shape: ModelShape) -> None:
     """Else the digest of every older model would be another."""
     later = {"head_norm", "activation", "parallel", "layer_window", "layer_rope", "norms"}
+    later |= {"score_cap", "logit_cap"}
     named = {NORMED: {"head_norm"}, LAYERED: {"layer_window", "layer_rope", "norms"}}
     assert shape.form().keys() & later == named.get(shape, set())
     side_by_side = replace(shape, parallel=True)
@@ -236,6 +246,12 @@ def test_numbers_of_layers_that_can_not_be(
         {"norms": "before"},
         {"norms": "both", "parallel": True},
         {"layer_window": "all"},
+        {"score_cap": 0.5},
+        {"score_cap": -50.0},
+        {"score_cap": 50},
+        {"logit_cap": 1e4},
+        {"logit_cap": float("nan")},
+        {"logit_cap": float("inf")},
     ],
 )
 def test_kinds_that_are_none(shape: ModelShape, path: Path, changes: dict[str, Any]) -> None:

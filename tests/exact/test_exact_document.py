@@ -34,6 +34,7 @@ RECIPES = [
     replace(LLAMA, d_model=80, norms="both", layer_window=(5, 0), layer_rope=(1, 0)),
     replace(LLAMA, norms="after", head_norm="whole", layer_rope=(-1, 0), biases=True, tied=False),
     replace(GPT2, layer_window=(0, 9)),
+    replace(LLAMA, d_model=80, norms="both", layer_window=(5, 0), score_cap=2.0, logit_cap=3.0),
 ]
 
 

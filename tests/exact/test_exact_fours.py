@@ -45,7 +45,10 @@ def weighted(isa: Any, rows: Any, columns: Any, out: Any) -> None:
     apart, line = stride * simd.LANES, np.int64(4 * out.shape[1])
     for c in range(0, out.shape[1], outputs_of(isa)):
         place = address_of(columns) + c * stride, apart, fours_, address_of(out) + 4 * c, line
-        fours.weight_products(isa, address_of(rows), stride, *place)
+        if rows.shape[0] == fours.FEW:
+            fours.few_weight_products(isa, address_of(rows), stride, *place)
+        else:
+            fours.weight_products(isa, address_of(rows), stride, *place)
 
 
 @kernel
@@ -117,17 +120,20 @@ def test_the_longest_sums_of_one_sign_fit(way: Way, n_terms: int) -> None:
 @pytest.mark.parametrize("extreme", [False, True])
 @pytest.mark.parametrize(("low", "high"), EXTREMES)
 @pytest.mark.parametrize("n_terms", [16, 64, 1008])
-def test_products_of_weights(way: Way, extreme: bool, low: int, high: int, n_terms: int) -> None:
+@pytest.mark.parametrize("n_rows", [fours.FEW, fours.STRIP])
+def test_products_of_weights(
+    way: Way, extreme: bool, low: int, high: int, n_terms: int, n_rows: int
+) -> None:
     """Of bytes that are unsigned where products want one operand so."""
     rng, least, most = (
         np.random.default_rng(6),
         *((0, 255) if set_of(way).SIGN_BITS else (-128, 127)),
     )
-    drawn = rng.choice([least, most], (16, n_terms)) if extreme else None
-    rows = rng.integers(least, most, (16, n_terms), endpoint=True) if drawn is None else drawn
+    drawn = rng.choice([least, most], (n_rows, n_terms)) if extreme else None
+    rows = rng.integers(least, most, (n_rows, n_terms), endpoint=True) if drawn is None else drawn
     weight = numbers(rng, low, high, 64, n_terms)
     columns = weight.reshape(4, 16, n_terms // 4, 4).swapaxes(1, 2).copy()
-    out = np.zeros((16, 64), dtype=np.int32)
+    out = np.zeros((n_rows, 64), dtype=np.int32)
     weighted(set_of(way), rows.astype(np.uint8 if least == 0 else np.int8), columns, out)
     assert (out == product(rows, weight)).all()
 

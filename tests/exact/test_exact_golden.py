@@ -9,13 +9,14 @@ import torch
 from interval_digest import GOLDEN, RECIPES, WINDOW, chunks, interval_digest, merged_digest
 
 from digests import intervals_digest
-from exact_models import CPU, NORMED_WIDE, WIDE, exact_model
+from exact_models import CAPPED_WIDE, CPU, NORMED_WIDE, WIDE, exact_model
 from llmzip.exact import ENGINE_VERSION
 from llmzip.exact.cpu.ways import Way
 from llmzip.exact.torch_engine import TorchEngine
 from llmzip.predict.exact import ExactPredictor
 from ways import every_way
 
+OF_EVERY_WAY = [*WIDE, *NORMED_WIDE, *CAPPED_WIDE]
 PINNED = json.loads(GOLDEN.read_text(encoding="ascii"))
 
 
@@ -39,12 +40,12 @@ def test_merging_gives_the_pinned_weights() -> None:
 
 
 @every_way
-@pytest.mark.parametrize("name", [*WIDE, *NORMED_WIDE])
+@pytest.mark.parametrize("name", OF_EVERY_WAY)
 def test_every_way_gives_the_pinned_integers(name: str, way: Way) -> None:
     assert interval_digest(exact_model(RECIPES[name]), way=way) == PINNED["intervals"][name]
 
 
-@pytest.mark.parametrize("name", [*WIDE, *NORMED_WIDE])
+@pytest.mark.parametrize("name", OF_EVERY_WAY)
 def test_the_reference_gives_the_pinned_integers(name: str) -> None:
     model = exact_model(RECIPES[name])
     reference = ExactPredictor(lambda _: TorchEngine(model, CPU), WINDOW, 1)

@@ -199,10 +199,24 @@ def test_a_layer_sees_its_window_alone(
 @fast_ways
 @pytest.mark.parametrize(
     ("width", "kind"),
-    [(80, "before"), (16, "after"), (256, "before"), (96, "learned"), (128, "after")],
+    [
+        *((80, "before"), (16, "after"), (256, "before"), (96, "learned"), (128, "after")),
+        *((64, "whole"), (80, "whole")),
+    ],
 )
 def test_norms_of_heads_and_positions_of_other_kinds(width: int, kind: str, way: Way) -> None:
     assert_agrees(shape_of(width, 3, (70, 0), kind), way)
+
+
+@fast_ways
+@pytest.mark.parametrize(("width", "group"), [(64, 3), (80, 1)])
+@pytest.mark.parametrize("caps", [(1.0, 30.0), (50.0, 1.0)])
+def test_scores_and_logits_below_soft_caps(
+    width: int, group: int, caps: tuple[float, float], way: Way
+) -> None:
+    score_cap, logit_cap = caps
+    shape = shape_of(width, group, (5, 64))
+    assert_agrees(replace(shape, score_cap=score_cap, logit_cap=logit_cap), way)
 
 
 @fast_ways

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from exact_models import NORMED_WIDE, WIDE, exact_model
+from exact_models import CAPPED_WIDE, NORMED_WIDE, WIDE, exact_model
 from llmzip.errors import ModelDamagedError
 from llmzip.exact.cpu.engine import CpuEngine
 from llmzip.exact.cpu.packed import packed_model
@@ -23,7 +23,8 @@ from llmzip.models import home
 from llmzip.models.forms import Forms
 from ways import every_way
 
-recipes = pytest.mark.parametrize("recipe", [*WIDE.values(), *NORMED_WIDE.values()], ids=str)
+RECIPES = (WIDE | NORMED_WIDE | CAPPED_WIDE).values()
+recipes = pytest.mark.parametrize("recipe", RECIPES, ids=str)
 
 
 class InMemory:

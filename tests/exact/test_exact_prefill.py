@@ -19,6 +19,7 @@ from llmzip.exact.bias import RowBias
 from llmzip.exact.cpu import attention, head, rows, tiles
 from llmzip.exact.cpu.block_prefill import Kernels, four_kernels, tile_kernels
 from llmzip.exact.cpu.buffers import BLOCK_ROWS, TOGETHER, Workspace
+from llmzip.exact.cpu.caps import cap_of
 from llmzip.exact.cpu.packed import packed_rows
 from llmzip.exact.cpu.step import ALL_KEYS
 from llmzip.exact.cpu.ways import Way
@@ -113,7 +114,8 @@ def test_feed_forward(
     x = rng.standard_normal((n_rows, d)).astype(np.float32)
     high, low = np.empty((2, n_rows, f), dtype=np.int8)
     wanted_x, wanted_q, wanted_s = x.copy(), np.empty_like(q), s.copy()
-    rows.activations(activation)(product(q, up), up_scale, up_bias, wanted_s, high, low, wanted_s)
+    own = up_scale, up_bias, wanted_s, high, low, wanted_s
+    rows.activate_quantise(int(activation), product(q, up), *own)
     sums = product(high, down), product(low, down)
     rest = down_scale, down_bias, wanted_s, wanted_x, EPS, wanted_q, wanted_s
     rows.add_normalise_wide(*sums, *rest)
@@ -217,6 +219,17 @@ def test_project_heads(
 
 
 @block_ways
+@settings(max_examples=10, deadline=None)
+@given(seed=seeds, n_rows=st.sampled_from([1, 16, 37]), extreme=st.booleans())
+def test_fill_sums(way: Way, seed: int, n_rows: int, extreme: bool) -> None:
+    rng, n_out = np.random.default_rng(seed), 320
+    q, weight = rows_of(rng, n_rows, 128, extreme), int8(rng, n_out, 128, extreme=extreme)
+    found = np.zeros((n_rows, n_out), dtype=np.int32)
+    kernels_of(way).fill_sums(q, packed(weight, way), found)
+    assert same(found, product(q, weight))
+
+
+@block_ways
 @settings(max_examples=40, deadline=None)
 @given(
     seed=seeds,
@@ -226,6 +239,7 @@ def test_project_heads(
     value_power=st.sampled_from([-32, -20, 0, 25]),
     d=st.sampled_from([64, 128]),
     window=st.sampled_from([1, 20, 64, ALL_KEYS]),
+    cap=st.sampled_from([0.0, 1.0, 50.0]),
 )
 def test_attend(
     way: Way,
@@ -236,6 +250,7 @@ def test_attend(
     value_power: int,
     d: int,
     window: int,
+    cap: float,
 ) -> None:
     """From weights that are all alike to such that only one is not 0, and subnormal ones."""
     first, count, start = first_count_start
@@ -257,6 +272,7 @@ def test_attend(
             query_scales[g, row : row + 1],
             key_scales[g, seen],
             value_scales[g, seen],
+            cap_of(cap),
             position - seen.start,
             ALL_KEYS,
             high,
@@ -272,6 +288,7 @@ def test_attend(
         key_scales,
         as_cached(values, way),
         value_scales,
+        cap_of(cap),
         first,
         count,
         start,
@@ -290,9 +307,17 @@ def test_attend(
     biased=st.booleans(),
     extreme=st.booleans(),
     power=st.sampled_from([-30, -6, -4, -3, -2, 3]),
+    cap=st.sampled_from([0.0, 1.0, 30.0]),
 )
 def test_token_intervals(
-    way: Way, seed: int, n_rows: int, n_out: int, biased: bool, extreme: bool, power: int
+    way: Way,
+    seed: int,
+    n_rows: int,
+    n_out: int,
+    biased: bool,
+    extreme: bool,
+    power: int,
+    cap: float,
 ) -> None:
     rng, d = np.random.default_rng(seed), 128
     q, s = rows_of(rng, n_rows, d, extreme), scales(rng, n_rows, power=power)
@@ -303,8 +328,9 @@ def test_token_intervals(
         return *np.zeros((3, n_rows), dtype=np.uint64), np.zeros(n_rows)
 
     wanted, found = empty(), empty()
-    head.token_intervals(product(q, weight), scale, bias, s, tokens, *wanted)
-    arguments = q, packed(weight, way), scale, bias, s, tokens
+    rest = scale, bias, cap_of(cap), s, tokens
+    head.token_intervals(product(q, weight), *rest, *wanted)
+    arguments = q, packed(weight, way), *rest
     kernels_of(way).token_intervals(*arguments, *found)
     assert all(same(a, b) for a, b in zip(wanted, found, strict=True))
 
@@ -317,9 +343,10 @@ def test_token_intervals(
     n_out=st.sampled_from([5, 64, 1041]),
     n_biases=st.sampled_from([0, 1, 3]),
     extreme=st.booleans(),
+    cap=st.sampled_from([0.0, 30.0]),
 )
 def test_distributions(
-    way: Way, seed: int, n_rows: int, n_out: int, n_biases: int, extreme: bool
+    way: Way, seed: int, n_rows: int, n_out: int, n_biases: int, extreme: bool, cap: float
 ) -> None:
     rng, d = np.random.default_rng(seed), 128
     q, s = rows_of(rng, n_rows, d, extreme), scales(rng, n_rows, power=-4)
@@ -332,8 +359,9 @@ def test_distributions(
         return np.empty((n_rows, n_out), np.float32), np.empty((n_rows, n_blocks), np.int64)
 
     wanted, found = empty(), empty()
-    head.block_sums(product(q, weight), scale, bias.values, bias.of, s, *wanted)
-    kernels_of(way).distributions(q, packed(weight, way), scale, bias.values, bias.of, s, *found)
+    rest = scale, bias.values, bias.of, cap_of(cap), s
+    head.block_sums(product(q, weight), *rest, *wanted)
+    kernels_of(way).distributions(q, packed(weight, way), *rest, *found)
     assert all(same(a, b) for a, b in zip(wanted, found, strict=True))
 
 
@@ -348,7 +376,7 @@ def test_attention_over_more_keys_than_int32_sums_the_low_bytes_of(way: Way) -> 
     value_scales[0, 5] = 1
     found = np.zeros((1, 1, 64), dtype=np.float32)
     own = queries, ones[:, :1, None].copy()
-    rest = value_scales, 0, 1, n_keys - 1, ALL_KEYS, found
+    rest = value_scales, cap_of(0.0), 0, 1, n_keys - 1, ALL_KEYS, found
     kernels_of(way).attend(*own, keys, ones, as_cached(values, way), *rest)
     total = 127 * ((n_keys - 1) * 32511 + 32639)
     factor = np.float32(1 / 32639) / np.float32(n_keys)

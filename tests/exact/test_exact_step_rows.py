@@ -108,10 +108,24 @@ def test_any_rows_of_any_lanes(
     assert_rows_agree(recipe, depths, counts, threads, way)
 
 
+LONG = replace(WIDE, n_layers=1, n_positions=704)
+CROSSING = {
+    "three": LONG,
+    "one": replace(LONG, n_heads=2, n_kv_heads=2),
+    "eight": replace(LONG, n_heads=8),
+    "window": replace(LONG, n_heads=4, n_kv_heads=2, layer_window=(70,)),
+    "narrow-window": replace(LONG, n_heads=8, layer_window=(5,)),
+    "128": replace(LONG, n_heads=2, d_head=128, layer_window=(130,)),
+    "80": replace(LONG, n_heads=8, d_head=80),
+}
+"""By the queries of a KV head, the keys in view, the width of heads."""
+
+
 @every_way
-@pytest.mark.parametrize("depth", [250, 505, 680])
-def test_rows_cross_the_blocks_of_keys(depth: int, way: Way) -> None:
-    assert_rows_agree(replace(WIDE, n_layers=1, n_positions=704), [depth], [16], 2, way)
+@pytest.mark.parametrize("recipe", CROSSING.values(), ids=CROSSING)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_rows_cross_the_blocks_of_keys(recipe: Recipe, threads: int, way: Way) -> None:
+    assert_rows_agree(recipe, [250, 60, 505, 127, 680, 12], [16, 7, 1, 2, 5, 33], threads, way)
 
 
 @every_way

@@ -14,6 +14,7 @@ from test_exact_step import SHAPES, WIDE, assert_steps_agree
 from exact_models import CPU, Recipe, exact_model, random_ids
 from llmzip.exact.cpu import tiles
 from llmzip.exact.cpu.product import PADDED_ROWS, StepLinear, product
+from llmzip.exact.cpu.scalars import address_of
 from llmzip.exact.cpu.ways import Way
 from llmzip.exact.distribution import Engine
 from llmzip.exact.torch_engine import TorchEngine
@@ -57,11 +58,27 @@ def test_a_step_of_more_lanes_than_a_tile_has_rows(recipe: Recipe, way: Way) -> 
 
 
 @numba.njit(nogil=True)  # type: ignore[untyped-decorator]
+def pack_keys(keys: Any, flip: Any, out: Any) -> None:
+    d = np.int64(keys.shape[1])
+    tiles.pack_keys(address_of(keys), np.int64(len(keys)), d, flip, address_of(out), np.int64(0))
+
+
+@pytest.mark.parametrize("d", [64, 128, 192])
+@pytest.mark.parametrize("flip", [0, -2139062144])
+def test_keys_are_packed_as_rows_are(d: int, flip: int) -> None:
+    keys = np.random.default_rng(d).integers(-128, 127, (80, d), dtype=np.int8, endpoint=True)
+    ours, wanted = np.zeros((2, 80 * d // 4), dtype=np.int32)
+    pack_keys(keys, np.int32(flip), ours)
+    tiles.pack_rows(keys.view(np.int32), wanted)
+    assert (ours == (wanted ^ np.int32(flip))).all()
+
+
+@numba.njit(nogil=True)  # type: ignore[untyped-decorator]
 def product_in_tiles(
     isa: Any, configuration: Any, a: Any, n_rows: int, linear: Any, out: Any
 ) -> None:
     tiles.configure(configuration)
-    product(isa, a, n_rows, linear, 0, 0, out.shape[1], 0, out)
+    product(isa, a, n_rows, linear.weight, 0, 0, out.shape[1], 0, out)
     tiles.release()
 
 

@@ -20,6 +20,7 @@ KINDS = {
     "glm": Variant("glm", {"vocab_size": 512}),
     "gpt_bigcode": Variant("gpt_bigcode", {"vocab_size": 512}),
     "cohere": Variant("cohere", {"vocab_size": 512, "use_qk_norm": True}),
+    "gemma2": Variant("gemma2", {"vocab_size": 512, "num_hidden_layers": 2}),
     "gemma3_text": Variant("gemma3_text", {"vocab_size": 512}),
 }
 

@@ -296,6 +296,41 @@ def test_scores_of_the_largest_gemma3_are_scaled_in_its_own_way() -> None:
         assert changes(Path("x.gguf"), header)["query_pre_attn_scalar"] == scalar
 
 
+GEMMA2 = {name: value for name, value in GEMMA3.items() if name != "query_pre_attn_scalar"}
+CAPS2 = {"attn_logit_softcapping": 2.0, "final_logit_softcapping": 3.0}
+
+
+def test_a_gemma2_is_read_as_transformers_has_it(tmp_path: Path) -> None:
+    from transformers import Gemma2Config, Gemma2ForCausalLM
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(12)
+        config = Gemma2Config(**GEMMA2, **CAPS2, query_pre_attn_scalar=64)
+        model = Gemma2ForCausalLM(config).eval()
+        for name, parameter in model.named_parameters():
+            if "norm" in name:
+                parameter.data.uniform_(-0.5, 0.5)
+    model.save_pretrained(tmp_path / "gemma2")
+    path = write_gguf(tmp_path / "gemma2", tmp_path / "tiny.gguf")
+    stored, whole = open_stored(locate(str(path))), loaded(path)
+    assert not stored.is_whole
+    for name, tensor in model.state_dict().items():
+        assert np.allclose(stored.weights[name][:], tensor.numpy(), atol=1e-6), name
+    for name in (*GEMMA2, *CAPS2, "query_pre_attn_scalar", "layer_types", "hidden_activation"):
+        assert getattr(stored.config, name) == getattr(config, name), name
+    ids = IDS % GEMMA2["vocab_size"]
+    with torch.inference_mode():
+        assert torch.allclose(whole.model(ids).logits, model(ids).logits, atol=1e-4)
+
+
+def test_the_caps_of_a_gemma2_are_those_of_all_where_it_says_nothing() -> None:
+    sizes = {"embedding_length": 4608, "attention.head_count": 32, "attention.key_length": 128}
+    header = GgufHeader("gemma2", {**sizes, "block_count": 46})
+    assert changes(Path("x.gguf"), header) == {"query_pre_attn_scalar": 144}
+    header = GgufHeader("gemma2", {**sizes, **CAPS2, "block_count": 42})
+    assert changes(Path("x.gguf"), header) == {"query_pre_attn_scalar": 128, **CAPS2}
+
+
 def test_a_gemmas_tokens_are_those_of_transformers(gemma3: Any, tmp_path: Path) -> None:
     from transformers import AutoTokenizer
 
@@ -309,7 +344,8 @@ def test_a_gemmas_tokens_are_those_of_transformers(gemma3: Any, tmp_path: Path) 
 
 def test_only_a_vocabulary_without_merges_is_read_as_gemmas() -> None:
     model, merges = "tokenizer.ggml.model", "tokenizer.ggml.merges"
-    assert gguf_tokens.is_known(GgufHeader("gemma3", {model: "llama"}))
+    for kind in ("gemma2", "gemma3"):
+        assert gguf_tokens.is_known(GgufHeader(kind, {model: "llama"}))
     for other in (
         GgufHeader("gemma3", {model: "gpt2"}),
         GgufHeader("gemma3"),

@@ -14,21 +14,35 @@ from numpy.typing import NDArray
 from llmzip.adapt.history import N_ORDERS, Candidates, Ids, propose_into, write
 from llmzip.compiled import inlined, kernel
 
-_SHARES = 4
-N_KINDS = N_ORDERS * _SHARES
-"""Kinds of first candidates: the highest order that knows it, and its share there in quarters."""
+_SHARES, _SIGHTS = 3, 3
+_OF_ORDER = _SHARES + _SIGHTS
+N_KINDS = N_ORDERS * _OF_ORDER
+"""Kinds of first candidates: the highest order that knows it, and its share there in quarters, the
+last of which is less than all; where it is all, how often that was seen, up to _SIGHTS."""
 
 Trust = NDArray[np.float64]
 """(seats, N_KINDS, 2): how often the first candidates of a kind were right, and of how many."""
 
-FIRST_TRUST = (1.0, 3.0)
+_FIRST_RIGHT = np.array(
+    [
+        [0.1, 0.2, 0.4, 0.2, 0.5, 0.8],
+        [0.1, 0.2, 0.4, 0.3, 0.7, 0.9],
+        [0.1, 0.3, 0.5, 0.4, 0.8, 0.9],
+        [0.1, 0.3, 0.5, 0.5, 0.9, 0.95],
+        [0.1, 0.3, 0.6, 0.7, 0.95, 0.98],
+    ]
+)
+"""How often kinds are right in texts of all sorts, about; (N_ORDERS, _OF_ORDER)."""
+_FIRST_TRIES = 3.0
 MOST_TRIES = 255.0
 """What happened so many times ago counts for about a third."""
 
 
 def fresh_trust(n_seats: int) -> Trust:
     """Return that of seats which have seen nothing yet."""
-    return np.tile(np.array(FIRST_TRUST), (n_seats, N_KINDS, 1))
+    right = _FIRST_TRIES * _FIRST_RIGHT.reshape(-1)
+    one = np.stack([right, np.full_like(right, _FIRST_TRIES)], axis=1)
+    return np.tile(one, (n_seats, 1, 1))
 
 
 def draft(
@@ -68,9 +82,11 @@ def _kind(counts: Any, totals: Any) -> Any:
     order = N_ORDERS - 1
     while order > 0 and counts[order] == 0:
         order -= 1
+    count = np.int64(counts[order])
     total: Any = max(np.int64(totals[order]), 1)
-    quarters = _SHARES * np.int64(counts[order]) // total
-    return order * _SHARES + max(quarters - 1, 0)
+    if count < total:
+        return order * _OF_ORDER + max(4 * count // total - 1, 0)
+    return order * _OF_ORDER + _SHARES + min(total, _SIGHTS) - 1
 
 
 @kernel

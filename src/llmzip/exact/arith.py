@@ -22,6 +22,7 @@ from llmzip.exact.constants import (
     LOG2_E,
     STATISTIC_MAX,
     TINY,
+    cap_depth,
 )
 from llmzip.exact.shape import Activation
 
@@ -49,6 +50,14 @@ def gelu_new(x: Tensor) -> Tensor:
     z = (x * x) * GELU_CUBIC
     z = (z + GELU_LINEAR) * x
     return x / (exp2(z) + 1.0)
+
+
+def capped(z: Tensor, cap: float) -> Tensor:
+    """How far below the cap in base 2, C = cap · log2 e, a soft cap leaves z · C / 2.
+
+    C · tanh(z / 2 · ln 2) - C, as -2 C / (1 + 2^z): a softmax of it is one of what is capped.
+    """
+    return torch.full_like(z, cap_depth(cap)) / (exp2(z) + 1.0)
 
 
 def activate(activation: Activation, up: Tensor) -> Tensor:

@@ -28,6 +28,8 @@ MOST_ANGLES = 1 << 26
 
 MOST_ROPES = 4
 """Tables of RoPE."""
+LEAST_CAP, MOST_CAP = 1.0, 1000.0
+"""Soft caps: a number is rounded to 10^-6 of them."""
 
 _KINDS = {"int": int, "float": float, "bool": bool, "str": str, "tuple[int, ...]": tuple}
 Wanted = tuple[type[np.generic], tuple[int, ...]]
@@ -64,6 +66,10 @@ def check_shape(shape: ModelShape) -> None:
         raise ValueError(f"the activation is {shape.activation!r}, gated {shape.gated}")
     if not (math.isfinite(shape.eps) and shape.eps >= 0):
         raise ValueError(f"eps is {shape.eps}")
+    for name in ("score_cap", "logit_cap"):
+        cap = getattr(shape, name)
+        if cap and not LEAST_CAP <= cap <= MOST_CAP:
+            raise ValueError(f"{name} is {cap}, not {LEAST_CAP:g} to {MOST_CAP:,g}")
     if shape.norms not in NORMS or (shape.norms and shape.parallel):
         raise ValueError(f"norms are {shape.norms!r}, side by side {shape.parallel}")
     _check_layers("layer_window", shape.layer_window, shape.n_layers, 0, MOST_POSITIONS)
@@ -131,7 +137,7 @@ def _wanted(shape: ModelShape) -> Iterator[tuple[str, Wanted]]:
         gained = {"": (), "after": ("out", "down"), "both": ("qkv", "out", "up", "down")}
         for name in gained[shape.norms]:
             yield f"{index}.{name}.gain", (np.float32, (d_model,))
-    yield from _wanted_linear("head", (n_tokens, d_model))
+    yield from _wanted_linear("head", (n_tokens, d_model), may_have_bias=not shape.logit_cap)
     if shape.norms:
         yield "head.gain", (np.float32, (d_model,))
 
@@ -143,10 +149,13 @@ def rope_names(n_ropes: int) -> Iterator[str]:
             yield f"{name}{table or ''}"
 
 
-def _wanted_linear(name: str, sizes: tuple[int, int]) -> Iterator[tuple[str, Wanted]]:
+def _wanted_linear(
+    name: str, sizes: tuple[int, int], *, may_have_bias: bool = True
+) -> Iterator[tuple[str, Wanted]]:
     yield f"{name}.weight", (np.int8, sizes)
     yield f"{name}.scale", (np.float32, sizes[:1])
-    yield f"{name}.bias", (np.float32, sizes[:1])
+    if may_have_bias:
+        yield f"{name}.bias", (np.float32, sizes[:1])
 
 
 _BOUNDS: dict[type[np.generic], Callable[[NDArray[Any]], bool]] = {

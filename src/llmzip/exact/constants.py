@@ -34,6 +34,17 @@ FREQ_BITS = 28
 """The likeliest token's frequency is 2^28 + 1."""
 
 
-def score_scale(d_head: int) -> float:
-    """Scores are in base 2: log2 e / √d_head."""
-    return LOG2_E / math.sqrt(d_head)
+def score_scale(d_head: int, cap: float = 0.0) -> float:
+    """Scores are in base 2: log2 e / √d_head; with a cap they are what `arith.capped` takes."""
+    scale = LOG2_E / math.sqrt(d_head)
+    return scale * cap_unit(cap) if cap else scale
+
+
+def cap_unit(cap: float) -> float:
+    """What numbers in base 2 are multiplied by for `arith.capped`."""
+    return 2.0 / cap
+
+
+def cap_depth(cap: float) -> float:
+    """How far numbers may lie below the cap, in base 2: to -cap; negative."""
+    return -2.0 * cap * LOG2_E

@@ -14,7 +14,14 @@ from torch import Tensor
 
 from llmzip.exact import arith
 from llmzip.exact.bias import GRADIENT_BITS
-from llmzip.exact.constants import FREQ_BITS, INT8_MAX, INT16_MAX, SUM_BITS, score_scale
+from llmzip.exact.constants import (
+    FREQ_BITS,
+    INT8_MAX,
+    INT16_MAX,
+    SUM_BITS,
+    cap_unit,
+    score_scale,
+)
 from llmzip.exact.gemm import exact_gemm, product
 from llmzip.exact.hidden import Hidden
 from llmzip.exact.model import ExactModel
@@ -59,12 +66,17 @@ class Reference:
         return TensorHidden(q, scale[:, 0])
 
     def logits(self, hidden: Hidden[Tensor], bias: Tensor | None = None) -> Tensor:
-        """Base-2 logits of each row, float32 (rows, vocab_size).
+        """Base-2 logits of each row, float32 (rows, vocab_size); with a cap, how far below it.
 
         bias: (vocab_size,), or (rows, vocab_size), replaces the head's.
         """
-        head = self.model.head if bias is None else replace(self.model.head, bias=bias)
-        return self._linear(head, hidden.q, hidden.scale[:, None])
+        bias, cap = self.model.head.bias if bias is None else bias, self.shape.logit_cap
+        head = replace(self.model.head, bias=None if cap else bias)
+        logits = self._linear(head, hidden.q, hidden.scale[:, None])
+        if not cap:
+            return logits
+        logits = arith.capped(logits * cap_unit(cap), cap)
+        return logits if bias is None else logits + bias
 
     def frequencies(self, hidden: Hidden[Tensor], bias: Tensor | None = None) -> Tensor:
         """The integer distribution over the next token, int64 (rows, vocab_size)."""
@@ -152,7 +164,8 @@ class Reference:
         k, k_scale, v, v_scale = cache.read(lanes, n_keys, s.n_heads // s.n_kv_heads)
         ago = at[:, None, :, None] - torch.arange(n_keys, device=self.device)  # (B, 1, T, n)
         visible = (ago >= 0) & (ago < (cache.window or n_keys))
-        mixed = _attend(q, q_scale * score_scale(s.d_head), k, k_scale, v, v_scale, visible)
+        scored = q_scale * score_scale(s.d_head, s.score_cap)
+        mixed = _attend(q, scored, k, k_scale, v, v_scale, visible, s.score_cap)
         return mixed.transpose(1, 2).reshape(B, T, -1)
 
     def _placed(self, x: Tensor, at: Tensor, gain: Tensor | None, rope: int) -> Tensor:
@@ -230,6 +243,7 @@ def _attend(
     v: Tensor,
     v_scale: Tensor,
     visible: Tensor,
+    cap: float,
 ) -> Tensor:
     """Softmax attention over integers: (B, H, T, d_head) float32.
 
@@ -237,8 +251,11 @@ def _attend(
     value's own scale, and their sum as integers of SUM_BITS fraction bits.
     """
     scores = (q.to(torch.float64) @ k.transpose(-1, -2)).to(torch.float32) * k_scale
+    if cap:
+        scores = arith.capped(scores * q_scale, cap)
     scores = scores.masked_fill(~visible, -math.inf)
-    scores = (scores - scores.amax(-1, keepdim=True)) * q_scale
+    scores = scores - scores.amax(-1, keepdim=True)
+    scores = scores if cap else scores * q_scale
     weights = arith.exp2(scores).masked_fill(~visible, 0.0)
     total = torch.round(weights * float(1 << SUM_BITS)).to(torch.int64).sum(-1, keepdim=True)
     p, p_scale = arith.quantise(weights * v_scale, INT16_MAX)

@@ -65,6 +65,8 @@ class ModelShape:
     layer_window: tuple[int, ...] = ()  # keys that each layer sees, its own among them; 0, (): all
     layer_rope: tuple[int, ...] = ()  # the table of RoPE that turns each; -1: none; (): the first
     norms: str = ""  # one of NORMS
+    score_cap: float = 0.0  # soft cap of attention's scores; 0: none
+    logit_cap: float = 0.0  # soft cap of the logits; 0: none
 
     @classmethod
     def of_form(cls, form: dict[str, Any]) -> ModelShape:

@@ -29,8 +29,8 @@ _MARKS = (
     *(b".rope.scal", b"starcoder2.rope.", b"stablelm.rope.", b"phi3.rope."),
     *(name.encode() for name in (_FREQUENCIES, _SHORT)),
 )
-_N_LAYERS_OF_27B = 62
-"""Of the Gemma 3 whose scores are scaled by the width of the stream over the number of heads."""
+_N_LAYERS_OF_27B = {"gemma2": 46, "gemma3": 62}
+"""Of the Gemmas whose scores are scaled by the width of the stream over the number of heads."""
 _PATTERN = "attention.sliding_window_pattern"
 """Every which layer of Gemma 3 sees all keys; or of each layer whether it sees a window."""
 _CAP = "logit_softcapping"
@@ -75,18 +75,26 @@ def changes(path: Path, header: GgufHeader) -> dict[str, Any]:
             found["n_inner"] = int(inner)
     elif rope := _unscaled(header) | _scaling(path, header):
         found["rope_parameters"] = {"rope_type": "default"} | rope
+    if header.architecture == "gemma2":
+        found |= _score_scale(header) | _caps(header)
     if header.architecture == "gemma3":
-        found |= _gemma3(path, header)
+        _check_gemma3(path, header)
+        found |= _score_scale(header)
     if header.architecture == "phi3" and (window := header.number("attention.sliding_window")):
         found["sliding_window"] = int(window)
     return found
 
 
-def _gemma3(path: Path, header: GgufHeader) -> dict[str, Any]:
-    """Return how scores are scaled, which all sizes do by the width of a head, and one does not.
+def _caps(header: GgufHeader) -> dict[str, Any]:
+    """Return the soft caps of a Gemma 2; without a word of them they are what all of these have."""
+    names = (f"attn_{_CAP}", f"final_{_CAP}")
+    return {name: value for name in names if (value := header.number(name)) is not None}
 
-    Raises: ModelUnsupportedError for layers that differ in another way than every sixth does, and
-        for caps.
+
+def _check_gemma3(path: Path, header: GgufHeader) -> None:
+    """Make sure that layers differ as transformers takes it that they do.
+
+    Raises: ModelUnsupportedError where it is in another way than every sixth does, and for caps.
     """
     is_capped = any(header.number(name) for name in header.values if name.endswith(_CAP))
     own_base = header.number("rope.freq_base_swa")
@@ -95,9 +103,13 @@ def _gemma3(path: Path, header: GgufHeader) -> dict[str, Any]:
             f"{path} has windows, RoPE or caps of its own: "
             "give the folder of the model that it was made from"
         )
+
+
+def _score_scale(header: GgufHeader) -> dict[str, Any]:
+    """Return how a Gemma's scores are scaled: by the width of a head, but for the largest."""
     width, n_heads = header.number("embedding_length"), header.number("attention.head_count")
-    of_head = header.number("attention.key_length")
-    if header.number("block_count") == _N_LAYERS_OF_27B and width and n_heads:
+    of_head, n_layers = header.number("attention.key_length"), header.number("block_count")
+    if n_layers == _N_LAYERS_OF_27B[header.architecture] and width and n_heads:
         of_head = width / n_heads
     return {"query_pre_attn_scalar": int(of_head)} if of_head else {}
 

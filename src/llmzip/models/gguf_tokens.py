@@ -30,7 +30,7 @@ def is_known(header: GgufHeader) -> bool:
     """Whether a GGUF has a tokenizer of this kind; what Gemma's architecture has is not always."""
     is_sentencepiece = header.values.get("tokenizer.ggml.model") == "llama"
     has_merges = "tokenizer.ggml.merges" in header.arrays
-    return header.architecture == "gemma3" and is_sentencepiece and not has_merges
+    return header.architecture in ("gemma2", "gemma3") and is_sentencepiece and not has_merges
 
 
 def read_tokenizer(path: Path) -> str:

@@ -21,7 +21,7 @@ Array = NDArray[Any]
 
 _READ = (
     *("llama", "gpt2", "qwen2", "phi3", "stablelm", "starcoder2", "mistral", "granite"),
-    *("gemma3",),
+    *("gemma2", "gemma3"),
 )
 """Architectures of which transformers' conversion of tensors is known to be what is done here."""
 _PERMUTED = "llama"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from llmzip.exact.cuda import attention
 from llmzip.exact.cuda.launch import block_of, launch
+from llmzip.exact.cuda.scalars import cap_constants
 from llmzip.exact.reference import _attend
 
 N_POSITIONS = 160
@@ -28,6 +30,7 @@ class Case:
     n_tokens: int
     kind: str = "ordinary"
     window: int = 0
+    cap: float = 0.0
 
     def integers(self, seed: int, *shape: int) -> Tensor:
         some = torch.from_numpy(numbers(seed).integers(-127, 128, shape)).to(torch.int8)
@@ -72,6 +75,7 @@ class Case:
                 v.double(),
                 v_scale[:, :, None],
                 (before >= 0) & (before < (self.window or n_keys)),
+                self.cap,
             )
             rows.append(mixed[0].transpose(0, 1))
         return torch.cat(rows)
@@ -86,9 +90,10 @@ class Case:
         mixed = torch.full((len(at), self.kv * self.group, self.d), 7.0, device=DEVICE)
         return tensors, [lanes.to(DEVICE), torch.tensor(at).to(DEVICE)], mixed
 
-    def heads(self) -> dict[str, int]:
+    def heads(self) -> dict[str, Any]:
         sizes = {"KV": self.kv, "G": self.group, "D": self.d, "BLOCK_D": block_of(self.d, 32)}
-        return sizes | {"WINDOW": self.window}
+        depth = cap_constants(self.cap)["CAP_DEPTH"]
+        return sizes | {"WINDOW": self.window, "CAP_DEPTH": depth}
 
 
 def in_pieces(values: Tensor) -> Tensor:
@@ -110,6 +115,9 @@ CASES = [
     Case(1, 3, 64, (2, 0), (70, 1), 20, "far apart", window=7),
     Case(1, 1, 12, (0, 1), (130, 3), 30, "largest", window=64),
     Case(1, 2, 16, (0,), (60,), 100, window=65),
+    Case(2, 2, 16, (1,), (0,), 9, cap=50.0),
+    Case(1, 3, 64, (2, 0), (70, 1), 20, "far apart", window=7, cap=1.0),
+    Case(1, 1, 12, (0, 1), (130, 3), 20, "largest", cap=3.0),
 ]
 
 
@@ -144,6 +152,9 @@ STEPS = [
     Case(2, 2, 16, (1, 0, 4, 2), (0, 1, 63, 64), 1, window=1),
     Case(3, 3, 64, (2, 0), (159, 1), 1, "far apart", window=65),
     Case(1, 5, 50, (0, 1), (100, 128), 1, "largest", window=64),
+    Case(2, 2, 16, (1, 0), (128, 127), 1, cap=50.0),
+    Case(3, 3, 64, (2, 0), (159, 1), 1, "far apart", window=65, cap=1.0),
+    Case(1, 5, 50, (0,), (100,), 1, "largest", cap=3.0),
 ]
 
 

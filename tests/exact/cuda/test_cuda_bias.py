@@ -26,6 +26,7 @@ RECIPES = [
     replace(LLAMA, vocab_size=1),
     replace(LLAMA, vocab_size=1024),
     replace(LLAMA, vocab_size=1500, gain=0.0),
+    replace(LLAMA, vocab_size=513, logit_cap=3.0),
 ]
 
 

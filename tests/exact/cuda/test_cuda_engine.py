@@ -38,6 +38,7 @@ RECIPES = [
     replace(LLAMA, parallel=True, activation="gelu"),
     replace(LLAMA, norms="both", layer_window=(3, 0), layer_rope=(1, 0)),
     replace(LLAMA, norms="after", layer_rope=(-1, 0), head_norm="whole", biases=True),
+    replace(LLAMA, norms="both", layer_window=(3, 0), score_cap=2.0, logit_cap=3.0),
 ]
 
 

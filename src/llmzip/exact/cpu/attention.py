@@ -12,8 +12,9 @@ import numpy as np
 
 from llmzip.compiled import inlined, kernel
 from llmzip.exact.constants import SUM_BITS
+from llmzip.exact.cpu.caps import cap_scores
 from llmzip.exact.cpu.head_blocks import BLOCK
-from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT, norm_factor, quantise_row
+from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT, dequantise_row, norm_factor, quantise_row
 from llmzip.exact.cpu.scalars import (
     WHOLE_BITS,
     borrowed,
@@ -21,6 +22,8 @@ from llmzip.exact.cpu.scalars import (
     f32,
     high_byte,
     i32,
+    joined,
+    keep,
     largest,
     low_byte,
     maximum,
@@ -115,28 +118,25 @@ def place_head(
 @inlined
 def head_values(sums: Any, scale: Any, bias: Any, s: Any, first: int, x: Any) -> None:
     """One head's float32 values x (d,), from sums[first : first + d]."""
-    wide_vectors()
-    d = x.size
-    total, head_scale = sums[first : first + d], scale[first : first + d]
-    for i in range(d):
-        x[i] = f32(total[i]) * head_scale[i] * s
-    if bias.size:
-        head_bias = bias[first : first + d]
-        for i in range(d):
-            x[i] = x[i] + head_bias[i]
+    own = slice(first, first + x.size)
+    dequantise_row(sums[own], scale[own], bias[own], s, x)
 
 
 @inlined
 def whole_factors(
-    gains: Any, sums: Any, scale: Any, bias: Any, s: Any, n_heads: int, eps: float
+    gains: Any, sums: Any, scale: Any, bias: Any, s: Any, n_heads: int, norms: Any
 ) -> Any:
-    """What norms a row's queries, and its keys, where that is one norm for all heads."""
+    """What norms a row's queries, and its keys, where that is one norm for all heads.
+
+    norms: see `place_head`.
+    """
     if gains.ndim == 3:  # numba compiles what the array's type says, and no more
-        _, n_normed, d = gains.shape
+        (_, n_normed, d), (eps, _, d_head) = gains.shape, norms
         x = np.empty(n_normed * d, dtype=np.float32)
         head_values(sums, scale, bias, s, 0, x)
         queries, keys = x[: n_heads * d], x[n_heads * d :]
-        return norm_factor(queries, eps, queries.size), norm_factor(keys, eps, keys.size)
+        n_keys = n_normed - n_heads
+        return norm_factor(queries, eps, n_heads * d_head), norm_factor(keys, eps, n_keys * d_head)
     return f32(1), f32(1)
 
 
@@ -217,7 +217,8 @@ def split_heads(
     x, spare, value = borrowed(own)
     for row in range(n_rows):
         s, lane, position = s_in[row], lanes[row], at[row]
-        factors = whole_factors(gains, sums[row], scale, bias, s, n_heads, eps)
+        norms = eps, gain_first, d_head
+        factors = whole_factors(gains, sums[row], scale, bias, s, n_heads, norms)
         for head in range(n_heads + 2 * n_kv):
             head_values(sums[row], scale, bias, s, head * d, x)
             if head < n_heads + n_kv:
@@ -225,7 +226,6 @@ def split_heads(
                 rotary = cos.shape[0] > 0
                 p = position if rotary else 0
                 own_cos, own_sin = cos[p:], sin[p:]
-                norms = eps, gain_first, d_head
                 x, spare = place_head(gains, head, norms, rotary, own_cos, own_sin, x, spare)
             if head < n_heads:
                 g, member = head // n_group, head % n_group
@@ -237,7 +237,7 @@ def split_heads(
                 g = head - n_heads - n_kv
                 value_scales[lane, g, position] = quantise_row(x, value)
                 put_value(value, values[lane, g], position)
-    own[0][0] = 0  # used until here, so that its memory is not given back before
+    keep(own)
 
 
 @inlined
@@ -253,7 +253,9 @@ def _weigh(work: Any, value_scales: Any, top: Any, q_scale: Any) -> Any:
 
 
 @inlined
-def softmax_row(scores: Any, key_scales: Any, value_scales: Any, q_scale: Any, work: Any) -> Any:
+def softmax_row(
+    scores: Any, key_scales: Any, value_scales: Any, q_scale: Any, cap: Any, work: Any
+) -> Any:
     """Weights times value scales into `work` (n,), and the factor that undoes their scale.
 
     See `reference._attend`; all rows have the same length, the visible keys. Returns
@@ -263,11 +265,12 @@ def softmax_row(scores: Any, key_scales: Any, value_scales: Any, q_scale: Any, w
     n = work.size
     for j in range(n):
         work[j] = f32(scores[j]) * key_scales[j]
+    unit = cap_scores(cap, q_scale, work)
     top = maximum(work)
     total = np.int64(0)
     for first in range(0, n, SUM_KEYS):
         last = min(first + SUM_KEYS, n)
-        total += np.int64(_weigh(work[first:last], value_scales[first:last], top, q_scale))
+        total += np.int64(_weigh(work[first:last], value_scales[first:last], top, unit))
     largest_weight = largest(work)
     factor = (largest_weight * I16_UNIT) / (f32(total) * SUM_UNIT)
     return I16_LIMIT / largest_weight, factor
@@ -279,6 +282,7 @@ def softmax_rows(
     q_scale: Any,
     key_scales: Any,
     value_scales: Any,
+    cap: Any,
     start: int,
     window: int,
     high: Any,
@@ -291,6 +295,7 @@ def softmax_rows(
     not visible, and factor (M G,). q_scale: (M, G) float32; key_scales, value_scales: (n,).
     """
     wide_vectors()
+    cap = borrowed(cap)
     n_rows, n_keys = scores.shape
     n_group = q_scale.shape[1]
     work = np.empty(n_keys, dtype=np.float32)
@@ -302,6 +307,7 @@ def softmax_rows(
             key_scales[first:seen],
             value_scales[first:seen],
             q_scale[row // n_group, row % n_group],
+            cap,
             work[first:seen],
         )
         h_row, l_row = high[row], low[row]
@@ -325,7 +331,7 @@ def mix_heads(high: Any, low: Any, factor: Any, group: int, mixed: Any) -> None:
         h, low_row, f = high[row], low[row], factor[row]
         target = mixed[row // n_group, group * n_group + row % n_group]
         for i in range(target.size):
-            target[i] = f32(np.int64(h[i]) * 256 + np.int64(low_row[i])) * f
+            target[i] = joined(h[i], low_row[i]) * f
 
 
 @lru_cache
@@ -334,9 +340,9 @@ def step_attention(d_head: int, n_group: int) -> Any:
 
     It closes over nothing but these two numbers, so that its cached form is found again.
 
-    attend(q, q_scale, keys, key_scales, values, value_scales, lanes, at, window, mixed): attention
-    of one query row a lane over the last `window` keys of that lane's cache into mixed (M, H, d)
-    float32.
+    attend(q, q_scale, keys, key_scales, values, value_scales, cap, lanes, at, window, mixed):
+    attention of one query row a lane over the last `window` keys of that lane's cache into mixed
+    (M, H, d) float32.
     q: int8 (KV, M, G, d), q_scale (KV, M, G). keys, values: one layer of the cache, whose
     positions are a multiple of STEP_KEYS.
     """
@@ -349,13 +355,14 @@ def step_attention(d_head: int, n_group: int) -> Any:
         key_scales: Any,
         values: Any,
         value_scales: Any,
+        cap: Any,
         lanes: Any,
         at: Any,
         window: int,
         mixed: Any,
     ) -> None:
         wide_vectors()
-        size = keys.shape[2]
+        cap, size = borrowed(cap), keys.shape[2]
         queries = np.empty((n_group, d_head), dtype=np.int16)
         scores, work = np.empty((n_group, size), dtype=np.int32), np.empty(size, dtype=np.float32)
         p, factors = np.empty((n_group, size), dtype=np.int16), np.empty(n_group, dtype=np.float32)
@@ -383,6 +390,7 @@ def step_attention(d_head: int, n_group: int) -> Any:
                         key_scales[lane, g, seen:n_keys],
                         value_scales[lane, g, seen:n_keys],
                         q_scale[g, row, member],
+                        cap,
                         work[seen:n_keys],
                     )
                     weights, shown = p[member], work[seen:n_keys]

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from llmzip.exact.aligned import aligned_zeros
 from llmzip.exact.cache import KVCache
+from llmzip.exact.constants import score_scale
 from llmzip.exact.cpu import pairs, simd, tiles
 from llmzip.exact.cpu.head_blocks import in_blocks
+from llmzip.exact.cpu.scalars import f32
 from llmzip.exact.cpu.ways import Way
 from llmzip.exact.hidden import Hidden
 from llmzip.exact.model import ExactModel, Layer, Linear, Rope
@@ -173,12 +175,25 @@ class ModelView:
     added_gains: NDArray[np.float32]  # (layers, 2, d_model): of `out` and `down`
     layers: tuple[dict[str, LinearView], ...]
     head: LinearView
+    shape: ModelShape
 
-    def rope(self, table: int) -> Rope:
-        """A table of RoPE; two that are empty for -1."""
-        if table >= 0:
-            return self.ropes[table]
-        return np.empty((0, 0), dtype=np.float32), np.empty((0, 0), dtype=np.float32)
+    @property
+    def d_head(self) -> int:
+        """Numbers of a head."""
+        return self.shape.d_head
+
+    def linear(self, name: str, layer: int = 0) -> tuple[NDArray[Any], ...]:
+        """Weight, scale and bias of one of a layer, or of the `head`."""
+        own = self.head if name == "head" else self.layers[layer][name]
+        return own.weight, own.scale, own.bias
+
+    def norms(self, layer: int) -> tuple[object, ...]:
+        """What `attention.split_heads` takes of a layer from cos to score_scale."""
+        s, none = self.shape, np.empty((0, 0), dtype=np.float32)
+        table = s.rope_of(layer)
+        angles = self.ropes[table] if table >= 0 else (none, none)
+        own = self.gains[layer], s.eps, s.gain_first, s.d_head
+        return *angles, *own, f32(score_scale(s.d_head, s.score_cap))
 
     @classmethod
     def of(cls, model: ExactModel) -> ModelView:
@@ -196,4 +211,5 @@ class ModelView:
                 for layer in model.layers
             ),
             LinearView.of(model.head),
+            model.shape,
         )

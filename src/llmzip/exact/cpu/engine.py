@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from llmzip.exact.cpu.buffers import (
     or_empty,
 )
 from llmzip.exact.cpu.head_blocks import in_blocks
+from llmzip.exact.cpu.layer_prefill import LayerPrefill
 from llmzip.exact.cpu.packed import PackedModel, packed_model
 from llmzip.exact.cpu.pair_prefill import PairPrefill
 from llmzip.exact.cpu.step import StepModel
@@ -36,26 +37,6 @@ from llmzip.exact.stored import AnyModel, whole_model
 
 Ids = NDArray[np.int64]
 Bias = NDArray[np.float32]
-
-
-class Prefill(Protocol):
-    """A way through the layers, and through the head, for blocks of rows in a workspace."""
-
-    def layer(
-        self, index: int, lanes: Ids, starts: Ids, row_lanes: Ids, at: Ids, cache: CpuCache
-    ) -> None:
-        """A layer over rows of the stream: as many for each lane, lane after lane.
-
-        row_lanes, at: the rows' lanes and positions; starts: those of each lane's first.
-        """
-
-    def intervals(self, hidden: CpuHidden, tokens: Ids, found: TokenIntervals) -> None:
-        """Fill in the intervals of tokens (rows,) in the distributions of `hidden`."""
-
-    def distributions(
-        self, hidden: CpuHidden, bias: RowBias, weights: Bias, blocks: NDArray[np.int64]
-    ) -> None:
-        """Weights (rows, V) and their frequencies' sums by blocks, of `hidden` with a bias."""
 
 
 class CpuEngine:
@@ -105,7 +86,7 @@ class CpuEngine:
         return self._plain if self.way is Way.PLAIN else self._packed.step
 
     @cached_property
-    def _prefill(self) -> Prefill:
+    def _prefill(self) -> LayerPrefill:
         if self.way is Way.PLAIN:
             from llmzip.exact.cpu.plain_prefill import PlainPrefill  # which imports torch
 
@@ -123,9 +104,7 @@ class CpuEngine:
 
     @cached_property
     def _head_bias(self) -> Bias:
-        if self.way is Way.PLAIN:
-            return self._plain.head.bias
-        own: Bias = self._packed.step.head.bias[0]
+        own: Bias = self._tables.linear("head")[2]
         return own
 
     def cache(self, n_lanes: int, n_positions: int) -> CpuCache:
@@ -144,21 +123,17 @@ class CpuEngine:
         self._embed(ids.reshape(-1), at)
         for index in range(self.shape.n_layers):
             self._prefill.layer(index, lanes, starts, row_lanes, at, cache)
-        work = self._work
-        q, scale = work.q.array(B * T, self.shape.d_model), work.scale.array(B * T)
-        return CpuHidden(q, scale)
+        hidden = self._inside(B * T)
+        return CpuHidden(hidden.q, hidden.scale)
 
     def go_on(self, stream: Stream, lanes: Ids, starts: Ids, cache: CpuCache) -> None:
         """Take rows of the stream, as many for each lane, lane after lane, through all layers.
 
         At most `max_rows`; they are replaced.
         """
-        count, width = len(stream.scale) // len(lanes), self.shape.d_model
+        count = len(stream.scale) // len(lanes)
         at = (starts[:, None] + np.arange(count)).reshape(-1)
-        work, n_rows = self._work, len(at)
-        inside = Stream(
-            work.stream.array(n_rows, width), work.q.array(n_rows, width), work.scale.array(n_rows)
-        )
+        inside = self._inside(len(at))
         inside.fill(stream)
         self._take_in(inside)
         for index in range(self.shape.n_layers):
@@ -209,21 +184,21 @@ class CpuEngine:
         return parts[0] if len(parts) == 1 else parts[0].followed_by(parts[1:])
 
     def _embed(self, ids: Ids, at: Ids) -> None:
-        tables, work, n_rows = self._tables, self._work, len(ids)
-        stream = Stream(
-            work.stream.array(n_rows, self.shape.d_model),
-            work.q.array(n_rows, self.shape.d_model),
-            work.scale.array(n_rows),
-        )
+        tables, stream = self._tables, self._inside(len(ids))
         embeddings = tables.embedding, tables.embedding_scale, tables.positions
         _start(self.shape, embeddings, named(ids, self._ids), at, stream)
         self._take_in(stream)
 
+    def _inside(self, n_rows: int) -> Stream:
+        """Where rows are on their way through the layers."""
+        work, width = self._work, self.shape.d_model
+        q, scale = work.q.array(n_rows, width), work.scale.array(n_rows)
+        return Stream(work.stream.array(n_rows, width), q, scale)
+
     def _take_in(self, stream: Stream) -> None:
         """Rows as the first layer takes them in, where it is not by a norm that all have alike."""
         if self.shape.norms:
-            plain = self.way is Way.PLAIN
-            gains = self._plain.taken_gains if plain else self._packed.step.stream.taken
+            gains = self._tables.taken_gains
             turned_rows.take_in(self.shape, gains, 0, stream.x, stream.q, stream.scale)
 
 

@@ -7,14 +7,18 @@ as they are. Values, packed in blocks of 16 of their numbers, four keys side by 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from llmzip.compiled import called, inlined, kernel
 from llmzip.exact.cpu.fours import (
+    FEW,
     GRANULE,
     TOGETHER,
+    few_head_products,
+    few_weight_products,
     fill_corrections,
     head_products,
     weight_products,
@@ -33,8 +37,9 @@ from llmzip.exact.cpu.prefill_softmax import (
     whole,
 )
 from llmzip.exact.cpu.scalars import address_of, borrowed, f32, i32, keep, wide_vectors
-from llmzip.exact.cpu.simd import LANES
-from llmzip.exact.cpu.tiles import lines
+from llmzip.exact.cpu.simd import LANES, turn_values
+from llmzip.exact.cpu.step_softmax import ask_ahead, line_ahead
+from llmzip.exact.cpu.tiles import PACK_ASKED, lines, pack_keys
 from llmzip.exact.cpu.vectors import BLOCK
 
 FAR_KEYS = 1 << 16
@@ -43,39 +48,28 @@ _ONES = i32(0x01010101)
 
 
 @called
-def _pack_keys(isa: Any, keys: Any, packed: Any) -> None:
-    """Keys (n, d / 4) as they lie, four bytes an int32, into packed (n / 16, d / 4, 16)."""
+def _pack_values(values: Any, n_keys: Any, d: Any, packed: Any) -> None:
+    """Values (n, d) of int8 into (d / 16, n / 4, 16): four keys' bytes in an int32; addresses."""
     wide_vectors()
-    flip = i32(sign_bits_of(isa) * _ONES)
-    for block in range(packed.shape[0]):
-        own, target = keys[block * LANES : (block + 1) * LANES], packed[block]
-        for four in range(target.shape[0]):
-            for key in range(LANES):
-                target[four, key] = own[key, four] ^ flip
-
-
-@called
-def _pack_values(values: Any, packed: Any) -> None:
-    """Values (n, d), uint8, into packed (d / 16, n / 4, 16): four keys' bytes in an int32."""
-    wide_vectors()
-    for four in range(packed.shape[1]):
-        j = four * TOGETHER
-        for part in range(packed.shape[0]):
-            own, i = packed[part, four], part * LANES
-            a, b = values[j, i : i + LANES], values[j + 1, i : i + LANES]
-            c, d = values[j + 2, i : i + LANES], values[j + 3, i : i + LANES]
-            for k in range(LANES):
-                low = i32(a[k]) | i32(i32(b[k]) << i32(8))
-                own[k] = low | i32(i32(c[k]) << i32(16)) | i32(i32(d[k]) << i32(24))
+    for part in range(0, d, LANES):
+        for four in range(0, n_keys, TOGETHER):
+            turn_values(values + four * d + part, d, packed + part * n_keys + four * LANES)
 
 
 @inlined
-def _score(isa: Any, queries: Any, d: Any, undo: Any, keys: Any, first: int, out: Any) -> None:
-    """Products of ROWS queries of d numbers with BLOCK keys from `first` on; addresses all."""
+def _score(
+    isa: Any, few: bool, queries: Any, d: Any, undo: Any, keys: Any, first: int, out: Any
+) -> None:
+    """Products of ROWS queries of d numbers with BLOCK keys from `first` on; addresses all.
+
+    few: whether half as many queries will do.
+    """
     line = np.int64(4 * BLOCK)
     for j in range(0, BLOCK, outputs_of(isa)):
         k_at, o_at = keys + (first + j) * d, out + 4 * j
-        if d == BLOCK:  # without a loop, which is 2 % of attention
+        if few:
+            few_head_products(isa, queries, d, k_at, undo, o_at, line)
+        elif d == BLOCK:  # without a loop, which is 2 % of attention
             head_products(isa, queries, np.int64(BLOCK), k_at, undo, o_at, line)
         else:
             head_products(isa, queries, d, k_at, undo, o_at, line)
@@ -83,25 +77,46 @@ def _score(isa: Any, queries: Any, d: Any, undo: Any, keys: Any, first: int, out
 
 @inlined
 def _halve(
-    isa: Any, scores: Any, n_rows: int, keys: Any, state: Any, halves: Any, line: Any
+    isa: Any,
+    scores: Any,
+    n_rows: int,
+    keys: Any,
+    state: Any,
+    halves: Any,
+    line: Any,
+    ahead: Any,
 ) -> None:
     """Weights to bytes: ROWS lines of high ones, then as many of low ones.
 
-    keys: the first, one of a block, and how many there are.
+    keys: the first, one of a block, and how many there are. ahead: see `step_softmax.ask_ahead`; of
+    0 lines none is asked for.
     """
+    next_at, n_lines, asked = ahead
     small_as_zero(isa, True)  # integers come of it, whatever the scales
     for j in range(keys[0], keys[1], BLOCK):
         block, inverses = scores + j * (BLOCK_BYTES // BLOCK), address_of(state.inverses)
         high = halves + j
         halve_weights(isa, block, inverses, np.int64(n_rows), high, high + ROWS * line, line)
+        if n_lines:
+            asked = ask_ahead(next_at, n_lines, asked, BLOCK)
     small_as_zero(isa, False)
 
 
 @inlined
-def _mix(isa: Any, halves: Any, n_keys: Any, values: Any, first: int, last: int, part: Any) -> None:
+def _mix(
+    isa: Any,
+    few: bool,
+    halves: Any,
+    n_keys: Any,
+    values: Any,
+    first: int,
+    last: int,
+    part: Any,
+) -> None:
     """part[r, i] = Σ_j halves[r, j] · values[j, i] for keys first … last - 1, in int32.
 
-    halves: bytes (2 ROWS, n_keys), values packed, addresses both; part: (2 ROWS, d).
+    halves: bytes (2 ROWS, n_keys), values packed, addresses both; part: (2 ROWS, d). few: whether
+    the first half of the rows will do.
     """
     d, apart = part.shape[1], n_keys * LANES
     fours, line = np.int64((last - first) // TOGETHER), np.int64(4 * d)
@@ -109,7 +124,10 @@ def _mix(isa: Any, halves: Any, n_keys: Any, values: Any, first: int, last: int,
         v_at = values + i * n_keys + first * LANES
         for r in range(0, part.shape[0], ROWS):
             p_at, out = halves + r * n_keys + first, address_of(part) + r * line + 4 * i
-            weight_products(isa, p_at, n_keys, v_at, apart, fours, out, line)
+            if few:
+                few_weight_products(isa, p_at, n_keys, v_at, apart, fours, out, line)
+            else:
+                weight_products(isa, p_at, n_keys, v_at, apart, fours, out, line)
 
 
 @inlined
@@ -132,6 +150,7 @@ def attend(
     key_scales: Any,
     values: Any,
     value_scales: Any,
+    cap: Any,
     first: int,
     count: int,
     start: int,
@@ -147,46 +166,127 @@ def attend(
     wide_vectors()
     queries, query_scales, mixed = borrowed((queries, query_scales, mixed))
     keys, key_scales = borrowed((keys, key_scales))
-    values, value_scales = borrowed((values, value_scales))
+    values, value_scales, cap = borrowed((values, value_scales, cap))
     n_kv, _, n_group, d = queries.shape
-    before = first_block(start, window)
-    n_keys, at = np.int64(whole(start + count, BLOCK) - before), (start - before, window)
-    packed = lines(n_keys * d // BLOCK), lines(n_keys * d // BLOCK)
-    packed_keys = packed[0].reshape(n_keys // LANES, d // TOGETHER, LANES)
-    packed_values = packed[1].reshape(d // LANES, n_keys // TOGETHER, LANES)
-    scores, halves = lines(n_keys * ROWS // LANES), lines(n_keys * 2 * ROWS // BLOCK)
-    part, total = lines(2 * ROWS * d // LANES).reshape(2 * ROWS, d), np.empty((ROWS, d), np.int64)
-    state, undo, d64 = row_state(), np.empty(ROWS, dtype=np.int32), np.int64(d)
-    k_at, v_at, undo_at = address_of(packed_keys), address_of(packed_values), address_of(undo)
-    s_at, h_at = address_of(scores), address_of(halves)
+    n_keys = whole(start + count, BLOCK) - first_block(start, window)
+    scratch, nowhere = make_scratch(n_keys, d), np.int64(0)
     for g in range(n_kv):
-        own_keys, own_values = (
-            keys[g, before : before + n_keys],
-            values[g, before : before + n_keys],
+        attend_head(
+            isa,
+            queries[g],
+            query_scales[g],
+            keys[g],
+            key_scales[g],
+            values[g],
+            value_scales[g],
+            cap,
+            first,
+            count,
+            start,
+            window,
+            False,
+            (nowhere, nowhere),
+            scratch,
+            mixed,
+            g * n_group,
         )
-        k_scales, v_scales = key_scales[g, before:], value_scales[g, before:]
-        _pack_keys(isa, own_keys.view(np.int32), packed_keys)
-        _pack_values(own_values.reshape(n_keys, d).view(np.uint8), packed_values)
-        for r0 in range(0, count * n_group, ROWS):
-            n_rows = min(ROWS, count * n_group - r0)
-            begin_rows(state, query_scales[g], first, r0, n_rows, n_group, at)
-            seen = np.int64(state.seen[n_rows - 1])
-            j0 = first_block(np.int64(state.seen[0]) - 1, window)
-            q_at = address_of(queries[g, first]) + r0 * d64
-            fill_corrections(isa, q_at, ROWS, d64, undo)
-            for j in range(j0, seen, BLOCK):
-                block, ahead = s_at + j * (BLOCK_BYTES // BLOCK), k_at + (j + BLOCK) * d64
-                _score(isa, q_at, d64, undo_at, k_at, j, block)
-                scale_block(block, k_scales, n_rows, j, state, ahead)
-            weigh_blocks(isa, s_at, v_scales, n_rows, j0, whole(seen, BLOCK), state)
-            _halve(isa, s_at, n_rows, (j0, seen), state, h_at, n_keys)
-            n_mixed = whole(seen, GRANULE)
-            for j in range(j0, n_mixed, FAR_KEYS):
-                _mix(isa, h_at, n_keys, v_at, j, min(j + FAR_KEYS, n_mixed), part)
-                _add_halves(part, j == j0, total)
-            for r in range(n_rows):
-                row, member = first + (r0 + r) // n_group, (r0 + r) % n_group
-                target, factor = mixed[row, g * n_group + member], state.factors[r]
-                for i in range(d):
-                    target[i] = f32(total[r, i]) * factor
-    keep((packed, scores, halves, part, undo))
+    keep(scratch)
+
+
+class HeadScratch(NamedTuple):
+    """What `attend_head` works in."""
+
+    keys: NDArray[np.int32]  # (n, 16), packed
+    values: NDArray[np.int32]  # the same
+    scores: NDArray[np.int32]  # (n, 16): blocks of those of 16 queries
+    halves: NDArray[np.int32]  # (n / 2, 16): bytes of their weights
+    part: NDArray[np.int32]  # (2 ROWS, d)
+    total: NDArray[np.int64]  # (ROWS, d)
+    undo: NDArray[np.int32]  # (ROWS,)
+
+
+@inlined
+def make_scratch(n_keys: int, d: int) -> Any:
+    """Scratch for up to n_keys keys, a multiple of BLOCK."""
+    return HeadScratch(
+        lines(n_keys * d // BLOCK),
+        lines(n_keys * d // BLOCK),
+        lines(n_keys * ROWS // LANES),
+        lines(n_keys * 2 * ROWS // BLOCK),
+        lines(2 * ROWS * d // LANES).reshape(2 * ROWS, d),
+        np.empty((ROWS, d), dtype=np.int64),
+        np.empty(ROWS, dtype=np.int32),
+    )
+
+
+@called
+def attend_head(
+    isa: Any,
+    queries: Any,
+    query_scales: Any,
+    keys: Any,
+    key_scales: Any,
+    values: Any,
+    value_scales: Any,
+    cap: Any,
+    first: int,
+    count: int,
+    start: int,
+    window: int,
+    asks: bool,
+    next_at: Any,
+    scratch: Any,
+    mixed: Any,
+    head: int,
+) -> None:
+    """As `attend` for the queries (M, G, d) of one KV head, into the heads of `mixed` from one on.
+
+    asks: whether memory is asked for what lies at next_at, values and then keys, a part with each
+    part of the work.
+    """
+    wide_vectors()
+    n_group, d = queries.shape[1:]
+    d64, before = np.int64(d), first_block(start, window)
+    n_keys, place = np.int64(whole(start + count, BLOCK) - before), (start - before, window)
+    part, total, state = scratch.part, scratch.total, row_state()
+    k_at, v_at, undo_at = (
+        address_of(scratch.keys),
+        address_of(scratch.values),
+        address_of(scratch.undo),
+    )
+    s_at, h_at = address_of(scratch.scores), address_of(scratch.halves)
+    k_scales, v_scales, flip = (
+        key_scales[before:],
+        value_scales[before:],
+        i32(sign_bits_of(isa) * _ONES),
+    )
+    n_lines, asked = n_keys * d64 // BLOCK, n_keys // LANES * PACK_ASKED
+    ahead = line_ahead(next_at, n_lines, np.int64(0)) if asks else k_at
+    pack_keys(address_of(keys) + before * d64, n_keys, d64, flip, k_at, ahead)
+    _pack_values(address_of(values) + before * d64, n_keys, d64, v_at)
+    for r0 in range(0, count * n_group, ROWS):
+        n_rows = min(ROWS, count * n_group - r0)
+        few = n_rows <= FEW
+        begin_rows(state, query_scales, first, r0, n_rows, n_group, place)
+        seen = np.int64(state.seen[n_rows - 1])
+        j0 = first_block(np.int64(state.seen[0]) - 1, window)
+        q_at = address_of(queries[first]) + r0 * d64
+        fill_corrections(isa, q_at, ROWS, d64, scratch.undo)
+        for j in range(j0, seen, BLOCK):
+            block, ahead = s_at + j * (BLOCK_BYTES // BLOCK), k_at + (j + BLOCK) * d64
+            _score(isa, few, q_at, d64, undo_at, k_at, j, block)
+            scale_block(block, k_scales, cap, n_rows, j, state, ahead)
+            if asks and r0 == 0:
+                asked = ask_ahead(next_at, n_lines, asked, d64 // 2)
+        weigh_blocks(isa, s_at, v_scales, cap, n_rows, j0, whole(seen, BLOCK), state)
+        own_lines = next_at, n_lines if asks and r0 == 0 else np.int64(0), asked
+        _halve(isa, s_at, n_rows, (j0, seen), state, h_at, n_keys, own_lines)
+        n_mixed = whole(seen, GRANULE)
+        for j in range(j0, n_mixed, FAR_KEYS):
+            _mix(isa, few, h_at, n_keys, v_at, j, min(j + FAR_KEYS, n_mixed), part)
+            _add_halves(part, j == j0, total)
+        for r in range(n_rows):
+            row, member = first + (r0 + r) // n_group, (r0 + r) % n_group
+            target, factor = mixed[row, head + member], state.factors[r]
+            for i in range(d):
+                target[i] = f32(total[r, i]) * factor

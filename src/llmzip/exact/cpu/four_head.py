@@ -13,6 +13,7 @@ from llmzip.exact.cpu.prefill_head_passes import (
     end_rows,
     note_own,
     put_logits,
+    top_logit,
     use_rest,
     use_rows,
     weigh_rows,
@@ -35,6 +36,7 @@ def token_intervals(
     weight: Any,
     scale: Any,
     bias: Any,
+    cap: Any,
     s: Any,
     tokens: Any,
     low: Any,
@@ -47,14 +49,14 @@ def token_intervals(
     weight: packed. Scratch: sums, int32, for KEPT_ROWS rows of as many outputs as are packed.
     """
     wide_vectors()
-    sums, weight, scale, bias, q = borrowed((sums, weight, scale, bias, q))
+    sums, weight, scale, bias, cap, q = borrowed((sums, weight, scale, bias, cap, q))
     n_blocks = (scale.size + BLOCK - 1) // BLOCK
     kept = sums[: n_blocks * KEPT_ROWS * BLOCK].reshape(n_blocks, KEPT_ROWS // PAIR, PAIR, BLOCK)
     for first in range(0, q.shape[0], KEPT_ROWS):
         last = min(first + KEPT_ROWS, q.shape[0])
         found = low[first:last], freq[first:last], total[first:last], bits[first:last]
         own = q[first:last], s[first:last], tokens[first:last]
-        _intervals(isa, kept, own, weight, (scale, bias), found)
+        _intervals(isa, kept, own, weight, (scale, bias, cap), found)
 
 
 @called
@@ -87,9 +89,9 @@ def _intervals(isa: Any, sums: Any, rows: Any, weight: Any, linear: Any, found: 
         if not again:
             for row in range(n_rows):
                 top = maximum(highest[row])
-                tops[row] = max(tops[row], top if linear[1].size else top * s[row])
+                tops[row] = max(tops[row], top_logit(linear, s[row], top))
     end_rows(counts, rest, own, tops, n_out, total, bits)
-    undo[0] = 0  # used until here, so that its memory is not given back before
+    keep(undo)
 
 
 @kernel
@@ -100,17 +102,18 @@ def distributions(
     scale: Any,
     bias: Any,
     bias_of: Any,
+    cap: Any,
     s: Any,
     weights: Any,
     blocks: Any,
 ) -> None:
     """As `head.block_sums`, from the head's input q (M, D)."""
     wide_vectors()
-    q, weight, scale, bias, weights = borrowed((q, weight, scale, bias, weights))
+    q, weight, scale, bias, cap, weights = borrowed((q, weight, scale, bias, cap, weights))
     for first in range(0, q.shape[0], KEPT_ROWS):
         last = min(first + KEPT_ROWS, q.shape[0])
         rows = q[first:last], s[first:last], bias_of[first:last]
-        linear, own = (scale, bias), weights[first:last]
+        linear, own = (scale, bias, cap), weights[first:last]
         _distributions(isa, rows, weight, linear, own, blocks[first:last])
 
 

@@ -1,8 +1,8 @@
-"""Linears of prefill by products of `fours`, with what follows them: no sums go to memory.
+"""Linears of prefill by products of `fours` or in tiles, with what follows: no sums go to memory.
 
 A block of outputs is computed for some rows at a time; what is done with the sums, while they are
-in the first cache, is what is done with those of tiles. Kernels are compiled for the instruction
-set that is their first argument.
+in the first cache, is the same for all. Kernels are compiled for the instruction set that is their
+first argument. The feed-forward in tiles is in `prefill_feed_forward`.
 """
 
 from __future__ import annotations
@@ -14,13 +14,20 @@ import numpy as np
 from llmzip.compiled import inlined, kernel
 from llmzip.exact.cpu import prefill_passes as passes
 from llmzip.exact.cpu.buffers import TOGETHER
-from llmzip.exact.cpu.fours import corrections, fill_corrections, product_block
+from llmzip.exact.cpu.fours import (
+    begin_products,
+    corrections,
+    end_products,
+    fill_corrections,
+    product_block,
+)
 from llmzip.exact.cpu.prefill_activations import activate
 from llmzip.exact.cpu.prefill_blocks import (
     PAIR,
     ROWS,
     SUMS_BYTES,
     WIDTH,
+    copy_block,
     halve_rows,
     head_scratch,
     normalise_rows,
@@ -35,6 +42,7 @@ from llmzip.exact.cpu.vectors import LINE
 @kernel
 def project_heads(
     isa: Any,
+    configuration: Any,
     q: Any,
     s: Any,
     weight: Any,
@@ -56,7 +64,10 @@ def project_heads(
     values: Any,
     value_scales: Any,
 ) -> None:
-    """The linear `qkv` of q with scales s, and what `attention.split_heads` does."""
+    """The linear `qkv` of q with scales s, and what `attention.split_heads` does.
+
+    configuration: that of tiles, for which q has memory for PAIR rows more behind.
+    """
     wide_vectors()
     weight, scale, bias, cos, sin, q = borrowed((weight, scale, bias, cos, sin, q))
     queries, keys, values, gains = borrowed((queries, keys, values, gains))
@@ -67,6 +78,7 @@ def project_heads(
     linear, angles = (scale, bias), (cos, sin, score_scale)
     norms = eps, gain_first, d_head
     q_at, undo_at, sums_at = address_of(q), address_of(undo), address_of(own.sums)
+    begin_products(isa, configuration)
     for head in range(n_kv * (n_group + 2)):
         for r in range(0, n_rows, PAIR):
             last = min(r + PAIR, n_rows)
@@ -76,12 +88,36 @@ def project_heads(
                 product_block(isa, q_at, n_rows, r, last, width, *place)
             block, rows = last - r, (s, lanes, at)
             put_heads(isa, gains, head, r, block, linear, rows, norms, angles, targets, own)
+    end_products(isa)
     keep((scratch, undo))
+
+
+@kernel
+def fill_sums(isa: Any, configuration: Any, q: Any, weight: Any, sums: Any) -> None:
+    """The sums (M, N) of a linear of q (M, D), N being a multiple of WIDTH.
+
+    configuration: that of tiles, as for `project_heads`.
+    """
+    wide_vectors()
+    q, weight, sums = borrowed((q, weight, sums))
+    n_rows, width = q.shape[0], np.int64(q.shape[1])
+    memory, undo = lines(PAIR * WIDTH // ROWS), corrections(isa, address_of(q), n_rows, width)
+    q_at, undo_at, own = address_of(q), address_of(undo), memory.reshape(PAIR, WIDTH)
+    begin_products(isa, configuration)
+    for c in range(0, sums.shape[1], WIDTH):
+        for r in range(0, n_rows, PAIR):
+            last = min(r + PAIR, n_rows)
+            place = address_of(weight) + c * width, undo_at, address_of(memory), WIDTH
+            product_block(isa, q_at, n_rows, r, last, width, *place)
+            copy_block(own, last - r, sums[r:last, c : c + WIDTH])
+    end_products(isa)
+    keep((memory, undo))
 
 
 @kernel
 def close_attention(
     isa: Any,
+    configuration: Any,
     mixed: Any,
     weight: Any,
     scale: Any,
@@ -91,7 +127,10 @@ def close_attention(
     q: Any,
     s: Any,
 ) -> None:
-    """Quantise `mixed` (M, K), the linear `out`, and the next norm into q, s; x takes the sum."""
+    """Quantise `mixed` (M, K), the linear `out`, and the next norm into q, s; x takes the sum.
+
+    configuration: that of tiles.
+    """
     wide_vectors()
     weight, scale, bias, x, q, mixed = borrowed((weight, scale, bias, x, q, mixed))
     n_terms, width = np.int64(mixed.shape[1]), np.int64(x.shape[1])
@@ -103,6 +142,7 @@ def close_attention(
     wide, scales_at, undo_at = 4 * width, address_of(scales), address_of(undo)
     taken_at, sums_at = address_of(taken), address_of(sums)
     largest[:] = 0
+    begin_products(isa, configuration)
     for first in range(0, x.shape[0], TOGETHER):
         n_rows = min(TOGETHER, x.shape[0] - first)
         for r in range(n_rows):
@@ -114,17 +154,12 @@ def close_attention(
                 last = min(r + PAIR, n_rows)
                 place = w_at, undo_at, sums_at, WIDTH
                 product_block(isa, taken_at, n_rows, r, last, n_terms, *place)
-                passes.add_block(
-                    sums_at,
-                    address_of(scale) + 4 * c,
-                    passes.bias_at(bias, c),
-                    scales_at + 4 * r,
-                    np.int64(last - r),
-                    address_of(x) + (first + r) * wide + 4 * c,
-                    wide,
-                    address_of(largest) + r * LINE,
-                )
+                own = address_of(scale) + 4 * c, passes.bias_at(bias, c), scales_at + 4 * r
+                target = address_of(x) + (first + r) * wide + 4 * c, wide
+                most = address_of(largest) + r * LINE
+                passes.add_block(sums_at, *own, np.int64(last - r), *target, most)
         normalise_rows(isa, x, eps, largest, squares, scales, q, s, first, n_rows)
+    end_products(isa)
     keep((taken, sums, undo))
 
 
@@ -189,16 +224,9 @@ def _add_down(
                 last = row + block
                 place = w_at, undo_at, y, PAIR
                 product_block(isa, halves, n_halves, row, last, n_active, *place)
-            passes.add_wide_block(
-                sums,
-                address_of(scale) + 4 * c,
-                passes.bias_at(bias, c),
-                s + 4 * r,
-                np.int64(block),
-                x + r * wide + 4 * c,
-                wide,
-                largest + r * LINE,
-            )
+            own = address_of(scale) + 4 * c, passes.bias_at(bias, c), s + 4 * r
+            target = x + r * wide + 4 * c, wide, largest + r * LINE
+            passes.add_wide_block(sums, *own, np.int64(block), *target)
 
 
 @kernel

@@ -19,6 +19,7 @@ import numpy as np
 
 from llmzip.compiled import called, inlined
 from llmzip.compiled.compiler import cgutils, intrinsic, ir, types
+from llmzip.exact.cpu import tiles
 from llmzip.exact.cpu.instruction_set import (
     at,
     broadcast,
@@ -27,6 +28,7 @@ from llmzip.exact.cpu.instruction_set import (
     i8,
     i32,
     i64,
+    is_tiled,
     load,
     outputs_of,
     rows_of,
@@ -35,16 +37,15 @@ from llmzip.exact.cpu.instruction_set import (
 )
 from llmzip.exact.cpu.scalars import i32 as as_i32
 from llmzip.exact.cpu.simd import BYTES, LANES
-from llmzip.exact.cpu.tiles import ask_for_line
 
 TOGETHER = 4
 """Terms of an output that lie together."""
-BLOCK = 64
-"""Packed weights have outputs for a multiple of this."""
 GRANULE = 16
 """Sums are of terms for a multiple of this."""
 STRIP = 16
 """Rows of attention that are taken together."""
+FEW = STRIP // 2
+"""Rows of attention that are taken together where there are no more."""
 
 
 def _emit_products(
@@ -70,7 +71,7 @@ def _emit_products(
         def terms(four: int, index: ir.Value = index) -> list[ir.Value]:
             own = builder.add(index, ir.Constant(i64, four)) if four else index
             if ahead:
-                ask_for_line(builder, builder.add(ahead[0], builder.mul(own, ahead[1])), 0)
+                tiles.ask_for_line(builder, builder.add(ahead[0], builder.mul(own, ahead[1])), 0)
             place = builder.add(columns, builder.mul(own, ir.Constant(i64, BYTES)))
             places = [_vector_at(builder, isa, place, apart, v) for v in range(n_vectors)]
             return [load(builder, one, kind) for one in places]
@@ -170,57 +171,76 @@ def asking_products(  # type: ignore[no-untyped-def]
     return signature, generate
 
 
-def _strips(isa: Any) -> Iterator[tuple[int, int]]:
-    """Where strips of STRIP rows begin, and how many rows they have."""
-    for first in range(0, STRIP, isa.ROWS):
-        yield first, min(isa.ROWS, STRIP - first)
+def _strips(isa: Any, n_rows: int) -> Iterator[tuple[int, int]]:
+    """Where strips of n_rows rows begin, and how many rows they have."""
+    for first in range(0, n_rows, isa.ROWS):
+        yield first, min(isa.ROWS, n_rows - first)
 
 
-@intrinsic
-def head_products(  # type: ignore[no-untyped-def]
-    typing, isa, rows, n_terms, columns, correction, out, out_stride
-):
-    """As `products_all` for STRIP rows of n_terms, a multiple of BYTES, one after the other.
+def _make_head_products(n_rows: int) -> Any:
+    """Make a function for n_rows queries."""
 
-    So are the blocks of outputs.
-    """
-    signature = types.void(isa, *[types.int64] * 6)
+    @intrinsic
+    def products(  # type: ignore[no-untyped-def]
+        typing, isa, rows, n_terms, columns, correction, out, out_stride
+    ):
+        """As `products_all` for n_rows of n_terms, a multiple of BYTES, one after the other.
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        own, (rows, n_terms, columns, correction, out, out_stride) = class_of(isa), arguments[1:]
-        apart, four = builder.mul(n_terms, ir.Constant(i64, LANES)), ir.Constant(i64, 4)
-        n_fours, at_once = builder.udiv(n_terms, four), BYTES // TOGETHER
-        for first, n in _strips(own):
-            begin = _corrections(own, builder, at(builder, correction, four, first), n)
-            operands = at(builder, rows, n_terms, first), n_terms, columns, apart, n_fours
-            target = at(builder, out, out_stride, first), out_stride
-            _emit_products(own, builder, [*operands, *target], begin, True, (), at_once)
-        return context.get_dummy_value()
+        So are the blocks of outputs.
+        """
+        signature = types.void(isa, *[types.int64] * 6)
 
-    return signature, generate
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            own, (rows, n_terms, columns, correction, out, out_stride) = (
+                class_of(isa),
+                arguments[1:],
+            )
+            apart, four = builder.mul(n_terms, ir.Constant(i64, LANES)), ir.Constant(i64, 4)
+            n_fours, at_once = builder.udiv(n_terms, four), BYTES // TOGETHER
+            for first, n in _strips(own, n_rows):
+                begin = _corrections(own, builder, at(builder, correction, four, first), n)
+                operands = at(builder, rows, n_terms, first), n_terms, columns, apart, n_fours
+                target = at(builder, out, out_stride, first), out_stride
+                _emit_products(own, builder, [*operands, *target], begin, True, (), at_once)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return products
 
 
-@intrinsic
-def weight_products(  # type: ignore[no-untyped-def]
-    typing, isa, rows, row_stride, columns, apart, n_fours, out, out_stride
-):
-    """out[r, c] = Σ_k rows[r, k] · columns[c, k] in int32, for STRIP rows.
+head_products, few_head_products = map(_make_head_products, (STRIP, FEW))
 
-    rows: uint8 where there are SIGN_BITS, else int8. columns: blocks of outputs, int8 as they are,
-    `apart` from each other.
-    """
-    signature = types.void(isa, *[types.int64] * 7)
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        own, (rows, row_stride, *columns, out, out_stride) = class_of(isa), arguments[1:]
-        zero = ir.Constant(ir.VectorType(i32, own.LANES), [0] * own.LANES)
-        for first, n in _strips(own):
-            operands = at(builder, rows, row_stride, first), row_stride, *columns
-            target = at(builder, out, out_stride, first), out_stride
-            _emit_products(own, builder, [*operands, *target], [zero] * n, False)
-        return context.get_dummy_value()
+def _make_weight_products(n_rows: int) -> Any:
+    """Make a function for the weights of n_rows queries."""
 
-    return signature, generate
+    @intrinsic
+    def products(  # type: ignore[no-untyped-def]
+        typing, isa, rows, row_stride, columns, apart, n_fours, out, out_stride
+    ):
+        """out[r, c] = Σ_k rows[r, k] · columns[c, k] in int32, for n_rows rows.
+
+        rows: uint8 where there are SIGN_BITS, else int8. columns: blocks of outputs, int8 as they
+        are, `apart` from each other.
+        """
+        signature = types.void(isa, *[types.int64] * 7)
+
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            own, (rows, row_stride, *columns, out, out_stride) = class_of(isa), arguments[1:]
+            zero = ir.Constant(ir.VectorType(i32, own.LANES), [0] * own.LANES)
+            for first, n in _strips(own, n_rows):
+                operands = at(builder, rows, row_stride, first), row_stride, *columns
+                target = at(builder, out, out_stride, first), out_stride
+                _emit_products(own, builder, [*operands, *target], [zero] * n, False)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return products
+
+
+weight_products, few_weight_products = map(_make_weight_products, (STRIP, FEW))
 
 
 @inlined
@@ -271,6 +291,20 @@ def strips(
     _few(isa, n_rows - row, x, row_stride, columns, apart, n_fours, c, y, out_stride)
 
 
+@inlined
+def begin_products(isa: Any, configuration: Any) -> None:
+    """Make this thread ready for what follows, where it takes a configuration of tiles."""
+    if is_tiled(isa):
+        tiles.configure(configuration)
+
+
+@inlined
+def end_products(isa: Any) -> None:
+    """Give back what `begin_products` has taken."""
+    if is_tiled(isa):
+        tiles.release()
+
+
 @called
 def product_block(
     isa: Any,
@@ -288,8 +322,13 @@ def product_block(
 
     rows, undo: addresses of all rows, one after the other, and of their corrections. columns, out:
     addresses; width: a multiple of 32, of which OUTPUTS stay in the first cache while rows go
-    through them. Meanwhile memory is asked for these rows' share of as many columns behind.
+    through them. Meanwhile memory is asked for these rows' share of as many columns behind. For
+    tiles, see `tiles.product_block`: up to 32 rows, whose corrections do not matter.
     """
+    if is_tiled(isa):
+        row_at = rows + first * n_terms
+        tiles.product_block(row_at, last - first, n_terms, columns, out, width)
+        return
     fours, apart, line = n_terms // np.int64(TOGETHER), n_terms * LANES, np.int64(4 * width)
     outputs, at_once = outputs_of(isa), rows_of(isa)
     part = width * n_terms * (last - first) // n_all // max(1, (last - first) // at_once)

@@ -13,7 +13,16 @@ import numpy as np
 from llmzip.compiled import inlined, kernel
 from llmzip.exact.bias import GRADIENT_BITS
 from llmzip.exact.constants import FREQ_BITS
-from llmzip.exact.cpu.scalars import exp2_below, f32, i32, maximum, rounded_far, wide_vectors
+from llmzip.exact.cpu.caps import cap_logits
+from llmzip.exact.cpu.scalars import (
+    borrowed,
+    exp2_below,
+    f32,
+    i32,
+    maximum,
+    rounded_far,
+    wide_vectors,
+)
 
 FREQ_SCALE = f32(1 << FREQ_BITS)
 FREQ_UNIT = np.float64(2.0**-FREQ_BITS)
@@ -25,11 +34,12 @@ GRADIENT_ROWS = 64
 
 
 @inlined
-def fill_logits(sums: Any, scale: Any, bias: Any, s: Any, logits: Any) -> None:
-    """Base-2 logits of a row into `logits`, from as many of its sums."""
+def fill_logits(sums: Any, scale: Any, bias: Any, cap: Any, s: Any, logits: Any) -> None:
+    """Base-2 logits of a row into `logits`, from as many of its sums; cap: see `caps.cap_of`."""
     wide_vectors()
     for v in range(logits.size):
         logits[v] = f32(sums[v]) * scale[v] * s
+    cap_logits(cap, logits)
     if bias.size:
         for v in range(logits.size):
             logits[v] = logits[v] + bias[v]
@@ -50,6 +60,7 @@ def token_intervals(
     sums: Any,
     scale: Any,
     bias: Any,
+    cap: Any,
     s: Any,
     tokens: Any,
     low: Any,
@@ -62,10 +73,10 @@ def token_intervals(
     Fills low, freq, total (uint64) and bits (float64), the cross-entropy before rounding.
     """
     wide_vectors()
-    logits = np.empty(sums.shape[1], dtype=np.float32)
+    cap, logits = borrowed(cap), np.empty(sums.shape[1], dtype=np.float32)
     for row in range(sums.shape[0]):
         token = tokens[row]
-        fill_logits(sums[row], scale, bias, s[row], logits)
+        fill_logits(sums[row], scale, bias, cap, s[row], logits)
         top = maximum(logits)
         below = frequency_sum(logits[:token], top)
         own = frequency_sum(logits[token : token + 1], top)
@@ -99,16 +110,24 @@ def _weight_sum(weights: Any) -> Any:
 
 @kernel
 def block_sums(
-    sums: Any, scale: Any, bias: Any, bias_of: Any, s: Any, weights: Any, blocks: Any
+    sums: Any,
+    scale: Any,
+    bias: Any,
+    bias_of: Any,
+    cap: Any,
+    s: Any,
+    weights: Any,
+    blocks: Any,
 ) -> None:
     """Weights (M, V), and their frequencies' sums by blocks (M, V / BLOCK).
 
     bias: (n, V), or (n, 0) for none; bias_of (M,): which of them each row has.
     """
     wide_vectors()
+    cap = borrowed(cap)
     for row in range(sums.shape[0]):
         line = weights[row]
-        fill_logits(sums[row], scale, bias[bias_of[row]], s[row], line)
+        fill_logits(sums[row], scale, bias[bias_of[row]], cap, s[row], line)
         top = maximum(line)
         for block in range(blocks.shape[1]):
             blocks[row, block] = weigh(line[block * BLOCK : (block + 1) * BLOCK], top)

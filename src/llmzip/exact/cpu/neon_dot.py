@@ -57,15 +57,6 @@ class NeonDot(Dot):
             total = builder.add(total, builder.mul(own, weight))
         return total
 
-    @classmethod
-    def in_columns(
-        cls,
-        builder: ir.IRBuilder,  # noqa: ARG003  # others need it
-        sums: list[ir.Value],
-    ) -> list[ir.Value]:
-        """See `Dot.in_columns`."""
-        return sums
-
 
 @cache
 def known_features() -> frozenset[str]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.exact.aligned import aligned_zeros
-from llmzip.exact.cpu import fours, pairs, tiles
+from llmzip.exact.cpu import pairs, tiles
 from llmzip.exact.cpu.buffers import LinearView, ModelView
 from llmzip.exact.cpu.head_blocks import spread
 from llmzip.exact.cpu.packed_form import NO_GAINS, keep_step, kept_step, read_step, step_model
@@ -158,16 +158,14 @@ def packed_rows(rows: Sequence[NDArray[np.int8]], way: Way) -> NDArray[np.int8]:
     There are outputs for whole blocks.
     """
     weights = _packed(rows, *_order(way))
-    if way.dot is not None and way.dot.SIGN_BITS:
-        weights ^= np.int8(-way.dot.SIGN_BITS)
+    if way.isa.SIGN_BITS:
+        weights ^= np.int8(-way.isa.SIGN_BITS)
     return weights
 
 
 def _order(way: Way) -> tuple[int, type[np.int16 | np.int32]]:
     """Of how many outputs packed weights are a multiple, and what holds terms side by side."""
-    if way is Way.AVX2:
-        return pairs.OUTPUTS, np.int16
-    return tiles.OUTPUTS if way is Way.AMX else fours.BLOCK, np.int32
+    return (pairs.OUTPUTS, np.int16) if way is Way.AVX2 else (tiles.OUTPUTS, np.int32)
 
 
 def packed_part(

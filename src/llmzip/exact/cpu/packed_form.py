@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from llmzip.exact.checks import rope_names
 from llmzip.exact.constants import score_scale
-from llmzip.exact.cpu import fours, pairs, tiles
+from llmzip.exact.cpu import pairs, tiles
+from llmzip.exact.cpu.caps import cap_of
 from llmzip.exact.cpu.head_blocks import angles, in_blocks
 from llmzip.exact.cpu.product import StepLinear
 from llmzip.exact.cpu.scalars import f32
@@ -27,9 +28,6 @@ NO_GAINS = np.empty(0, dtype=np.float32)
 """Of what is added, where it is not normed."""
 _TABLES = "embedding", "embedding_scale", "positions"
 _PARTS = "weight", "scale", "bias"
-_BLOCKS = {Way.AVX2: pairs.OUTPUTS, Way.AMX: tiles.OUTPUTS}
-"""Packed weights have outputs for a multiple of this; those for fours of `fours.BLOCK`."""
-
 Wanted = tuple[type[np.generic], tuple[int, ...]]
 
 
@@ -44,7 +42,7 @@ def kept_step(forms: KeptForms, shape: ModelShape, way: Way) -> StepModel | None
         shape,
         way,
         ropes=list(zip(ropes[::2], ropes[1::2], strict=True)),
-        gains=arrays["gains"] if shape.head_norm else no_gains,
+        gains=_gains_of(shape, arrays["gains"]) if shape.head_norm else no_gains,
         taken_gains=arrays["taken_gains"] if shape.norms else np.empty((0, 0), np.float32),
         added_gains=arrays["added_gains"] if shape.norms else NO_GAINS,
         **{name: arrays[name] for name in _TABLES},
@@ -74,7 +72,9 @@ def step_model(
         d_head=shape.d_head,
         eps=shape.eps,
         activation=int(shape.feed_forward),
-        score_scale=f32(score_scale(shape.d_head)),
+        score_scale=f32(score_scale(shape.d_head, shape.score_cap)),
+        score_cap=cap_of(shape.score_cap),
+        logit_cap=cap_of(shape.logit_cap),
         windows=np.array(windows, dtype=np.int64),
         isa=way.isa,
         **parts,
@@ -105,6 +105,11 @@ def _linear_of(arrays: Mapping[str, NDArray[Any]], name: str) -> StepLinear:
     return StepLinear(weight, scale, bias)
 
 
+def _gains_of(shape: ModelShape, gains: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Kept gains of queries and keys with the axes that kernels know norms by."""
+    return gains[:, None] if shape.head_norm == "whole" else gains
+
+
 def keep_step(forms: KeptForms, way: Way, step: StepModel) -> None:
     """Keep a packed model."""
     forms.keep(_name(way), _rules(way), dict(_named_arrays(step)))
@@ -116,7 +121,7 @@ def _named_arrays(step: StepModel) -> Iterator[tuple[str, NDArray[Any]]]:
     for name, table in zip(rope_names(len(step.cos)), _tables_of(step), strict=True):
         yield name, table.reshape(len(table), table[:1].size)
     if step.gains.size:
-        yield "gains", step.gains
+        yield "gains", step.gains[:, 0] if step.gains.ndim == 4 else step.gains
     if step.stream.added.size:
         yield "taken_gains", step.stream.taken
         yield "added_gains", step.stream.added
@@ -177,7 +182,7 @@ def _wanted(shape: ModelShape, way: Way) -> Iterator[tuple[str, tuple[Wanted, ..
 def _linear(
     name: str, way: Way, n_layers: int, n_out: int, n_in: int
 ) -> Iterator[tuple[str, tuple[Wanted, ...]]]:
-    block = _BLOCKS.get(way, fours.BLOCK)
+    block = pairs.OUTPUTS if way is Way.AVX2 else tiles.OUTPUTS
     packed: tuple[int, ...] = (n_layers, -(-n_out // block) * block, n_in)
     if way is Way.AVX2:
         packed = n_layers, packed[1] // block, n_in // pairs.TOGETHER, block, pairs.TOGETHER

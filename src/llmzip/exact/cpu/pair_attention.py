@@ -25,16 +25,9 @@ def fill_scores(queries: Any, keys: Any, first: int, n_keys: int, scores: Any) -
     """scores[m, j] = query m · key j, for int16 queries (M, d), in whole blocks first … n_keys."""
     n_rows, d = queries.shape
     for j in range(first, n_keys, OUTPUTS):
-        block_products(
-            n_rows,
-            address_of(queries),
-            np.int64(2 * d),
-            address_of(keys) + j * d,
-            np.int64(LINE),
-            np.int64(d // TOGETHER),
-            address_of(scores) + 4 * j,
-            np.int64(4 * scores.shape[1]),
-        )
+        columns = address_of(keys) + j * d, np.int64(LINE), np.int64(d // TOGETHER)
+        place = address_of(scores) + 4 * j, np.int64(4 * scores.shape[1])
+        block_products(n_rows, address_of(queries), np.int64(2 * d), *columns, *place)
 
 
 @inlined
@@ -45,16 +38,9 @@ def mix(p: Any, values: Any, first_key: int, n_keys: int, part: Any, total: Any)
     for first in range(first_key, n_keys, WIDE_TERMS):
         n_pairs = (min(WIDE_TERMS, n_keys - first) + 1) // TOGETHER
         for i in range(0, d, OUTPUTS):
-            block_products(
-                n_rows,
-                address_of(p) + 2 * first,
-                np.int64(2 * p.shape[1]),
-                address_of(values) + first * d + TOGETHER * i,
-                np.int64(TOGETHER * d),
-                np.int64(n_pairs),
-                address_of(part) + 4 * i,
-                np.int64(4 * d),
-            )
+            columns = address_of(values) + first * d + TOGETHER * i, np.int64(TOGETHER * d)
+            own = address_of(p) + 2 * first, np.int64(2 * p.shape[1]), *columns, np.int64(n_pairs)
+            block_products(n_rows, *own, address_of(part) + 4 * i, np.int64(4 * d))
         for row in range(n_rows):
             for i in range(d):
                 total[row, i] += np.int64(part[row, i])
@@ -68,6 +54,7 @@ def attend(
     key_scales: Any,
     values: Any,
     value_scales: Any,
+    cap: Any,
     first: int,
     count: int,
     start: int,
@@ -81,7 +68,7 @@ def attend(
     """
     queries, query_scales, mixed = borrowed((queries, query_scales, mixed))
     keys, key_scales = borrowed((keys, key_scales))
-    values, value_scales = borrowed((values, value_scales))
+    values, value_scales, cap = borrowed((values, value_scales, cap))
     n_kv, n_all, n_group, d = queries.shape
     n_keys = (start + count + OUTPUTS - 1) // OUTPUTS * OUTPUTS
     own = (
@@ -113,6 +100,7 @@ def attend(
                     key_scales[g, hidden:seen],
                     value_scales[g, hidden:seen],
                     query_scales[g, first + row, member],
+                    cap,
                     work[hidden:seen],
                 )
                 weights, shown = p[r, hidden:seen], work[hidden:seen]

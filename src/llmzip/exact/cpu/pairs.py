@@ -18,8 +18,20 @@ import numpy as np
 
 from llmzip.compiled import inlined, kernel
 from llmzip.compiled.compiler import cgutils, intrinsic, ir, types
-from llmzip.exact.cpu.instruction_set import InstructionSet
-from llmzip.exact.cpu.scalars import address_of, i32
+from llmzip.exact.cpu.instruction_set import (
+    InstructionSet,
+    at,
+    broadcast,
+    call,
+    i8,
+    i16,
+    i32,
+    i64,
+    load,
+    store,
+)
+from llmzip.exact.cpu.scalars import address_of, keep
+from llmzip.exact.cpu.scalars import i32 as as_i32
 from llmzip.exact.cpu.x86 import MACHINES
 from llmzip.exact.distribution import StepCosts
 
@@ -43,33 +55,17 @@ class Avx2(InstructionSet):
     FEATURES: ClassVar[tuple[str, ...]] = ("avx2",)
     MACHINES: ClassVar[tuple[str, ...]] = MACHINES
     # as measured, of SmolLM2-135M with some 400 positions in view
-    COSTS: ClassVar = StepCosts(few=6, row=0.17, more=0.28, lane=0.06)
+    COSTS: ClassVar = StepCosts(few=6, row=0.17, more=0.18, lane=0.015)
 
 
 _LANES = 8
-_i8, _i16, _i32, _i64 = (ir.IntType(n) for n in (8, 16, 32, 64))
-_BYTES, _WORDS, _SUMS = (
-    ir.VectorType(_i8, 16),
-    ir.VectorType(_i16, 16),
-    ir.VectorType(_i32, _LANES),
-)
+_BYTES, _WORDS, _SUMS = ir.VectorType(i8, 16), ir.VectorType(i16, 16), ir.VectorType(i32, _LANES)
 
 
-def _load(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type) -> ir.Value:
-    return builder.load(builder.inttoptr(address, kind.as_pointer()), align=1)
-
-
-def _spread(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
-    """A pair of int16, as an int32, in all lanes."""
-    one = builder.insert_element(ir.Constant(_SUMS, ir.Undefined), value, ir.Constant(_i32, 0))
-    return builder.shuffle_vector(one, one, ir.Constant(_SUMS, [0] * _LANES))
-
-
-def _multiply(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
-    """Products of int16, neighbours added: 8 int32."""
-    kind = ir.FunctionType(_SUMS, [_WORDS, _WORDS])
-    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx2.pmadd.wd")
-    return builder.call(function, [a, b])
+def _terms(builder: ir.IRBuilder, address: ir.Value, offset: int) -> ir.Value:
+    """16 bytes as int16."""
+    place = builder.add(address, ir.Constant(i64, offset))
+    return builder.sext(load(builder, place, _BYTES), _WORDS)
 
 
 def _make_products(n_rows: int) -> Any:
@@ -92,31 +88,23 @@ def _make_products(n_rows: int) -> Any:
             sums = [
                 [cgutils.alloca_once_value(builder, zero) for _ in (0, 1)] for _ in range(n_rows)
             ]
-
-            def at(base: ir.Value, stride: ir.Value, index: int) -> ir.Value:
-                return builder.add(base, builder.mul(stride, ir.Constant(_i64, index)))
-
-            with cgutils.for_range(builder, n_pairs, intp=_i64) as loop:
+            with cgutils.for_range(builder, n_pairs, intp=i64) as loop:
                 place = builder.add(columns, builder.mul(loop.index, line))
-                terms = [
-                    builder.sext(
-                        _load(builder, builder.add(place, ir.Constant(_i64, i)), _BYTES), _WORDS
-                    )
-                    for i in (0, 16)
-                ]
-                row = builder.add(rows, builder.shl(loop.index, ir.Constant(_i64, 2)))
+                terms = [_terms(builder, place, i) for i in (0, 16)]
+                row = builder.add(rows, builder.shl(loop.index, ir.Constant(i64, 2)))
                 for r in range(n_rows):
-                    pair = _spread(builder, _load(builder, at(row, row_stride, r), _i32))
+                    pair = broadcast(
+                        builder, load(builder, at(builder, row, row_stride, r), i32), _LANES
+                    )
                     pairs = builder.bitcast(pair, _WORDS)
                     for term, total in zip(terms, sums[r], strict=True):
-                        added = builder.add(builder.load(total), _multiply(builder, pairs, term))
-                        builder.store(added, total)
+                        both = call(builder, "llvm.x86.avx2.pmadd.wd", _SUMS, pairs, term)
+                        builder.store(builder.add(builder.load(total), both), total)
             for r in range(n_rows):
-                target = at(out, out_stride, r)
+                target = at(builder, out, out_stride, r)
                 for half, total in enumerate(sums[r]):
-                    address = builder.add(target, ir.Constant(_i64, 4 * _LANES * half))
-                    pointer = builder.inttoptr(address, _SUMS.as_pointer())
-                    builder.store(builder.load(total), pointer, align=1)
+                    place = builder.add(target, ir.Constant(i64, 4 * _LANES * half))
+                    store(builder, builder.load(total), place)
             return context.get_dummy_value()
 
         return signature, generate
@@ -175,16 +163,9 @@ def product(rows: Any, weight: Any, first: int, last: int, shift: int, out: Any)
         count = min(near, n_rows - row)
         rows_at = address_of(rows) + row * stride
         for n in range(first, last, OUTPUTS):
-            block_products(
-                count,
-                rows_at,
-                stride,
-                weight_at + n * n_terms,
-                np.int64(LINE),
-                np.int64(n_terms // TOGETHER),
-                out_at + row * out_stride + 4 * n,
-                out_stride,
-            )
+            columns = weight_at + n * n_terms, np.int64(LINE), np.int64(n_terms // TOGETHER)
+            place = out_at + row * out_stride + 4 * n
+            block_products(count, rows_at, stride, *columns, place, out_stride)
 
 
 @kernel
@@ -204,25 +185,16 @@ def wide_product(rows: Any, weight: Any, first: int, last: int, high: Any, low: 
             total[:count] = 0
             for k in range(0, n_terms, WIDE_TERMS):
                 n_pairs = min(WIDE_TERMS, n_terms - k) // TOGETHER
-                columns = weight_at + n * n_terms + k * OUTPUTS
-                block_products(
-                    count,
-                    rows_at + 2 * k,
-                    stride,
-                    columns,
-                    np.int64(LINE),
-                    np.int64(n_pairs),
-                    part_at,
-                    part_stride,
-                )
+                columns = weight_at + n * n_terms + k * OUTPUTS, np.int64(LINE), np.int64(n_pairs)
+                block_products(count, rows_at + 2 * k, stride, *columns, part_at, part_stride)
                 for r in range(count):
                     for i in range(OUTPUTS):
                         total[r, i] += np.int64(part[r, i])
             for r in range(count):
                 for i in range(OUTPUTS):
-                    high[row + r, n + i] = i32(total[r, i] >> 8)
-                    low[row + r, n + i] = i32(total[r, i] & 255)
-    part[0, 0] = 0  # used until here, so that its memory is not given back before
+                    high[row + r, n + i] = as_i32(total[r, i] >> 8)
+                    low[row + r, n + i] = as_i32(total[r, i] & 255)
+    keep(part)
 
 
 @kernel
@@ -240,4 +212,4 @@ def join_halves(high: Any, low: Any, out: Any) -> None:
     for row in range(high.shape[0]):
         h, low_row, target = high[row], low[row], out[row]
         for k in range(h.size):
-            target[k] = np.int16(i32(i32(h[k]) * i32(256)) + i32(low_row[k]))
+            target[k] = np.int16(as_i32(as_i32(h[k]) * as_i32(256)) + as_i32(low_row[k]))

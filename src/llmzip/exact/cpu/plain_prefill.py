@@ -1,4 +1,4 @@
-"""Prefill in steps of one kernel or one product each: products by torch, sums through memory.
+"""Prefill whose products are torch's, sums through memory.
 
 Importing this imports torch.
 
@@ -8,7 +8,7 @@ are no multiples of 64.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -16,245 +16,133 @@ from numpy.typing import NDArray
 
 from llmzip import torch_threads
 from llmzip.exact.bias import RowBias
-from llmzip.exact.constants import score_scale
-from llmzip.exact.cpu import attention, head, rows, turned_rows
+from llmzip.exact.cpu import attention, head
 from llmzip.exact.cpu.buffers import (
     ATTENTION_ROWS,
     HEAD_ROWS,
     KEY_STEP,
     CpuCache,
     CpuHidden,
-    LinearView,
     Look,
     ModelView,
     Workspace,
 )
-from llmzip.exact.cpu.scalars import f32
-from llmzip.exact.distribution import TokenIntervals
+from llmzip.exact.cpu.row_prefill import RowPrefill
 from llmzip.exact.gemm import exact_gemm
 from llmzip.exact.shape import ModelShape
 
 Array = NDArray[Any]
 Ids = NDArray[np.int64]
-Bias = NDArray[np.float32]
 
 FEW_ROWS = 8
 """Up to so many new positions of a lane, attention goes key by key instead of by GEMM."""
 
 
-class PlainPrefill:
-    """A model and the buffers to run blocks of rows in; see `engine.Prefill`."""
+class PlainPrefill(RowPrefill):
+    """A model and the buffers to run blocks of rows in."""
+
+    HEAD_ROWS: ClassVar = HEAD_ROWS
 
     def __init__(
         self, shape: ModelShape, model: ModelView, work: Workspace, look: Look | None = None
     ) -> None:
-        self._shape, self._model, self._work, self._look = shape, model, work, look
+        super().__init__(shape, model, work, look)
         self._gemm = exact_gemm(torch.device("cpu"))
-        self._attend = attention.step_attention(shape.d_head, shape.n_heads // shape.n_kv_heads)
-        self._score_scale = f32(score_scale(shape.d_head))
+        self._step = attention.step_attention(shape.d_head, shape.n_heads // shape.n_kv_heads)
 
-    def layer(
-        self, index: int, lanes: Ids, starts: Ids, row_lanes: Ids, at: Ids, cache: CpuCache
-    ) -> None:
-        """A layer over rows of the stream: as many for each lane, lane after lane."""
-        kv, n_rows = _LayerCache(cache, index, self._shape.window_of(index)), len(at)
-        count = n_rows // len(lanes)
-        self._split_heads(index, row_lanes, at, kv)
-        if count > FEW_ROWS:
-            for b, (lane, start) in enumerate(zip(lanes.tolist(), starts.tolist(), strict=True)):
-                self._prefill_attention(n_rows, b * count, count, lane, start, kv)
-        else:
-            self._step_attention(n_rows, row_lanes, at, kv)
-        self._close_attention(index, n_rows)
-        self._feed_forward(index, n_rows)
-
-    def intervals(self, hidden: CpuHidden, tokens: Ids, found: TokenIntervals) -> None:
-        """Fill in the intervals of tokens (rows,) in the distributions of `hidden`."""
-        linear = self._model.head
-        for first in range(0, len(tokens), HEAD_ROWS):
-            part = slice(first, min(first + HEAD_ROWS, len(tokens)))
-            head.token_intervals(
-                self._head_sums(hidden.q[part]),
-                linear.scale,
-                linear.bias,
-                hidden.scale[part],
-                tokens[part],
-                found.low[part],
-                found.freq[part],
-                found.total[part],
-                found.bits[part],
-            )
-
-    def distributions(
-        self, hidden: CpuHidden, bias: RowBias, weights: Bias, blocks: NDArray[np.int64]
-    ) -> None:
-        """Weights (rows, V) and their frequencies' sums by blocks, of `hidden` with a bias."""
-        for first in range(0, len(weights), HEAD_ROWS):
-            part = slice(first, min(first + HEAD_ROWS, len(weights)))
-            sums, scale = self._head_sums(hidden.q[part]), hidden.scale[part]
-            own_scale, own_bias = self._model.head.scale, (bias.values, bias.of[part])
-            head.block_sums(sums, own_scale, *own_bias, scale, weights[part], blocks[part])
-
-    def _head_sums(self, q: Array) -> Array:
-        sums = self._work.head_sums.array(len(q), self._shape.vocab_size)
-        return self._product(q, self._model.head.weight, sums)
-
-    def _linear(self, name: str, index: int, seen: Array) -> LinearView:
-        """A linear of a layer, which is about to take in int8 rows."""
-        if self._look is not None:
-            self._look(f"{index}.{name}", seen)
-        return self._model.layers[index][name]
-
-    def _sums(self, q: Array, linear: LinearView) -> Array:
-        """The integer product of quantised rows with a linear's weights."""
-        sums = self._work.sums.array(len(q), linear.weight.shape[1])
-        return self._product(q, linear.weight, sums)
-
-    def _product(self, a: Array, b: Array, out: Array) -> Array:
-        """`out`, filled with the integer product of int8 matrices."""
+    def _product(self, q: Array, weight: Array, sums: Array) -> None:
         torch_threads.settle()
-        self._gemm(*map(torch.from_numpy, (a, b, out)))
-        return out
+        self._gemm(*map(torch.from_numpy, (q, weight, sums)))
 
-    def _query_shape(self, n_rows: int) -> tuple[int, int, int, int]:
-        s = self._shape
-        return s.n_kv_heads, n_rows, s.n_heads // s.n_kv_heads, s.d_head
+    def _down_sums(self, halves: Array, weight: Array) -> tuple[Array, Array]:
+        _, n_rows, d_ff = halves.shape
+        high, low = sums = self._work.sums.array(2, n_rows, self._shape.d_model)
+        self._product(halves.reshape(2 * n_rows, d_ff), weight, sums.reshape(2 * n_rows, -1))
+        return high, low
 
-    def _split_heads(self, index: int, lanes: Ids, at: Ids, kv: _LayerCache) -> None:
-        work, n_rows = self._work, len(at)
-        query_shape = self._query_shape(n_rows)
-        q = work.q.array(n_rows, self._shape.d_model)
-        linear = self._linear("qkv", index, q)
-        attention.split_heads(
-            self._sums(q, linear),
-            linear.scale,
-            linear.bias,
-            work.scale.array(n_rows),
-            lanes,
-            at,
-            *self._model.rope(self._shape.rope_of(index)),
-            self._model.gains[index],
-            self._shape.eps,
-            self._shape.gain_first,
-            self._shape.d_head,
-            self._score_scale,
-            work.queries.array(*query_shape),
-            work.query_scales.array(*query_shape[:3]),
-            kv.keys,
-            kv.key_scales,
-            kv.values,
-            kv.value_scales,
+    def _attend(self, index: int, lanes: Ids, starts: Ids, n_rows: int, cache: CpuCache) -> None:
+        s, count = self._shape, n_rows // len(lanes)
+        if count > FEW_ROWS:
+            super()._attend(index, lanes, starts, n_rows, cache)
+            return
+        self._step(
+            *self._queries(n_rows),
+            cache.keys[index],
+            cache.key_scales[index],
+            cache.values[index, ..., 0],
+            cache.value_scales[index],
+            self._score_cap,
+            np.repeat(lanes, count),
+            (starts[:, None] + np.arange(count)).reshape(-1),
+            self._window(index),
+            self._work.mixed.array(n_rows, s.n_heads, s.d_head),
         )
 
-    def _step_attention(self, n_rows: int, lanes: Ids, at: Ids, kv: _LayerCache) -> None:
-        work, query_shape = self._work, self._query_shape(n_rows)
-        self._attend(
-            work.queries.array(*query_shape),
-            work.query_scales.array(*query_shape[:3]),
-            kv.keys,
-            kv.key_scales,
-            kv.values[..., 0],
-            kv.value_scales,
-            lanes,
-            at,
-            kv.window,
-            work.mixed.array(n_rows, self._shape.n_heads, self._shape.d_head),
-        )
-
-    def _prefill_attention(
-        self, n_rows: int, first: int, count: int, lane: int, start: int, kv: _LayerCache
+    def _attention(
+        self,
+        queries: Array,
+        query_scales: Array,
+        keys: Array,
+        key_scales: Array,
+        values: Array,
+        value_scales: Array,
+        cap: Array,
+        first: int,
+        count: int,
+        start: int,
+        window: int,
+        mixed: Array,
     ) -> None:
-        """Attention of rows first … first + count - 1, positions start … of one lane."""
+        """As `pair_attention.attend`, a KV head of up to ATTENTION_ROWS rows at a time."""
         for offset in range(0, count, ATTENTION_ROWS):
-            block = min(ATTENTION_ROWS, count - offset)
-            for group in range(self._shape.n_kv_heads):
-                self._prefill_block(n_rows, first + offset, block, lane, start + offset, group, kv)
+            row, block = first + offset, min(ATTENTION_ROWS, count - offset)
+            rows, at = slice(row, row + block), start + offset
+            begin = max(0, at + 1 - window) // KEY_STEP * KEY_STEP
+            seen = slice(begin, -(-(at + block) // KEY_STEP) * KEY_STEP)
+            for group in range(len(keys)):
+                scales = key_scales[group, seen], value_scales[group, seen], cap
+                high, low, factor = self._weights(
+                    queries[group, rows],
+                    query_scales[group, rows],
+                    keys[group, seen],
+                    scales,
+                    at - begin,
+                    window,
+                )
+                sums = self._mixed(high, low, values[group, seen, :, 0])
+                attention.mix_heads(*sums, factor, group, mixed[rows])
 
-    def _prefill_block(
-        self, n_rows: int, row: int, block: int, lane: int, start: int, group: int, kv: _LayerCache
-    ) -> None:
-        work, (_, _, G, d) = self._work, self._query_shape(n_rows)
-        begin = max(0, start + 1 - kv.window) // KEY_STEP * KEY_STEP
-        keys = slice(begin, -(-(start + block) // KEY_STEP) * KEY_STEP)
-        m, n_keys = block * G, keys.stop - begin
-        queries = work.queries.array(*self._query_shape(n_rows))[group, row : row + block]
+    def _weights(
+        self,
+        queries: Array,
+        query_scales: Array,
+        keys: Array,
+        scales: tuple[Array, Array, Array],
+        start: int,
+        window: int,
+    ) -> tuple[Array, Array, Array]:
+        """The halves of the weights of queries (M, G, d), and their factors.
+
+        scales: of keys and of values, and the scores' cap.
+        """
+        work, m, n_keys = self._work, query_scales.size, len(keys)
         scores = work.scores.array(m, n_keys)
-        self._product(queries.reshape(m, d), kv.keys[lane, group, keys].T, scores)
-        factor = work.factor.array(m)
-        attention.softmax_rows(
-            scores,
-            work.query_scales.array(*self._query_shape(n_rows)[:3])[group, row : row + block],
-            kv.key_scales[lane, group, keys],
-            kv.value_scales[lane, group, keys],
-            start - begin,
-            kv.window,
-            work.high.array(m, n_keys),
-            work.low.array(m, n_keys),
-            factor,
-        )
-        values = kv.values[lane, group, keys, :, 0]
-        high_sums = self._product(work.high.array(m, n_keys), values, work.high_sums.array(m, d))
-        low_sums = self._product(work.low.array(m, n_keys), values, work.low_sums.array(m, d))
-        mixed = work.mixed.array(n_rows, self._shape.n_heads, d)[row : row + block]
-        attention.mix_heads(high_sums, low_sums, factor, group, mixed)
+        self._product(queries.reshape(m, -1), keys.T, scores)
+        found = work.high.array(m, n_keys), work.low.array(m, n_keys), work.factor.array(m)
+        attention.softmax_rows(scores, query_scales, *scales, start, window, *found)
+        return found
 
-    def _close_attention(self, index: int, n_rows: int) -> None:
-        """Output projection, residual, next norm."""
-        work, width = self._work, self._shape.d_heads
-        scale, q = work.aside_scale.array(n_rows), work.aside_q.array(n_rows, width)
-        rows.quantise_rows(work.mixed.array(n_rows, width), q, scale)
-        linear = self._linear("out", index, q)
-        sums = self._sums(q, linear)
-        q = work.aside_q.array(n_rows, self._shape.d_model)
-        if self._shape.norms:
-            gain = self._model.added_gains[index, 0]
-            turned_rows.add_normed(sums, *self._added_arguments(linear, gain, scale))
-            self._read(2 * index + 1, q, scale)
-        else:
-            rows.add_normalise(sums, *self._stream_arguments(linear, q, scale))
+    def _mixed(self, high: Array, low: Array, values: Array) -> tuple[Array, Array]:
+        """The products of both halves with values."""
+        shape = len(high), values.shape[1]
+        sums = self._work.high_sums.array(*shape), self._work.low_sums.array(*shape)
+        for half, own in zip((high, low), sums, strict=True):
+            self._product(half, values, own)
+        return sums
 
-    def _feed_forward(self, index: int, n_rows: int) -> None:
-        """Activation, down projection, residual, next norm."""
-        work, d_ff = self._work, self._shape.d_ff
-        scale = work.scale.array(n_rows)
-        high, low = work.halves.array(2, n_rows, d_ff)
-        q = work.q.array(n_rows, self._shape.d_model)
-        up = self._linear("up", index, q)
-        sums = self._sums(q, up)
-        activate = rows.activations(self._shape.feed_forward)
-        activate(sums, up.scale, up.bias, scale, high, low, scale)
-        down = self._linear("down", index, high)
-        sums = self._sums(work.halves.array(2 * n_rows, d_ff), down)
-        high_sums, low_sums = sums[:n_rows], sums[n_rows:]
-        if self._shape.norms:
-            gain = self._model.added_gains[index, 1]
-            added = self._added_arguments(down, gain, scale)
-            turned_rows.add_normed_wide(high_sums, low_sums, *added)
-            self._read(2 * index + 2, q, scale)
-        else:
-            stream = self._stream_arguments(down, q, scale)
-            rows.add_normalise_wide(high_sums, low_sums, *stream)
-
-    def _added_arguments(self, linear: LinearView, gain: Array, scale: Array) -> tuple[object, ...]:
-        """What those kernels take after the sums that norm them."""
-        stream = self._work.stream.array(len(scale), self._shape.d_model)
-        return linear.scale, linear.bias, scale, gain, self._shape.eps, stream
-
-    def _read(self, taken: int, q: Array, scale: Array) -> None:
-        """Take in the stream, for the next sublayer; see `turned_rows.take_in`."""
-        shape, stream = self._shape, self._work.stream.array(*q.shape)
-        turned_rows.take_in(shape, self._model.taken_gains, taken, stream, q, scale)
-
-    def _stream_arguments(self, linear: LinearView, q: Array, scale: Array) -> tuple[object, ...]:
-        """What the residual kernels take after the sums; the row scales are replaced in place."""
-        stream = self._work.stream.array(*q.shape)
-        return linear.scale, linear.bias, scale, stream, self._shape.eps, q, scale
-
-
-class _LayerCache:
-    """One layer of a KV cache."""
-
-    def __init__(self, cache: CpuCache, layer: int, window: int) -> None:
-        self.window = window or cache.key_scales.shape[3]
-        self.keys, self.values = cache.keys[layer], cache.values[layer]
-        self.key_scales, self.value_scales = cache.key_scales[layer], cache.value_scales[layer]
+    def _head_distributions(
+        self, hidden: CpuHidden, bias: RowBias, weights: Array, blocks: NDArray[np.int64]
+    ) -> None:
+        _, scale, _ = self._model.linear("head")
+        own = bias.values, bias.of, self._logit_cap, hidden.scale, weights, blocks
+        head.block_sums(self._head_sums(hidden.q), scale, *own)

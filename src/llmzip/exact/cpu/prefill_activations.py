@@ -65,65 +65,39 @@ def _squared_relu(code: Emitter, xs: Vectors) -> Vectors:
     return code.products(rest, rest)
 
 
-def _make_gate(function: Function) -> Any:
-    """Make what takes sums of gates, and of what these multiply."""
+def _make_rows(function: Function, gated: bool) -> Any:
+    """Make what takes sums of `up`; of gates and of what these multiply, if there are such."""
 
     @intrinsic
-    def gate_rows(  # type: ignore[no-untyped-def]
-        typing, gates, ups, gate_scale, up_scale, gate_bias, up_bias, s, n_rows, out, largest
+    def activated_rows(  # type: ignore[no-untyped-def]
+        typing, sums, up_sums, scale, up_scale, bias, up_bias, s, n_rows, out, largest
     ):
-        """function(gate) · up of rows of 32 sums each into `out`, half of a block of floats."""
+        """function of rows of 32 sums each into `out`, half of a block of floats.
+
+        up_sums, up_scale, up_bias: of what is multiplied by that; looked at where there are gates.
+        """
         signature = types.void(*[types.int64] * 10)
 
         def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            gates, ups, gate_scale, up_scale, gate_bias, up_bias, *rest = arguments
+            sums, up_sums, scale, up_scale, bias, up_bias, *rest = arguments
             s, n_rows, out, largest = rest
+            linears = [(sums, scale, bias), (up_sums, up_scale, up_bias)][: 1 + gated]
 
             def body(code: Emitter, row: ir.Value, biased: bool) -> None:
                 factor = code.spread(code.number(s, row))
-                gate, up = (
+                xs, *ups = (
                     scaled(
                         code,
-                        _half_block(code, code.moved(sums, row, ROW_BYTES // 2)),
-                        scale,
-                        bias if biased else None,
+                        _half_block(code, code.moved(own, row, ROW_BYTES // 2)),
+                        own_scale,
+                        own_bias if biased else None,
                         factor,
                     )
-                    for sums, scale, bias in (
-                        (gates, gate_scale, gate_bias),
-                        (ups, up_scale, up_bias),
-                    )
+                    for own, own_scale, own_bias in linears
                 )
-                active = code.products(function(code, gate), up)
-                code.stores(active, code.moved(out, row, ROW_BYTES))
-                note_largest(code, active, largest, row)
-
-            either_bias(builder, gate_bias, n_rows, body)
-            return context.get_dummy_value()
-
-        return signature, generate
-
-    return gate_rows
-
-
-def _make_rows(function: Function) -> Any:
-    """Make what takes sums of `up` where there are no gates."""
-
-    @intrinsic
-    def function_rows(  # type: ignore[no-untyped-def]
-        typing, sums, scale, bias, s, n_rows, out, largest
-    ):
-        """function of rows of 32 sums each into `out`, half of a block of floats."""
-        signature = types.void(*[types.int64] * 7)
-
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            sums, scale, bias, s, n_rows, out, largest = arguments
-
-            def body(code: Emitter, row: ir.Value, biased: bool) -> None:
-                factor = code.spread(code.number(s, row))
-                line = _half_block(code, code.moved(sums, row, ROW_BYTES // 2))
-                xs = scaled(code, line, scale, bias if biased else None, factor)
                 active = function(code, xs)
+                for up in ups:
+                    active = code.products(active, up)
                 code.stores(active, code.moved(out, row, ROW_BYTES))
                 note_largest(code, active, largest, row)
 
@@ -132,34 +106,23 @@ def _make_rows(function: Function) -> Any:
 
         return signature, generate
 
-    return function_rows
+    return activated_rows
 
 
-silu_gate_rows, gelu_gate_rows = _make_gate(_silu), _make_gate(_gelu_new)
-gelu_rows, relu_rows, squared_relu_rows = map(_make_rows, (_gelu_new, _relu, _squared_relu))
+silu_gate_rows, gelu_gate_rows = _make_rows(_silu, True), _make_rows(_gelu_new, True)
+gelu_rows, relu_rows = _make_rows(_gelu_new, False), _make_rows(_relu, False)
+squared_relu_rows = _make_rows(_squared_relu, False)
 
 
 @called
-def _activate_other(
-    activation: int,
-    sums: Any,
-    up_sums: Any,
-    scale: Any,
-    up_scale: Any,
-    bias: Any,
-    up_bias: Any,
-    s: Any,
-    n_rows: Any,
-    out: Any,
-    largest: Any,
-) -> None:
+def _activate_other(activation: int, rows: Any) -> None:
     """An activation that few models have: one copy of it is enough."""
     if activation == GELU_GATE:
-        gelu_gate_rows(sums, up_sums, scale, up_scale, bias, up_bias, s, n_rows, out, largest)
+        gelu_gate_rows(*rows)
     elif activation == RELU:
-        relu_rows(sums, scale, bias, s, n_rows, out, largest)
+        relu_rows(*rows)
     else:
-        squared_relu_rows(sums, scale, bias, s, n_rows, out, largest)
+        squared_relu_rows(*rows)
 
 
 @inlined
@@ -183,25 +146,12 @@ def activate(
     out = active + c // BLOCK * active_line + (r + done) * (4 * BLOCK) + c % BLOCK * 4
     s_at, largest_at = s + 4 * (r + done), largest + (r + done) * LINE
     scale_at = address_of(scale) + 4 * c
-    bias_at = passes.bias_at(bias, c)
+    sums_at, scales_at = (own, own + 4 * PAIR * PAIR), (scale_at, scale_at + 4 * n_active)
+    biases_at = passes.bias_at(bias, c), passes.bias_at(bias, n_active + c)
+    rows = *sums_at, *scales_at, *biases_at, s_at, n_rows, out, largest_at
     if activation == GELU:
-        gelu_rows(own, scale_at, bias_at, s_at, n_rows, out, largest_at)
-        return
-    up, up_scale = own + 4 * PAIR * PAIR, scale_at + 4 * n_active
-    up_bias = passes.bias_at(bias, n_active + c)
-    if activation == SILU_GATE:
-        silu_gate_rows(own, up, scale_at, up_scale, bias_at, up_bias, s_at, n_rows, out, largest_at)
+        gelu_rows(*rows)
+    elif activation == SILU_GATE:
+        silu_gate_rows(*rows)
     else:
-        _activate_other(
-            activation,
-            own,
-            up,
-            scale_at,
-            up_scale,
-            bias_at,
-            up_bias,
-            s_at,
-            n_rows,
-            out,
-            largest_at,
-        )
+        _activate_other(activation, rows)

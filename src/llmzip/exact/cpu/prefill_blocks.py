@@ -48,17 +48,9 @@ def normalise_rows(
     width = np.int64(x.shape[1])
     for r in range(0, n_rows, ROWS):
         block, at = min(ROWS, n_rows - r), (first + r) * width
-        passes.normalise_rows(
-            isa,
-            address_of(x) + 4 * at,
-            np.int64(block),
-            width,
-            eps,
-            address_of(largest) + r * LINE,
-            address_of(squares),
-            address_of(q) + at,
-            address_of(scales),
-        )
+        rows = address_of(x) + 4 * at, np.int64(block), width, eps
+        found = address_of(squares), address_of(q) + at, address_of(scales)
+        passes.normalise_rows(isa, *rows, address_of(largest) + r * LINE, *found)
         for i in range(block):
             s[first + r + i] = scales[i]
     largest[:] = 0
@@ -84,16 +76,20 @@ def halve_rows(
     for r in range(0, n_rows, ROWS):
         passes.fold_wide(largest + r * LINE, inverses + 4 * r, scales + 4 * r)
         high = halves + 2 * r * n_active
+        own = inverses + 4 * r, np.int64(min(ROWS, n_rows - r))
         for c in range(n_active // WIDTH):
-            passes.halve_block(
-                isa,
-                active + c * line + r * (4 * WIDTH),
-                inverses + 4 * r,
-                np.int64(min(ROWS, n_rows - r)),
-                high + c * WIDTH,
-                high + c * WIDTH + ROWS * n_active,
-                n_active,
-            )
+            block, place = active + c * line + r * (4 * WIDTH), high + c * WIDTH
+            passes.halve_block(isa, block, *own, place, place + ROWS * n_active, n_active)
+
+
+@inlined
+def copy_block(block: Any, n_rows: int, sums: Any) -> None:
+    """A block's sums to where those of all outputs lie together."""
+    wide_vectors()
+    for row in range(n_rows):
+        own, target = block[row], sums[row]
+        for i in range(target.size):
+            target[i] = own[i]
 
 
 class HeadScratch(NamedTuple):

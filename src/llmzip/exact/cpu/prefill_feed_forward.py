@@ -54,7 +54,8 @@ def feed_forward(
     at_once = (PAIR + n_steps - 1) // n_steps
     active_at, halves_at, largest_at = address_of(active), address_of(halves), address_of(largest)
     inverses_at, scales_at = address_of(inverses), address_of(scales)
-    active_line, wide = np.int64(4 * TOGETHER * WIDTH), 4 * width
+    floats, wide = (active_at, np.int64(4 * TOGETHER * WIDTH), largest_at), 4 * width
+    linear = activation, up_scale, up_bias, n_active
     largest[:] = 0
     tiles.configure(configuration)
     for first in range(0, x.shape[0], TOGETHER):
@@ -84,50 +85,12 @@ def feed_forward(
                         tiles.ask_for_lines(ahead + 256)
                         n = min(at_once, n_left - done)
                         if n > 0:
-                            activate(
-                                activation,
-                                up_scale,
-                                up_bias,
-                                n_active,
-                                old_at,
-                                s_at,
-                                done,
-                                n,
-                                old_c,
-                                old_r,
-                                active_at,
-                                active_line,
-                                largest_at,
-                            )
+                            activate(*linear, old_at, s_at, done, n, old_c, old_r, *floats)
                             done += n
                     tile_steps.end_2x2(new_at + matrix * (4 * PAIR * PAIR), np.int64(4 * PAIR))
             if n_left > done:
-                activate(
-                    activation,
-                    up_scale,
-                    up_bias,
-                    n_active,
-                    old_at,
-                    s_at,
-                    done,
-                    n_left - done,
-                    old_c,
-                    old_r,
-                    active_at,
-                    active_line,
-                    largest_at,
-                )
-        halve_rows(
-            tiles.AMX,
-            active_at,
-            active_line,
-            largest_at,
-            n_rows,
-            n_active,
-            inverses_at,
-            scales_at,
-            halves_at,
-        )
+                activate(*linear, old_at, s_at, done, n_left - done, old_c, old_r, *floats)
+        halve_rows(tiles.AMX, *floats, n_rows, n_active, inverses_at, scales_at, halves_at)
         largest[:] = 0
         for c in range(0, x.shape[1], PAIR):
             w_at = address_of(down) + c * n_active
@@ -139,16 +102,10 @@ def feed_forward(
                     tile_steps.add_2x2(at, n_active, half, w_at + k * ROWS, line, half)
                     tiles.ask_for_lines(w_at + PAIR * n_active + r // ROWS * 4 * n_active + k * 4)
                 tile_steps.end_2x2(sums_at, np.int64(4 * PAIR))
-                passes.add_wide_block(
-                    sums_at,
-                    address_of(down_scale) + 4 * c,
-                    passes.bias_at(down_bias, c),
-                    scales_at + 4 * r,
-                    np.int64(min(ROWS, n_rows - r)),
-                    address_of(x) + (first + r) * wide + 4 * c,
-                    wide,
-                    largest_at + r * tiles.TERMS,
-                )
+                own = address_of(down_scale) + 4 * c, passes.bias_at(down_bias, c)
+                target = address_of(x) + (first + r) * wide + 4 * c, wide
+                block, most = np.int64(min(ROWS, n_rows - r)), largest_at + r * tiles.TERMS
+                passes.add_wide_block(sums_at, *own, scales_at + 4 * r, block, *target, most)
         normalise_rows(tiles.AMX, x, eps, largest, squares, scales, q, s, first, n_rows)
     tiles.release()
     keep((sums, inverses))

@@ -12,7 +12,14 @@ import numpy as np
 
 from llmzip.compiled import kernel
 from llmzip.exact.cpu import tile_steps, tiles
-from llmzip.exact.cpu.prefill_head_passes import PAIR, end_rows, note_own, use_rest, use_rows
+from llmzip.exact.cpu.prefill_head_passes import (
+    PAIR,
+    end_rows,
+    note_own,
+    top_logit,
+    use_rest,
+    use_rows,
+)
 from llmzip.exact.cpu.prefill_passes import ROW_BYTES, ROWS
 from llmzip.exact.cpu.scalars import address_of, borrowed, f32, maximum, wide_vectors
 from llmzip.exact.cpu.vectors import BLOCK, LANES
@@ -25,6 +32,7 @@ def token_intervals(
     weight: Any,
     scale: Any,
     bias: Any,
+    cap: Any,
     s: Any,
     tokens: Any,
     low: Any,
@@ -37,8 +45,8 @@ def token_intervals(
     weight: packed. q has memory for PAIR rows more behind.
     """
     wide_vectors()
-    weight, scale, bias, q = borrowed((weight, scale, bias, q))
-    linear, isa = (scale, bias), tiles.AMX
+    weight, scale, bias, cap, q = borrowed((weight, scale, bias, cap, q))
+    linear, isa = (scale, bias, cap), tiles.AMX
     n_rows, n_terms, n_out = q.shape[0], np.int64(q.shape[1]), scale.size
     sums = tiles.lines(2 * PAIR * BLOCK // ROWS).reshape(2, PAIR, BLOCK)
     line = np.empty(BLOCK, dtype=np.float32)
@@ -88,7 +96,7 @@ def token_intervals(
         if not again:
             for row in range(n_rows):
                 top = maximum(highest[row])
-                tops[row] = top if bias.size else top * s[row]
+                tops[row] = top_logit(linear, s[row], top)
         if width:
             w_at, found = address_of(weight) + whole * n_terms, (low, freq, own, counts)
             for r in range(0, n_rows, PAIR):

@@ -5,6 +5,7 @@ A block is the sums of up to PAIR rows with 64 outputs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,15 @@ from llmzip.compiled import inlined
 from llmzip.compiled.compiler import intrinsic, ir, types
 from llmzip.exact.constants import FREQ_BITS
 from llmzip.exact.cpu.head import BLOCK, FREQ_UNIT, fill_logits, frequency_sum, weigh
-from llmzip.exact.cpu.instruction_set import INTS, class_of
-from llmzip.exact.cpu.prefill_passes import ROW_BYTES, ROWS, bias_at, either_bias, scaled
+from llmzip.exact.cpu.instruction_set import INTS, InstructionSet, class_of
+from llmzip.exact.cpu.prefill_passes import (
+    ROW_BYTES,
+    ROWS,
+    Vectors,
+    bias_at,
+    either_bias,
+    scaled,
+)
 from llmzip.exact.cpu.scalars import address_of, maximum
 from llmzip.exact.cpu.vectors import LINE, WIDE, Emitter
 
@@ -22,55 +30,127 @@ PAIR = 2 * ROWS
 """Rows of a block of sums."""
 
 
+Cap = tuple[ir.Value, ir.Value]
+"""What `caps.cap_of` has, of a cap that is there."""
+
+
+def _logits(
+    code: Emitter, sums: Vectors, scale: ir.Value, bias: ir.Value | None, s: ir.Value, cap: Cap
+) -> Vectors:
+    """Logits of a line of sums that are capped; scale, bias: addresses."""
+    builder, (unit, depth) = code.builder, cap
+    factor = code.spread(unit)
+    logits = scaled(code, sums, scale, None, s)
+    logits = code.capped([builder.fmul(x, factor) for x in logits], depth)
+    if bias is None:
+        return logits
+    return [builder.fadd(x, own) for x, own in zip(logits, code.loads(bias), strict=True)]
+
+
+def _highest_of_block(
+    builder: ir.IRBuilder, arguments: Sequence[ir.Value], cap: Cap | None
+) -> None:
+    """Code for the highest logits of a block's rows, in each place of a vector.
+
+    With neither a bias nor a cap they are still to be multiplied by `s`: that keeps their order.
+    """
+    sums, scale, bias, s, n_rows, highest = arguments
+
+    def body(code: Emitter, row: ir.Value, biased: bool) -> None:
+        line = code.loads(code.moved(sums, row, ROW_BYTES), INTS)
+        if cap is not None:
+            factor = code.spread(code.number(s, row))
+            logits = _logits(code, line, scale, bias if biased else None, factor, cap)
+        elif biased:
+            logits = scaled(code, line, scale, bias, code.spread(code.number(s, row)))
+        else:
+            logits = code.products(code.converted(line), code.loads(scale))
+        place = code.moved(highest, row, LINE)
+        code.store(code.higher(code.highest(logits), code.load(place)), place)
+
+    either_bias(builder, bias, n_rows, body)
+
+
 @intrinsic
 def _highest_block(typing, sums, scale, bias, s, n_rows, highest):  # type: ignore[no-untyped-def]
-    """The highest logits of a block's rows, in each place of a vector.
-
-    Without a bias they are still to be multiplied by `s`: that keeps their order.
-    """
+    """See `_highest_of_block`."""
     signature = types.void(*[types.int64] * 6)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        sums, scale, bias, s, n_rows, highest = arguments
-
-        def body(code: Emitter, row: ir.Value, biased: bool) -> None:
-            line = code.loads(code.moved(sums, row, ROW_BYTES), INTS)
-            if biased:
-                logits = scaled(code, line, scale, bias, code.spread(code.number(s, row)))
-            else:
-                logits = code.products(code.converted(line), code.loads(scale))
-            place = code.moved(highest, row, LINE)
-            code.store(code.higher(code.highest(logits), code.load(place)), place)
-
-        either_bias(builder, bias, n_rows, body)
+        _highest_of_block(builder, arguments, None)
         return context.get_dummy_value()
 
     return signature, generate
 
 
 @intrinsic
+def _highest_capped_block(  # type: ignore[no-untyped-def]
+    typing, sums, scale, bias, s, n_rows, highest, unit, depth
+):
+    """The same with a cap."""
+    signature = types.void(*[types.int64] * 6, *[types.float32] * 2)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        *own, unit, depth = arguments
+        _highest_of_block(builder, own, (unit, depth))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def _count_of_block(
+    builder: ir.IRBuilder,
+    own: type[InstructionSet],
+    arguments: Sequence[ir.Value],
+    cap: Cap | None,
+) -> None:
+    """Code that adds the frequencies of a block's logits, less 1 each, to 16 int64 for each row."""
+    sums, scale, bias, s, n_rows, tops, counts = arguments
+
+    def body(code: Emitter, row: ir.Value, biased: bool) -> None:
+        factor, top = (code.spread(code.number(at, row)) for at in (s, tops))
+        line, own_bias = (
+            code.loads(code.moved(sums, row, ROW_BYTES), INTS),
+            bias if biased else None,
+        )
+        if cap is None:
+            logits = scaled(code, line, scale, own_bias, factor)
+        else:
+            logits = _logits(code, line, scale, own_bias, factor, cap)
+        powers = code.exp2([builder.fsub(x, top) for x in logits], FREQ_BITS)
+        a, b, c, d = (own.rounded(builder, x) for x in powers)
+        total = builder.add(builder.add(a, b), builder.add(c, d))  # at most 2^30
+        place = code.moved(counts, row, 2 * LINE)
+        before = code.load(place, 0, WIDE)
+        code.store(builder.add(before, builder.sext(total, WIDE)), place)
+
+    either_bias(builder, bias, n_rows, body)
+
+
+@intrinsic
 def _count_block(  # type: ignore[no-untyped-def]
     typing, isa, sums, scale, bias, s, n_rows, tops, counts
 ):
-    """Add the frequencies of a block's logits, less 1 each, to 16 int64 for each row."""
+    """See `_count_of_block`."""
     signature = types.void(isa, *[types.int64] * 7)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        _, sums, scale, bias, s, n_rows, tops, counts = arguments
-        own = class_of(isa)
+        _count_of_block(builder, class_of(isa), arguments[1:], None)
+        return context.get_dummy_value()
 
-        def body(code: Emitter, row: ir.Value, biased: bool) -> None:
-            factor, top = (code.spread(code.number(at, row)) for at in (s, tops))
-            line = code.loads(code.moved(sums, row, ROW_BYTES), INTS)
-            logits = scaled(code, line, scale, bias if biased else None, factor)
-            powers = code.exp2([builder.fsub(x, top) for x in logits], FREQ_BITS)
-            a, b, c, d = (own.rounded(builder, x) for x in powers)
-            total = builder.add(builder.add(a, b), builder.add(c, d))  # at most 2^30
-            place = code.moved(counts, row, 2 * LINE)
-            before = code.load(place, 0, WIDE)
-            code.store(builder.add(before, builder.sext(total, WIDE)), place)
+    return signature, generate
 
-        either_bias(builder, bias, n_rows, body)
+
+@intrinsic
+def _count_capped_block(  # type: ignore[no-untyped-def]
+    typing, isa, sums, scale, bias, s, n_rows, tops, counts, unit, depth
+):
+    """The same with a cap."""
+    signature = types.void(isa, *[types.int64] * 7, *[types.float32] * 2)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        _, *own, unit, depth = arguments
+        _count_of_block(builder, class_of(isa), own, (unit, depth))
         return context.get_dummy_value()
 
     return signature, generate
@@ -90,15 +170,14 @@ def note_own(
     sums: Any, linear: Any, s: Any, tokens: Any, tops: Any, c: int, r: int, line: Any, found: Any
 ) -> None:
     """Of a block's rows whose token is among its outputs: low, freq and logit."""
-    scale, bias = linear
+    scale, bias, cap = linear
     low, freq, own, counts = found
     for row in range(r, min(r + PAIR, tokens.size)):
         at = tokens[row] - c
         if 0 <= at < line.size:
             last = c + line.size
-            fill_logits(
-                sums[row - r], scale[c:last], bias[c:last] if bias.size else bias, s[row], line
-            )
+            own_bias = bias[c:last] if bias.size else bias
+            fill_logits(sums[row - r], scale[c:last], own_bias, cap, s[row], line)
             own[row], freq[row] = line[at], frequency_sum(line[at : at + 1], tops[row])
             low[row] = _count_of(counts[row]) + c + frequency_sum(line[:at], tops[row])
 
@@ -118,14 +197,39 @@ def use_rows(
     n: int,
 ) -> None:
     """The first or second pass over n rows of a block's sums, from an address on."""
-    scale, bias = linear
+    scale, bias, cap = linear
     scale_at, own_bias, s_at = address_of(scale) + 4 * c, bias_at(bias, c), address_of(s) + 4 * row
+    own = scale_at, own_bias, s_at, np.int64(n)
     if again:
         tops_at, counts_at = address_of(tops) + 4 * row, address_of(counts) + row * 2 * LINE
-        _count_block(isa, sums, scale_at, own_bias, s_at, np.int64(n), tops_at, counts_at)
+        _count_rows(cap, isa, sums, own, tops_at, counts_at)
     else:
-        highest_at = address_of(highest) + row * LINE
-        _highest_block(sums, scale_at, own_bias, s_at, np.int64(n), highest_at)
+        _find_highest(cap, sums, own, address_of(highest) + row * LINE)
+
+
+@inlined
+def _find_highest(cap: Any, sums: Any, own: Any, highest: Any) -> None:
+    if cap.ndim == 2:  # numba compiles what the array's type says, and no more
+        _highest_capped_block(sums, *own, highest, cap[0, 0], cap[0, 1])
+    else:
+        _highest_block(sums, *own, highest)
+
+
+@inlined
+def _count_rows(cap: Any, isa: Any, sums: Any, own: Any, tops: Any, counts: Any) -> None:
+    if cap.ndim == 2:
+        _count_capped_block(isa, sums, *own, tops, counts, cap[0, 0], cap[0, 1])
+    else:
+        _count_block(isa, sums, *own, tops, counts)
+
+
+@inlined
+def top_logit(linear: Any, s: Any, top: Any) -> Any:
+    """A row's largest logit from what the first pass has found to be the highest."""
+    _, bias, cap = linear
+    if cap.ndim == 2:
+        return top
+    return top if bias.size else top * s
 
 
 @inlined
@@ -145,10 +249,10 @@ def use_rest(
 
     rest (M,): their frequencies' sums, less 1 each.
     """
-    scale, bias = linear
+    scale, bias, cap = linear
     own_scale, own_bias = scale[c:], bias[c:] if bias.size else bias
     for row in range(r, r + n):
-        fill_logits(sums[row - r], own_scale, own_bias, s[row], line)
+        fill_logits(sums[row - r], own_scale, own_bias, cap, s[row], line)
         if again:
             rest[row] = frequency_sum(line, tops[row]) - line.size
         else:
@@ -180,13 +284,13 @@ def put_logits(
 ) -> None:
     """Logits of a block's rows, from row `first` on, to where their weights will be; and the tops.
 
-    linear: the head's scale (V,) and biases (n, V).
+    linear: the head's scale (V,), biases (n, V) and cap.
     """
-    scale, bias = linear
+    scale, bias, cap = linear
     last = min(c + sums.shape[1], scale.size)
     for row in range(first, first + n_rows):
         line, line_bias = weights[row, c:last], bias[bias_of[row], c:last]
-        fill_logits(sums[row - first], scale[c:last], line_bias, s[row], line)
+        fill_logits(sums[row - first], scale[c:last], line_bias, cap, s[row], line)
         tops[row] = max(tops[row], maximum(line))
 
 

@@ -38,9 +38,16 @@ def scaled(
     code: Emitter, sums: Sequence[ir.Value], scale: ir.Value, bias: ir.Value | None, s: ir.Value
 ) -> Vectors:
     """De-quantised sums; scale, bias: addresses for the first of the vectors."""
+    return dequantised(code, code.converted(sums), scale, bias, s)
+
+
+def dequantised(
+    code: Emitter, totals: Vectors, scale: ir.Value, bias: ir.Value | None, s: ir.Value
+) -> Vectors:
+    """The same of sums that are floats by now."""
     builder = code.builder
-    own = [code.load(scale, LANES * i) for i in range(len(sums))]
-    xs = [builder.fmul(x, s) for x in code.products(code.converted(sums), own)]
+    own = [code.load(scale, LANES * i) for i in range(len(totals))]
+    xs = [builder.fmul(x, s) for x in code.products(totals, own)]
     if bias is None:
         return xs
     return [builder.fadd(x, code.load(bias, LANES * i)) for i, x in enumerate(xs)]
@@ -241,15 +248,7 @@ def _make_add(n_vectors: int, n_halves: int) -> Any:
                     ]
                 else:
                     totals = code.converted(totals)
-                added = [
-                    builder.fmul(builder.fmul(total, code.load(scale, i)), factor)
-                    for i, total in zip(places, totals, strict=True)
-                ]
-                if biased:
-                    added = [
-                        builder.fadd(y, code.load(bias, i))
-                        for i, y in zip(places, added, strict=True)
-                    ]
+                added = dequantised(code, totals, scale, bias if biased else None, factor)
                 target = builder.add(x, builder.mul(row, stride))
                 new = [
                     builder.fadd(code.load(target, i), y)

@@ -9,7 +9,7 @@ See `attention.softmax_row` for the arithmetic.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,33 +90,65 @@ def _for_rows(
             body(code, row, lambda i: code.inside(i, begin, count))
 
 
+Cap = Callable[[Emitter, ir.Value, list[ir.Value]], list[ir.Value]]
+"""Caps a row's scaled scores."""
+
+
+def _scaled_block(builder: ir.IRBuilder, arguments: Sequence[ir.Value], cap: Cap | None) -> None:
+    """Code for a block's scores times scales, which are capped; and the highest of those in view.
+
+    64 lines at an address are asked for.
+    """
+    block, scales, n_rows, first, seen, hidden, highest, ahead = arguments
+
+    def body(code: Emitter, row: ir.Value, inside: Inside | None) -> None:
+        code.ask(code.moved(ahead, row, 4 * LINE), 4)
+        line = code.moved(block, row, ROW_BYTES)
+        code.ask(builder.add(line, ir.Constant(_i64, BLOCK_BYTES)), 4, to_write=True)
+        scores = code.products(code.converted(code.loads(line, INTS)), code.loads(scales))
+        if cap is not None:
+            scores = cap(code, row, scores)
+        code.stores(scores, line)
+        if inside is not None:
+            scores = [
+                builder.select(inside(i), score, floats(-np.inf))
+                for i, score in zip(_VECTORS, scores, strict=True)
+            ]
+        place = code.moved(highest, row, LINE)
+        code.store(code.higher(code.highest(scores), code.load(place)), place)
+
+    _for_rows(builder, n_rows, first, seen, hidden, body)
+
+
 @intrinsic
 def _scale_block(  # type: ignore[no-untyped-def]
     typing, block, scales, n_rows, first, seen, hidden, highest, ahead
 ):
-    """A block's scores times scales; the highest of those in view. 64 lines at `ahead` are
-    asked for.
-    """
+    """See `_scaled_block`."""
     signature = types.void(*[types.int64] * 8)
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        block, scales, n_rows, first, seen, hidden, highest, ahead = arguments
+        _scaled_block(builder, arguments, None)
+        return context.get_dummy_value()
 
-        def body(code: Emitter, row: ir.Value, inside: Inside | None) -> None:
-            code.ask(code.moved(ahead, row, 4 * LINE), 4)
-            line = code.moved(block, row, ROW_BYTES)
-            code.ask(builder.add(line, ir.Constant(_i64, BLOCK_BYTES)), 4, to_write=True)
-            scores = code.products(code.converted(code.loads(line, INTS)), code.loads(scales))
-            code.stores(scores, line)
-            if inside is not None:
-                scores = [
-                    builder.select(inside(i), score, floats(-np.inf))
-                    for i, score in zip(_VECTORS, scores, strict=True)
-                ]
-            place = code.moved(highest, row, LINE)
-            code.store(code.higher(code.highest(scores), code.load(place)), place)
+    return signature, generate
 
-        _for_rows(builder, n_rows, first, seen, hidden, body)
+
+@intrinsic
+def _scale_capped_block(  # type: ignore[no-untyped-def]
+    typing, block, scales, n_rows, first, seen, hidden, highest, ahead, q_scales, depth
+):
+    """The same of scores that are multiplied by the queries' scales and capped."""
+    signature = types.void(*[types.int64] * 9, types.float32)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        *own, q_scales, depth = arguments
+
+        def cap(code: Emitter, row: ir.Value, scores: list[ir.Value]) -> list[ir.Value]:
+            factor = code.spread(code.number(q_scales, row))
+            return code.capped([builder.fmul(score, factor) for score in scores], depth)
+
+        _scaled_block(builder, own, cap)
         return context.get_dummy_value()
 
     return signature, generate
@@ -296,22 +328,21 @@ def begin_rows(
 
 @inlined
 def scale_block(
-    block: Any, key_scales: Any, n_rows: int, first: int, state: Any, ahead: Any
+    block: Any, key_scales: Any, cap: Any, n_rows: int, first: int, state: Any, ahead: Any
 ) -> None:
     """The first pass over the keys from `first` on; memory at `ahead` is asked for.
 
-    block: an address. key_scales: of all keys. The scores of rows beyond n_rows stay as they are.
+    block: an address. key_scales: of all keys. cap: see `caps.cap_of`. The scores of rows beyond
+    n_rows stay as they are.
     """
-    _scale_block(
-        block,
-        address_of(key_scales) + 4 * first,
-        np.int64(n_rows),
-        np.int64(first),
-        address_of(state.seen),
-        address_of(state.hidden),
-        address_of(state.highest),
-        ahead,
-    )
+    scales, rows = address_of(key_scales) + 4 * first, (np.int64(n_rows), np.int64(first))
+    seen, hidden = address_of(state.seen), address_of(state.hidden)
+    kept = seen, hidden, address_of(state.highest), ahead
+    if cap.ndim == 2:  # numba compiles what the array's type says, and no more
+        q_scales = address_of(state.q_scales)
+        _scale_capped_block(block, scales, *rows, *kept, q_scales, cap[0, 1])
+    else:
+        _scale_block(block, scales, *rows, *kept)
 
 
 @inlined
@@ -325,9 +356,18 @@ def is_calm(n_rows: int, state: Any) -> bool:
 
 @inlined
 def weigh_blocks(
-    isa: Any, scores: Any, value_scales: Any, n_rows: int, first_key: int, n_keys: int, state: Any
+    isa: Any,
+    scores: Any,
+    value_scales: Any,
+    cap: Any,
+    n_rows: int,
+    first_key: int,
+    n_keys: int,
+    state: Any,
 ) -> None:
     """The second pass over the blocks of keys first_key … n_keys - 1; `inverses`, `factors`."""
+    if cap.ndim == 2:  # the first pass has multiplied by them
+        state.q_scales[:] = f32(1)
     rows, calm = np.int64(n_rows), is_calm(n_rows, state)
     _fold_highest(address_of(state.highest), address_of(state.tops))
     small_as_zero(isa, calm)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from llmzip.compiled import called, inlined, kernel
 from llmzip.exact.cpu import fours, pairs, simd, tiles
 from llmzip.exact.cpu.instruction_set import is_tiled, outputs_of
-from llmzip.exact.cpu.scalars import address_of
+from llmzip.exact.cpu.scalars import address_of, keep
 
 PADDED_ROWS = 2 * tiles.ROWS
 """Buffers have a multiple of so many rows, for either way."""
@@ -33,7 +33,7 @@ def product(
     isa: Any,
     a: Any,
     n_rows: int,
-    linear: Any,
+    weight: Any,
     layer: int,
     first: int,
     last: int,
@@ -42,62 +42,38 @@ def product(
 ) -> None:
     """Outputs first … last - 1 of a linear for rows a (n_rows, K), as int32 sums.
 
-    isa: that of the way for which the weights are packed. The rows are int8; those for pairs have
-    been widened to int16.
+    weight: that of a `StepLinear`. isa: that of the way for which it is packed. The rows are int8;
+    those for pairs have been widened to int16.
 
     Output n goes to out[:, n - shift]. a and out have rows for a multiple of PADDED_ROWS, and out
     has outputs for a multiple of OUTPUTS, of which `first` is one.
     """
-    _product(linear.weight, isa, a, n_rows, linear, layer, first, last, shift, out)
-
-
-@inlined
-def _product(
-    weight: Any,
-    isa: Any,
-    a: Any,
-    n_rows: int,
-    linear: Any,
-    layer: int,
-    first: int,
-    last: int,
-    shift: int,
-    out: Any,
-) -> None:
     if weight.ndim == 5:  # numba compiles what the array's type says, and no more
         pairs.product(a[:n_rows], weight[layer], first, last, shift, out)
     elif is_tiled(isa):
-        _product_tiled(a, n_rows, linear, layer, first, last, shift, out)
+        _product_tiled(a, n_rows, weight[layer], first, last, shift, out)
     else:
-        _product_fours(isa, a, n_rows, linear, layer, first, last, shift, out)
+        _product_fours(isa, a, n_rows, weight[layer], first, last, shift, out)
 
 
 @called
 def _product_tiled(
-    a: Any, n_rows: int, linear: Any, layer: int, first: int, last: int, shift: int, out: Any
+    a: Any, n_rows: int, weight: Any, first: int, last: int, shift: int, out: Any
 ) -> None:
     """The weights of OUTPUTS outputs are all asked for in the course of the OUTPUTS before."""
     n_inner, stride = np.int64(a.shape[1]), np.int64(out.shape[1] * 4)
-    weight, out_at, a_at = address_of(linear.weight[layer]), address_of(out), address_of(a)
+    weight_at, out_at, a_at = address_of(weight), address_of(out), address_of(a)
     n_bytes = OUTPUTS * n_inner
     n_blocks = (n_rows + 2 * tiles.ROWS - 1) // (2 * tiles.ROWS)
     n_asking = 1 if n_blocks == 1 else 2 if n_blocks < 4 else 4
     for n in range(first, last, OUTPUTS):
-        w_at, n_at = weight + n * n_inner, out_at + (n - shift) * 4
+        w_at, n_at = weight_at + n * n_inner, out_at + (n - shift) * 4
         for block in range(n_blocks):
             row = block * 2 * tiles.ROWS
             two = n_rows - row > tiles.ROWS
             ahead = w_at + n_bytes + block * (n_bytes // n_asking)
-            _block(
-                two,
-                n_asking if block < n_asking else 0,
-                n_inner,
-                stride,
-                a_at + row * n_inner,
-                w_at,
-                n_at + row * stride,
-                ahead,
-            )
+            asking, places = n_asking if block < n_asking else 0, (a_at + row * n_inner, w_at)
+            _block(two, asking, n_inner, stride, *places, n_at + row * stride, ahead)
 
 
 @inlined
@@ -130,8 +106,7 @@ def _product_fours(
     isa: Any,
     a: Any,
     n_rows: int,
-    linear: Any,
-    layer: int,
+    weight: Any,
     first: int,
     last: int,
     shift: int,
@@ -139,11 +114,11 @@ def _product_fours(
 ) -> None:
     """All rows go through a block of weights before the next."""
     n_inner, stride = np.int64(a.shape[1]), np.int64(out.shape[1] * 4)
-    weight, a_at = address_of(linear.weight[layer]), address_of(a)
+    weight_at, a_at = address_of(weight), address_of(a)
     undo = fours.corrections(isa, a_at, n_rows, n_inner)
     apart, n_fours = n_inner * simd.LANES, n_inner // np.int64(fours.TOGETHER)
     for n in range(first, last, outputs_of(isa)):
-        w_at, o_at = weight + n * n_inner, address_of(out) + (n - shift) * 4
+        w_at, o_at = weight_at + n * n_inner, address_of(out) + (n - shift) * 4
         place = w_at, apart, n_fours, address_of(undo), o_at, stride
         fours.strips(isa, n_rows, a_at, n_inner, *place)
-    undo[0] = 0  # used until here, so that its memory is not given back before
+    keep(undo)

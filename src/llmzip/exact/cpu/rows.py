@@ -6,7 +6,6 @@ change it. Shapes: M rows, D the stream's width, F the feed-forward's.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from llmzip.exact.cpu.scalars import (
     gelu_new,
     high_byte,
     i32,
+    joined,
     largest,
     low_byte,
     relu,
@@ -97,7 +97,7 @@ def root_mean_square(x: Any, top: Any, eps: float, width: int) -> Any:
 
 
 @inlined
-def add_bias(bias: Any, y: Any) -> None:
+def _add_bias(bias: Any, y: Any) -> None:
     """A linear's bias, where it has one, to a row (D,) of what comes of it."""
     wide_vectors()
     if bias.size:
@@ -111,7 +111,16 @@ def dequantise_row(sums: Any, scale: Any, bias: Any, s: Any, y: Any) -> None:
     wide_vectors()
     for i in range(y.size):
         y[i] = f32(sums[i]) * scale[i] * s
-    add_bias(bias, y)
+    _add_bias(bias, y)
+
+
+@inlined
+def dequantise_halves(high: Any, low: Any, scale: Any, bias: Any, s: Any, y: Any) -> None:
+    """The same from the sums of high and of low halves."""
+    wide_vectors()
+    for i in range(y.size):
+        y[i] = joined(high[i], low[i]) * scale[i] * s
+    _add_bias(bias, y)
 
 
 @inlined
@@ -154,21 +163,25 @@ def quantise_rows(x: Any, q: Any, s: Any) -> None:
         s[row] = quantise_row(x[row], q[row])
 
 
+@inlined
+def _add_normalise_row(y: Any, x: Any, eps: float, q: Any) -> Any:
+    """x += y (D,); then the next norm: int8 q, and its scale."""
+    wide_vectors()
+    for i in range(x.size):
+        x[i] = x[i] + y[i]
+    return normalise_row(x, eps, q)
+
+
 @kernel
 def add_normalise(
     sums: Any, scale: Any, bias: Any, s_in: Any, x: Any, eps: float, q: Any, s_out: Any
 ) -> None:
     """x += de-quantised sums (M, D) int32; then the next norm into q, s_out."""
     wide_vectors()
+    y = np.empty(x.shape[1], dtype=np.float32)
     for row in range(sums.shape[0]):
-        total, target, s = sums[row], x[row], s_in[row]
-        if bias.size:
-            for i in range(target.size):
-                target[i] = target[i] + (f32(total[i]) * scale[i] * s + bias[i])
-        else:
-            for i in range(target.size):
-                target[i] = target[i] + f32(total[i]) * scale[i] * s
-        s_out[row] = normalise_row(target, eps, q[row])
+        dequantise_row(sums[row], scale, bias, s_in[row], y)
+        s_out[row] = _add_normalise_row(y, x[row], eps, q[row])
 
 
 @kernel
@@ -185,76 +198,32 @@ def add_normalise_wide(
 ) -> None:
     """As add_normalise, for the sums (M, D) of high and low halves."""
     wide_vectors()
+    y = np.empty(x.shape[1], dtype=np.float32)
     for row in range(high.shape[0]):
-        h, l_row, target, s = high[row], low[row], x[row], s_in[row]
-        if bias.size:
-            for i in range(target.size):
-                total = f32(np.int64(h[i]) * 256 + np.int64(l_row[i]))
-                target[i] = target[i] + (total * scale[i] * s + bias[i])
-        else:
-            for i in range(target.size):
-                total = f32(np.int64(h[i]) * 256 + np.int64(l_row[i]))
-                target[i] = target[i] + total * scale[i] * s
-        s_out[row] = normalise_row(target, eps, q[row])
+        dequantise_halves(high[row], low[row], scale, bias, s_in[row], y)
+        s_out[row] = _add_normalise_row(y, x[row], eps, q[row])
 
 
 @kernel
-def gate_quantise(
-    sums: Any, scale: Any, bias: Any, s_in: Any, high: Any, low: Any, s_out: Any
-) -> None:
-    """silu(gate) · up of sums (M, 2F), quantised into halves (M, F)."""
-    wide_vectors()
-    rows, width = sums.shape[0], sums.shape[1] // 2
-    active = np.empty(width, dtype=np.float32)
-    for row in range(rows):
-        gate, up, s = sums[row, :width], sums[row, width:], s_in[row]
-        gate_scale, up_scale = scale[:width], scale[width:]
-        if bias.size:
-            gate_bias, up_bias = bias[:width], bias[width:]
-            for i in range(width):
-                g = f32(gate[i]) * gate_scale[i] * s + gate_bias[i]
-                active[i] = silu_gate(g, f32(up[i]) * up_scale[i] * s + up_bias[i])
-        else:
-            for i in range(width):
-                g = f32(gate[i]) * gate_scale[i] * s
-                active[i] = silu_gate(g, f32(up[i]) * up_scale[i] * s)
-        s_out[row] = quantise_row_wide(active, high[row], low[row])
-
-
-@kernel
-def gelu_quantise(
-    sums: Any, scale: Any, bias: Any, s_in: Any, high: Any, low: Any, s_out: Any
-) -> None:
-    """gelu_new of sums (M, F), quantised into halves (M, F)."""
-    wide_vectors()
-    rows, width = sums.shape
-    active = np.empty(width, dtype=np.float32)
-    for row in range(rows):
-        total, s = sums[row], s_in[row]
-        if bias.size:
-            for i in range(width):
-                active[i] = gelu_new(f32(total[i]) * scale[i] * s + bias[i])
-        else:
-            for i in range(width):
-                active[i] = gelu_new(f32(total[i]) * scale[i] * s)
-        s_out[row] = quantise_row_wide(active, high[row], low[row])
-
-
-@kernel
-def other_quantise(
+def activate_quantise(
     activation: int, sums: Any, scale: Any, bias: Any, s_in: Any, high: Any, low: Any, s_out: Any
 ) -> None:
-    """An activation that is neither of these; see `arith.activate`."""
+    """An activation, see `arith.activate`, of sums (M, 2F or F), quantised into halves (M, F)."""
     wide_vectors()
-    rows, n_out = sums.shape
-    width = high.shape[1]
+    n_out, width = sums.shape[1], high.shape[1]
     up = np.empty(n_out, dtype=np.float32)
-    for row in range(rows):
+    for row in range(sums.shape[0]):
         dequantise_row(sums[row], scale, bias, s_in[row], up)
         active, last = up[:width], up[n_out - width :]
-        if activation == GELU_GATE:
+        if activation == SILU_GATE:
+            for i in range(width):
+                active[i] = silu_gate(active[i], last[i])
+        elif activation == GELU_GATE:
             for i in range(width):
                 active[i] = gelu_new(active[i]) * last[i]
+        elif activation == GELU:
+            for i in range(width):
+                active[i] = gelu_new(active[i])
         else:
             for i in range(width):
                 active[i] = relu(active[i])
@@ -262,25 +231,3 @@ def other_quantise(
             for i in range(width):
                 active[i] = active[i] * active[i]
         s_out[row] = quantise_row_wide(active, high[row], low[row])
-
-
-def activations(activation: Activation) -> Any:
-    """The kernel of an activation, as `gate_quantise` is one."""
-    if activation is Activation.SILU_GATE:
-        return gate_quantise
-    if activation is Activation.GELU:
-        return gelu_quantise
-    return partial(other_quantise, int(activation))
-
-
-@inlined
-def activate_quantise(
-    activation: int, sums: Any, scale: Any, bias: Any, s_in: Any, high: Any, low: Any, s_out: Any
-) -> None:
-    """An activation, see `arith.activate`, of sums (M, 2F or F), quantised into halves (M, F)."""
-    if activation == SILU_GATE:
-        gate_quantise(sums, scale, bias, s_in, high, low, s_out)
-    elif activation == GELU:
-        gelu_quantise(sums, scale, bias, s_in, high, low, s_out)
-    else:
-        other_quantise(activation, sums, scale, bias, s_in, high, low, s_out)

@@ -191,6 +191,12 @@ def largest(row: Any) -> Any:
 
 
 @inlined
+def joined(high: Any, low: Any) -> Any:
+    """high · 256 + low of int32 sums as a float32, rounded once."""
+    return f32(np.int64(high) * 256 + np.int64(low))
+
+
+@inlined
 def high_byte(bits: Any) -> Any:
     """The high int8 half of a 16-bit integer from its `rounded_bits`; see `arith.split_halves`."""
     return np.int8(i32(i32(bits + i32(128)) >> i32(8)))

@@ -19,6 +19,7 @@ from llmzip.exact.cpu.instruction_set import (
     call,
     class_of,
     i8,
+    i16,
     i32,
     i64,
     load,
@@ -203,6 +204,25 @@ weighted_sums_1 = _make_weighted_sums(1)
 weighted_sums_2 = _make_weighted_sums(2)
 weighted_sums_3 = _make_weighted_sums(3)
 weighted_sums_4 = _make_weighted_sums(4)
+
+
+@intrinsic
+def turn_values(typing, values, stride, out):  # type: ignore[no-untyped-def]
+    """LANES bytes of four rows, `stride` bytes apart, as a line: the four of a column together."""
+    signature = types.void(*[types.int64] * 3)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        values, stride, out = arguments
+        row = ir.VectorType(i8, LANES)
+        rows = [load(builder, at(builder, values, stride, r), row) for r in range(4)]
+        pairs, order = [], [n for i in range(LANES) for n in (i, LANES + i)]
+        for one, other in (rows[:2], rows[2:]):
+            both = shuffled(builder, one, other, order)
+            pairs.append(builder.bitcast(both, ir.VectorType(i16, LANES)))
+        store(builder, shuffled(builder, pairs[0], pairs[1], order), out)
+        return context.get_dummy_value()
+
+    return signature, generate
 
 
 @intrinsic

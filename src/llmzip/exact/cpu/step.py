@@ -14,9 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.compiled import called, inlined, kernel
-from llmzip.exact.cpu import pairs, simd, step_pairs, step_tiles, tiles
-from llmzip.exact.cpu.head import BLOCK, fill_logits, weigh
-from llmzip.exact.cpu.instruction_set import InstructionSet, is_tiled
+from llmzip.exact.cpu import pairs, simd, step_pairs, step_several, step_tiles
+from llmzip.exact.cpu.attention import whole_factors
+from llmzip.exact.cpu.fours import begin_products, end_products
+from llmzip.exact.cpu.head import BLOCK, weigh
+from llmzip.exact.cpu.instruction_set import InstructionSet
+from llmzip.exact.cpu.prefill_head_passes import put_logits
 from llmzip.exact.cpu.product import OUTPUTS, StepLinear, product
 from llmzip.exact.cpu.rows import (
     activate_quantise,
@@ -27,6 +30,7 @@ from llmzip.exact.cpu.rows import (
 )
 from llmzip.exact.cpu.scalars import address_of, borrowed, f32, keep, maximum, wide_vectors
 from llmzip.exact.cpu.step_attention import attend_group, first_key, put_group
+from llmzip.exact.cpu.step_several import attend_several, rows_together
 from llmzip.exact.cpu.turned_rows import add_normed, add_normed_wide, embed, read_rows
 from llmzip.exact.shape import ModelShape
 
@@ -83,12 +87,15 @@ class StepModel(NamedTuple):
     sin: NDArray[np.float32]
     ropes: NDArray[np.int64]  # (layers,): which of the tables turns each; -1: none
     stream: StepStream
-    gains: NDArray[np.float32]  # (layers, heads of queries and keys, d), or (layers, 0)
+    # (layers, heads of queries and keys, d), with an axis of 1 before these if all heads are normed
+    gains: NDArray[np.float32]  # together; or (layers, 0)
     gain_first: bool
     d_head: int  # numbers of a head; what else there is of it in memory are zeros
     eps: float
     activation: int  # see `shape.Activation`
     score_scale: np.float32
+    score_cap: NDArray[np.float32]  # see `caps.cap_of`
+    logit_cap: NDArray[np.float32]
     windows: NDArray[np.int64]  # (layers,): keys in view of a position, its own among them
     isa: InstructionSet  # that of the way for which the weights are packed
     qkv: StepLinear
@@ -103,6 +110,25 @@ class StepModel(NamedTuple):
         if table < 0:
             return self.cos[0, :0], self.sin[0, :0]
         return self.cos[table], self.sin[table]
+
+    @property
+    def taken_gains(self) -> NDArray[np.float32]:
+        """See `StepStream`."""
+        return self.stream.taken
+
+    @property
+    def added_gains(self) -> NDArray[np.float32]:
+        """See `StepStream`."""
+        return self.stream.added
+
+    def linear(self, name: str, layer: int = 0) -> tuple[NDArray[Any], ...]:
+        """Weight, scale and bias of one of a layer, or of the `head`."""
+        return tuple(part[layer] for part in getattr(self, name))
+
+    def norms(self, layer: int) -> tuple[object, ...]:
+        """What `attention.split_heads` takes of a layer from cos to score_scale."""
+        own = self.gains[layer], self.eps, self.gain_first, self.d_head, self.score_scale
+        return *self.angles(layer), *own
 
 
 class StepCache(NamedTuple):
@@ -120,6 +146,7 @@ class StepWork(NamedTuple):
     barrier: NDArray[np.int64]  # zero before a step; the first counts, the rest keeps others off
     stream: NDArray[np.float32]  # (rows, d_model)
     q: NDArray[np.int8]  # (rows, d_model)
+    factors: NDArray[np.float32]  # (rows, 2): what norms all queries, and all keys, together
     mixed: NDArray[np.float32]  # (rows, heads, d_head)
     mixed_q: NDArray[np.int8]  # (rows, heads · d_head)
     scale: NDArray[np.float32]  # (rows,)
@@ -134,7 +161,7 @@ class StepWork(NamedTuple):
     bias_of: NDArray[np.int64]  # (rows,): which of the head's biases each row has
     items: NDArray[np.int64]  # (rows · KV,): row · KV + head, in the order of attention
     several: NDArray[np.bool_]  # (1,): whether a lane has several rows
-    configuration: NDArray[np.uint8]  # for tiles
+    configuration: NDArray[np.uint8]  # for tiles; else it has two axes
     wide: NDArray[np.int16]  # for pairs: each thread's rows, (threads, rows · widest input)
     ticks: NDArray[np.int64]  # (threads, len(STAGES) + 2): of each stage, waiting, the last look
 
@@ -181,28 +208,6 @@ def _operand(weight: Any, q: Any, n_rows: int, wide: Any) -> Any:
 
 
 @called
-def _head_block(
-    isa: Any,
-    head: Any,
-    rows: Any,
-    work: Any,
-    n_rows: int,
-    first: int,
-    last: int,
-    sums: Any,
-    tops: Any,
-) -> None:
-    """Logits of tokens first … last - 1 of all rows; `tops` (rows,) takes their largest."""
-    wide_vectors()
-    product(isa, rows, n_rows, head, 0, first, last, first, sums)
-    scale = head.scale[0, first:last]
-    for row in range(n_rows):
-        line, bias = work.logits[row, first:last], head.bias[work.bias_of[row], first:last]
-        fill_logits(sums[row], scale, bias, work.scale[row], line)
-        tops[row] = max(tops[row], maximum(line))
-
-
-@called
 def _distributions(me: int, n_threads: int, n_rows: int, model: Any, work: Any, met: int) -> None:
     """The weights and the blocks' frequency sums of all rows, into `work`."""
     wide_vectors()
@@ -210,10 +215,12 @@ def _distributions(me: int, n_threads: int, n_rows: int, model: Any, work: Any, 
     v0, v1 = _part(vocabulary, BLOCK, me, n_threads)
     sums = np.empty((work.q.shape[0], BLOCK), dtype=np.int32)
     tops = np.full(n_rows, f32(-np.inf))
-    rows = _operand(model.head.weight, work.q, n_rows, work.wide[me])
+    head, linear = model.head, (model.head.scale[0], model.head.bias, model.logit_cap)
+    rows = _operand(head.weight, work.q, n_rows, work.wide[me])
     for first in range(v0, v1, BLOCK):
         last = min(first + BLOCK, v1)
-        _head_block(model.isa, model.head, rows, work, n_rows, first, last, sums, tops)
+        product(model.isa, rows, n_rows, head.weight, 0, first, last, first, sums)
+        put_logits(sums, 0, n_rows, first, linear, work.bias_of, work.scale, work.logits, tops)
     for row in range(n_rows):
         work.thread_tops[me, row] = tops[row]
     met = _meet(work, me, HEAD, n_threads, met)
@@ -246,7 +253,7 @@ def _my_product(
 ) -> None:
     first, last = _part(linear.scale.shape[1], OUTPUTS, me, n_threads)
     rows = _operand(linear.weight, a, n_rows, wide)
-    product(isa, rows, n_rows, linear, layer, first, last, 0, out)
+    product(isa, rows, n_rows, linear.weight, layer, first, last, 0, out)
 
 
 @inlined
@@ -321,6 +328,68 @@ def _start(gains: Any, ids: Any, at: Any, model: Any, x: Any, q: Any, s: Any) ->
         embed_normalise(ids, at, *tables, model.eps, x, q, s)
 
 
+@inlined
+def _find_factors(
+    gains: Any,
+    me: int,
+    n_threads: int,
+    rows: Any,
+    model: Any,
+    work: Any,
+    sums: Any,
+    layer: int,
+    met: int,
+) -> Any:
+    """What norms all queries, and all keys, of the thread's rows, where that is one norm each."""
+    if gains.ndim == 4:  # numba compiles what the array's type says, and no more
+        scale, bias = model.qkv.scale[layer], model.qkv.bias[layer]
+        own, norms = gains[layer], (model.eps, model.gain_first, model.d_head)
+        for row in range(rows[0], rows[1]):
+            s, n_heads = work.scale[row], work.mixed.shape[1]
+            queries, keys = whole_factors(own, sums[row], scale, bias, s, n_heads, norms)
+            work.factors[row, 0], work.factors[row, 1] = queries, keys
+        met = _meet(work, me, QKV, n_threads, met)
+    return met
+
+
+@called
+def _attend(
+    lanes: Any,
+    at: Any,
+    model: Any,
+    cache: Any,
+    work: Any,
+    layer: int,
+    items: Any,
+    sums: Any,
+    scratch: Any,
+    vectors: Any,
+    several: Any,
+) -> None:
+    """Attention of a thread's items, from the first of two to before the other."""
+    wide_vectors()
+    n_rows, n_kv, d = at.size, cache.keys.shape[2], work.mixed.shape[2]
+    item, last = items
+    while item < last:
+        row, g = work.items[item] // n_kv, work.items[item] % n_kv
+        lane, count = lanes[row], rows_together(cache.keys, work, lanes, item, last, n_kv)
+        after = work.items[min(item + count, n_rows * n_kv - 1)]
+        next_lane, next_g = lanes[after // n_kv], after % n_kv
+        before = first_key(model, layer, at[after // n_kv])
+        next_at = (
+            address_of(cache.keys[layer, next_lane, next_g]) + before * d,
+            address_of(cache.values[layer, next_lane, next_g]) + before * d,
+            address_of(cache.key_scales[layer, next_lane, next_g]) + 4 * before,
+            address_of(cache.value_scales[layer, next_lane, next_g]) + 4 * before,
+        )
+        item += count
+        own = (model, cache, work, sums, layer, row)
+        if count == 1:
+            attend_group(*own, g, lane, at[row], next_at, scratch, vectors)
+        else:
+            attend_several(*own, count, g, lane, at[row], next_at, scratch, several)
+
+
 @called
 def _layer(
     me: int,
@@ -334,6 +403,7 @@ def _layer(
     met: int,
     scratch: Any,
     vectors: Any,
+    several: Any,
 ) -> Any:
     """One transformer layer; returns how often the threads have met."""
     wide_vectors()
@@ -344,26 +414,14 @@ def _layer(
     sums = _sums_of(work, model.qkv)
     _my_product(model.isa, me, n_threads, work.q, n_rows, model.qkv, layer, wide, sums)
     met = _meet(work, me, QKV, n_threads, met)
+    met = _find_factors(model.gains, me, n_threads, (r0, r1), model, work, sums, layer, met)
     i0, i1 = _part(n_rows * n_kv, 1, me, n_threads)
     for item in range(i0, i1):
         row, g = work.items[item] // n_kv, work.items[item] % n_kv
         put_group(model, cache, work, sums, layer, row, g, lanes[row], at[row], scratch)
     if work.several[0]:  # rows of a lane see what others of it have put there
         met = _meet(work, me, ATTENTION, n_threads, met)
-    for item in range(i0, i1):
-        row, g = work.items[item] // n_kv, work.items[item] % n_kv
-        after = work.items[min(item + 1, n_rows * n_kv - 1)]
-        lane, next_lane, next_g = lanes[row], lanes[after // n_kv], after % n_kv
-        before = first_key(model, layer, at[after // n_kv])
-        next_at = (
-            address_of(cache.keys[layer, next_lane, next_g]) + before * work.mixed.shape[2],
-            address_of(cache.values[layer, next_lane, next_g]) + before * work.mixed.shape[2],
-            address_of(cache.key_scales[layer, next_lane, next_g]) + 4 * before,
-            address_of(cache.value_scales[layer, next_lane, next_g]) + 4 * before,
-        )
-        attend_group(
-            model, cache, work, sums, layer, row, g, lane, at[row], next_at, scratch, vectors
-        )
+    _attend(lanes, at, model, cache, work, layer, (i0, i1), sums, scratch, vectors, several)
     met = _meet(work, me, ATTENTION, n_threads, met)
     mixed = work.mixed.reshape(work.mixed_q.shape)
     aside_q, aside_scale = work.aside_q[r0:r1], work.aside_scale[r0:r1]
@@ -428,17 +486,18 @@ def step(
         np.empty((n_group, d), dtype=np.int64),
         np.empty(n_group, dtype=np.float32),
     )
+    several_scratch = step_several.make_scratch(n_keys, n_group, d)
     scratch, vectors = borrowed(own_scratch), borrowed(vector_scratch)
+    several = borrowed(several_scratch)
     work.ticks[me, work.ticks.shape[1] - 1] = simd.ticks()
     r0, r1 = _part(n_rows, 1, me, n_threads)
     gains, stream = model.stream.added, (work.stream[r0:r1], work.q[r0:r1], work.scale[r0:r1])
     _start(gains, ids[r0:r1], at[r0:r1], model, *stream)
-    if is_tiled(model.isa):
-        tiles.configure(work.configuration)
+    begin_products(model.isa, work.configuration)
     met = _meet(work, me, EMBEDDING, n_threads, 0)
     for layer in range(model.qkv.weight.shape[0]):
-        met = _layer(me, n_threads, lanes, at, model, cache, work, layer, met, scratch, vectors)
+        own = model, cache, work, layer, met, scratch, vectors, several
+        met = _layer(me, n_threads, lanes, at, *own)
     _distributions(me, n_threads, n_rows, model, work, met)
-    if is_tiled(model.isa):
-        tiles.release()
-    keep((own_scratch, vector_scratch))
+    end_products(model.isa)
+    keep((own_scratch, vector_scratch, several_scratch))

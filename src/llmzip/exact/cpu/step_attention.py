@@ -11,6 +11,7 @@ from llmzip.exact.cpu import simd
 from llmzip.exact.cpu.attention import (
     EXACT_KEYS,
     head_values,
+    norm_with_all,
     place_head,
     put_key,
     put_value,
@@ -71,6 +72,7 @@ def put_group(
     keys, values = cache.keys[layer, lane, g], cache.values[layer, lane, g]
     head_values(line, scale, bias, s, (n_heads + g) * d, x)
     gains, norms = model.gains[layer], (model.eps, model.gain_first, model.d_head)
+    norm_with_all(gains, n_heads + g, work.factors[row, 1], x)
     x, spare = place_head(gains, n_heads + g, norms, rotary, cos, sin, x, spare)
     cache.key_scales[layer, lane, g, at] = put_key(x, keys, at, value)
     head_values(line, scale, bias, s, (n_heads + n_kv + g) * d, x)
@@ -115,11 +117,12 @@ def attend_group(
     for member in range(n_group):
         head = g * n_group + member
         head_values(line, scale, bias, s, head * d, x)
+        norm_with_all(gains, head, work.factors[row, 0], x)
         x, spare = place_head(gains, head, norms, rotary, cos, sin, x, spare)
         query_scales[member] = quantise_row(x, queries[member]) * model.score_scale
         undo[member, :] = i32(sign_bits_of(model.isa) * _byte_sum(queries[member]))
     places = address_of(keys) + first * d, address_of(values) + first * d
-    seen = *places, key_scales, value_scales, skip
+    seen = *places, key_scales, value_scales, skip, model.score_cap
     targets = work.mixed[row, g * n_group : (g + 1) * n_group]
     _attend(keys, model.isa, own[3:], seen, next_at, vectors, targets)
 
@@ -145,7 +148,7 @@ def _attend(
 def _attend_rows(isa: Any, own: Any, seen: Any, next_at: Any, mixed: Any) -> None:
     wide_vectors()
     queries, query_scales, undo, scores, weights, p, part, total, factors = own
-    keys_at, values_at, key_scales, value_scales, skip = seen
+    keys_at, values_at, key_scales, value_scales, skip, cap = seen
     n_group, n_keys = len(queries), key_scales.size
     _fill_scores(isa, queries, undo, (keys_at, values_at), n_keys, scores)
     for member in range(n_group):
@@ -154,6 +157,7 @@ def _attend_rows(isa: Any, own: Any, seen: Any, next_at: Any, mixed: Any) -> Non
             key_scales[skip:],
             value_scales[skip:],
             query_scales[member],
+            cap,
             weights[skip:n_keys],
         )
         line_p, shown = p[member, skip:n_keys], weights[skip:n_keys]

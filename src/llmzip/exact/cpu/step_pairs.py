@@ -21,6 +21,7 @@ from llmzip.exact.cpu.step_softmax import (
     HALVE_ASKED,
     KEYS,
     WEIGH_ASKED,
+    cap_scores,
     line_ahead,
     round_weights,
     scale_scores,
@@ -73,8 +74,8 @@ def attend_paired(
     """Attention of a group's queries (G, d) into mixed (G, d).
 
     seen: addresses of keys and values, and the scales of both, as many as there are keys up to the
-    last in view; and how many of them come before the first in view. next_at: addresses of the
-    keys, the values and the scales of both that memory is asked for meanwhile.
+    last in view; how many of them come before the first in view; the cap of scores. next_at:
+    addresses of the keys, the values and the scales of both that memory is asked for meanwhile.
     """
     keys_at, (n_group, d) = seen[0], queries.shape
     n_keys = np.int64(seen[2].size)
@@ -122,6 +123,7 @@ def _weigh(member: int, seen: Any, q_scale: Any, padded: Any, ahead: Any, scratc
     scores_at, rounded_at = address_of(scratch.scores[member]), address_of(scratch.rounded[member])
     scales_at, scales_after = address_of(seen[2]), next_at[2 + member % 2]
     top = scale_scores(scores_at, scales_at, skip, n_keys, work_at, scales_after)
+    top, q_scale = cap_scores(seen[5], work_at, skip, n_keys, top, q_scale)
     first, after = work_at, work_at
     if asked:  # else what is there is asked for
         first = line_ahead(next_at, n_lines, asked)

@@ -17,8 +17,8 @@ from llmzip.compiled.compiler import cgutils, intrinsic, ir, types
 from llmzip.exact import constants
 from llmzip.exact.aligned import LINE_BYTES
 from llmzip.exact.cpu.attention import SUM_SCALE
-from llmzip.exact.cpu.scalars import WHOLE, WHOLE_BITS
-from llmzip.exact.cpu.tiles import ask_for_line
+from llmzip.exact.cpu.scalars import WHOLE, WHOLE_BITS, f32
+from llmzip.exact.cpu.tiles import ask_for_line, ask_for_lines
 
 KEYS = 16
 """Keys of a vector; rows have memory for whole ones."""
@@ -79,6 +79,10 @@ def _higher(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
     return builder.select(builder.fcmp_ordered(">", a, b), a, b)
 
 
+def _lower(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
+    return builder.select(builder.fcmp_ordered("<", a, b), a, b)
+
+
 def _larger(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
     return builder.select(builder.icmp_signed(">", a, b), a, b)
 
@@ -133,6 +137,14 @@ def line_ahead(next_at: Any, n_lines: Any, line: Any) -> Any:
     return next_at[0] + (line - n_lines) * LINE_BYTES
 
 
+@inlined
+def ask_ahead(next_at: Any, n_lines: Any, line: Any, count: Any) -> Any:
+    """Ask for `count` lines, a multiple of 4, from a line on; return the one behind."""
+    for four in range(0, count, 4):
+        ask_for_lines(line_ahead(next_at, n_lines, line + four))
+    return line + count
+
+
 @intrinsic
 def scale_scores(typing, scores, scales, skip, n_keys, out, ahead):  # type: ignore[no-untyped-def]
     """Scores times scales into `out`; return the highest of those in view: see `_visible`.
@@ -155,6 +167,42 @@ def scale_scores(typing, scores, scales, skip, n_keys, out, ahead):  # type: ign
         return _fold(builder, builder.load(top), _higher)
 
     return signature, generate
+
+
+@intrinsic
+def _cap_scores(typing, work, skip, n_keys, q_scale, depth):  # type: ignore[no-untyped-def]
+    """Scaled scores times q_scale below their cap, in place; return the highest of those in view.
+
+    See `arith.capped`.
+    """
+    signature = types.float32(*[types.int64] * 3, *[types.float32] * 2)
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        work, skip, n_keys, q_scale, depth = arguments
+        q_scales, depths = _spread(builder, q_scale), _spread(builder, depth)
+        top = cgutils.alloca_once_value(builder, _floats(-np.inf))
+        with _vectors(builder, n_keys) as index:
+            z = builder.fmul(_load(builder, work, index, _FLOATS), q_scales)
+            z = _lower(builder, z, _floats(constants.EXP2_LIMIT))
+            score = builder.fdiv(depths, builder.fadd(_exp2(builder, z), _floats(1.0)))
+            _store(builder, score, work, index)
+            visible = _visible(builder, index, skip, n_keys)
+            seen = builder.select(visible, score, _floats(-np.inf))
+            builder.store(_higher(builder, seen, builder.load(top)), top)
+        return _fold(builder, builder.load(top), _higher)
+
+    return signature, generate
+
+
+@inlined
+def cap_scores(cap: Any, work: Any, skip: Any, n_keys: Any, top: Any, q_scale: Any) -> Any:
+    """Cap scaled scores, if there is a cap: the highest, and what all are still multiplied by.
+
+    top: the highest of those without a cap. See `caps.cap_of`.
+    """
+    if cap.ndim == 2:  # numba compiles what the array's type says, and no more
+        return _cap_scores(work, skip, n_keys, q_scale, cap[0, 1]), f32(1)
+    return top, q_scale
 
 
 @intrinsic

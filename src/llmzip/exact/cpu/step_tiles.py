@@ -21,6 +21,7 @@ from llmzip.exact.cpu.step_softmax import (
     HALVE_ASKED,
     KEYS,
     WEIGH_ASKED,
+    cap_scores,
     halve,
     line_ahead,
     scale_scores,
@@ -74,11 +75,11 @@ def attend_tiled(
     """Attention of a group's queries (G, d) into mixed (G, d).
 
     seen: addresses of keys and values, and the scales of both, as many as there are keys up to the
-    last in view; and how many of them come before the first in view. next_at: addresses of the
-    keys, the values and the scales of both that memory is asked for meanwhile.
+    last in view; how many of them come before the first in view; the cap of scores. next_at:
+    addresses of the keys, the values and the scales of both that memory is asked for meanwhile.
     """
     wide_vectors()
-    keys_at, values_at, key_scales, value_scales, skip = seen
+    keys_at, values_at, key_scales, value_scales, skip, cap = seen
     n_group, n_keys, d = queries.shape[0], key_scales.size, np.int64(queries.shape[1])
     padded = (n_keys + tiles.TERMS - 1) // tiles.TERMS * tiles.TERMS
     for member in range(n_group):
@@ -89,7 +90,7 @@ def attend_tiled(
     _fill_scores(n_group, keys_at, (next_at, n_lines), d, padded, scratch)
     asked = padded // BLOCK * BLOCK_ASKED * n_blocks
     for member in range(n_group):
-        own, ahead = (key_scales, value_scales, skip), (next_at, n_lines, asked)
+        own, ahead = (key_scales, value_scales, skip, cap), (next_at, n_lines, asked)
         _weigh(member, own, query_scales[member], padded, ahead, scratch)
         if member < ASKING:
             asked += padded // KEYS * (WEIGH_ASKED + HALVE_ASKED)
@@ -141,11 +142,12 @@ def _weigh(member: int, own: Any, q_scale: Any, padded: int, ahead: Any, scratch
     line on.
     """
     wide_vectors()
-    (key_scales, value_scales, skip), (next_at, n_lines, asked) = own, ahead
+    (key_scales, value_scales, skip, cap), (next_at, n_lines, asked) = own, ahead
     n_keys, work_at = np.int64(key_scales.size), address_of(scratch.weights)
     scores_at, scales_at = address_of(scratch.scores[member]), address_of(key_scales)
     scales_after = next_at[2 + member % 2]
     top = scale_scores(scores_at, scales_at, skip, n_keys, work_at, scales_after)
+    top, q_scale = cap_scores(cap, work_at, skip, n_keys, top, q_scale)
     total_at, first, after = address_of(scratch.total), work_at, work_at
     if member < ASKING:  # the others ask for what is there
         first = line_ahead(next_at, n_lines, asked)

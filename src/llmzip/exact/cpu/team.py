@@ -15,13 +15,7 @@ from llmzip.exact.cpu.buffers import CpuCache
 from llmzip.exact.cpu.crowding import Crowding
 from llmzip.exact.cpu.head import BLOCK
 from llmzip.exact.cpu.product import PADDED_ROWS
-from llmzip.exact.cpu.step import (
-    STAGES,
-    StepCache,
-    StepModel,
-    StepWork,
-    step,
-)
+from llmzip.exact.cpu.step import STAGES, StepCache, StepModel, StepWork, step
 from llmzip.exact.shape import ModelShape
 from llmzip.forks import Threads
 
@@ -40,7 +34,7 @@ class StepTeam:
         self._shape = shape
         self._n_threads = n_threads
         self._model = model
-        self._work = _step_work(shape, PADDED_ROWS, n_threads)
+        self._work = _step_work(shape, PADDED_ROWS, n_threads, model.isa.IS_TILED)
         self._crowding = Crowding(n_threads)
         self._pool = Threads(max(1, n_threads - 1), "llmzip-step")
 
@@ -59,7 +53,8 @@ class StepTeam:
     ) -> StepWork:
         """Feed ids (M,) to lanes (M,) at positions (M,); the work holds the distributions."""
         if len(ids) > len(self._work.stream):
-            self._work = _step_work(self._shape, len(ids), self._n_threads)
+            is_tiled = self._model.isa.IS_TILED
+            self._work = _step_work(self._shape, len(ids), self._n_threads, is_tiled)
         self._work.barrier[:] = 0
         self._put_in_order(lanes)
         self._work.bias_of[: len(ids)] = 0 if bias is None else bias.of
@@ -123,7 +118,7 @@ def _step_cache(cache: CpuCache) -> StepCache:
     return StepCache(cache.keys, cache.values, cache.key_scales, cache.value_scales)
 
 
-def _step_work(shape: ModelShape, n_rows: int, n_threads: int) -> StepWork:
+def _step_work(shape: ModelShape, n_rows: int, n_threads: int, is_tiled: bool) -> StepWork:
     rows = -(-n_rows // PADDED_ROWS) * PADDED_ROWS
     width = shape.d_heads
     widest = max(shape.d_qkv, shape.d_up, shape.d_model)
@@ -133,6 +128,7 @@ def _step_work(shape: ModelShape, n_rows: int, n_threads: int) -> StepWork:
         barrier=aligned_zeros((LINE_BYTES // 8,), np.int64),
         stream=aligned_zeros((rows, shape.d_model), np.float32),
         q=q,
+        factors=aligned_zeros((rows, 2), np.float32),
         mixed=aligned_zeros((rows, shape.n_heads, shape.d_head), np.float32),
         mixed_q=aligned_zeros((rows, width), np.int8),
         scale=scale,
@@ -147,7 +143,7 @@ def _step_work(shape: ModelShape, n_rows: int, n_threads: int) -> StepWork:
         bias_of=aligned_zeros((rows,), np.int64),
         items=aligned_zeros((rows * shape.n_kv_heads,), np.int64),
         several=aligned_zeros((1,), np.bool_),
-        configuration=tiles.configuration(),
+        configuration=tiles.configuration() if is_tiled else np.empty((0, 0), np.uint8),
         wide=aligned_zeros((n_threads, rows * widest_input), np.int16),
         ticks=_own_lines(n_threads, N_TICKS + 1),
     )

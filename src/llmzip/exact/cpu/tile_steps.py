@@ -6,9 +6,8 @@ Sums of 32 rows with 32 columns are begun, added to, and stored; see `tiles` for
 from __future__ import annotations
 
 from llmzip.compiled.compiler import intrinsic, ir, types
+from llmzip.exact.cpu.instruction_set import at, i8, i64
 from llmzip.exact.cpu.tiles import ROWS, TERMS, _call, _has_tiles, _pointer
-
-_i8, _i64 = ir.IntType(8), ir.IntType(64)
 
 
 @intrinsic
@@ -19,7 +18,7 @@ def begin_2x2(typing):  # type: ignore[no-untyped-def]
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         if _has_tiles():
             for index in range(4):
-                _call(builder, "llvm.x86.tilezero", ir.Constant(_i8, index))
+                _call(builder, "llvm.x86.tilezero", ir.Constant(i8, index))
         return context.get_dummy_value()
 
     return signature, generate
@@ -43,11 +42,11 @@ def add_2x2(  # type: ignore[no-untyped-def]
         below, beside = builder.add(rows, rows_apart), builder.add(columns, columns_apart)
         places = [(rows, row_stride), (below, row_stride), (columns, line), (beside, line)]
         for index, (place, stride) in enumerate(places):
-            target = ir.Constant(_i8, 4 + index)
+            target = ir.Constant(i8, 4 + index)
             _call(builder, "llvm.x86.tileloadd64", target, _pointer(builder, place), stride)
         for index in range(4):
-            pair = (ir.Constant(_i8, n) for n in (4 + index // 2, 6 + index % 2))
-            _call(builder, "llvm.x86.tdpbssd", ir.Constant(_i8, index), *pair)
+            pair = (ir.Constant(i8, n) for n in (4 + index // 2, 6 + index % 2))
+            _call(builder, "llvm.x86.tdpbssd", ir.Constant(i8, index), *pair)
         return context.get_dummy_value()
 
     return signature, generate
@@ -62,11 +61,10 @@ def end_2x2(typing, out, out_stride):  # type: ignore[no-untyped-def]
         if _has_tiles():
             out, stride = arguments
             for index in range(4):
-                below = builder.mul(stride, ir.Constant(_i64, ROWS * (index // 2)))
-                beside = ir.Constant(_i64, TERMS * (index % 2))
-                place = builder.add(builder.add(out, below), beside)
+                below = at(builder, out, stride, ROWS * (index // 2))
+                place = builder.add(below, ir.Constant(i64, TERMS * (index % 2)))
                 pointer = _pointer(builder, place)
-                _call(builder, "llvm.x86.tilestored64", ir.Constant(_i8, index), pointer, stride)
+                _call(builder, "llvm.x86.tilestored64", ir.Constant(i8, index), pointer, stride)
         return context.get_dummy_value()
 
     return signature, generate

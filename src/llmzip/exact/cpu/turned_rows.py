@@ -15,7 +15,7 @@ from llmzip.exact.cpu.instruction_set import FLOATS, INTS
 from llmzip.exact.cpu.rows import (
     I8_LIMIT,
     I8_UNIT_64,
-    add_bias,
+    dequantise_halves,
     dequantise_row,
     embed_row,
     norm_factor,
@@ -179,8 +179,5 @@ def add_normed_wide(
     wide_vectors()
     y = np.empty(x.shape[1], dtype=np.float32)
     for row in range(high.shape[0]):
-        h, l_row, s = high[row], low[row], s_in[row]
-        for i in range(y.size):
-            y[i] = f32(np.int64(h[i]) * 256 + np.int64(l_row[i])) * scale[i] * s
-        add_bias(bias, y)
+        dequantise_halves(high[row], low[row], scale, bias, s_in[row], y)
         add_row(y, gain, eps, x[row])

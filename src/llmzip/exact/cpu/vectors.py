@@ -17,7 +17,16 @@ import numpy as np
 
 from llmzip.compiled.compiler import cgutils, ir
 from llmzip.exact import constants
-from llmzip.exact.cpu.instruction_set import FLOATS, INTS, InstructionSet
+from llmzip.exact.cpu.instruction_set import (
+    FLOATS,
+    INTS,
+    InstructionSet,
+    broadcast,
+    call,
+    i8,
+    i32,
+    i64,
+)
 from llmzip.exact.cpu.scalars import WHOLE
 
 Join = Callable[[ir.Value, ir.Value], ir.Value]
@@ -29,8 +38,8 @@ LINE = 4 * LANES
 BLOCK = 64
 """Numbers that are taken together: as many as a line has bytes."""
 
-_i8, _i32, _i64, _f32 = (*(ir.IntType(n) for n in (8, 32, 64)), ir.FloatType())
-DOUBLES, WIDE = ir.VectorType(ir.DoubleType(), LANES), ir.VectorType(_i64, LANES)
+_f32 = ir.FloatType()
+DOUBLES, WIDE = ir.VectorType(ir.DoubleType(), LANES), ir.VectorType(i64, LANES)
 
 
 def floats(x: Any) -> ir.Value:
@@ -40,7 +49,7 @@ def floats(x: Any) -> ir.Value:
 
 def ints(n: int) -> ir.Value:
     """The same int32 in every place."""
-    return ir.Constant(INTS, [ir.Constant(_i32, int(n))] * LANES)
+    return ir.Constant(INTS, [ir.Constant(i32, int(n))] * LANES)
 
 
 def doubles(x: Any) -> ir.Value:
@@ -55,7 +64,7 @@ class Emitter:
         self.builder, self._isa = builder, isa
 
     def _pointer(self, address: ir.Value, offset: int, kind: ir.Type) -> ir.Value:
-        place = self.builder.add(address, ir.Constant(_i64, 4 * offset))
+        place = self.builder.add(address, ir.Constant(i64, 4 * offset))
         return self.builder.inttoptr(place, kind.as_pointer())
 
     def load(self, address: ir.Value, offset: int = 0, kind: ir.Type = FLOATS) -> ir.Value:
@@ -77,7 +86,7 @@ class Emitter:
 
     def moved(self, address: ir.Value, index: ir.Value, size: int = 4) -> ir.Value:
         """The address of number `index`, each of `size` bytes."""
-        return self.builder.add(address, self.builder.mul(index, ir.Constant(_i64, size)))
+        return self.builder.add(address, self.builder.mul(index, ir.Constant(i64, size)))
 
     def number(self, address: ir.Value, index: ir.Value, kind: ir.Type = _f32) -> ir.Value:
         """Number `index` after an address."""
@@ -85,11 +94,7 @@ class Emitter:
 
     def spread(self, scalar: ir.Value) -> ir.Value:
         """A number in every place."""
-        kind = ir.VectorType(scalar.type, LANES)
-        one = self.builder.insert_element(
-            ir.Constant(kind, ir.Undefined), scalar, ir.Constant(_i32, 0)
-        )
-        return self.builder.shuffle_vector(one, one, ir.Constant(INTS, [0] * LANES))
+        return broadcast(self.builder, scalar, LANES)
 
     def higher(self, a: ir.Value, b: ir.Value) -> ir.Value:
         """The larger floats of two."""
@@ -135,6 +140,13 @@ class Emitter:
         sums = [builder.add(p, power) for p, power in zip(bits, powers, strict=True)]
         return [builder.bitcast(x, FLOATS) for x in sums]
 
+    def capped(self, zs: Sequence[ir.Value], depth: ir.Value) -> list[ir.Value]:
+        """See `arith.capped`; depth: a float32."""
+        depths, limit = self.spread(depth), floats(constants.EXP2_LIMIT)
+        powers = self.exp2([self.lower(z, limit) for z in zs])
+        builder, one = self.builder, floats(1.0)
+        return [builder.fdiv(depths, builder.fadd(power, one)) for power in powers]
+
     def rounded(self, x: ir.Value) -> ir.Value:
         """rint(x) as int32."""
         return self._isa.rounded(self.builder, x)
@@ -151,7 +163,7 @@ class Emitter:
 
     def root(self, x: ir.Value) -> ir.Value:
         """Square roots of 16 float64."""
-        return self._call("llvm.sqrt.v16f64", DOUBLES, x)
+        return call(self.builder, "llvm.sqrt.v16f64", DOUBLES, x)
 
     def bytes_of(self, vectors: Sequence[ir.Value]) -> ir.Value:
         """Four vectors of integers within int8 as 64 bytes."""
@@ -193,29 +205,24 @@ class Emitter:
         """The address of a vector in memory of its own."""
         place = cgutils.alloca_once(self.builder, kind)
         self.builder.store(value, place, align=1)
-        return self.builder.ptrtoint(place, _i64)
+        return self.builder.ptrtoint(place, i64)
 
     @contextmanager
     def blocks(self, n: ir.Value) -> Iterator[ir.Value]:
         """A loop over n numbers, a multiple of BLOCK: where each block begins."""
-        begin, step = ir.Constant(_i64, 0), ir.Constant(_i64, BLOCK)
-        with cgutils.for_range_slice(self.builder, begin, n, step, _i64) as (index, _):
+        begin, step = ir.Constant(i64, 0), ir.Constant(i64, BLOCK)
+        with cgutils.for_range_slice(self.builder, begin, n, step, i64) as (index, _):
             yield index
 
     @contextmanager
     def loop(self, n: ir.Value) -> Iterator[ir.Value]:
         """A loop from 0 to n - 1."""
-        with cgutils.for_range(self.builder, n, intp=_i64) as loop:
+        with cgutils.for_range(self.builder, n, intp=i64) as loop:
             yield loop.index
 
     def ask(self, address: ir.Value, n_lines: int, to_write: bool = False) -> None:
         """Ask memory for lines, into the first cache; they may lie anywhere."""
-        hints = [ir.Constant(_i32, i) for i in (int(to_write), 3, 1)]
+        hints = [ir.Constant(i32, i) for i in (int(to_write), 3, 1)]
         for line in range(n_lines):
-            place = self._pointer(address, LANES * line, _i8)
-            self._call("llvm.prefetch.p0", ir.VoidType(), place, *hints)
-
-    def _call(self, name: str, result: ir.Type, *arguments: ir.Value) -> ir.Value:
-        kind = ir.FunctionType(result, [argument.type for argument in arguments])
-        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
-        return self.builder.call(function, arguments)
+            place = self._pointer(address, LANES * line, i8)
+            call(self.builder, "llvm.prefetch.p0", ir.VoidType(), place, *hints)

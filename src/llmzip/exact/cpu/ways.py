@@ -78,12 +78,7 @@ def takes(way: Way, shape: ModelShape) -> bool:
     """Whether a way can run models of this shape."""
     fits = not (shape.d_model % simd.BYTES or shape.d_ff % simd.BYTES)
     fits = fits and in_blocks(shape).d_heads <= MOST_WIDTH
-    return way is Way.PLAIN or (fits and not is_of_plain(shape))
-
-
-def is_of_plain(shape: ModelShape) -> bool:
-    """Whether layers do what only the plain way knows of."""
-    return shape.head_norm == "whole"
+    return way is Way.PLAIN or fits
 
 
 def way_of(shape: ModelShape, asked: str | None = None) -> Way:
@@ -115,11 +110,6 @@ def _way_asked_for(asked: str, shape: ModelShape) -> Way:
     if way not in runnable_ways():
         raise DeviceError(
             f"this processor cannot compute the way {way}; ask for {_either(runnable_ways())}"
-        )
-    if way is not Way.PLAIN and is_of_plain(shape):
-        raise DeviceError(
-            f"the way {way} does not compute what this model has, norms of all heads together; "
-            f"ask for {Way.PLAIN}"
         )
     if not takes(way, shape):
         raise DeviceError(

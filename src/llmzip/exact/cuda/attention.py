@@ -19,6 +19,7 @@ from llmzip.exact.cuda.scalars import (
     SUM_SCALE,
     SUM_UNIT,
     TINY,
+    capped,
     exp2_down,
     high_half,
     join_halves,
@@ -64,6 +65,23 @@ def load_scores(
     if 128 * 128 * D <= SMALL:
         return small_float(sums) * unit[None, :]
     return sums.to(tl.float32) * unit[None, :]
+
+
+@kernel
+def cap_scores(scores: tl.tensor, unit: tl.tensor, CAP_DEPTH: tl.constexpr) -> tl.tensor:
+    """Scores times the rows' scales, capped; as they are without a cap, for `weigh`."""
+    if CAP_DEPTH != 0.0:
+        scores = capped(scores * unit, CAP_DEPTH)
+    return scores
+
+
+@kernel
+def weigh(scores: tl.tensor, top: tl.tensor, unit: tl.tensor, CAP_DEPTH: tl.constexpr) -> tl.tensor:
+    """Softmax's numerators."""
+    below = scores - top
+    if CAP_DEPTH == 0.0:
+        below = below * unit
+    return exp2_down(below)
 
 
 @kernel
@@ -118,6 +136,7 @@ def is_seen(key: tl.tensor, position: tl.tensor, WINDOW: tl.constexpr) -> tl.ten
 def raise_tops(
     tops: tl.tensor,
     query: tl.tensor,
+    unit: tl.tensor,
     keys: tl.tensor,
     key_scales: tl.tensor,
     begin: tl.tensor,
@@ -128,11 +147,13 @@ def raise_tops(
     BLOCK_N: tl.constexpr,
     MASKED: tl.constexpr,
     WINDOW: tl.constexpr,
+    CAP_DEPTH: tl.constexpr,
 ) -> tl.tensor:
     """Take in the scores of keys begin to end - 1; MASKED: of those a row at `position` sees."""
     for first in range(begin, end, BLOCK_N):
         key = first + tl.arange(0, BLOCK_N)
         scores = load_scores(query, keys, key_scales, key, end, D, BLOCK_D, MASKED)
+        scores = cap_scores(scores, unit, CAP_DEPTH)
         if MASKED:
             scores = tl.where(is_seen(key, position, WINDOW), scores, float("-inf"))
         tops = tl.maximum(tops, scores)
@@ -153,10 +174,11 @@ def weights_of(
     BLOCK_D: tl.constexpr,
     MASKED: tl.constexpr,
     WINDOW: tl.constexpr,
+    CAP_DEPTH: tl.constexpr,
 ) -> tl.tensor:
     """Softmax's numerators of rows with some keys."""
     scores = load_scores(query, keys, key_scales, key, end, D, BLOCK_D, MASKED)
-    weights = exp2_down((scores - top) * unit)
+    weights = weigh(cap_scores(scores, unit, CAP_DEPTH), top, unit, CAP_DEPTH)
     return tl.where(is_seen(key, position, WINDOW), weights, 0.0) if MASKED else weights
 
 
@@ -178,12 +200,25 @@ def sum_weights(
     BLOCK_N: tl.constexpr,
     MASKED: tl.constexpr,
     WINDOW: tl.constexpr,
+    CAP_DEPTH: tl.constexpr,
 ) -> tl.tensor:
     """Add up the weights of keys, and find the largest weighted values."""
     for first in range(begin, end, BLOCK_N):
         key = first + tl.arange(0, BLOCK_N)
         weights = weights_of(
-            query, unit, top, keys, key_scales, key, end, position, D, BLOCK_D, MASKED, WINDOW
+            query,
+            unit,
+            top,
+            keys,
+            key_scales,
+            key,
+            end,
+            position,
+            D,
+            BLOCK_D,
+            MASKED,
+            WINDOW,
+            CAP_DEPTH,
         )
         totals += round_small(weights * SUM_SCALE)
         v_unit = tl.load(value_scales + key, mask=key < end, other=0.0)
@@ -211,12 +246,25 @@ def mix_values(
     BLOCK_N: tl.constexpr,
     MASKED: tl.constexpr,
     WINDOW: tl.constexpr,
+    CAP_DEPTH: tl.constexpr,
 ) -> tl.tensor:
     """Add the keys' weighted values to both sums."""
     for first in range(begin, end, BLOCK_N):
         key = first + tl.arange(0, BLOCK_N)
         weights = weights_of(
-            query, unit, top, keys, key_scales, key, end, position, D, BLOCK_D, MASKED, WINDOW
+            query,
+            unit,
+            top,
+            keys,
+            key_scales,
+            key,
+            end,
+            position,
+            D,
+            BLOCK_D,
+            MASKED,
+            WINDOW,
+            CAP_DEPTH,
         )
         v_unit = tl.load(value_scales + key, mask=key < end, other=0.0)
         high_sums, low_sums = add_values(
@@ -246,12 +294,13 @@ def attend_rows(
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
     WINDOW: tl.constexpr,
+    CAP_DEPTH: tl.constexpr,
 ) -> None:
     """Causal attention of n_tokens rows of each lane over the cache, into mixed (M, H, D).
 
     Program (b, g, block): rows of lane lanes[b · n_tokens], KV head g; row r of the pair, of
     n_tokens · G, is token r // G, query head g · G + r % G. n_rows: the second size of q. WINDOW:
-    keys that a row sees, its own among them; 0: all.
+    keys that a row sees, its own among them; 0: all. CAP_DEPTH: see `scalars.cap_constants`.
     """
     batch, group = tl.program_id(0), tl.program_id(1)
     first_row = batch.to(tl.int64) * n_tokens
@@ -285,6 +334,7 @@ def attend_rows(
     tops = raise_tops(
         tops,
         query,
+        unit,
         keys,
         key_scales,
         first_key,
@@ -295,9 +345,23 @@ def attend_rows(
         BLOCK_N,
         False,
         WINDOW,
+        CAP_DEPTH,
     )
     tops = raise_tops(
-        tops, query, keys, key_scales, n_full, n_keys, position, D, BLOCK_D, BLOCK_N, True, WINDOW
+        tops,
+        query,
+        unit,
+        keys,
+        key_scales,
+        n_full,
+        n_keys,
+        position,
+        D,
+        BLOCK_D,
+        BLOCK_N,
+        True,
+        WINDOW,
+        CAP_DEPTH,
     )
     top = tl.max(tops, 1)[:, None]
 
@@ -322,6 +386,7 @@ def attend_rows(
             BLOCK_N,
             part == 1,
             WINDOW,
+            CAP_DEPTH,
         )
     inverse, factor = close_rows(tl.max(highest, 1), tl.sum(totals.to(tl.int64), 1))
 
@@ -348,6 +413,7 @@ def attend_rows(
             BLOCK_N,
             part == 1,
             WINDOW,
+            CAP_DEPTH,
         )
     row, member = first_row + line // G, group * G + line % G
     target = mixed + (row * (KV * G) + member)[:, None] * D + inner
@@ -378,6 +444,7 @@ def attend_step(
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
     WINDOW: tl.constexpr,
+    CAP_DEPTH: tl.constexpr,
 ) -> None:
     """Attention of one query row a lane over that lane's cache, into mixed (M, H, D).
 
@@ -398,10 +465,12 @@ def attend_step(
     inner = tl.arange(0, BLOCK_D)[None, :]
     spot = (group.to(tl.int64) * n_rows + row) * G
     query = tl.load(q + (spot + line) * D + inner, mask=(line < G) & (inner < D), other=0)
+    line_unit = tl.load(q_scale + spot + line, mask=line < G, other=0.0)
     tops = tl.full((BLOCK_M, BLOCK_N), float("-inf"), tl.float32)
     for first in range(first_block, n_keys, BLOCK_N):
         key = first + tl.arange(0, BLOCK_N)
         scores = load_scores(query, keys, key_scales, key, n_keys, D, BLOCK_D, True)
+        scores = cap_scores(scores, line_unit, CAP_DEPTH)
         seen = ((key >= first_key) & (key < n_keys))[None, :]
         tl.store(scratch + line * n_positions + key[None, :], scores, mask=(line < G) & seen)
         tops = tl.maximum(tops, tl.where(seen, scores, float("-inf")))
@@ -419,7 +488,7 @@ def attend_step(
         key = (first + tl.arange(0, BLOCK_N))[None, :]
         mask = (member < G)[:, None] & (key >= first_key) & (key < n_keys)
         scores = tl.load(own + key, mask=mask, other=0.0)
-        weights = tl.where(mask, exp2_down((scores - top) * unit), 0.0)
+        weights = tl.where(mask, weigh(scores, top, unit, CAP_DEPTH), 0.0)
         totals += round_small(weights * SUM_SCALE)
         weighted = weights * tl.load(value_scales + key, mask=key < n_keys, other=0.0)
         highest = tl.maximum(highest, weighted)

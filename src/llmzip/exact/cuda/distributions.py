@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -25,7 +25,9 @@ from llmzip.exact.cuda.head import (
     subtract_probabilities,
 )
 from llmzip.exact.cuda.launch import block_of, launch
+from llmzip.exact.cuda.scalars import cap_constants
 from llmzip.exact.distribution import Distributions, TokenIntervals
+from llmzip.exact.shape import ModelShape
 
 T = TypeVar("T", bound=np.generic)
 U64 = NDArray[np.uint64]
@@ -35,19 +37,21 @@ class CudaDistributions:
     """Distributions of several rows: see `distribution.Distributions`."""
 
     def __init__(
-        self, arguments: tuple[Tensor, ...], n_rows: int, vocab_size: int, biased: bool
+        self, arguments: tuple[Tensor, ...], n_rows: int, shape: ModelShape, biased: bool
     ) -> None:
         """`arguments`: sums (rows, SUMS), the head's scale and biases, the rows' biases, scales."""
+        vocab_size = shape.vocab_size
         self._arguments, self._n_rows = arguments, n_rows
         device = arguments[0].device
         n_blocks = -(-vocab_size // SEARCH_BLOCK)
         self._tops = torch.empty(n_rows, dtype=torch.float32, device=device)
         self._blocks = torch.empty(n_rows, n_blocks, dtype=torch.int64, device=device)
         self._totals = torch.empty(n_rows, dtype=torch.int64, device=device)
-        self._constants = {
+        self._constants: dict[str, Any] = {
             "V": vocab_size,
             "SUMS": arguments[0].shape[1],
             "BIASED": biased,
+            **cap_constants(shape.logit_cap),
             "N_BLOCKS": n_blocks,
             "BLOCK": SEARCH_BLOCK,
             "num_warps": 4,

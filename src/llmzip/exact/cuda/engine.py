@@ -32,6 +32,7 @@ from llmzip.exact.cuda.gradients import GradientRoom
 from llmzip.exact.cuda.graphs import Graphs
 from llmzip.exact.cuda.kv_cache import CudaCache
 from llmzip.exact.cuda.launch import block_of, launch, warps_for
+from llmzip.exact.cuda.scalars import cap_constants
 from llmzip.exact.distribution import Distributions, Ids, TokenIntervals
 from llmzip.exact.hidden import Hidden
 from llmzip.exact.model import ExactModel, named
@@ -195,6 +196,7 @@ class CudaEngine:
                     V=self.shape.vocab_size,
                     SUMS=width,
                     BIASED=self._model.head.biased,
+                    **cap_constants(self.shape.logit_cap),
                     BLOCK=block,
                     num_warps=warps_for(block),
                 )
@@ -231,7 +233,7 @@ class CudaEngine:
         with torch.inference_mode():
             arguments = self._head_arguments(hidden, slice(0, n_rows), bias)
             biased = self._model.head.biased or bias is not None
-            return CudaDistributions(arguments, n_rows, self.shape.vocab_size, biased)
+            return CudaDistributions(arguments, n_rows, self.shape, biased)
 
     def gradient_room(self) -> GradientRoom:
         """Make room for gradients that stay on the device until they are wanted."""
@@ -283,7 +285,7 @@ class CudaEngine:
         product(view(work.q, n_rows, linear.n_in), linear.weight, sums)
         of = view(work.inputs, N_INPUTS, n_rows)[3]
         arguments = sums, linear.scale, table, of, work.scale[:n_rows]
-        return CudaDistributions(arguments, n_rows, self.shape.vocab_size, biased)
+        return CudaDistributions(arguments, n_rows, self.shape, biased)
 
 
 def step_rows(n_rows: int) -> int:

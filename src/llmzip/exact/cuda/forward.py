@@ -18,6 +18,7 @@ from llmzip.exact.cuda.buffers import (
 from llmzip.exact.cuda.gemm import Tile, tile_for
 from llmzip.exact.cuda.kv_cache import CudaCache
 from llmzip.exact.cuda.launch import block_of, launch, warps_for
+from llmzip.exact.cuda.scalars import cap_constants
 from llmzip.exact.shape import ModelShape
 
 STEP_KEYS = 64
@@ -35,6 +36,7 @@ class Forward:
 
     def __init__(self, shape: ModelShape, model: DeviceModel, work: Workspace) -> None:
         self._shape, self._model, self._work = shape, model, work
+        self._cap_depth = cap_constants(shape.score_cap)["CAP_DEPTH"]
         self._heads = {
             "KV": shape.n_kv_heads,
             "G": shape.n_heads // shape.n_kv_heads,
@@ -138,7 +140,7 @@ class Forward:
             WHOLE=whole,
             GAIN_FIRST=s.gain_first,
             EPS=s.eps,
-            SCORE_SCALE=float(np.float32(score_scale(s.d_head))),
+            SCORE_SCALE=float(np.float32(score_scale(s.d_head, s.score_cap))),
             BLOCK_M=tile.rows,
             BLOCK_D=block,
             BLOCK_K=tile.inner,
@@ -200,6 +202,7 @@ class Forward:
             BLOCK_M=block,
             BLOCK_N=ROWS_KEYS,
             WINDOW=window,
+            CAP_DEPTH=self._cap_depth,
             num_warps=4,
             num_stages=3,
         )
@@ -225,6 +228,7 @@ class Forward:
             BLOCK_M=block_of(group, 16),
             BLOCK_N=STEP_KEYS,
             WINDOW=window,
+            CAP_DEPTH=self._cap_depth,
             num_warps=1 if n_rows >= MANY_ROWS else 4,
             num_stages=1,
         )

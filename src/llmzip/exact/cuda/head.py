@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import triton.language as tl
 
-from llmzip.exact.cuda.scalars import FREQ_SCALE, dequantise, exp2, kernel, round_frequency
+from llmzip.exact.cuda.scalars import FREQ_SCALE, capped, dequantise, exp2, kernel, round_frequency
 
 SEARCH_BLOCK = 512
 """Tokens whose frequencies the search sums at once."""
@@ -18,7 +18,7 @@ GRADIENT_ROWS = 64
 
 
 @kernel
-def load_linear(
+def load_logits(
     sums: tl.tensor,
     scale: tl.tensor,
     bias: tl.tensor,
@@ -26,10 +26,14 @@ def load_linear(
     at: tl.tensor,
     mask: tl.tensor,
     BIASED: tl.constexpr,
+    CAP_UNIT: tl.constexpr,
+    CAP_DEPTH: tl.constexpr,
 ) -> tl.tensor:
-    """De-quantised outputs of a linear at columns `at`; zero where masked."""
+    """Logits, de-quantised outputs, at columns `at`; CAP_DEPTH: see `scalars.cap_constants`."""
     total = tl.load(sums + at, mask=mask, other=0).to(tl.float32)
     value = dequantise(total, tl.load(scale + at, mask=mask, other=0.0), row_scale)
+    if CAP_DEPTH != 0.0:
+        value = capped(value * CAP_UNIT, CAP_DEPTH)
     if BIASED:
         value = value + tl.load(bias + at, mask=mask, other=0.0)
     return value
@@ -43,13 +47,15 @@ def top_logit(
     s: tl.tensor,
     V: tl.constexpr,
     BIASED: tl.constexpr,
+    CAP_UNIT: tl.constexpr,
+    CAP_DEPTH: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> tl.tensor:
     """The largest base-2 logit of a row."""
     tops = tl.full((BLOCK,), float("-inf"), tl.float32)
     for first in range(0, V, BLOCK):
         token = first + tl.arange(0, BLOCK)
-        logits = load_linear(sums, scale, bias, s, token, token < V, BIASED)
+        logits = load_logits(sums, scale, bias, s, token, token < V, BIASED, CAP_UNIT, CAP_DEPTH)
         tops = tl.maximum(tops, tl.where(token < V, logits, float("-inf")))
     return tl.max(tops, 0)
 
@@ -64,9 +70,11 @@ def frequencies(
     token: tl.tensor,
     V: tl.constexpr,
     BIASED: tl.constexpr,
+    CAP_UNIT: tl.constexpr,
+    CAP_DEPTH: tl.constexpr,
 ) -> tl.tensor:
     """Frequencies of tokens, int64: 2^(logit - top) in FREQ_BITS fraction bits, + 1; 0 past V."""
-    logits = load_linear(sums, scale, bias, s, token, token < V, BIASED)
+    logits = load_logits(sums, scale, bias, s, token, token < V, BIASED, CAP_UNIT, CAP_DEPTH)
     below_top = tl.where(token < V, logits - top, 0.0)
     freq = round_frequency(exp2(below_top) * FREQ_SCALE) + 1
     return tl.where(token < V, freq, 0).to(tl.int64)
@@ -85,6 +93,8 @@ def token_intervals(
     V: tl.constexpr,
     SUMS: tl.constexpr,
     BIASED: tl.constexpr,
+    CAP_UNIT: tl.constexpr,
+    CAP_DEPTH: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
     """Intervals of given tokens (M,) in the rows' distributions, from sums (M, SUMS).
@@ -94,14 +104,14 @@ def token_intervals(
     row = tl.program_id(0).to(tl.int64)
     s, wanted = tl.load(s_in + row), tl.load(tokens + row)
     line, bias = sums + row * SUMS, bias + tl.load(bias_of + row) * V
-    top = top_logit(line, scale, bias, s, V, BIASED, BLOCK)
+    top = top_logit(line, scale, bias, s, V, BIASED, CAP_UNIT, CAP_DEPTH, BLOCK)
     total, low = tl.zeros((BLOCK,), tl.int64), tl.zeros((BLOCK,), tl.int64)
     for first in range(0, V, BLOCK):
         token = first + tl.arange(0, BLOCK)
-        freq = frequencies(line, scale, bias, s, top, token, V, BIASED)
+        freq = frequencies(line, scale, bias, s, top, token, V, BIASED, CAP_UNIT, CAP_DEPTH)
         total += freq
         low += tl.where(token < wanted, freq, 0)
-    own = load_linear(line, scale, bias, s, wanted, wanted < V, BIASED) - top
+    own = load_logits(line, scale, bias, s, wanted, wanted < V, BIASED, CAP_UNIT, CAP_DEPTH) - top
     freq = (round_frequency(exp2(own) * FREQ_SCALE) + 1).to(tl.int64)
     tl.store(found + row, tl.sum(low, 0))
     tl.store(found + n_rows + row, freq)
@@ -122,17 +132,21 @@ def block_sums(
     V: tl.constexpr,
     SUMS: tl.constexpr,
     BIASED: tl.constexpr,
+    CAP_UNIT: tl.constexpr,
+    CAP_DEPTH: tl.constexpr,
     N_BLOCKS: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
     """Largest logits (M,), frequencies' sums by blocks (M, N_BLOCKS) and in all (M,), from sums."""
     row = tl.program_id(0).to(tl.int64)
     s, line, bias = tl.load(s_in + row), sums + row * SUMS, bias + tl.load(bias_of + row) * V
-    top = top_logit(line, scale, bias, s, V, BIASED, BLOCK)
+    top = top_logit(line, scale, bias, s, V, BIASED, CAP_UNIT, CAP_DEPTH, BLOCK)
     total = tl.full((), 0, tl.int64)
     for block in range(N_BLOCKS):
         token = block * BLOCK + tl.arange(0, BLOCK)
-        part = tl.sum(frequencies(line, scale, bias, s, top, token, V, BIASED), 0)
+        part = tl.sum(
+            frequencies(line, scale, bias, s, top, token, V, BIASED, CAP_UNIT, CAP_DEPTH), 0
+        )
         tl.store(blocks + row * N_BLOCKS + block, part)
         total += part
     tl.store(tops + row, top)
@@ -154,6 +168,8 @@ def find_tokens(
     V: tl.constexpr,
     SUMS: tl.constexpr,
     BIASED: tl.constexpr,
+    CAP_UNIT: tl.constexpr,
+    CAP_DEPTH: tl.constexpr,
     N_BLOCKS: tl.constexpr,
     BLOCKS: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -173,7 +189,7 @@ def find_tokens(
 
     s, line, top = tl.load(s_in + row), sums + row * SUMS, tl.load(tops + row)
     bias += tl.load(bias_of + row) * V
-    freq = frequencies(line, scale, bias, s, top, token, V, BIASED)
+    freq = frequencies(line, scale, bias, s, top, token, V, BIASED, CAP_UNIT, CAP_DEPTH)
     ends = below + tl.cumsum(freq, 0)
     before = (token < V) & (ends <= target)
     low = tl.maximum(tl.max(tl.where(before, ends, 0), 0), below)
@@ -199,6 +215,8 @@ def look_up(
     V: tl.constexpr,
     SUMS: tl.constexpr,
     BIASED: tl.constexpr,
+    CAP_UNIT: tl.constexpr,
+    CAP_DEPTH: tl.constexpr,
     N_BLOCKS: tl.constexpr,
     BLOCKS: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -215,7 +233,7 @@ def look_up(
     s, line, top = tl.load(s_in + row), sums + row * SUMS, tl.load(tops + row)
     bias += tl.load(bias_of + row) * V
     token = wanted // BLOCK * BLOCK + tl.arange(0, BLOCK)
-    freq = frequencies(line, scale, bias, s, top, token, V, BIASED)
+    freq = frequencies(line, scale, bias, s, top, token, V, BIASED, CAP_UNIT, CAP_DEPTH)
     low = tl.sum(sums_before, 0) + tl.sum(tl.where(token < wanted, freq, 0), 0)
     tl.store(found + place, low)
     tl.store(found + n_found + place, tl.sum(tl.where(token == wanted, freq, 0), 0))
@@ -233,6 +251,8 @@ def store_frequencies(
     V: tl.constexpr,
     SUMS: tl.constexpr,
     BIASED: tl.constexpr,
+    CAP_UNIT: tl.constexpr,
+    CAP_DEPTH: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
     """The frequencies of all tokens, int64 (M, V): a program for each row and block of tokens."""
@@ -240,7 +260,7 @@ def store_frequencies(
     s, line, top = tl.load(s_in + row), sums + row * SUMS, tl.load(tops + row)
     bias += tl.load(bias_of + row) * V
     token = block * BLOCK + tl.arange(0, BLOCK)
-    freq = frequencies(line, scale, bias, s, top, token, V, BIASED)
+    freq = frequencies(line, scale, bias, s, top, token, V, BIASED, CAP_UNIT, CAP_DEPTH)
     tl.store(found + row * V + token, freq, mask=token < V)
 
 
@@ -259,6 +279,8 @@ def subtract_probabilities(
     V: tl.constexpr,
     SUMS: tl.constexpr,
     BIASED: tl.constexpr,
+    CAP_UNIT: tl.constexpr,
+    CAP_DEPTH: tl.constexpr,
     BLOCK: tl.constexpr,
     ROWS: tl.constexpr,
 ) -> None:
@@ -275,7 +297,7 @@ def subtract_probabilities(
     total = tl.zeros((BLOCK,), tl.int64)
     for row in range(first, stop):
         s, line, own = tl.load(s_in + row), sums + row * SUMS, bias + tl.load(bias_of + row) * V
-        logits = load_linear(line, scale, own, s, token, token < V, BIASED)
+        logits = load_logits(line, scale, own, s, token, token < V, BIASED, CAP_UNIT, CAP_DEPTH)
         weight = exp2(tl.where(token < V, logits - tl.load(tops + row), 0.0))
         total += round_frequency(weight * tl.load(units + row)).to(tl.int64)
     place = gradients + tl.load(places + group) * V + token

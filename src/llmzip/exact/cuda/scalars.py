@@ -14,7 +14,7 @@ import triton
 import triton.language as tl
 
 from llmzip.exact import constants
-from llmzip.exact.constants import FREQ_BITS, SUM_BITS
+from llmzip.exact.constants import FREQ_BITS, SUM_BITS, cap_depth, cap_unit
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -50,6 +50,12 @@ SMALL = tl.constexpr(1 << 22)
 """Integers below it are float32 by the same bits."""
 WHOLE = tl.constexpr(float(1 << 23))
 """From here on every float32 is an integer."""
+
+
+def cap_constants(cap: float) -> dict[str, float]:
+    """A soft cap as kernels take it, 0 for none: what brings numbers to `capped`, and its depth."""
+    unit, depth = (cap_unit(cap), cap_depth(cap)) if cap else (0.0, 0.0)
+    return {"CAP_UNIT": float(np.float32(unit)), "CAP_DEPTH": float(np.float32(depth))}
 
 
 @kernel
@@ -103,6 +109,12 @@ def gelu_new(x: tl.tensor) -> tl.tensor:
     z = (x * x) * GELU_CUBIC
     z = (z + GELU_LINEAR) * x
     return tl.div_rn(x, exp2(z) + 1.0)
+
+
+@kernel
+def capped(z: tl.tensor, DEPTH: tl.constexpr) -> tl.tensor:
+    """See `arith.capped`."""
+    return tl.div_rn(DEPTH, exp2(z) + 1.0)
 
 
 @kernel

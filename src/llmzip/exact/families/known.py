@@ -68,7 +68,7 @@ def _gemma(config: Any, _: int) -> Multipliers:
     return Multipliers(embedding=float(np.sqrt(float(config.hidden_size))))
 
 
-def _gemma3(config: Any, d_head: int) -> Multipliers:
+def _gemma2(config: Any, d_head: int) -> Multipliers:
     scalar = multiplier(config, "query_pre_attn_scalar")
     if scalar < 0:
         raise lacking(f"scores by the root of less than nothing (query_pre_attn_scalar={scalar})")
@@ -100,6 +100,16 @@ _GPTJ = RotaryFamily(
     eps="layer_norm_epsilon",
     interleaved=True,
     rotated="rotary_dim",
+)
+_GEMMA2 = RotaryFamily(
+    names=Names(second_norms=("pre_feedforward_layernorm",)),
+    activation="hidden_activation",
+    norms="both",
+    layers=layered.windows_by_kind,
+    gain_shift=1.0,
+    multipliers=_gemma2,
+    capped=True,
+    needs=(_CAUSAL,),
 )
 ROTARY: dict[str, RotaryFamily] = {
     "llama": RotaryFamily(),
@@ -144,6 +154,8 @@ ROTARY: dict[str, RotaryFamily] = {
         multipliers=_gemma,
         needs=(_CAUSAL,),
     ),
+    "gemma2": _GEMMA2,
+    "vaultgemma": replace(_GEMMA2, norms=""),
     "gemma3_text": RotaryFamily(
         names=Names(second_norms=("pre_feedforward_layernorm",)),
         activation="hidden_activation",
@@ -151,7 +163,7 @@ ROTARY: dict[str, RotaryFamily] = {
         layers=layered.by_kind,
         gain_shift=1.0,
         head_norm="before",
-        multipliers=_gemma3,
+        multipliers=_gemma2,
         needs=(
             _CAUSAL,
             ("attn_logit_softcapping", None, CAPS),

@@ -45,6 +45,11 @@ def by_kind(config: Any) -> Layered:
     return Layered(_windows(config, kinds), tuple(ropes), tuple(settings))
 
 
+def windows_by_kind(config: Any) -> Layered:
+    """Windows in layers that slide; all are turned by one RoPE."""
+    return Layered(_windows(config, _kinds(config)), (), (rope_values(config),))
+
+
 def turned_if_sliding(config: Any) -> Layered:
     """Windows in layers that slide, which alone are turned."""
     kinds, slides = _kinds(config), config.sliding_window is not None

@@ -18,7 +18,6 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "diffllama": ("attention by differences",),
     "falcon_h1": (STATES,),
     "falcon_mamba": (STATES,),
-    "gemma2": (CAPS,),
     "gemma3": ("images beside text",),
     "gpt_oss": (EXPERTS, "attention sinks"),
     "granitemoe": (EXPERTS,),

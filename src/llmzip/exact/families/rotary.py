@@ -16,6 +16,7 @@ from llmzip.exact.families import heads, layered
 from llmzip.exact.families.layered import Layered
 from llmzip.exact.families.rope import Rope, Share, read_rope
 from llmzip.exact.families.switches import (
+    cap,
     lacking,
     possible,
     read_activation,
@@ -90,6 +91,7 @@ class RotaryFamily:
     head_norm: how queries and keys are normed, see `shape.HEAD_NORMS`, by norms of these names.
     head_norm_if: the switch in the configuration by which they are; None: always.
     needs: switches that must stand so, and what the engine would need else.
+    capped: the configuration may have soft caps for scores and logits.
     """
 
     qkv: tuple[str, ...] = ("q_proj", "k_proj", "v_proj")
@@ -113,6 +115,7 @@ class RotaryFamily:
     head_norm_if: str | None = None
     needs: tuple[tuple[str, Any, str], ...] = ()
     multipliers: Callable[[Any, int], Multipliers] = _none
+    capped: bool = False
 
 
 def read_rotary(family: RotaryFamily, config: Any, weights: Weights) -> FloatModel:
@@ -164,6 +167,8 @@ def _shape(
         layer_window=windows if any(windows) else (),
         layer_rope=layers.ropes if any(layers.ropes) else (),
         norms=family.norms,
+        score_cap=cap(config, "attn_logit_softcapping") if family.capped else 0.0,
+        logit_cap=cap(config, "final_logit_softcapping") if family.capped else 0.0,
     )
 
 
@@ -288,7 +293,10 @@ class _Reader:
         """The linear onto the vocabulary."""
         names, weights = self.family.names, self.weights
         own = next(name for name in names.heads if f"{name}.weight" in weights)
-        return self._shifted(weights.head(own, names.last_norm, self.by.logit))
+        head = self._shifted(weights.head(own, names.last_norm, self.by.logit))
+        if head.bias is not None and self.shape.logit_cap:
+            raise lacking("a head with a bias below a soft cap")
+        return head
 
     def _shifted(self, linear: FloatLinear) -> FloatLinear:
         if linear.norm_gain is None or not self.family.gain_shift:

@@ -51,6 +51,11 @@ def multiplier(config: Any, name: str) -> float:
     return float(value)
 
 
+def cap(config: Any, name: str) -> float:
+    """A soft cap of a configuration; 0: none. Raises ModelUnsupportedError as `multiplier`."""
+    return 0.0 if getattr(config, name, None) is None else multiplier(config, name)
+
+
 def lacking(what: str) -> ModelUnsupportedError:
     """The error for a model that needs what the engine has not."""
     return ModelUnsupportedError(

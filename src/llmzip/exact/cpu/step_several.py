@@ -1,0 +1,185 @@
+"""Attention of a decoding step for several rows of a lane, which are a short block of prefill.
+
+Drafts are such rows (`predict.drafts`). A KV head is read once for all queries of its rows, each of
+which sees the keys up to its own position, and products have as many rows as there are queries.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmzip.compiled import called, inlined
+from llmzip.exact.cpu import four_attention, prefill, tiles
+from llmzip.exact.cpu.attention import head_values, norm_with_all, place_head
+from llmzip.exact.cpu.rows import quantise_row
+from llmzip.exact.cpu.scalars import wide_vectors
+
+MOST_ROWS = 32
+"""Rows that go through together."""
+SPARE = 2 * tiles.ROWS
+"""Queries that products may read beyond the last."""
+
+
+class SeveralScratch(NamedTuple):
+    """What `attend_several` works in, for one KV head."""
+
+    queries: NDArray[np.int8]  # (MOST_ROWS + SPARE, G, d)
+    scales: NDArray[np.float32]  # (MOST_ROWS + SPARE, G)
+    tiled: prefill.HeadScratch
+    fours: four_attention.HeadScratch
+
+
+@inlined
+def make_scratch(n_keys: int, n_group: int, d: int) -> Any:
+    """Scratch for up to n_keys keys and heads of d numbers, both multiples of tiles.TERMS."""
+    n_rows = MOST_ROWS + SPARE
+    queries = tiles.lines(n_rows * n_group * d // tiles.TERMS).view(np.int8)
+    return SeveralScratch(
+        queries.reshape(n_rows, n_group, d),
+        np.empty((n_rows, n_group), dtype=np.float32),
+        prefill.make_scratch(n_keys, d),
+        four_attention.make_scratch(n_keys, d),
+    )
+
+
+@inlined
+def rows_together(keys: Any, work: Any, lanes: Any, item: int, last: int, n_kv: int) -> Any:
+    """How many items from `item` on, of those before `last`, are of one KV head and of one lane.
+
+    keys: the cache's. One alone for pairs, whose products are no faster for more rows.
+    """
+    first, count = work.items[item], 1
+    if keys.ndim == 7:  # blocks for pairs; numba compiles what arrays' types say, and no more
+        return count
+    while item + count < last and count < MOST_ROWS:
+        after = work.items[item + count]
+        if after != first + count * n_kv or lanes[after // n_kv] != lanes[first // n_kv]:
+            break
+        count += 1
+    return count
+
+
+@called
+def attend_several(
+    model: Any,
+    cache: Any,
+    work: Any,
+    sums: Any,
+    layer: int,
+    row: int,
+    count: int,
+    g: int,
+    lane: int,
+    at: int,
+    next_at: Any,
+    own: Any,
+    scratch: Any,
+) -> None:
+    """As `attend_group` for rows row … row + count - 1, at positions from `at` on, of a lane.
+
+    count: at most MOST_ROWS. own: scratch of `attend_group`; scratch: a SeveralScratch.
+    """
+    wide_vectors()
+    n_group = scratch.queries.shape[1]
+    for index in range(count):
+        targets = scratch.queries[index], scratch.scales[index]
+        _place_queries(model, work, sums, layer, row + index, g, at + index, own, targets)
+    keys, values = cache.keys[layer, lane], cache.values[layer, lane]
+    there = keys, cache.key_scales[layer, lane], values, cache.value_scales[layer, lane]
+    target = work.mixed[row : row + count], g * n_group
+    rows = np.int64(0), count, at, model.windows[layer], model.score_cap
+    _attend(keys, work.configuration, model.isa, scratch, there, g, rows, next_at, target)
+
+
+@inlined
+def _place_queries(
+    model: Any,
+    work: Any,
+    sums: Any,
+    layer: int,
+    row: int,
+    g: int,
+    at: int,
+    own: Any,
+    targets: Any,
+) -> None:
+    """A row's queries of a KV head into targets: queries (G, d) and scales (G,)."""
+    (queries, scales), (x, spare), rotary = targets, own[:2], model.ropes[layer] >= 0
+    n_group, d = queries.shape
+    table, angle = (model.ropes[layer], at) if rotary else (np.int64(0), 0)
+    cos, sin = model.cos[table][angle:], model.sin[table][angle:]
+    scale, bias = model.qkv.scale[layer], model.qkv.bias[layer]
+    gains, norms = model.gains[layer], (model.eps, model.gain_first, model.d_head)
+    for member in range(n_group):
+        head = g * n_group + member
+        head_values(sums[row], scale, bias, work.scale[row], head * d, x)
+        norm_with_all(gains, head, work.factors[row, 0], x)
+        x, spare = place_head(gains, head, norms, rotary, cos, sin, x, spare)
+        scales[member] = quantise_row(x, queries[member]) * model.score_scale
+
+
+@inlined
+def _attend(
+    keys: Any,
+    configuration: Any,
+    isa: Any,
+    scratch: Any,
+    there: Any,
+    g: int,
+    rows: Any,
+    next_at: Any,
+    target: Any,
+) -> None:
+    """Attention over KV head g of a lane's keys (KV, …), by the way's prefill.
+
+    there: keys, values, and the scales of both. rows: the first of them, how many, the first one's
+    position, how many keys each sees, and the scores' cap. target: mixed (rows, H, d), and the
+    first head.
+    """
+    queries, query_scales = scratch.queries, scratch.scales
+    _, key_scales, values, value_scales = there
+    first, count, at, window, cap = rows
+    if keys.ndim == 5:  # blocks for pairs, whose rows go one by one
+        return
+    if configuration.ndim == 1:
+        prefill.attend_head(
+            queries,
+            query_scales,
+            keys[g],
+            key_scales[g],
+            values[g],
+            value_scales[g],
+            cap,
+            first,
+            count,
+            at,
+            window,
+            True,
+            next_at,
+            scratch.tiled,
+            target[0],
+            target[1],
+        )
+    else:
+        four_attention.attend_head(
+            isa,
+            queries,
+            query_scales,
+            keys[g],
+            key_scales[g],
+            values[g],
+            value_scales[g],
+            cap,
+            first,
+            count,
+            at,
+            window,
+            True,
+            next_at,
+            scratch.fours,
+            target[0],
+            target[1],
+        )
