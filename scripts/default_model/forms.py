@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from xml.etree import ElementTree
 
 _LINE = re.compile(r"(.{1,72})(?:\s+|$)")  # of books, as printed ones have them
-_HEAD = re.compile(r"(?:\s*(?:/\*.*?\*/|<!--.*?-->|(?:#|//|--|;|%).*?\n))+", re.DOTALL)
+_HEAD = re.compile(
+    r"\s*(?:/\*.*?\*/\n?|<!--.*?-->\n?|(?:(?:#(?=[ !\n])|//|--|;|%)[^\n]*\n)+)", re.DOTALL
+)  # one comment: a blank line, or what is no comment, ends it
 _BLOCKS = {"p", "l", "ab", "stage", "title", "item", "speaker", "head", "note", "caption"}
 
 
@@ -24,7 +26,7 @@ def code(text: str) -> str:
     """Leave a source file as it is, but for the licence at its head."""
     head = _HEAD.match(text)
     if head and re.search("licen[cs]e|copyright", head[0], re.IGNORECASE):
-        return text[head.end() :]
+        return text[head.end() :].lstrip("\n")
     return text
 
 

@@ -77,7 +77,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parts: dict[str, list[str]] = {}
     for source in sources:
         of_source = _texts(_clone(options.clones, source), source)
-        texts = list(_taken(of_source, source.n_bytes, source.most))
+        is_history = source.form in OF_HISTORY
+        most = source.n_bytes if is_history else source.most
+        texts = list(_taken(of_source, source.n_bytes, most, is_one=is_history))
+        if not texts:
+            print(f"{source.repository}: nothing came of {source.form}", file=sys.stderr)
         parts.setdefault(source.part, []).extend(texts)
         n_bytes = sum(len(text.encode()) for text in texts)
         print(f"{source.part}: {source.repository} ({source.form}) {n_bytes:,}", file=sys.stderr)
@@ -193,22 +197,23 @@ def _decoded(
             continue
 
 
-def _taken(texts: Iterator[tuple[str, str]], n_bytes: int, most: int) -> Iterator[str]:
+def _taken(
+    texts: Iterator[tuple[str, str]], n_bytes: int, most: int, *, is_one: bool = False
+) -> Iterator[str]:
     """Yield texts until there are enough bytes, each of them once and cut at a line's end.
 
-    No text gives more than `most` bytes, but for a log of a repository's history.
+    No text gives more than `most` bytes. is_one: a repository's history, which is no junk.
     """
     seen = set()
-    for name, text in texts:
+    for _, text in texts:
         text = text.strip("\n") + "\n\n"
         key = hashlib.sha256(text.encode()).digest()
         if n_bytes <= 0:
             return
-        if len(text) < 200 or key in seen or _is_junk(text):
+        if len(text) < 200 or key in seen or (_is_junk(text) and not is_one):
             continue
         seen.add(key)
-        whole = name == "log"
-        cut = text.encode()[: n_bytes if whole else min(most, n_bytes)].decode(errors="ignore")
+        cut = text.encode()[: min(most, n_bytes)].decode(errors="ignore")
         cut = cut[: cut.rfind("\n") + 1]
         n_bytes -= len(cut.encode())
         yield cut

@@ -56,7 +56,10 @@ def test_what_is_minified_encoded_twice_there_or_of_a_forbidden_name_is_left_out
 @pytest.mark.parametrize(
     ("form", "text", "made"),
     [
-        ("code", "/* Copyright A */\nint a;\n", "\nint a;\n"),
+        ("code", "/* Copyright A */\nint a;\n", "int a;\n"),
+        ("code", "/* Copyright A */\n#include <a.h>\nint a;\n", "#include <a.h>\nint a;\n"),
+        ("code", "# Copyright A\n\n# what this does\nx = 1\n", "# what this does\nx = 1\n"),
+        ("code", "// Licensed\n\n/// Doc of f\nfn f(){}\n", "/// Doc of f\nfn f(){}\n"),
         ("code", "# a tool\nx = 1\n", "# a tool\nx = 1\n"),
         ("po", 'msgid ""\nmsgstr "head"\n\nmsgid "a"\nmsgstr ""\n"b\\n"\n"c"\n', "b\nc\n"),
         ("poems", json.dumps([{"title": "t", "author": "a", "paragraphs": ["x"]}]), "t\na\nx"),

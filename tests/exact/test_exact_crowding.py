@@ -12,27 +12,34 @@ from llmzip.exact.cpu.ways import Way
 from ways import engine_on, fast_ways
 
 
-def steps(crowding: Crowding, n_steps: int, wall_s: float, own_s: float) -> list[int]:
+def steps(crowding: Crowding, n_steps: int, seconds: float, waited: float) -> list[int]:
     """Note steps that are all alike; return how many threads each had."""
     taken = []
     for _ in range(n_steps):
         taken.append(crowding.n_threads)
-        crowding.note(wall_s, own_s)
+        crowding.note(seconds, waited)
     return taken
 
 
 def test_all_threads_are_taken_while_they_get_their_processors() -> None:
-    assert set(steps(Crowding(4), 1000, 0.005, 0.004)) == {4}
+    assert set(steps(Crowding(4), 1000, 0.05, 0.4)) == {4}
 
 
 def test_short_waits_are_no_crowd() -> None:
-    assert set(steps(Crowding(2), 1000, 0.001, 0.0001)) == {2}
+    assert set(steps(Crowding(2), 1000, 0.001, 0.9)) == {2}
+
+
+def test_a_step_that_takes_long_by_itself_is_none() -> None:
+    """As the first does, which has its code compiled."""
+    found = Crowding(2)
+    found.note(30.0, 0.1)
+    assert set(steps(found, 1000, 0.005, 0.1)) == {2}
 
 
 def test_a_crowd_leaves_one_thread_for_longer_and_longer() -> None:
     found = Crowding(2)
-    taken = steps(found, 3000, 0.05, 0.005)
-    assert taken[:2] == [2, 1]
+    taken = steps(found, 3000, 0.05, 0.9)
+    assert taken[: JUDGED_STEPS + 1] == [2] * JUDGED_STEPS + [1]
     alone = [len(part) for part in "".join(map(str, taken)).split("2") if part]
     assert alone[:3] == [FEWEST_ALONE, 2 * FEWEST_ALONE, 4 * FEWEST_ALONE]
     assert max(alone) <= MOST_ALONE
@@ -40,15 +47,15 @@ def test_a_crowd_leaves_one_thread_for_longer_and_longer() -> None:
 
 def test_when_the_crowd_is_gone_all_come_back() -> None:
     found = Crowding(2)
-    steps(found, 1, 0.05, 0.005)
-    assert steps(found, FEWEST_ALONE, 0.01, 0.01) == [1] * FEWEST_ALONE
-    assert set(steps(found, 1000, 0.005, 0.005)) == {2}
-    steps(found, 1, 0.05, 0.005)
-    assert steps(found, FEWEST_ALONE + JUDGED_STEPS, 0.005, 0.005)[-1] == 2
+    steps(found, JUDGED_STEPS, 0.05, 0.9)
+    assert steps(found, FEWEST_ALONE, 0.01, 0.0) == [1] * FEWEST_ALONE
+    assert set(steps(found, 1000, 0.005, 0.1)) == {2}
+    steps(found, JUDGED_STEPS, 0.05, 0.9)
+    assert steps(found, FEWEST_ALONE + JUDGED_STEPS, 0.005, 0.1)[-1] == 2
 
 
 def test_a_single_thread_is_never_judged() -> None:
-    assert set(steps(Crowding(1), 100, 1.0, 0.0)) == {1}
+    assert set(steps(Crowding(1), 100, 1.0, 1.0)) == {1}
 
 
 @fast_ways
@@ -56,10 +63,11 @@ def test_the_bits_are_those_of_any_number_of_threads(
     way: Way, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every step is taken for one in a crowd, so threads come and go."""
+    monkeypatch.setattr(crowding, "JUDGED_STEPS", 1)
     monkeypatch.setattr(crowding, "FEWEST_ALONE", 1)
     monkeypatch.setattr(crowding, "MOST_ALONE", 1)
     monkeypatch.setattr(crowding, "LEAST_S", -1.0)
-    monkeypatch.setattr(crowding, "CROWDED", 0.0)
+    monkeypatch.setattr(crowding, "CROWDED", -1.0)
     model, lanes = exact_model(TEAM), np.arange(3)
     totals = []
     for n_threads in (3, 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import numpy as np
@@ -12,6 +13,7 @@ from tokenizer_zoo import NAMES, TEXT, tokenizer_json
 
 from llmzip.tokens import ByteTokenizer
 from llmzip.tokens import tokenizer as module
+from small_tokenizer import small_tokenizer_json
 
 _TOKENIZERS = {name: ByteTokenizer(tokenizer_json(name)) for name in NAMES}
 
@@ -114,18 +116,40 @@ def test_random_bytes_come_back(name: str) -> None:
     assert tokenizer.decode(tokenizer.encode(data)) == data
 
 
+def parts_of_a_long_text(made: str, text: bytes, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Cut a text as if 100 characters were many: the tokens are those of the whole."""
+    whole, counts = ByteTokenizer(made).encode(text), []
+    cut = module.cut_between_words
+
+    def counted(text: str, size: int) -> list[str]:
+        parts = cut(text, size)
+        counts.append(len(parts))
+        return parts
+
+    monkeypatch.setattr(module, "_MANY_CHARS", 100)
+    monkeypatch.setattr(module, "MOST_SHORT", 0)
+    monkeypatch.setattr(module, "cut_between_words", counted)
+    assert np.array_equal(ByteTokenizer(made).encode(text), whole)
+    return max(counts, default=1)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_long_text_has_the_tokens_that_it_has_as_a_whole(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is cut between words, so that its parts can be made into tokens at once."""
-    text = "".join(TEXT).encode()
-    whole = _TOKENIZERS[name].encode(text)
-    monkeypatch.setattr(module, "_MANY_CHARS", 100)
-    assert len(module.cut_between_words(text.decode(), 100)) > 10
-    cut = ByteTokenizer(tokenizer_json(name)).encode(text)
-    assert np.array_equal(cut, whole) or _TOKENIZERS[name].decode(cut) == text
-    assert abs(len(cut) - len(whole)) <= len(whole) // 100
+    parts_of_a_long_text(tokenizer_json(name), "".join(TEXT).encode(), monkeypatch)
+
+
+def test_a_long_text_is_cut_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that its parts can be made into tokens at once."""
+    assert parts_of_a_long_text(small_tokenizer_json(), b"of the " * 100, monkeypatch) > 3
+
+
+def test_a_token_of_several_words_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = json.loads(small_tokenizer_json())
+    added = {"id": 300, "content": "of the", "special": False, "single_word": False}
+    spec["added_tokens"].append(added | {"lstrip": False, "rstrip": False, "normalized": False})
+    assert parts_of_a_long_text(json.dumps(spec), b"of the " * 100, monkeypatch) == 1
 
 
 @given(st.text(alphabet="ab \n.é", max_size=300), st.integers(1, 50))

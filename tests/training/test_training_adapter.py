@@ -20,7 +20,7 @@ from llmzip.models.merge import merge
 from llmzip.training.checkpoint import Checkpoints
 from llmzip.training.entropy import cross_entropy
 from llmzip.training.lowrank import LearntAdapter
-from llmzip.training.session import Request, base_name, open_trainer
+from llmzip.training.session import Request, adapter_plan, base_name, open_trainer
 from llmzip.training.texts import split
 from llmzip.training.trainer import PATIENCE, Plan, Trainer
 
@@ -175,3 +175,10 @@ def test_a_name_of_the_catalogue_is_no_folder_that_is_called_so(
     monkeypatch.chdir(tmp_path)
     assert base_name("gpt2", locate(str(tiny_gpt2_folder))) == "gpt2"
     assert base_name("./gpt2", locate(str(tiny_gpt2_folder))) == str(tmp_path / "gpt2")
+
+
+def test_a_gpu_has_larger_batches_and_is_judged_by_more() -> None:
+    here, there = (adapter_plan(20, 3, device) for device in ("cpu", "cuda"))
+    assert (here.minutes, here.seed, here.n_rows, here.n_judged) == (20, 3, 6, 0)
+    assert there.n_rows > here.n_rows
+    assert there.n_judged > 48

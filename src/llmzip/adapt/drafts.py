@@ -17,8 +17,8 @@ from llmzip.compiled import inlined, kernel
 _SHARES, _SIGHTS = 3, 3
 _OF_ORDER = _SHARES + _SIGHTS
 N_KINDS = N_ORDERS * _OF_ORDER
-"""Kinds of first candidates: the highest order that knows it, and its share there in quarters, the
-last of which is less than all; where it is all, how often that was seen, up to _SIGHTS."""
+"""Kinds of first candidates: the highest order that knows it, and its share there: under a half,
+under three quarters, less than all; where it is all, how often that was seen, up to _SIGHTS."""
 
 Trust = NDArray[np.float64]
 """(seats, N_KINDS, 2): how often the first candidates of a kind were right, and of how many."""
@@ -32,7 +32,7 @@ _FIRST_RIGHT = np.array(
         [0.1, 0.3, 0.6, 0.7, 0.95, 0.98],
     ]
 )
-"""How often kinds are right in texts of all sorts, about; (N_ORDERS, _OF_ORDER)."""
+"""How often kinds are right, about, before a seat has seen any: guesses. (N_ORDERS, _OF_ORDER)."""
 _FIRST_TRIES = 3.0
 MOST_TRIES = 255.0
 """What happened so many times ago counts for about a third."""

@@ -172,6 +172,7 @@ def _checkpoints(target: Path, samples: list[Sample], request: Request) -> Check
         "scratch": request.scratch,
         "minutes": request.plan.minutes,
         "seed": request.plan.seed,
+        "device": request.device,  # another has other batches, and is judged by other windows
     }
     return Checkpoints(target.with_name(f".{target.name}.partial"), plan)
 

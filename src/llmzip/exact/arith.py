@@ -53,7 +53,7 @@ def gelu_new(x: Tensor) -> Tensor:
 
 
 def capped(z: Tensor, cap: float) -> Tensor:
-    """How far below the cap in base 2, C = cap · log2 e, a soft cap leaves z · C / 2.
+    """How far below the cap in base 2, C = cap · log2 e, a soft cap leaves z · cap / 2.
 
     C · tanh(z / 2 · ln 2) - C, as -2 C / (1 + 2^z): a softmax of it is one of what is capped.
     """

@@ -23,6 +23,7 @@ MOST_SHORT = 1 << 14
 _MANY_CHARS = 1 << 16
 """Of so many and more the library is asked in pieces of about that size, for which it uses all
 processors, and in the way that lets other threads go on."""
+_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _BETWEEN_WORDS = re.compile("(?<=[A-Za-z]) (?=[A-Za-z])")
 _MOST_LETTERS = 1 << 10
 """So far a cut between words is looked for."""
@@ -189,9 +190,22 @@ class ByteTokenizer:
         if len(piece) < _MANY_CHARS:
             ids: list[int] = self._tokenizer.encode(piece, add_special_tokens=False).ids
             return ids
-        parts = cut_between_words(piece, _MANY_CHARS)
+        parts = cut_between_words(piece, _MANY_CHARS) if self._ends_words else [piece]
         encoded = self._tokenizer.encode_batch_fast(parts, add_special_tokens=False)
         return [token for part in encoded for token in part.ids]
+
+    @cached_property
+    def _ends_words(self) -> bool:
+        """Whether each token of a text ends with a word that a single space and another follow.
+
+        So it is if pieces are made as GPT-2 makes them and no token has a space behind a letter.
+        """
+        blob, starts = self.table.blob, self.table.offsets[:-1]
+        is_letter = np.isin(blob, np.frombuffer(_LETTERS, dtype=np.uint8))
+        is_inside = np.ones(blob.size, dtype=np.bool_)
+        is_inside[starts[starts < blob.size]] = False
+        spanning = is_letter[:-1] & (blob[1:] == ord(" ")) & is_inside[1:]
+        return self._parts.merges is not None and not spanning.any()
 
     def _short_ids(self, piece: str) -> list[int] | None:
         """What the library says of `piece`, where that is found sooner than the library is loaded.
@@ -215,9 +229,9 @@ class ByteTokenizer:
 
 
 def cut_between_words(text: str, size: int) -> list[str]:
-    """Cut a text into parts of about `size` characters that come to the tokens of the whole.
+    """Cut a text into parts of about `size` characters, each cut before a space between words.
 
-    Each cut is before a space that stands alone between two words: there every token ends.
+    Words are of ASCII letters, and the space stands alone.
     """
     cuts = [0]
     for at in range(size, len(text), size):

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-_ROWS = {"cpu": 256, "cuda": 4096}
-"""Tokens whose logits are held at once."""
+_ROWS, _MOST_ROWS = 256, 4096
+"""Tokens whose logits are held at once; a GPU takes up to the second, of _LOGITS logits."""
+_LOGITS = 1 << 28
 
 
 class _CrossEntropy(torch.autograd.Function):
@@ -24,7 +25,9 @@ class _CrossEntropy(torch.autograd.Function):
     ) -> Tensor:
         total = torch.zeros((), device=hidden.device)
         gradient = torch.empty_like(hidden)
-        n_rows = _ROWS[hidden.device.type]
+        n_rows = _ROWS
+        if hidden.device.type == "cuda":
+            n_rows = max(_ROWS, min(_MOST_ROWS, _LOGITS // len(head)))
         for first in range(0, len(hidden), n_rows):
             part = slice(first, first + n_rows)
             wanted = targets[part, None]

@@ -2,8 +2,6 @@
 
 DEFAULT_MINUTES = 20.0
 DEFAULT_RANK, MOST_RANK = 16, 256
-N_WINDOW = {"cpu": 512, "cuda": 1024}
-"""Tokens in a window that is trained on, at most."""
 LEAST_BYTES = 20_000
 """Of text, all told: from less nothing is learnt that would hold for other text."""
 LEAST_SCRATCH_BYTES = 100_000

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from llmzip.errors import UsageError
 from llmzip.models import CATALOG, adapters, trained
 from llmzip.models.files import ModelFiles, parted
-from llmzip.training.limits import LEAST_BYTES, LEAST_SCRATCH_BYTES, N_WINDOW
+from llmzip.training.limits import LEAST_BYTES, LEAST_SCRATCH_BYTES
 from llmzip.training.texts import Sample
 
 if TYPE_CHECKING:
@@ -25,12 +25,18 @@ SCRATCH_RATE, SCRATCH_DECAY = 2e-3, 0.1
 """Learning rate and weight decay of a model from scratch."""
 
 
-ROWS = {"cpu": 6, "cuda": 24}
-"""Windows in a batch that trains an adapter: what keeps two cores busy, and a card."""
-RATES = {"cpu": 1e-3, "cuda": 1.5e-3}
-"""Learning rates of adapters: higher, where a batch has more to say."""
-JUDGED = {"cpu": 0, "cuda": 96}
-"""See `Plan.n_judged`."""
+@dataclass(frozen=True)
+class Pace:
+    """How a device trains adapters. n_window: tokens in a window at most; the rest: see `Plan`."""
+
+    n_window: int
+    n_rows: int
+    learning_rate: float
+    n_judged: int
+
+
+PACES = {"cpu": Pace(512, 6, 1e-3, 0), "cuda": Pace(1024, 24, 1.5e-3, 96)}
+"""By device: what keeps two cores busy, and a large card."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +92,10 @@ def adapter_plan(minutes: float, seed: int, device: str) -> Plan:
     """Return how an adapter is trained on a device."""
     from llmzip.training.trainer import Plan
 
-    rows, rate, judged = ROWS[device], RATES[device], JUDGED[device]
-    return Plan(minutes, rows, seed, learning_rate=rate, n_judged=judged)
+    pace = PACES[device]
+    return Plan(
+        minutes, pace.n_rows, seed, learning_rate=pace.learning_rate, n_judged=pace.n_judged
+    )
 
 
 def scratch_request(
@@ -148,7 +156,7 @@ def _adapted(
     base = files.base or files
     loaded = load_transformers(base)
     read_model(loaded.model)  # a model that we could not run is not trained for an hour
-    n_window = min(N_WINDOW[request.device], int(loaded.model.config.max_position_embeddings))
+    n_window = min(PACES[request.device].n_window, int(loaded.model.config.max_position_embeddings))
     material = Material(samples, ByteTokenizer(loaded.tokenizer_json), loaded.bos_id, n_window)
     device = torch.device(request.device)
     model = TrainedModel(

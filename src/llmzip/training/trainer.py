@@ -18,7 +18,6 @@ import torch
 from llmzip.training.learner import Learner, Learnt
 from llmzip.training.texts import Ids, Material, Windows
 
-LEARNING_RATE = 1e-3
 N_JUDGEMENTS = 10
 """How often held-out text is judged in the time given."""
 PATIENCE = 4
@@ -39,9 +38,9 @@ class Plan:
     """
 
     minutes: float
-    n_rows: int = 6
+    n_rows: int
     seed: int = 0
-    learning_rate: float = LEARNING_RATE
+    learning_rate: float = 1e-3
     weight_decay: float = 0.01
     n_judged: int = 0
 

@@ -76,7 +76,7 @@ class BlockPrefill(LayerPrefill):
     HEAD_ROWS: ClassVar = BLOCK_ROWS
 
     def __init__(self, packed: PackedModel, work: Workspace, kernels: Kernels) -> None:
-        super().__init__(in_blocks(packed.model.shape), packed.step, work)
+        super().__init__(in_blocks(packed.model.shape), packed, work)
         self._kernels, self._attention = kernels, kernels.attend
 
     def layer(

@@ -2,17 +2,17 @@
 
 The threads of a step wait for each other some hundred times. Where one of them has to wait for a
 processor, the others lose theirs in waiting for it, and a step takes a hundred times as long; a
-thread alone only goes slower. That is seen by the clock running on while this thread does not.
+thread alone only goes slower. That is seen by how much of a step is waiting for others.
 """
 
 from __future__ import annotations
 
-JUDGED_STEPS = 8
+JUDGED_STEPS = 4
 """Steps that are judged together."""
-CROWDED = 2.0
-"""Times that the clock runs as fast as this thread where there is a crowd."""
+CROWDED = 0.5
+"""The share of them that is waiting where there is a crowd."""
 LEAST_S = 0.02
-"""What is waited in vain at least: what is shorter may be by chance."""
+"""What is waited at least: what is shorter may be by chance."""
 FEWEST_ALONE, MOST_ALONE = 64, 1024
 """Steps of one thread before others are tried again; twice as many after each time in vain."""
 
@@ -27,32 +27,30 @@ class Crowding:
         self._begin()
 
     def _begin(self) -> None:
-        self._n_steps, self._wall_s, self._own_s = 0, 0.0, 0.0
+        self._n_steps, self._all_s, self._waited_s = 0, 0.0, 0.0
 
     @property
     def n_threads(self) -> int:
         """How many threads the next step should have."""
         return 1 if self._alone else self._n_threads
 
-    def note(self, wall_s: float, own_s: float) -> None:
-        """Take in a step: seconds by the clock, and those that the calling thread was at work."""
+    def note(self, seconds: float, waited: float) -> None:
+        """Take in a step: how long it took, and the share of waiting in what a thread did."""
         if self._n_threads == 1:
             return
         if self._alone:
             self._alone -= 1
             return
         self._n_steps += 1
-        self._wall_s += wall_s
-        self._own_s += own_s
-        if self._is_crowded:
-            self._alone = self._next_alone
-            self._next_alone = min(2 * self._next_alone, MOST_ALONE)
-            self._begin()
-        elif self._n_steps == JUDGED_STEPS:
-            self._next_alone = FEWEST_ALONE
+        self._all_s += seconds
+        self._waited_s += seconds * waited
+        if self._n_steps == JUDGED_STEPS:
+            self._judge()
             self._begin()
 
-    @property
-    def _is_crowded(self) -> bool:
-        waited_s = self._wall_s - self._own_s
-        return waited_s > LEAST_S and self._wall_s > CROWDED * self._own_s
+    def _judge(self) -> None:
+        if self._waited_s > LEAST_S and self._waited_s > CROWDED * self._all_s:
+            self._alone = self._next_alone
+            self._next_alone = min(2 * self._next_alone, MOST_ALONE)
+        else:
+            self._next_alone = FEWEST_ALONE

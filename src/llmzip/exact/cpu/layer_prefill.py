@@ -13,6 +13,7 @@ from llmzip.exact.bias import RowBias
 from llmzip.exact.cpu import turned_rows
 from llmzip.exact.cpu.buffers import CpuCache, CpuHidden, Look, ModelView, Workspace
 from llmzip.exact.cpu.caps import cap_of
+from llmzip.exact.cpu.packed import PackedModel
 from llmzip.exact.cpu.step import ALL_KEYS, StepModel
 from llmzip.exact.distribution import TokenIntervals
 from llmzip.exact.shape import ModelShape
@@ -33,13 +34,19 @@ class LayerPrefill(ABC):
     def __init__(
         self,
         shape: ModelShape,
-        model: ModelView | StepModel,
+        model: ModelView | PackedModel,
         work: Workspace,
         look: Look | None = None,
     ) -> None:
         """Shape: that in memory. look: for those that have sums in memory, see `RowPrefill`."""
-        self._shape, self._model, self._work, self._look = shape, model, work, look
+        self._shape, self._given, self._work, self._look = shape, model, work, look
         self._score_cap, self._logit_cap = cap_of(shape.score_cap), cap_of(shape.logit_cap)
+
+    @property
+    def _model(self) -> ModelView | StepModel:
+        """The weights where they lie now: steps may have put them into memory of their own."""
+        given = self._given
+        return given.step if isinstance(given, PackedModel) else given
 
     def layer(
         self, index: int, lanes: Ids, starts: Ids, row_lanes: Ids, at: Ids, cache: CpuCache

@@ -23,7 +23,7 @@ class PairPrefill(RowPrefill):
     HEAD_ROWS: ClassVar = 64  # whose logits stay in the last cache
 
     def __init__(self, packed: PackedModel, work: Workspace, look: Look | None = None) -> None:
-        super().__init__(in_blocks(packed.model.shape), packed.step, work, look)
+        super().__init__(in_blocks(packed.model.shape), packed, work, look)
         self._attention = pair_attention.attend
 
     def _wide(self, q: Array) -> Array:

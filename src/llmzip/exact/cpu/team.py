@@ -15,7 +15,7 @@ from llmzip.exact.cpu.buffers import CpuCache
 from llmzip.exact.cpu.crowding import Crowding
 from llmzip.exact.cpu.head import BLOCK
 from llmzip.exact.cpu.product import PADDED_ROWS
-from llmzip.exact.cpu.step import STAGES, StepCache, StepModel, StepWork, step
+from llmzip.exact.cpu.step import STAGES, WAITING, StepCache, StepModel, StepWork, step
 from llmzip.exact.shape import ModelShape
 from llmzip.forks import Threads
 
@@ -68,7 +68,7 @@ class StepTeam:
             _step_cache(cache),
             self._work,
         )
-        begin_s, begin_own_s = time.perf_counter(), time.thread_time()
+        begin_s, ticks = time.perf_counter(), self.ticks[0].copy()
         try:
             parts = range(1, n_threads)
             others = [self._pool.submit(self._part, i, *arguments) for i in parts]
@@ -78,8 +78,9 @@ class StepTeam:
             raise
         for other in others:
             other.result()
-        own_s = time.thread_time() - begin_own_s
-        self._crowding.note(time.perf_counter() - begin_s, own_s)
+        ticks = self.ticks[0] - ticks
+        waited = float(ticks[WAITING] / max(1, ticks.sum()))
+        self._crowding.note(time.perf_counter() - begin_s, waited)
         return self._work
 
     def _put_in_order(self, lanes: Ids) -> None:

@@ -106,7 +106,7 @@ class Forward:
         """Queries, keys and values. rope: the table that turns the former two, or -1."""
         s, model, work, linear = self._shape, self._model, self._work, layer.qkv
         block = block_of(s.d_head, 16)
-        tile = tile_for(n_rows, block, linear.n_in)
+        tile = tile_for(n_rows, block, linear.n_in, alone=False)
         cos, sin = model.ropes[rope] if rope >= 0 else (linear.scale, linear.scale)
         whole = s.head_norm == "whole"
         if whole:
@@ -256,7 +256,7 @@ class Forward:
     def _feed_forward(self, index: int, layer: PaddedLayer, n_rows: int) -> None:
         """Activation, down projection, residual, next norm."""
         s, work, up, down = self._shape, self._work, layer.up, layer.down
-        tile = tile_for(n_rows, s.d_ff, up.n_in)
+        tile = tile_for(n_rows, s.d_ff, up.n_in, alone=not s.gated)
         launch(
             linears.activate_linear,
             tile.grid(n_rows, s.d_ff),

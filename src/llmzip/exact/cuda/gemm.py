@@ -44,14 +44,15 @@ class Tile:
         return -(-n_columns // self.columns), -(-n_rows // self.rows)
 
 
-def tile_for(n_rows: int, n_columns: int, n_inner: int) -> Tile:
-    """The tile of a product (M, K) · (K, N).
+def tile_for(n_rows: int, n_columns: int, n_inner: int, *, alone: bool = True) -> Tile:
+    """The tile of a product (M, K) · (K, N). alone: whether it is of one set of columns, not two.
 
     On an H200, 64 · 64 · 64 was as fast as larger ones or faster, from 512 rows to 16,384, where
     something follows the product: many programs hide what each does then. Long rows are faster
-    when they are taken in fewer steps.
+    when they are taken in fewer steps; with two sets of columns that was not tried, and some
+    devices have not the memory.
     """
-    inner = 128 if n_inner >= 1024 else 64
+    inner = 128 if alone and n_inner >= 1024 else 64
     return _within(Tile(64, 64, inner, 4, 3 if inner == 128 else 4), n_rows, n_columns, n_inner)
 
 
