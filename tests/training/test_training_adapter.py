@@ -157,13 +157,16 @@ def test_it_goes_on_with_nothing_else(tiny_gpt2_folder: Path, tmp_path: Path) ->
         Checkpoints(tmp_path / "kept", {"seed": 0}).restore(made)
 
 
-def test_the_cross_entropy_and_its_gradient_are_torchs_own() -> None:
+@pytest.mark.parametrize("cap", [0.0, 3.0])
+def test_the_cross_entropy_and_its_gradient_are_torchs_own(cap: float) -> None:
     draw = torch.Generator().manual_seed(3)
     hidden = torch.randn(600, 16, generator=draw, requires_grad=True)
     head, targets = torch.randn(90, 16, generator=draw), torch.randint(90, (600,), generator=draw)
-    wanted = functional.cross_entropy(hidden @ head.T, targets, reduction="sum")
+    logits = hidden @ head.T
+    logits = torch.tanh(logits / cap) * cap if cap else logits
+    wanted = functional.cross_entropy(logits, targets, reduction="sum")
     (gradient,) = torch.autograd.grad(2 * wanted, hidden)
-    found = cross_entropy(hidden, head, targets)
+    found = cross_entropy(hidden, head, targets, cap=cap)
     assert float(found.detach()) == pytest.approx(float(wanted.detach()), rel=1e-5)
     torch.testing.assert_close(torch.autograd.grad(2 * found, hidden)[0], gradient)
 

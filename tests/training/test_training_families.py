@@ -14,7 +14,8 @@ from llmzip.models.merge import merge
 from llmzip.training.lowrank import TrainedModel
 
 N_PREDICTED = 2 * 23
-FAMILIES = {variant.kind: variant for variant in VARIANTS.values()}
+CAPPED = "gemma2, low caps"
+FAMILIES = {variant.kind: variant for variant in VARIANTS.values()} | {CAPPED: VARIANTS[CAPPED]}
 
 
 @pytest.mark.parametrize("kind", FAMILIES)

@@ -56,9 +56,12 @@ class _Resending:
         if not isinstance(lost.exc_value, InterruptedBySignal):
             self.otherwise(lost)
             return
-        signum = lost.exc_value.signum
-        signal.signal(signum, _on_signal)
-        threading.Timer(_AGAIN_S, _raise_in_main_thread, [signum]).start()
+        signum, is_sent = lost.exc_value.signum, False
+        while not is_sent:
+            with suppress(InterruptedBySignal):  # here it would be lost once more: threads are slow
+                signal.signal(signum, _on_signal)
+                threading.Timer(_AGAIN_S, _raise_in_main_thread, [signum]).start()
+                is_sent = True
 
 
 def _raise_in_main_thread(signum: int) -> None:

@@ -127,6 +127,7 @@ class TrainedModel:
         self.model, self._rank, self._base = model, rank, base
         self._head = model.get_output_embeddings()
         self._logit_divisor = _logit_divisor(model.config)
+        self._logit_cap = float(getattr(model.config, "final_logit_softcapping", None) or 0)
         self._gain_shift = gain_shift(model.config)
         model.requires_grad_(False)
         model.to(dtype=dtype)
@@ -168,7 +169,8 @@ class TrainedModel:
         tokens = torch.from_numpy(ids).to(self.head.device)
         hidden = self.hidden(tokens)[:, :-1] / self._logit_divisor
         rows, targets = hidden.reshape(-1, hidden.shape[-1]), tokens[:, 1:].reshape(-1)
-        return cross_entropy(rows, self.head, targets, getattr(self._head, "bias", None))
+        bias = getattr(self._head, "bias", None)
+        return cross_entropy(rows, self.head, targets, bias, self._logit_cap)
 
     def learnt(self) -> LearntAdapter:
         """Return what has been learnt, as a file of 8 bits a weight holds it."""
