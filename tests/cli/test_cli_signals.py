@@ -5,13 +5,9 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from contextlib import suppress
 
 import pytest
-from cli_runner import environment
-
-from llmzip.cli import signals
-from llmzip.cli.signals import InterruptedBySignal
+from cli_runner import environment, hear
 
 WITHIN = """
 import signal, sys, time, weakref
@@ -39,6 +35,7 @@ except InterruptedBySignal as exc:
 @pytest.mark.skipif(sys.platform == "win32", reason="processes do not die by signals there")
 @pytest.mark.parametrize("name", ["INT", "TERM"])
 def test_a_signal_within_what_may_not_raise_is_not_lost(name: str) -> None:
+    hear(getattr(signal, f"SIG{name}"))
     done = subprocess.run(
         [sys.executable, "-c", WITHIN.replace("{name}", name)],
         env=environment(),
@@ -62,14 +59,3 @@ def test_what_else_is_lost_is_told_as_ever() -> None:
         [sys.executable, "-c", script], env=environment(), capture_output=True, check=False
     )
     assert b"ValueError: told" in done.stderr
-
-
-def test_what_a_library_has_cleared_is_raised_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signals, "_came", [])
-    monkeypatch.setattr(signals, "_SIGNALS", [])
-    signals.require_uninterrupted()
-    with suppress(InterruptedBySignal):  # as a library in C does
-        signals._on_signal(signal.SIGTERM, None)
-    with pytest.raises(InterruptedBySignal) as caught:
-        signals.require_uninterrupted()
-    assert caught.value.signum == signal.SIGTERM

@@ -12,7 +12,7 @@ import pytest
 
 sys.path += [str(Path(__file__).parents[1] / "training")]  # texts to learn from
 
-from cli_runner import environment, fails, llmzip, start, succeeds
+from cli_runner import environment, fails, hear, llmzip, start, succeeds
 from training_samples import log_lines
 
 TEXT = log_lines(200, seed=9)
@@ -97,6 +97,7 @@ def test_interrupted_it_keeps_the_best_and_goes_on(
 ) -> None:
     home = {"LLMZIP_HOME": str(tmp_path)}
     how = ("-o", "half", "-m", tiny_gpt2_folder, "--minutes", "1", "--rank", "2", "-T1")
+    hear(signal.SIGINT)
     running = start("train", log, *how, env=environment(**home))
     partial = tmp_path / "trained" / ".half.partial" / "progress.json"
     until = time.monotonic() + 60

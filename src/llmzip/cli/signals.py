@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
 _AGAIN_S = 0.02
-_came: list[int] = []
-"""Signals that have been raised as InterruptedBySignal."""
 _SIGNALS = [s for s in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, s)]
 
 
@@ -58,12 +56,9 @@ class _Resending:
         if not isinstance(lost.exc_value, InterruptedBySignal):
             self.otherwise(lost)
             return
-        signum, is_sent = lost.exc_value.signum, False
-        while not is_sent:
-            with suppress(InterruptedBySignal):  # here it would be lost once more: threads are slow
-                signal.signal(signum, _on_signal)
-                threading.Timer(_AGAIN_S, _raise_in_main_thread, [signum]).start()
-                is_sent = True
+        signum = lost.exc_value.signum
+        signal.signal(signum, _on_signal)
+        threading.Timer(_AGAIN_S, _raise_in_main_thread, [signum]).start()
 
 
 def _raise_in_main_thread(signum: int) -> None:
@@ -83,17 +78,7 @@ def _on_signal(signum: int, _frame: FrameType | None) -> None:
     for name in _SIGNALS:
         if signal.getsignal(getattr(signal, name)) is _on_signal:
             signal.signal(getattr(signal, name), signal.SIG_DFL)
-    _came.append(signum)
     raise InterruptedBySignal(signum)
-
-
-def require_uninterrupted() -> None:
-    """Raise InterruptedBySignal once more if a signal has come and what it raised was lost.
-
-    Libraries in C clear what is raised while they call back; whoever works long in them asks here.
-    """
-    if _came:
-        raise InterruptedBySignal(_came[-1])
 
 
 def die_by(signum: int) -> None:

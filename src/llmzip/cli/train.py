@@ -17,7 +17,7 @@ from llmzip.cli.memory import require_least
 from llmzip.cli.messages import Messages, shown
 from llmzip.cli.options import verb
 from llmzip.cli.settings import Settings
-from llmzip.cli.signals import InterruptedBySignal, require_uninterrupted
+from llmzip.cli.signals import InterruptedBySignal
 from llmzip.cli.sources import Search, Source, named
 from llmzip.cli.training_line import TrainingLine
 from llmzip.cli.training_table import table
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from llmzip.training.checkpoint import Checkpoints
     from llmzip.training.session import Request
     from llmzip.training.texts import Sample
-    from llmzip.training.trainer import Progress, Trainer
+    from llmzip.training.trainer import Trainer
     from llmzip.training.verdict import Verdict
 
 
@@ -61,16 +61,12 @@ def train(messages: Messages, settings: Settings) -> None:
     checkpoints = _checkpoints(target, samples, request)
     with TrainingLine(messages, settings.minutes) as line:
 
-        def stepped(progress: Progress) -> None:
-            require_uninterrupted()
-            line.stepped(progress)
-
         def judged(trainer: Trainer) -> None:
             line.judged(trainer.progress)
             if trainer.progress.n_steps:
                 checkpoints.save(trainer)
 
-        trainer = open_trainer(request, files, samples, stepped, judged)
+        trainer = open_trainer(request, files, samples, line.stepped, judged)
         if settings.resume:
             checkpoints.restore(trainer)
         try:
