@@ -80,6 +80,33 @@ def put_group(
     put_value(value, values, at)
 
 
+@inlined
+def place_queries(
+    model: Any,
+    work: Any,
+    sums: Any,
+    layer: int,
+    row: int,
+    g: int,
+    at: int,
+    own: Any,
+    targets: Any,
+) -> None:
+    """A row's queries of KV head g into targets: queries (G, d) and scales (G,). own: scratch."""
+    (queries, scales), (x, spare) = targets, own[:2]
+    n_group, d = queries.shape
+    rotary, cos, sin = _angles(model, layer, at)
+    s, line = work.scale[row], sums[row]
+    scale, bias = model.qkv.scale[layer], model.qkv.bias[layer]
+    gains, norms = model.gains[layer], (model.eps, model.gain_first, model.d_head)
+    for member in range(n_group):
+        head = g * n_group + member
+        head_values(line, scale, bias, s, head * d, x)
+        norm_with_all(gains, head, work.factors[row, 0], x)
+        x, spare = place_head(gains, head, norms, rotary, cos, sin, x, spare)
+        scales[member] = quantise_row(x, queries[member]) * model.score_scale
+
+
 @called
 def attend_group(
     model: Any,
@@ -102,24 +129,16 @@ def attend_group(
     own, vectors: scratch, the second for tiles or pairs.
     """
     wide_vectors()
-    x, spare, _, queries, query_scales, undo = own[:6]
+    queries, query_scales, undo = own[3:6]
     n_kv, n_heads, d = cache.keys.shape[2], work.mixed.shape[1], work.mixed.shape[2]
     n_group = n_heads // n_kv
     first, n_keys = first_key(model, layer, at), at + 1
     skip = max(np.int64(0), n_keys - model.windows[layer]) - first
-    rotary, cos, sin = _angles(model, layer, at)
-    s, line = work.scale[row], sums[row]
-    scale, bias = model.qkv.scale[layer], model.qkv.bias[layer]
     keys, values = cache.keys[layer, lane, g], cache.values[layer, lane, g]
     key_scales = cache.key_scales[layer, lane, g, first:n_keys]
     value_scales = cache.value_scales[layer, lane, g, first:n_keys]
-    gains, norms = model.gains[layer], (model.eps, model.gain_first, model.d_head)
+    place_queries(model, work, sums, layer, row, g, at, own, (queries, query_scales))
     for member in range(n_group):
-        head = g * n_group + member
-        head_values(line, scale, bias, s, head * d, x)
-        norm_with_all(gains, head, work.factors[row, 0], x)
-        x, spare = place_head(gains, head, norms, rotary, cos, sin, x, spare)
-        query_scales[member] = quantise_row(x, queries[member]) * model.score_scale
         undo[member, :] = i32(sign_bits_of(model.isa) * _byte_sum(queries[member]))
     places = address_of(keys) + first * d, address_of(values) + first * d
     seen = *places, key_scales, value_scales, skip, model.score_cap

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from llmzip.compiled import called, inlined
 from llmzip.exact.cpu import four_attention, prefill, tiles
-from llmzip.exact.cpu.attention import head_values, norm_with_all, place_head
-from llmzip.exact.cpu.rows import quantise_row
 from llmzip.exact.cpu.scalars import wide_vectors
+from llmzip.exact.cpu.step_attention import place_queries
 
 MOST_ROWS = 32
 """Rows that go through together."""
@@ -86,39 +85,12 @@ def attend_several(
     n_group = scratch.queries.shape[1]
     for index in range(count):
         targets = scratch.queries[index], scratch.scales[index]
-        _place_queries(model, work, sums, layer, row + index, g, at + index, own, targets)
+        place_queries(model, work, sums, layer, row + index, g, at + index, own, targets)
     keys, values = cache.keys[layer, lane], cache.values[layer, lane]
     there = keys, cache.key_scales[layer, lane], values, cache.value_scales[layer, lane]
     target = work.mixed[row : row + count], g * n_group
     rows = np.int64(0), count, at, model.windows[layer], model.score_cap
     _attend(keys, work.configuration, model.isa, scratch, there, g, rows, next_at, target)
-
-
-@inlined
-def _place_queries(
-    model: Any,
-    work: Any,
-    sums: Any,
-    layer: int,
-    row: int,
-    g: int,
-    at: int,
-    own: Any,
-    targets: Any,
-) -> None:
-    """A row's queries of a KV head into targets: queries (G, d) and scales (G,)."""
-    (queries, scales), (x, spare), rotary = targets, own[:2], model.ropes[layer] >= 0
-    n_group, d = queries.shape
-    table, angle = (model.ropes[layer], at) if rotary else (np.int64(0), 0)
-    cos, sin = model.cos[table][angle:], model.sin[table][angle:]
-    scale, bias = model.qkv.scale[layer], model.qkv.bias[layer]
-    gains, norms = model.gains[layer], (model.eps, model.gain_first, model.d_head)
-    for member in range(n_group):
-        head = g * n_group + member
-        head_values(sums[row], scale, bias, work.scale[row], head * d, x)
-        norm_with_all(gains, head, work.factors[row, 0], x)
-        x, spare = place_head(gains, head, norms, rotary, cos, sin, x, spare)
-        scales[member] = quantise_row(x, queries[member]) * model.score_scale
 
 
 @inlined
