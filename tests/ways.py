@@ -28,8 +28,6 @@ fast_ways = pytest.mark.parametrize(
     "way", [_parameter(way) for way in known_ways() if way is not Way.PLAIN], ids=str
 )
 """As `every_way`, without the one that compiles anew for each width of heads."""
-fastest_way = pytest.mark.parametrize("way", [_parameter(RUNNABLE[-1])], ids=str)
-"""For what is compiled anew for each kind of model, and golden digests of all ways have, too."""
 block_ways = pytest.mark.parametrize(
     "way",
     [_parameter(way) for way in known_ways() if way.dot is not None or way is Way.AMX],

@@ -25,7 +25,7 @@ from llmzip.exact.model import ExactModel, Layer, Linear
 from llmzip.exact.shape import ModelShape
 from llmzip.exact.tables import rope_tables, rope_turns
 from llmzip.exact.torch_engine import TorchEngine
-from ways import RUNNABLE, engine_on, fast_ways, fastest_way
+from ways import RUNNABLE, engine_on, fast_ways
 
 Ids = NDArray[np.int64]
 Answers = list[NDArray[np.generic]]
@@ -207,13 +207,13 @@ def test_norms_of_heads_and_positions_of_other_kinds(width: int, kind: str, way:
     assert_agrees(shape_of(width, 3, (70, 0), kind), way)
 
 
-@fastest_way
+@fast_ways
 @pytest.mark.parametrize("width", [64, 80])
 def test_norms_of_all_heads_together(width: int, way: Way) -> None:
     assert_agrees(shape_of(width, 3, (70, 0), "whole"), way)
 
 
-@fastest_way
+@fast_ways
 @pytest.mark.parametrize(("width", "group"), [(64, 3), (80, 1)])
 @pytest.mark.parametrize("caps", [(1.0, 30.0), (50.0, 1.0)])
 def test_scores_and_logits_below_soft_caps(

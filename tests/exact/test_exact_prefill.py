@@ -209,9 +209,10 @@ def test_project_heads(
         )
 
     wanted, found = empty(together(way)), empty(together(way))
-    heads = (n_kv * (n_group + 1), d_head) if norm else (0,)
+    heads = (n_kv * (n_group + 1) if norm else 0, d_head)
     gains = (1 + rng.standard_normal(heads) / 2).astype(np.float32)
-    rest, unit = (lanes, at, cos, sin, gains, EPS, norm == "before", 50), np.float32(0.18)
+    norms, unit = (gains, EPS, norm == "before", 50, False), np.float32(0.18)
+    rest = lanes, at, cos, sin, *norms
     attention.split_heads(product(q, weight), scale, bias, s, *rest, unit, *wanted)
     own = q, s, packed(weight, way), scale, bias
     kernels_of(way).project_heads(*own, *rest, unit, *found)

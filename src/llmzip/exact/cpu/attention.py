@@ -68,8 +68,8 @@ def _rotate_halves(x: Any, cos: Any, sin: Any, turned: Any) -> None:
 def _norm_row(gains: Any, head: int, norms: Any, x: Any) -> None:
     """The norm of a query or key, in place, and its gain if that comes before RoPE."""
     wide_vectors()
-    if gains.ndim == 2:  # numba compiles what the array's type says, and no more
-        eps, gain_first, width = norms
+    eps, gain_first, width, whole = norms
+    if gains.shape[0] and not whole:
         factor, gain = norm_factor(x, eps, width), gains[head]
         for i in range(x.size):
             x[i] = x[i] * factor
@@ -82,11 +82,11 @@ def _norm_row(gains: Any, head: int, norms: Any, x: Any) -> None:
 def _gain_row(gains: Any, head: int, norms: Any, x: Any) -> None:
     """The gain that comes after RoPE, in place."""
     wide_vectors()
-    if gains.ndim == 2:
-        gain, gain_first = gains[head], norms[1]
-        if not gain_first:
-            for i in range(x.size):
-                x[i] = x[i] * gain[i]
+    _, gain_first, _, whole = norms
+    if gains.shape[0] and not whole and not gain_first:
+        gain = gains[head]
+        for i in range(x.size):
+            x[i] = x[i] * gain[i]
 
 
 @inlined
@@ -102,9 +102,10 @@ def place_head(
 ) -> Any:
     """A query or key, by its head, normed and rotated, in x or spare: (result, other).
 
-    gains: (H + KV, d), or (0,) where there are no norms. norms: eps, whether gains come before
-    RoPE, and how many numbers a head has beside zeros. cos, sin: tables that begin with the
-    head's position. See `Reference._placed`.
+    gains: (H + KV, d), or (0, …) where there are no norms. norms: eps, whether gains come before
+    RoPE, how many numbers a head has beside zeros, and whether all heads have one norm, which is
+    none of this function's. cos, sin: tables that begin with the head's position. See
+    `Reference._placed`.
     """
     _norm_row(gains, head, norms, x)
     if rotary:
@@ -130,8 +131,9 @@ def whole_factors(
 
     norms: see `place_head`.
     """
-    if gains.ndim == 3:  # numba compiles what the array's type says, and no more
-        (_, n_normed, d), (eps, _, d_head) = gains.shape, norms
+    eps, _, d_head, whole = norms
+    if whole:
+        n_normed, d = gains.shape
         x = np.empty(n_normed * d, dtype=np.float32)
         head_values(sums, scale, bias, s, 0, x)
         queries, keys = x[: n_heads * d], x[n_heads * d :]
@@ -141,11 +143,12 @@ def whole_factors(
 
 
 @inlined
-def norm_with_all(gains: Any, head: int, factor: Any, x: Any) -> None:
+def norm_with_all(gains: Any, head: int, norms: Any, factor: Any, x: Any) -> None:
     """Such a norm of a query or key, in place, and its gain; see `place_head` for others."""
     wide_vectors()
-    if gains.ndim == 3:
-        gain = gains[0, head]
+    whole = norms[3]
+    if whole:
+        gain = gains[head]
         for i in range(x.size):
             x[i] = x[i] * factor * gain[i]
 
@@ -193,6 +196,7 @@ def split_heads(
     eps: float,
     gain_first: bool,
     d_head: int,
+    whole: bool,
     score_scale: Any,
     q: Any,
     q_scale: Any,
@@ -204,8 +208,8 @@ def split_heads(
     """De-quantise sums (M, (H + 2 KV) d), norm, rotate, quantise; keys, values go to the cache.
 
     Row r belongs to lane lanes[r] at position at[r]. q: int8 (KV, M, G, d), q_scale:
-    float32 (KV, M, G), times score_scale. gains, eps, gain_first, d_head: see `place_head`; gains
-    of norms over all queries, and all keys, together are (1, H + KV, d). keys, values: one layer
+    float32 (KV, M, G), times score_scale. gains, and eps, gain_first, d_head, whole: see
+    `place_head`. keys, values: one layer
     of the cache, (n_lanes, KV, …), see `put_key` and `put_value`.
     """
     wide_vectors()
@@ -217,12 +221,12 @@ def split_heads(
     x, spare, value = borrowed(own)
     for row in range(n_rows):
         s, lane, position = s_in[row], lanes[row], at[row]
-        norms = eps, gain_first, d_head
+        norms = eps, gain_first, d_head, whole
         factors = whole_factors(gains, sums[row], scale, bias, s, n_heads, norms)
         for head in range(n_heads + 2 * n_kv):
             head_values(sums[row], scale, bias, s, head * d, x)
             if head < n_heads + n_kv:
-                norm_with_all(gains, head, factors[head // n_heads], x)
+                norm_with_all(gains, head, norms, factors[head // n_heads], x)
                 rotary = cos.shape[0] > 0
                 p = position if rotary else 0
                 own_cos, own_sin = cos[p:], sin[p:]

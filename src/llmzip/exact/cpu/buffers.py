@@ -18,7 +18,7 @@ from llmzip.exact.cpu.head_blocks import in_blocks
 from llmzip.exact.cpu.scalars import f32
 from llmzip.exact.cpu.ways import Way
 from llmzip.exact.hidden import Hidden
-from llmzip.exact.model import ExactModel, Layer, Linear, Rope
+from llmzip.exact.model import ExactModel, Linear, Rope
 from llmzip.exact.shape import ModelShape
 
 BLOCK_ROWS = 512
@@ -135,12 +135,6 @@ class LinearView:
         return cls(linear.weight.T, linear.scale, or_empty(linear.bias, 1))
 
 
-def _head_gains(shape: ModelShape, layer: Layer) -> NDArray[np.float32]:
-    """Gains of queries and keys; kernels know by the axes what is normed, see `split_heads`."""
-    gains = or_empty(layer.gain, 1)
-    return gains[None] if shape.head_norm == "whole" else gains
-
-
 def _taken_gains(model: ExactModel) -> NDArray[np.float32]:
     """What the stream is multiplied by when it is taken in, where it is turned then: ones or so."""
     if not model.shape.norms:
@@ -192,7 +186,7 @@ class ModelView:
         s, none = self.shape, np.empty((0, 0), dtype=np.float32)
         table = s.rope_of(layer)
         angles = self.ropes[table] if table >= 0 else (none, none)
-        own = self.gains[layer], s.eps, s.gain_first, s.d_head
+        own = self.gains[layer], s.eps, s.gain_first, s.d_head, s.head_norm == "whole"
         return *angles, *own, f32(score_scale(s.d_head, s.score_cap))
 
     @classmethod
@@ -203,7 +197,7 @@ class ModelView:
             model.embedding_scale,
             or_empty(model.positions, 2),
             model.ropes,
-            tuple(_head_gains(model.shape, layer) for layer in model.layers),
+            tuple(or_empty(layer.gain, 2) for layer in model.layers),
             _taken_gains(model),
             _added_gains(model),
             tuple(

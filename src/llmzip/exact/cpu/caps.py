@@ -1,7 +1,4 @@
-"""Soft caps as kernels take them: an array by whose axes they know whether there is one.
-
-Without a cap it is (0,), and kernels are compiled as if there were no such thing.
-"""
+"""Soft caps as kernels take them: an array that is empty where there is none."""
 
 from __future__ import annotations
 
@@ -16,10 +13,10 @@ from llmzip.exact.cpu.scalars import ONE, exp2, f32, wide_vectors
 
 
 def cap_of(cap: float) -> NDArray[np.float32]:
-    """What kernels take for a cap, or for 0: none. [[unit, depth]], see `constants`."""
+    """What kernels take for a cap, or for 0: none. [unit, depth], see `constants`."""
     if not cap:
         return np.empty(0, dtype=np.float32)
-    return np.array([[cap_unit(cap), cap_depth(cap)]], dtype=np.float32)
+    return np.array([cap_unit(cap), cap_depth(cap)], dtype=np.float32)
 
 
 @inlined
@@ -29,8 +26,8 @@ def cap_scores(cap: Any, q_scale: Any, scores: Any) -> Any:
     q_scale: what those without a cap are multiplied by, when the largest has been taken off.
     """
     wide_vectors()
-    if cap.ndim == 2:  # numba compiles what the array's type says, and no more
-        depth = cap[0, 1]
+    if cap.size:
+        depth = cap[1]
         for j in range(scores.size):
             scores[j] = depth / (exp2(scores[j] * q_scale) + ONE)
         return f32(1)
@@ -41,7 +38,7 @@ def cap_scores(cap: Any, q_scale: Any, scores: Any) -> Any:
 def cap_logits(cap: Any, logits: Any) -> None:
     """Cap a row's logits in place, if there is a cap."""
     wide_vectors()
-    if cap.ndim == 2:
-        unit, depth = cap[0, 0], cap[0, 1]
+    if cap.size:
+        unit, depth = cap[0], cap[1]
         for v in range(logits.size):
             logits[v] = depth / (exp2(logits[v] * unit) + ONE)

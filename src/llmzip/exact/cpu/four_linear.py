@@ -56,6 +56,7 @@ def project_heads(
     eps: float,
     gain_first: bool,
     d_head: int,
+    whole: bool,
     score_scale: Any,
     queries: Any,
     query_scales: Any,
@@ -76,7 +77,7 @@ def project_heads(
     own, undo = borrowed(scratch), corrections(isa, address_of(q), n_rows, width)
     targets = queries, query_scales, keys, key_scales, values, value_scales
     linear, angles = (scale, bias), (cos, sin, score_scale)
-    norms = eps, gain_first, d_head
+    norms = eps, gain_first, d_head, whole
     q_at, undo_at, sums_at = address_of(q), address_of(undo), address_of(own.sums)
     begin_products(isa, configuration)
     for head in range(n_kv * (n_group + 2)):

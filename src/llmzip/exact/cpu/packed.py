@@ -20,7 +20,7 @@ from llmzip.exact.aligned import aligned_zeros
 from llmzip.exact.cpu import pairs, tiles
 from llmzip.exact.cpu.buffers import LinearView, ModelView
 from llmzip.exact.cpu.head_blocks import spread
-from llmzip.exact.cpu.packed_form import NO_GAINS, keep_step, kept_step, read_step, step_model
+from llmzip.exact.cpu.packed_form import keep_step, kept_step, read_step, step_model
 from llmzip.exact.cpu.product import StepLinear
 from llmzip.exact.cpu.step import StepModel
 from llmzip.exact.cpu.ways import Way
@@ -116,7 +116,7 @@ def _step_model(model: ExactModel, way: Way) -> StepModel:
         ropes=view.ropes,
         gains=spread(gains, d_head) if gains.size else gains,
         taken_gains=view.taken_gains,
-        added_gains=view.added_gains if model.shape.norms else NO_GAINS,
+        added_gains=view.added_gains,
         **named,
     )
 

@@ -24,8 +24,6 @@ from llmzip.exact.stored import KeptForms
 PACKING = 1
 """The order in which weights are packed; another order is another number."""
 
-NO_GAINS = np.empty(0, dtype=np.float32)
-"""Of what is added, where it is not normed."""
 _TABLES = "embedding", "embedding_scale", "positions"
 _PARTS = "weight", "scale", "bias"
 Wanted = tuple[type[np.generic], tuple[int, ...]]
@@ -37,14 +35,13 @@ def kept_step(forms: KeptForms, shape: ModelShape, way: Way) -> StepModel | None
     if arrays is None or not _are_of(shape, way, arrays):
         return None
     ropes = [arrays[name] for name in rope_names(max(shape.n_ropes, 1))]
-    no_gains = np.empty((shape.n_layers, 0), dtype=np.float32)
     return step_model(
         shape,
         way,
         ropes=list(zip(ropes[::2], ropes[1::2], strict=True)),
-        gains=_gains_of(shape, arrays["gains"]) if shape.head_norm else no_gains,
+        gains=arrays["gains"] if shape.head_norm else np.empty((shape.n_layers, 0, 0), np.float32),
         taken_gains=arrays["taken_gains"] if shape.norms else np.empty((0, 0), np.float32),
-        added_gains=arrays["added_gains"] if shape.norms else NO_GAINS,
+        added_gains=arrays["added_gains"] if shape.norms else np.empty((0, 0, 0), np.float32),
         **{name: arrays[name] for name in _TABLES},
         **{name: _linear_of(arrays, name) for name in (*LINEARS, "head")},
     )
@@ -70,6 +67,7 @@ def step_model(
         stream=StepStream.of(shape, taken_gains, added_gains),
         gain_first=shape.gain_first,
         d_head=shape.d_head,
+        whole=shape.head_norm == "whole",
         eps=shape.eps,
         activation=int(shape.feed_forward),
         score_scale=f32(score_scale(shape.d_head, shape.score_cap)),
@@ -105,11 +103,6 @@ def _linear_of(arrays: Mapping[str, NDArray[Any]], name: str) -> StepLinear:
     return StepLinear(weight, scale, bias)
 
 
-def _gains_of(shape: ModelShape, gains: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Kept gains of queries and keys with the axes that kernels know norms by."""
-    return gains[:, None] if shape.head_norm == "whole" else gains
-
-
 def keep_step(forms: KeptForms, way: Way, step: StepModel) -> None:
     """Keep a packed model."""
     forms.keep(_name(way), _rules(way), dict(_named_arrays(step)))
@@ -121,7 +114,7 @@ def _named_arrays(step: StepModel) -> Iterator[tuple[str, NDArray[Any]]]:
     for name, table in zip(rope_names(len(step.cos)), _tables_of(step), strict=True):
         yield name, table.reshape(len(table), table[:1].size)
     if step.gains.size:
-        yield "gains", step.gains[:, 0] if step.gains.ndim == 4 else step.gains
+        yield "gains", step.gains
     if step.stream.added.size:
         yield "taken_gains", step.stream.taken
         yield "added_gains", step.stream.added

@@ -121,7 +121,7 @@ def _norm_heads(
 ) -> None:
     """Norm and rotate a head's values of rows from r on, floats in place of sums."""
     wide_vectors()
-    if gains.ndim == 2:  # numba compiles what the array's type says, and no more
+    if gains.shape[0]:
         cos, sin, _ = angles
         rotary, lines, d = cos.shape[0] > 0, own.sums.view(np.float32), own.taken.shape[1]
         x, spare = np.empty(d, dtype=np.float32), np.empty(d, dtype=np.float32)
@@ -162,7 +162,7 @@ def put_heads(
     n_kv, n_rows, n_group, d = queries.shape
     n_heads, none, n_blocks = n_kv * n_group, np.int64(0), own.sums.shape[0]
     is_scored = head < n_heads + n_kv
-    rotary = cos.shape[0] > 0 and is_scored and gains.ndim < 2  # else `_norm_heads` does it
+    rotary = cos.shape[0] > 0 and is_scored and not gains.shape[0]  # else `_norm_heads` does it
     own.largest[:] = 0
     for b in range(n_blocks):
         c, angle = head * d + b * WIDTH, b * ANGLE_BYTES

@@ -209,16 +209,16 @@ def use_rows(
 
 @inlined
 def _find_highest(cap: Any, sums: Any, own: Any, highest: Any) -> None:
-    if cap.ndim == 2:  # numba compiles what the array's type says, and no more
-        _highest_capped_block(sums, *own, highest, cap[0, 0], cap[0, 1])
+    if cap.size:
+        _highest_capped_block(sums, *own, highest, cap[0], cap[1])
     else:
         _highest_block(sums, *own, highest)
 
 
 @inlined
 def _count_rows(cap: Any, isa: Any, sums: Any, own: Any, tops: Any, counts: Any) -> None:
-    if cap.ndim == 2:
-        _count_capped_block(isa, sums, *own, tops, counts, cap[0, 0], cap[0, 1])
+    if cap.size:
+        _count_capped_block(isa, sums, *own, tops, counts, cap[0], cap[1])
     else:
         _count_block(isa, sums, *own, tops, counts)
 
@@ -227,7 +227,7 @@ def _count_rows(cap: Any, isa: Any, sums: Any, own: Any, tops: Any, counts: Any)
 def top_logit(linear: Any, s: Any, top: Any) -> Any:
     """A row's largest logit from what the first pass has found to be the highest."""
     _, bias, cap = linear
-    if cap.ndim == 2:
+    if cap.size:
         return top
     return top if bias.size else top * s
 

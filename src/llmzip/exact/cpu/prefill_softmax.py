@@ -338,9 +338,9 @@ def scale_block(
     scales, rows = address_of(key_scales) + 4 * first, (np.int64(n_rows), np.int64(first))
     seen, hidden = address_of(state.seen), address_of(state.hidden)
     kept = seen, hidden, address_of(state.highest), ahead
-    if cap.ndim == 2:  # numba compiles what the array's type says, and no more
+    if cap.size:
         q_scales = address_of(state.q_scales)
-        _scale_capped_block(block, scales, *rows, *kept, q_scales, cap[0, 1])
+        _scale_capped_block(block, scales, *rows, *kept, q_scales, cap[1])
     else:
         _scale_block(block, scales, *rows, *kept)
 
@@ -366,7 +366,7 @@ def weigh_blocks(
     state: Any,
 ) -> None:
     """The second pass over the blocks of keys first_key … n_keys - 1; `inverses`, `factors`."""
-    if cap.ndim == 2:  # the first pass has multiplied by them
+    if cap.size:  # the first pass has multiplied by them
         state.q_scales[:] = f32(1)
     rows, calm = np.int64(n_rows), is_calm(n_rows, state)
     _fold_highest(address_of(state.highest), address_of(state.tops))

@@ -29,7 +29,7 @@ from llmzip.exact.cpu.rows import (
     quantise_rows,
 )
 from llmzip.exact.cpu.scalars import address_of, borrowed, f32, keep, maximum, wide_vectors
-from llmzip.exact.cpu.step_attention import attend_group, first_key, put_group
+from llmzip.exact.cpu.step_attention import attend_group, first_key, norms_of, put_group
 from llmzip.exact.cpu.step_several import attend_several, rows_together
 from llmzip.exact.cpu.turned_rows import add_normed, add_normed_wide, embed, read_rows
 from llmzip.exact.shape import ModelShape
@@ -65,7 +65,7 @@ class StepStream(NamedTuple):
     """How the stream is added to and taken in where what is added is normed."""
 
     taken: NDArray[np.float32]  # (2 layers + 1, d_model): gains, see `turned_rows.take_in`
-    added: NDArray[np.float32]  # (layers, 2, d_model): of what `out` and `down` add; else (0,)
+    added: NDArray[np.float32]  # (layers, 2, d_model): of what `out` and `down` add; else (0, 0, 0)
     block: int
     normed: bool  # whether what layers take in is
 
@@ -87,10 +87,10 @@ class StepModel(NamedTuple):
     sin: NDArray[np.float32]
     ropes: NDArray[np.int64]  # (layers,): which of the tables turns each; -1: none
     stream: StepStream
-    # (layers, heads of queries and keys, d), with an axis of 1 before these if all heads are normed
-    gains: NDArray[np.float32]  # together; or (layers, 0)
+    gains: NDArray[np.float32]  # (layers, heads of queries and keys, d), or (layers, 0, 0)
     gain_first: bool
     d_head: int  # numbers of a head; what else there is of it in memory are zeros
+    whole: bool  # whether all queries, and all keys, are normed together
     eps: float
     activation: int  # see `shape.Activation`
     score_scale: np.float32
@@ -127,8 +127,8 @@ class StepModel(NamedTuple):
 
     def norms(self, layer: int) -> tuple[object, ...]:
         """What `attention.split_heads` takes of a layer from cos to score_scale."""
-        own = self.gains[layer], self.eps, self.gain_first, self.d_head, self.score_scale
-        return *self.angles(layer), *own
+        own = self.gains[layer], self.eps, self.gain_first, self.d_head, self.whole
+        return *self.angles(layer), *own, self.score_scale
 
 
 class StepCache(NamedTuple):
@@ -297,7 +297,7 @@ def _add(
 ) -> None:
     """Rows of sums of `out` to the stream x, which then is taken in: q, s."""
     own = linear.scale[layer], linear.bias[layer], scale
-    if gains.ndim == 3:  # numba compiles what the array's type says, and no more
+    if gains.size:
         add_normed(sums, *own, gains[layer, 0], model.eps, x)
         _take_in(model, 2 * layer + 1, x, q, s)
     else:
@@ -310,7 +310,7 @@ def _add_wide(
 ) -> None:
     """The same of sums of halves, by `down`; s: their scales, replaced by those of q."""
     own = linear.scale[layer], linear.bias[layer], s
-    if gains.ndim == 3:
+    if gains.size:
         add_normed_wide(high, low, *own, gains[layer, 1], model.eps, x)
         _take_in(model, 2 * layer + 2, x, q, s)
     else:
@@ -321,7 +321,7 @@ def _add_wide(
 def _start(gains: Any, ids: Any, at: Any, model: Any, x: Any, q: Any, s: Any) -> None:
     """Rows of the stream x from tokens, and as the first layer takes them in: q, s."""
     tables = model.embedding, model.embedding_scale, model.positions
-    if gains.ndim == 3:
+    if gains.size:
         embed(ids, at, *tables, x)
         _take_in(model, 0, x, q, s)
     else:
@@ -330,20 +330,12 @@ def _start(gains: Any, ids: Any, at: Any, model: Any, x: Any, q: Any, s: Any) ->
 
 @inlined
 def _find_factors(
-    gains: Any,
-    me: int,
-    n_threads: int,
-    rows: Any,
-    model: Any,
-    work: Any,
-    sums: Any,
-    layer: int,
-    met: int,
+    me: int, n_threads: int, rows: Any, model: Any, work: Any, sums: Any, layer: int, met: int
 ) -> Any:
     """What norms all queries, and all keys, of the thread's rows, where that is one norm each."""
-    if gains.ndim == 4:  # numba compiles what the array's type says, and no more
+    if model.whole:
         scale, bias = model.qkv.scale[layer], model.qkv.bias[layer]
-        own, norms = gains[layer], (model.eps, model.gain_first, model.d_head)
+        own, norms = model.gains[layer], norms_of(model)
         for row in range(rows[0], rows[1]):
             s, n_heads = work.scale[row], work.mixed.shape[1]
             queries, keys = whole_factors(own, sums[row], scale, bias, s, n_heads, norms)
@@ -414,7 +406,7 @@ def _layer(
     sums = _sums_of(work, model.qkv)
     _my_product(model.isa, me, n_threads, work.q, n_rows, model.qkv, layer, wide, sums)
     met = _meet(work, me, QKV, n_threads, met)
-    met = _find_factors(model.gains, me, n_threads, (r0, r1), model, work, sums, layer, met)
+    met = _find_factors(me, n_threads, (r0, r1), model, work, sums, layer, met)
     i0, i1 = _part(n_rows * n_kv, 1, me, n_threads)
     for item in range(i0, i1):
         row, g = work.items[item] // n_kv, work.items[item] % n_kv

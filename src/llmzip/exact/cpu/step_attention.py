@@ -32,6 +32,12 @@ assert NEAR_KEYS <= EXACT_KEYS
 
 
 @inlined
+def norms_of(model: Any) -> Any:
+    """What `place_head` takes of a model."""
+    return model.eps, model.gain_first, model.d_head, model.whole
+
+
+@inlined
 def _angles(model: Any, layer: int, at: int) -> Any:
     """Whether heads are turned, and tables that begin with the position's cosines and sines."""
     rotary = model.ropes[layer] >= 0
@@ -71,8 +77,8 @@ def put_group(
     scale, bias = model.qkv.scale[layer], model.qkv.bias[layer]
     keys, values = cache.keys[layer, lane, g], cache.values[layer, lane, g]
     head_values(line, scale, bias, s, (n_heads + g) * d, x)
-    gains, norms = model.gains[layer], (model.eps, model.gain_first, model.d_head)
-    norm_with_all(gains, n_heads + g, work.factors[row, 1], x)
+    gains, norms = model.gains[layer], norms_of(model)
+    norm_with_all(gains, n_heads + g, norms, work.factors[row, 1], x)
     x, spare = place_head(gains, n_heads + g, norms, rotary, cos, sin, x, spare)
     cache.key_scales[layer, lane, g, at] = put_key(x, keys, at, value)
     head_values(line, scale, bias, s, (n_heads + n_kv + g) * d, x)
@@ -98,11 +104,11 @@ def place_queries(
     rotary, cos, sin = _angles(model, layer, at)
     s, line = work.scale[row], sums[row]
     scale, bias = model.qkv.scale[layer], model.qkv.bias[layer]
-    gains, norms = model.gains[layer], (model.eps, model.gain_first, model.d_head)
+    gains, norms = model.gains[layer], norms_of(model)
     for member in range(n_group):
         head = g * n_group + member
         head_values(line, scale, bias, s, head * d, x)
-        norm_with_all(gains, head, work.factors[row, 0], x)
+        norm_with_all(gains, head, norms, work.factors[row, 0], x)
         x, spare = place_head(gains, head, norms, rotary, cos, sin, x, spare)
         scales[member] = quantise_row(x, queries[member]) * model.score_scale
 

@@ -200,8 +200,8 @@ def cap_scores(cap: Any, work: Any, skip: Any, n_keys: Any, top: Any, q_scale: A
 
     top: the highest of those without a cap. See `caps.cap_of`.
     """
-    if cap.ndim == 2:  # numba compiles what the array's type says, and no more
-        return _cap_scores(work, skip, n_keys, q_scale, cap[0, 1]), f32(1)
+    if cap.size:
+        return _cap_scores(work, skip, n_keys, q_scale, cap[1]), f32(1)
     return top, q_scale
 
 
