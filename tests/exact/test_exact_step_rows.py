@@ -152,7 +152,7 @@ def test_picked_rows_answer_for_themselves(way: Way) -> None:
 
 def test_every_way_says_what_its_steps_cost() -> None:
     for costs in (way.isa.COSTS for way in Way):
-        sizes = [costs.of(n, 1) for n in range(1, 40)]
+        sizes = [costs.of(n, 1, 0) for n in range(1, 40)]
         assert sizes[0] == 1
         assert sizes == sorted(sizes)
-        assert costs.of(8, 8) > costs.of(8, 1)
+        assert costs.of(8, 8, 0) > costs.of(8, 1, 1) >= costs.of(8, 1, 0)

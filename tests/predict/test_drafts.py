@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from exact_models import CPU, GPT2, LLAMA, TEAM, Recipe, exact_model, phrases
-from llmzip.adapt import SLICE_TOKENS
+from llmzip.adapt import SLICE_TOKENS, Least
 from llmzip.coder import RangeDecoder, encode_lanes
 from llmzip.exact.cpu.engine import CpuEngine
 from llmzip.exact.cpu.ways import Way
@@ -46,7 +46,7 @@ def team(way: str, window: Window) -> ExactPredictor:
 
 def recklessly() -> mock._patch[object]:
     """Drafts of up to 8 tokens whatever they are like: nearly all of them are wrong."""
-    return mock.patch.multiple(Pace, least=lambda *_: 0.0, most=lambda *_: 8)
+    return mock.patch.multiple(Pace, least=lambda *_: Least(0, 0), most=lambda *_: 8)
 
 
 def as_many_as_pay() -> mock._patch[object]:
@@ -209,20 +209,20 @@ def test_room_ends_where_the_next_window_begins(window: Window) -> None:
     assert (window.room(seen) == np.array(nexts) - seen).all()
 
 
-COST = StepCosts(few=8, row=0.1, more=0.3, lane=0.2)
+COST = StepCosts(few=8, row=0.1, more=0.3, lane=0.2, second=0.05)
 
 
 def test_more_is_asked_of_drafts_where_steps_bring_more() -> None:
     pace = Pace(COST)
     alone = pace.least(1)
-    assert alone == pytest.approx(COST.row)
+    assert alone == pytest.approx((COST.row + COST.second, COST.row))
     for _ in range(50):
-        pace.note(1, 8, 8)
-    assert 2 * alone < pace.least(1) < 1
+        pace.note(1, 8, 1, 8)
+    assert 2 * alone.other < pace.least(1).other < 1
     for _ in range(200):
-        pace.note(1, 1, 1)
+        pace.note(1, 1, 0, 1)
     assert pace.least(1) == pytest.approx(alone, rel=0.02)
-    assert Pace(COST).least(32) > Pace(COST).least(2) > 0
+    assert Pace(COST).least(32) > Pace(COST).least(2) > Least(0, 0)
 
 
 def test_many_lanes_have_fewer_drafts_each() -> None:

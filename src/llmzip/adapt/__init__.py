@@ -4,7 +4,8 @@ Token ids and integer frequencies in, integer frequencies out; knows no model an
 docs/ADAPT.md states the arithmetic.
 """
 
+from llmzip.adapt.drafts import Least
 from llmzip.adapt.learner import SLICE_TOKENS, Learner, Mixed, Rows
 from llmzip.adapt.seats import Seats, Step
 
-__all__ = ["SLICE_TOKENS", "Learner", "Mixed", "Rows", "Seats", "Step"]
+__all__ = ["SLICE_TOKENS", "Learner", "Least", "Mixed", "Rows", "Seats", "Step"]

@@ -6,7 +6,7 @@ file depends on them. So this learns as it goes, each seat for itself, and in fl
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,14 @@ under three quarters, less than all; where it is all, how often that was seen, u
 
 Trust = NDArray[np.float64]
 """(seats, N_KINDS, 2): how often the first candidates of a kind were right, and of how many."""
+
+
+class Least(NamedTuple):
+    """How likely drafts must be to be wanted: the first of a position, and each after it."""
+
+    first: float
+    other: float
+
 
 _FIRST_RIGHT = np.array(
     [
@@ -46,13 +54,13 @@ def fresh_trust(n_seats: int) -> Trust:
 
 
 def draft(
-    histories: Ids, of: Ids, begins: Ids, positions: Ids, most: Ids, trust: Trust, least: float
+    histories: Ids, of: Ids, begins: Ids, positions: Ids, most: Ids, trust: Trust, least: Least
 ) -> tuple[Candidates, Ids]:
     """Return candidates for rows that begin at `positions`, and how many rows each has.
 
     The first row of each is for the position itself, and each next one for the position behind, if
     the first candidate of the row before comes there: it is written down as if it had. Those of a
-    position follow each other, as long as it is likely enough, `least`, that they are wanted.
+    position follow each other, as long as it is likely enough that they are wanted.
     most: how many there are at most after the first. trust: of each, (N_KINDS, 2).
     The rest is as for `history.propose`.
     """
@@ -65,7 +73,7 @@ def draft(
         positions,
         most,
         trust,
-        least,
+        *least,
         n_rows,
         found.n,
         found.ids,
@@ -97,7 +105,8 @@ def _draft(
     positions: Any,
     most: Any,
     trust: Any,
-    least: float,
+    least_first: float,
+    least_other: float,
     n_rows: Any,
     n: Any,
     ids: Any,
@@ -119,7 +128,7 @@ def _draft(
                 break
             kind = _kind(counts[row - 1, 0], totals[row - 1])
             wanted *= trust[lane, kind, 0] / trust[lane, kind, 1]
-            if wanted < least:
+            if wanted < (least_other if ahead else least_first):
                 break
             write(histories, own, at, ids[row - 1, :1])
 

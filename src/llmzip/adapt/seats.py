@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llmzip.adapt.drafts import draft, fresh_trust, learn_trust
+from llmzip.adapt.drafts import Least, draft, fresh_trust, learn_trust
 from llmzip.adapt.history import Candidates, Ids, propose, write
 from llmzip.adapt.learner import SLICE_TOKENS, U64, Learner, Mixed, Rows
 
@@ -100,7 +100,7 @@ class Seats:
         candidates = propose(self._histories, waves, begins, begins + at)
         return Step(seats, waves, at, candidates)
 
-    def draft(self, seats: Ids, most: Ids, least: float) -> tuple[Step, Ids]:
+    def draft(self, seats: Ids, most: Ids, least: Least) -> tuple[Step, Ids]:
         """Return what may come next in seats, and then behind what is likeliest to, row after row.
 
         Also how many rows each seat has. Every row of a seat but the first follows the first

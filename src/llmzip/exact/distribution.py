@@ -60,18 +60,20 @@ class StepCosts:
     """What a step costs, where one of a single row costs 1.
 
     few: rows up to which another costs `row`; those beyond cost `more` each. lane: what a row
-    costs beside that if it is another lane's.
+    costs beside that if it is another lane's. second: what the second row of a lane costs beside,
+    whose rows no longer go through attention alone then.
     """
 
     few: int
     row: float
     more: float
     lane: float
+    second: float
 
-    def of(self, n_rows: int, n_lanes: int) -> float:
-        """What a step of so many rows of so many lanes costs."""
+    def of(self, n_rows: int, n_lanes: int, n_several: int) -> float:
+        """What a step of so many rows of so many lanes costs, of which some have several."""
         few = min(n_rows, self.few)
-        beyond = self.more * (n_rows - few)
+        beyond = self.more * (n_rows - few) + self.second * n_several
         return 1 + self.row * (few - 1) + beyond + self.lane * (n_lanes - 1)
 
 

@@ -102,8 +102,8 @@ class AdaptiveLanes:
     def _predicted(self, lanes: Ids) -> _Rows:
         """Let the model predict what follows each of `lanes`, and drafts if they pay."""
         seats, drafts = self._seat_of[lanes], self._pace
-        least = 2.0 if drafts is None else drafts.least(-(-len(lanes) // self._plain.n_groups))
-        if drafts is None or least > 1:
+        n_each = -(-len(lanes) // self._plain.n_groups)
+        if drafts is None or (least := drafts.least(n_each)).first > 1:
             fed = FedRows.of(lanes)
             self._plain.step(fed, self._biases.of(self._wave_of[lanes]))
             step = self._seats.propose(seats)  # while the engine is at work
@@ -126,8 +126,9 @@ class AdaptiveLanes:
         self._drafted.n_rows += n_rows - n_lanes
         self._drafted.n_taken += n_taken - n_lanes
         if self._pace is not None:
-            each = self._plain.n_groups
-            self._pace.note(-(-n_lanes // each), -(-n_rows // each), n_taken / each)
+            each, n_several = self._plain.n_groups, int((fed.ahead == 1).sum())
+            shares = (-(-n_lanes // each), -(-n_rows // each), -(-n_several // each))
+            self._pace.note(*shares, n_taken / each)
         some = None if n_taken == n_rows else taken
         self._plain.add_gradient(fed.lanes, rows.tokens, rows.step.waves, self._gradients, some)
         own = slice(None) if some is None else np.flatnonzero(taken)

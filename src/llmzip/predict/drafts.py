@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from llmzip.adapt import Least
 from llmzip.exact.distribution import StepCosts
 from llmzip.predict.protocol import MOST_ROWS
 from llmzip.predict.windows import Ids
@@ -56,22 +57,26 @@ class Pace:
         """How many drafts a lane may have, of so many lanes. most_rows: as in Drafted."""
         return max(0, min(self._costs.few - 1, most_rows // n_lanes - 1))
 
-    def least(self, n_lanes: int) -> float:
-        """How likely a draft must be to come: above 1 where none pays.
+    def least(self, n_lanes: int) -> Least:
+        """How likely a lane's first draft must be to come, and each other: above 1 if none pays.
 
         A row pays if it brings tokens faster than steps do without it.
         """
         costs = self._costs
         if not self._cost:
-            self.note(n_lanes, n_lanes, n_lanes)
+            self.note(n_lanes, n_lanes, 0, n_lanes)
         speed = self._n_tokens / self._cost
         row = costs.row if n_lanes < costs.few else costs.more
-        return row * speed / max(1 - _token_cost(n_lanes) * speed, 1e-3)
+        worth = speed / max(1 - _token_cost(n_lanes) * speed, 1e-3)
+        return Least((row + costs.second) * worth, row * worth)
 
-    def note(self, n_lanes: int, n_rows: int, n_tokens: float) -> None:
-        """Take note of a step of so many rows that gave so many tokens."""
+    def note(self, n_lanes: int, n_rows: int, n_several: int, n_tokens: float) -> None:
+        """Take note of a step of so many rows that gave so many tokens.
+
+        n_several: lanes that had several rows.
+        """
         kept = 1 - 1 / _REMEMBERED
-        cost = self._costs.of(n_rows, n_lanes) + _token_cost(n_lanes) * n_tokens
+        cost = self._costs.of(n_rows, n_lanes, n_several) + _token_cost(n_lanes) * n_tokens
         self._cost = kept * self._cost + cost
         self._n_tokens = kept * self._n_tokens + n_tokens
 

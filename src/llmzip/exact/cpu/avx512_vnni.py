@@ -20,7 +20,7 @@ class Avx512Vnni(Vnni):
 
     FEATURES: ClassVar[tuple[str, ...]] = ("avx512f", "avx512bw", "avx512vnni")
     # as measured, of SmolLM2-135M with some 400 positions in view
-    COSTS: ClassVar = StepCosts(few=16, row=0.08, more=0.085, lane=0.05)
+    COSTS: ClassVar = StepCosts(few=16, row=0.08, more=0.085, lane=0.05, second=0.05)
     LANES, ROWS, OUTPUTS = 16, 8, 32
     MEMBERS, COLUMNS = 4, 64
 

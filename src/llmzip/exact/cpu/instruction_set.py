@@ -39,7 +39,7 @@ class InstructionSet(_Empty):
     """What the processor must have, by LLVM's names."""
     MACHINES: ClassVar[tuple[str, ...]] = ()
     """What `platform.machine` calls processors that may have it; none: it is for all."""
-    COSTS: ClassVar = StepCosts(few=8, row=0.2, more=0.3, lane=0.05)
+    COSTS: ClassVar = StepCosts(few=8, row=0.2, more=0.3, lane=0.05, second=0.0)
     """What a decoding step costs by its rows: what drafts are chosen by.
 
     No byte depends on these, so they need not be right everywhere: they say where a guess of what

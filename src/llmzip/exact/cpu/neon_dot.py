@@ -20,7 +20,7 @@ class NeonDot(Dot):
     FEATURES: ClassVar[tuple[str, ...]] = ("dotprod",)
     MACHINES: ClassVar[tuple[str, ...]] = ARM
     # a guess: no such processor was at hand
-    COSTS: ClassVar = StepCosts(few=4, row=0.15, more=0.2, lane=0.04)
+    COSTS: ClassVar = StepCosts(few=4, row=0.15, more=0.2, lane=0.04, second=0.05)
     LANES, ROWS, OUTPUTS, FOURS = 4, 4, 16, 4
     MEMBERS, COLUMNS = 4, 16
 

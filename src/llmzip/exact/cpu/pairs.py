@@ -55,7 +55,7 @@ class Avx2(InstructionSet):
     FEATURES: ClassVar[tuple[str, ...]] = ("avx2",)
     MACHINES: ClassVar[tuple[str, ...]] = MACHINES
     # as measured, of SmolLM2-135M with some 400 positions in view
-    COSTS: ClassVar = StepCosts(few=6, row=0.17, more=0.18, lane=0.015)
+    COSTS: ClassVar = StepCosts(few=6, row=0.17, more=0.18, lane=0.015, second=0.0)
 
 
 _LANES = 8

@@ -29,7 +29,13 @@ from llmzip.exact.cpu.rows import (
     quantise_rows,
 )
 from llmzip.exact.cpu.scalars import address_of, borrowed, f32, keep, maximum, wide_vectors
-from llmzip.exact.cpu.step_attention import attend_group, first_key, norms_of, put_group
+from llmzip.exact.cpu.step_attention import (
+    attend_group,
+    first_key,
+    fit_together,
+    norms_of,
+    put_group,
+)
 from llmzip.exact.cpu.step_several import attend_several, rows_together
 from llmzip.exact.cpu.turned_rows import add_normed, add_normed_wide, embed, read_rows
 from llmzip.exact.shape import ModelShape
@@ -360,8 +366,8 @@ def _attend(
 ) -> None:
     """Attention of a thread's items, from the first of two to before the other."""
     wide_vectors()
-    n_rows, n_kv, d = at.size, cache.keys.shape[2], work.mixed.shape[2]
-    item, last = items
+    n_rows, n_kv, (_, n_heads, d) = at.size, cache.keys.shape[2], work.mixed.shape
+    (item, last), n_group = items, n_heads // n_kv
     while item < last:
         row, g = work.items[item] // n_kv, work.items[item] % n_kv
         lane, count = lanes[row], rows_together(cache.keys, work, lanes, item, last, n_kv)
@@ -376,8 +382,8 @@ def _attend(
         )
         item += count
         own = (model, cache, work, sums, layer, row)
-        if count == 1:
-            attend_group(*own, g, lane, at[row], next_at, scratch, vectors)
+        if count == 1 or fit_together(model.isa, count * n_group):
+            attend_group(*own, count, g, lane, at[row], next_at, scratch, vectors)
         else:
             attend_several(*own, count, g, lane, at[row], next_at, scratch, several)
 
@@ -463,13 +469,14 @@ def step(
     model, cache, work = borrowed(model), borrowed(cache), borrowed(work)
     n_rows, d, n_keys = ids.size, work.mixed.shape[2], cache.key_scales.shape[3] + simd.BYTES
     n_group = work.mixed.shape[1] // cache.keys.shape[2]
+    n_queries = max(n_group, step_tiles.MEMBERS)
     vector_scratch = _vector_scratch(cache.keys, n_keys, n_group, d)
     own_scratch = (
         np.empty(d, dtype=np.float32),
         np.empty(d, dtype=np.float32),
         np.empty(d, dtype=np.int8),
-        np.empty((n_group, d), dtype=np.int8),
-        np.empty(n_group, dtype=np.float32),
+        np.empty((n_queries, d), dtype=np.int8),
+        np.empty(n_queries, dtype=np.float32),
         np.empty((n_group, simd.LANES), dtype=np.int32),
         np.empty((n_group, n_keys), dtype=np.int32),
         np.empty(n_keys, dtype=np.float32),

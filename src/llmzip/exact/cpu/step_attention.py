@@ -121,6 +121,7 @@ def attend_group(
     sums: Any,
     layer: int,
     row: int,
+    count: int,
     g: int,
     lane: int,
     at: int,
@@ -128,8 +129,9 @@ def attend_group(
     own: Any,
     vectors: Any,
 ) -> None:
-    """Attention of a row's queries of KV head g, over the lane up to position `at`, into mixed.
+    """Attention of rows' queries of KV head g, over the lane up to each one's position, into mixed.
 
+    Rows row … row + count - 1 are at positions from `at` on; count: 1, or as `fit_together` says.
     What stands in the cache beyond that, or before the layer's window, changes nothing. sums: as
     for `put_group`. next_at: addresses of the keys, the values and the scales of both needed next.
     own, vectors: scratch, the second for tiles or pairs.
@@ -138,35 +140,61 @@ def attend_group(
     queries, query_scales, undo = own[3:6]
     n_kv, n_heads, d = cache.keys.shape[2], work.mixed.shape[1], work.mixed.shape[2]
     n_group = n_heads // n_kv
-    first, n_keys = first_key(model, layer, at), at + 1
-    skip = max(np.int64(0), n_keys - model.windows[layer]) - first
+    first, last = first_key(model, layer, at), at + count
     keys, values = cache.keys[layer, lane, g], cache.values[layer, lane, g]
-    key_scales = cache.key_scales[layer, lane, g, first:n_keys]
-    value_scales = cache.value_scales[layer, lane, g, first:n_keys]
-    place_queries(model, work, sums, layer, row, g, at, own, (queries, query_scales))
+    key_scales = cache.key_scales[layer, lane, g, first:last]
+    value_scales = cache.value_scales[layer, lane, g, first:last]
+    for index in range(count):
+        part = slice(index * n_group, (index + 1) * n_group)
+        targets = queries[part], query_scales[part]
+        place_queries(model, work, sums, layer, row + index, g, at + index, own, targets)
     for member in range(n_group):
         undo[member, :] = i32(sign_bits_of(model.isa) * _byte_sum(queries[member]))
     places = address_of(keys) + first * d, address_of(values) + first * d
-    seen = *places, key_scales, value_scales, skip, model.score_cap
-    targets = work.mixed[row, g * n_group : (g + 1) * n_group]
-    _attend(keys, model.isa, own[3:], seen, next_at, vectors, targets)
+    seen = *places, key_scales, value_scales, model.score_cap
+    rows = n_group, at + 1 - first, at + 1 - model.windows[layer] - first
+    _attend(keys, model.isa, count, own[3:], seen, rows, next_at, vectors, (work.mixed, row, g))
+
+
+@inlined
+def fit_together(isa: Any, n_queries: int) -> Any:
+    """Whether `attend_group` takes so many queries of several rows at once."""
+    return is_tiled(isa) and n_queries <= MEMBERS
 
 
 @inlined
 def _attend(
-    keys: Any, isa: Any, own: Any, seen: Any, next_at: Any, vectors: Any, mixed: Any
+    keys: Any,
+    isa: Any,
+    count: int,
+    own: Any,
+    seen: Any,
+    rows: Any,
+    next_at: Any,
+    vectors: Any,
+    targets: Any,
 ) -> None:
-    """Attention of a group's queries, the first of `own`, into mixed (G, d)."""
-    queries, query_scales = own[:2]
+    """Attention of rows' queries, the first of `own`. targets: mixed, the first row, the KV head.
+
+    rows: see `attend_tiled`.
+    """
+    (n_group, _, n_hidden), (mixed, row, g) = rows, targets
+    queries, query_scales = own[0][: count * n_group], own[1][: count * n_group]
+    keys_at, values_at, key_scales, value_scales, cap = seen
+    skip = max(np.int64(0), n_hidden)
+    group, own_mixed = (
+        (keys_at, values_at, key_scales, value_scales, skip, cap),
+        mixed[row, g * n_group : (g + 1) * n_group],
+    )
     if keys.ndim == 4:  # blocks for pairs; numba compiles what the array's type says, and no more
-        attend_paired(queries, query_scales, seen, next_at, vectors, mixed)
+        attend_paired(queries, query_scales, group, next_at, vectors, own_mixed)
     elif is_tiled(isa):
         for member in range(0, len(queries), MEMBERS):
             last = min(member + MEMBERS, len(queries))
-            some, scales = queries[member:last], query_scales[member:last]
-            attend_tiled(some, scales, seen, next_at, vectors, mixed[member:last])
+            some, place = (queries[member:last], query_scales[member:last]), g * n_group + member
+            attend_tiled(*some, seen, rows, next_at, vectors, (mixed, row, place))
     else:
-        _attend_rows(isa, own, seen, next_at, mixed)
+        _attend_rows(isa, own, group, next_at, own_mixed)
 
 
 @inlined
@@ -174,7 +202,8 @@ def _attend_rows(isa: Any, own: Any, seen: Any, next_at: Any, mixed: Any) -> Non
     wide_vectors()
     queries, query_scales, undo, scores, weights, p, part, total, factors = own
     keys_at, values_at, key_scales, value_scales, skip, cap = seen
-    n_group, n_keys = len(queries), key_scales.size
+    n_group, n_keys = len(mixed), key_scales.size
+    queries = queries[:n_group]
     _fill_scores(isa, queries, undo, (keys_at, values_at), n_keys, scores)
     for member in range(n_group):
         inverse, factors[member] = softmax_row(

@@ -1,4 +1,4 @@
-"""Attention of a decoding step in tiles: a KV head for up to MEMBERS queries at once.
+"""Attention of a decoding step in tiles: a KV head for up to MEMBERS queries of a lane at once.
 
 Memory takes longer to bring a head than computing it takes. So with each part of the work goes
 the asking for a part of what comes next.
@@ -29,13 +29,13 @@ from llmzip.exact.cpu.step_softmax import (
 )
 
 MEMBERS = tiles.ROWS // 2
-"""Queries of a group whose two halves fit a tile's rows."""
+"""Queries whose two halves fit a tile's rows."""
 BLOCK = 2 * tiles.ROWS
 """Keys of one product with the queries; a divisor of TERMS."""
 BLOCK_ASKED = 24
 """Lines that are asked for with 64 numbers of such a product."""
 ASKING = 3
-"""Members of a group that ask: with their numbers of lines, all that comes next is asked for."""
+"""Queries that ask: with their numbers of lines, all that comes next is asked for."""
 
 
 class TileScratch(NamedTuple):
@@ -70,27 +70,32 @@ def make_scratch(n_keys: int, d: int) -> Any:
 
 @called
 def attend_tiled(
-    queries: Any, query_scales: Any, seen: Any, next_at: Any, scratch: Any, mixed: Any
+    queries: Any, query_scales: Any, seen: Any, rows: Any, next_at: Any, scratch: Any, targets: Any
 ) -> None:
-    """Attention of a group's queries (G, d) into mixed (G, d).
+    """Attention of queries (n, d), those of rows that follow each other in a lane.
 
-    seen: addresses of keys and values, and the scales of both, as many as there are keys up to the
-    last in view; how many of them come before the first in view; the cap of scores. next_at:
-    addresses of the keys, the values and the scales of both that memory is asked for meanwhile.
+    seen: addresses of keys and values, and the scales of both, as many as the last row sees; the
+    cap of scores. rows: how many queries each has, and the first one's keys: how many up to the
+    last in view, and how many of them come before the first, or less than none. next_at: addresses
+    of the keys, the values and the scales of both that memory is asked for meanwhile. targets:
+    mixed (rows, H, d), and which row and head of it the first query's is.
     """
     wide_vectors()
-    keys_at, values_at, key_scales, value_scales, skip, cap = seen
-    n_group, n_keys, d = queries.shape[0], key_scales.size, np.int64(queries.shape[1])
+    keys_at, values_at, key_scales, value_scales, cap = seen
+    n_queries, n_keys, d = queries.shape[0], key_scales.size, np.int64(queries.shape[1])
+    (n_group, n_seen, n_hidden), (mixed, row, head) = rows, targets
     padded = (n_keys + tiles.TERMS - 1) // tiles.TERMS * tiles.TERMS
-    for member in range(n_group):
+    for member in range(n_queries):
         fours = queries[member].view(np.int32)
         for k in range(fours.size):
             scratch.queries[k, member] = fours[k]
     n_lines, n_blocks = padded * d // LINE_BYTES, d // tiles.OUTPUTS
-    _fill_scores(n_group, keys_at, (next_at, n_lines), d, padded, scratch)
+    _fill_scores(n_queries, keys_at, (next_at, n_lines), d, padded, scratch)
     asked = padded // BLOCK * BLOCK_ASKED * n_blocks
-    for member in range(n_group):
-        own, ahead = (key_scales, value_scales, skip, cap), (next_at, n_lines, asked)
+    for member in range(n_queries):
+        below = np.int64(member // n_group)
+        view = max(np.int64(0), n_hidden + below), n_seen + below
+        own, ahead = (key_scales, value_scales, view, cap), (next_at, n_lines, asked)
         _weigh(member, own, query_scales[member], padded, ahead, scratch)
         if member < ASKING:
             asked += padded // KEYS * (WEIGH_ASKED + HALVE_ASKED)
@@ -106,15 +111,18 @@ def attend_tiled(
             tiles.TOGETHER * d,
             line_ahead(next_at, n_lines, asked + block * (padded // tiles.TERMS * tiles.ASKED)),
         )
-    for member in range(n_group):
+    for member in range(n_queries):
         high_sums, low_sums = scratch.mixed[member], scratch.mixed[MEMBERS + member]
-        target, factor = mixed[member], scratch.factors[member]
+        target = mixed[row + member // n_group, head + member % n_group]
+        factor = scratch.factors[member]
         for i in range(d):
             target[i] = f32(np.int64(high_sums[i]) * 256 + np.int64(low_sums[i])) * factor
 
 
 @inlined
-def _fill_scores(n_group: int, keys_at: Any, ahead: Any, d: Any, n_keys: int, scratch: Any) -> None:
+def _fill_scores(
+    n_queries: int, keys_at: Any, ahead: Any, d: Any, n_keys: int, scratch: Any
+) -> None:
     """scores[m, j] = query m · key j; the first lines of what comes next are asked for."""
     zero, line, (next_at, n_lines) = np.int64(0), np.int64(4 * tiles.ROWS), ahead
     asked = np.int64(0)
@@ -127,7 +135,7 @@ def _fill_scores(n_group: int, keys_at: Any, ahead: Any, d: Any, n_keys: int, sc
                 tiles.ask_for_lines(first + four * LINE_BYTES)
             asked += BLOCK_ASKED
         tiles.products_2x1(keys_at + j * d, d, queries_at, zero, d, sums_at, line)
-        for member in range(0, n_group, 4):
+        for member in range(0, n_queries, 4):
             for half in range(0, BLOCK, tiles.ROWS):
                 from_at = sums_at + half * line + member * 4
                 to_at = scores_at + member * score_line + (j + half) * 4
@@ -142,8 +150,8 @@ def _weigh(member: int, own: Any, q_scale: Any, padded: int, ahead: Any, scratch
     line on.
     """
     wide_vectors()
-    (key_scales, value_scales, skip, cap), (next_at, n_lines, asked) = own, ahead
-    n_keys, work_at = np.int64(key_scales.size), address_of(scratch.weights)
+    (key_scales, value_scales, (skip, n_keys), cap), (next_at, n_lines, asked) = own, ahead
+    work_at = address_of(scratch.weights)
     scores_at, scales_at = address_of(scratch.scores[member]), address_of(key_scales)
     scales_after = next_at[2 + member % 2]
     top = scale_scores(scores_at, scales_at, skip, n_keys, work_at, scales_after)

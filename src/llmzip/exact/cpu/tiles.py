@@ -82,7 +82,7 @@ class Amx(Avx512Vnni):
 
     FEATURES: ClassVar[tuple[str, ...]] = (*Avx512Vnni.FEATURES, *_FEATURES)
     # sixteen rows fill a tile; as measured, of SmolLM2-135M with some 400 positions in view
-    COSTS: ClassVar = StepCosts(few=16, row=0.025, more=0.05, lane=0.035)
+    COSTS: ClassVar = StepCosts(few=16, row=0.03, more=0.03, lane=0.037, second=0.04)
     KEYS: ClassVar = TERMS
     IS_TILED: ClassVar = True
     SIGN_BITS: ClassVar = 0
