@@ -13,9 +13,10 @@ import pytest
 sys.path += [str(Path(__file__).parents[1] / "training")]  # texts to learn from
 
 from cli_runner import environment, fails, hear, llmzip, start, succeeds
-from training_samples import log_lines
+from training_samples import BY_OWN_TIME, log_lines
 
 TEXT = log_lines(200, seed=9)
+PROGRAM = f"{BY_OWN_TIME}import sys; from llmzip.cli.main import main; sys.exit(main())"
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(home: dict[str, str], log: Path, tiny_gpt2_folder: Path) -> tuple[str, str]:
     """Train it; return standard output and error."""
     how = ("--minutes", "0.04", "--rank", "4", "-T1")
-    done = llmzip("train", log, "-o", "logs", "-m", tiny_gpt2_folder, *how, env=home)
+    done = llmzip("train", log, "-o", "logs", "-m", tiny_gpt2_folder, *how, env=home, code=PROGRAM)
     assert done.returncode == 0, done.stderr
     return done.stdout.decode(), done.stderr.decode()
 
@@ -65,7 +66,7 @@ def test_a_model_that_was_trained_learns_more(
 ) -> None:
     first = json.loads((Path(home["LLMZIP_HOME"]) / "trained/logs/training.json").read_text())
     how = ("--minutes", "0.02", "--rank", "4", "-T1", "-m", "logs")
-    succeeds(llmzip("train", "-q", log, "-o", "more", *how, env=home))
+    succeeds(llmzip("train", "-q", log, "-o", "more", *how, env=home, code=PROGRAM))
     more = json.loads((Path(home["LLMZIP_HOME"]) / "trained/more/training.json").read_text())
     assert more["base"] == first["base"]
     assert more["held_out_before"] == pytest.approx(first["held_out_after"], rel=0.02)

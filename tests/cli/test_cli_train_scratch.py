@@ -11,12 +11,12 @@ import pytest
 sys.path += [str(Path(__file__).parents[1] / "training")]  # texts to learn from
 
 from cli_runner import fails, llmzip, succeeds
-from training_samples import log_lines
+from training_samples import BY_OWN_TIME, log_lines
 
 LOG = log_lines(2_400)
 MESSAGE = log_lines(3, seed=9)
 TINY_PROGRAM = (
-    "import sys; from llmzip.training import sizes; "
+    f"{BY_OWN_TIME}import sys; from llmzip.training import sizes; "
     "sizes.SHAPES['small'] = sizes.Shape(1, 64, 128); "
     "from llmzip.cli.main import main; sys.exit(main())"
 )

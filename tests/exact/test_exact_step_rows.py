@@ -113,6 +113,7 @@ CROSSING = {
     "three": LONG,
     "one": replace(LONG, n_heads=2, n_kv_heads=2),
     "eight": replace(LONG, n_heads=8),
+    "one-window": replace(LONG, n_heads=2, n_kv_heads=2, layer_window=(64,)),
     "window": replace(LONG, n_heads=4, n_kv_heads=2, layer_window=(70,)),
     "narrow-window": replace(LONG, n_heads=8, layer_window=(5,)),
     "128": replace(LONG, n_heads=2, d_head=128, layer_window=(130,)),

@@ -46,7 +46,7 @@ def team(way: str, window: Window) -> ExactPredictor:
 
 def recklessly() -> mock._patch[object]:
     """Drafts of up to 8 tokens whatever they are like: nearly all of them are wrong."""
-    return mock.patch.multiple(Pace, least=lambda *_: Least(0, 0), most=lambda *_: 8)
+    return mock.patch.multiple(Pace, least=lambda *_: Least(0.0, 0.0), most=lambda *_: 8)
 
 
 def as_many_as_pay() -> mock._patch[object]:

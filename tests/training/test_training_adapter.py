@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch.nn import functional
-from training_samples import log_lines
+from training_samples import log_lines, own_time
 
 from llmzip.errors import ModelUnsupportedError, ResumeError
 from llmzip.models import locate
@@ -23,6 +23,8 @@ from llmzip.training.lowrank import LearntAdapter
 from llmzip.training.session import Request, adapter_plan, base_name, open_trainer
 from llmzip.training.texts import split
 from llmzip.training.trainer import PATIENCE, Plan, Trainer
+
+__all__ = ["own_time"]  # a fixture
 
 SAMPLES = [split("log", log_lines(1_200))]
 

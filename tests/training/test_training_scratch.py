@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from training_samples import log_lines
+from training_samples import log_lines, own_time
 
 import llmzip
 from llmzip.codec.classical import classical_chunk
@@ -26,6 +26,8 @@ from llmzip.training.scratch import LearntModel
 from llmzip.training.session import Request, open_trainer, scratch_request
 from llmzip.training.texts import Sample, split
 from llmzip.training.trainer import Plan, Trainer
+
+__all__ = ["own_time"]  # a fixture
 
 LOG = log_lines(2_400)
 SAMPLES = [split("log", LOG)]

@@ -1,8 +1,25 @@
-"""Texts to learn from, made on the spot: lines of a log that looks like a service's."""
+"""Texts to learn from, made on the spot: lines of a log that looks like a service's; and time."""
 
 from __future__ import annotations
 
 import random
+import time
+from collections.abc import Iterator
+from unittest import mock
+
+import pytest
+
+BY_OWN_TIME = (
+    "import time; from llmzip.training import trainer; trainer.monotonic = time.thread_time; "
+)
+"""Has a program train for so much time of its own, whatever else the machine has to do."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def own_time() -> Iterator[None]:
+    """The same for what is trained in this process."""
+    with mock.patch("llmzip.training.trainer.monotonic", time.thread_time):
+        yield
 
 
 def log_lines(n_lines: int, seed: int = 0) -> bytes:

@@ -60,8 +60,8 @@ class StepCosts:
     """What a step costs, where one of a single row costs 1.
 
     few: rows up to which another costs `row`; those beyond cost `more` each. lane: what a row
-    costs beside that if it is another lane's. second: what the second row of a lane costs beside,
-    whose rows no longer go through attention alone then.
+    costs beside that if it is another lane's. second: what a lane's second row costs beside, or
+    the first of its rows for which attention goes another way.
     """
 
     few: int

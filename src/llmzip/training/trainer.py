@@ -7,9 +7,9 @@ end of the time. Held-out text is judged at intervals, and what judged best is w
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -131,7 +131,7 @@ class Trainer:
         return self._plan.learning_rate * warm_up * falling
 
     def _step(self, ids: Ids) -> None:
-        begun = time.monotonic()
+        begun = monotonic()
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate()
         loss = self.learner.entropy(ids) / ids[:, 1:].size
@@ -139,7 +139,7 @@ class Trainer:
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.parameters, _CLIP)
         self.optimizer.step()
-        self._note(float(loss.detach()) / math.log(2), ids.size, time.monotonic() - begun)
+        self._note(float(loss.detach()) / math.log(2), ids.size, monotonic() - begun)
 
     def _note(self, bits: float, n_tokens: int, seconds: float) -> None:
         progress = self.progress
@@ -154,7 +154,7 @@ class Trainer:
 
     def _judge(self) -> None:
         """Judge held-out text, and keep what is learnt if it is the best so far."""
-        begun = time.monotonic()
+        begun = monotonic()
         nats = 0.0
         ids, n_rows = self.judged.ids, self._plan.n_rows
         with torch.no_grad():
@@ -165,6 +165,6 @@ class Trainer:
             self.best = self.learner.learnt()
         self.progress.held_out.append(bits)
         if self.progress.n_steps:
-            self.progress.elapsed_s += time.monotonic() - begun
+            self.progress.elapsed_s += monotonic() - begun
         if self._on_judged is not None:
             self._on_judged(self)

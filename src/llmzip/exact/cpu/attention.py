@@ -209,8 +209,8 @@ def split_heads(
 
     Row r belongs to lane lanes[r] at position at[r]. q: int8 (KV, M, G, d), q_scale:
     float32 (KV, M, G), times score_scale. gains, and eps, gain_first, d_head, whole: see
-    `place_head`. keys, values: one layer
-    of the cache, (n_lanes, KV, …), see `put_key` and `put_value`.
+    `place_head`. keys, values: one layer of the cache, (n_lanes, KV, …), see `put_key` and
+    `put_value`.
     """
     wide_vectors()
     sums, scale, bias, cos, sin = borrowed((sums, scale, bias, cos, sin))

@@ -299,10 +299,10 @@ def _take_in(model: Any, index: int, x: Any, q: Any, s: Any) -> None:
 
 @inlined
 def _add(
-    gains: Any, layer: int, sums: Any, linear: Any, scale: Any, model: Any, x: Any, q: Any, s: Any
+    layer: int, sums: Any, linear: Any, scale: Any, model: Any, x: Any, q: Any, s: Any
 ) -> None:
     """Rows of sums of `out` to the stream x, which then is taken in: q, s."""
-    own = linear.scale[layer], linear.bias[layer], scale
+    own, gains = (linear.scale[layer], linear.bias[layer], scale), model.stream.added
     if gains.size:
         add_normed(sums, *own, gains[layer, 0], model.eps, x)
         _take_in(model, 2 * layer + 1, x, q, s)
@@ -312,10 +312,10 @@ def _add(
 
 @inlined
 def _add_wide(
-    gains: Any, layer: int, high: Any, low: Any, linear: Any, model: Any, x: Any, q: Any, s: Any
+    layer: int, high: Any, low: Any, linear: Any, model: Any, x: Any, q: Any, s: Any
 ) -> None:
     """The same of sums of halves, by `down`; s: their scales, replaced by those of q."""
-    own = linear.scale[layer], linear.bias[layer], s
+    own, gains = (linear.scale[layer], linear.bias[layer], s), model.stream.added
     if gains.size:
         add_normed_wide(high, low, *own, gains[layer, 1], model.eps, x)
         _take_in(model, 2 * layer + 2, x, q, s)
@@ -324,10 +324,10 @@ def _add_wide(
 
 
 @inlined
-def _start(gains: Any, ids: Any, at: Any, model: Any, x: Any, q: Any, s: Any) -> None:
+def _start(ids: Any, at: Any, model: Any, x: Any, q: Any, s: Any) -> None:
     """Rows of the stream x from tokens, and as the first layer takes them in: q, s."""
     tables = model.embedding, model.embedding_scale, model.positions
-    if gains.size:
+    if model.stream.added.size:
         embed(ids, at, *tables, x)
         _take_in(model, 0, x, q, s)
     else:
@@ -429,8 +429,7 @@ def _layer(
     sums = _sums_of(work, linear)
     _my_product(model.isa, me, n_threads, work.mixed_q, n_rows, linear, layer, wide, sums)
     met = _meet(work, me, OUT, n_threads, met)
-    gains, rows = model.stream.added, sums[r0:r1]
-    _add(gains, layer, rows, linear, aside_scale, model, stream, aside_q, aside_scale)
+    _add(layer, sums[r0:r1], linear, aside_scale, model, stream, aside_q, aside_scale)
     met = _meet(work, me, ADD, n_threads, met)
     linear = model.up
     sums = _sums_of(work, linear)
@@ -444,7 +443,7 @@ def _layer(
     _my_down(linear.weight, me, n_threads, model, n_rows, layer, work)
     met = _meet(work, me, DOWN, n_threads, met)
     high_sums, low_sums = work.half_sums[r0:r1], work.half_sums[n_rows + r0 : n_rows + r1]
-    _add_wide(gains, layer, high_sums, low_sums, linear, model, stream, q, scale)
+    _add_wide(layer, high_sums, low_sums, linear, model, stream, q, scale)
     return _meet(work, me, ADD_WIDE, n_threads, met)
 
 
@@ -490,8 +489,8 @@ def step(
     several = borrowed(several_scratch)
     work.ticks[me, work.ticks.shape[1] - 1] = simd.ticks()
     r0, r1 = _part(n_rows, 1, me, n_threads)
-    gains, stream = model.stream.added, (work.stream[r0:r1], work.q[r0:r1], work.scale[r0:r1])
-    _start(gains, ids[r0:r1], at[r0:r1], model, *stream)
+    stream = work.stream[r0:r1], work.q[r0:r1], work.scale[r0:r1]
+    _start(ids[r0:r1], at[r0:r1], model, *stream)
     begin_products(model.isa, work.configuration)
     met = _meet(work, me, EMBEDDING, n_threads, 0)
     for layer in range(model.qkv.weight.shape[0]):

@@ -153,7 +153,8 @@ def attend_group(
     places = address_of(keys) + first * d, address_of(values) + first * d
     seen = *places, key_scales, value_scales, model.score_cap
     rows = n_group, at + 1 - first, at + 1 - model.windows[layer] - first
-    _attend(keys, model.isa, count, own[3:], seen, rows, next_at, vectors, (work.mixed, row, g))
+    place = work.mixed, row, g * n_group
+    _attend(keys, model.isa, count, own[3:], seen, rows, next_at, vectors, place)
 
 
 @inlined
@@ -172,27 +173,21 @@ def _attend(
     rows: Any,
     next_at: Any,
     vectors: Any,
-    targets: Any,
+    place: Any,
 ) -> None:
-    """Attention of rows' queries, the first of `own`. targets: mixed, the first row, the KV head.
-
-    rows: see `attend_tiled`.
-    """
-    (n_group, _, n_hidden), (mixed, row, g) = rows, targets
+    """Attention of rows' queries, the first of `own`; rows, place: see `attend_tiled`."""
+    (n_group, _, n_hidden), (mixed, row, head) = rows, place
     queries, query_scales = own[0][: count * n_group], own[1][: count * n_group]
     keys_at, values_at, key_scales, value_scales, cap = seen
-    skip = max(np.int64(0), n_hidden)
-    group, own_mixed = (
-        (keys_at, values_at, key_scales, value_scales, skip, cap),
-        mixed[row, g * n_group : (g + 1) * n_group],
-    )
+    group = keys_at, values_at, key_scales, value_scales, max(np.int64(0), n_hidden), cap
+    own_mixed = mixed[row, head : head + n_group]
     if keys.ndim == 4:  # blocks for pairs; numba compiles what the array's type says, and no more
         attend_paired(queries, query_scales, group, next_at, vectors, own_mixed)
     elif is_tiled(isa):
-        for member in range(0, len(queries), MEMBERS):
-            last = min(member + MEMBERS, len(queries))
-            some, place = (queries[member:last], query_scales[member:last]), g * n_group + member
-            attend_tiled(*some, seen, rows, next_at, vectors, (mixed, row, place))
+        for member in range(0, len(queries), MEMBERS):  # several times for one row alone
+            last, own_place = min(member + MEMBERS, len(queries)), (mixed, row, head + member)
+            some = queries[member:last], query_scales[member:last]
+            attend_tiled(*some, seen, rows, next_at, vectors, own_place)
     else:
         _attend_rows(isa, own, group, next_at, own_mixed)
 

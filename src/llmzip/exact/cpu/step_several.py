@@ -1,5 +1,7 @@
 """Attention of a decoding step for several rows of a lane, which are a short block of prefill.
 
+A few, whose queries fit a tile, go as a row alone does: see `step_attention.fit_together`.
+
 Drafts are such rows (`predict.drafts`). A KV head is read once for all queries of its rows, each of
 which sees the keys up to its own position, and products have as many rows as there are queries.
 """

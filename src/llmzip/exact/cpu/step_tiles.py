@@ -70,20 +70,20 @@ def make_scratch(n_keys: int, d: int) -> Any:
 
 @called
 def attend_tiled(
-    queries: Any, query_scales: Any, seen: Any, rows: Any, next_at: Any, scratch: Any, targets: Any
+    queries: Any, query_scales: Any, seen: Any, rows: Any, next_at: Any, scratch: Any, place: Any
 ) -> None:
     """Attention of queries (n, d), those of rows that follow each other in a lane.
 
     seen: addresses of keys and values, and the scales of both, as many as the last row sees; the
     cap of scores. rows: how many queries each has, and the first one's keys: how many up to the
     last in view, and how many of them come before the first, or less than none. next_at: addresses
-    of the keys, the values and the scales of both that memory is asked for meanwhile. targets:
+    of the keys, the values and the scales of both that memory is asked for meanwhile. place:
     mixed (rows, H, d), and which row and head of it the first query's is.
     """
     wide_vectors()
     keys_at, values_at, key_scales, value_scales, cap = seen
     n_queries, n_keys, d = queries.shape[0], key_scales.size, np.int64(queries.shape[1])
-    (n_group, n_seen, n_hidden), (mixed, row, head) = rows, targets
+    (n_group, n_seen, n_hidden), (mixed, row, head) = rows, place
     padded = (n_keys + tiles.TERMS - 1) // tiles.TERMS * tiles.TERMS
     for member in range(n_queries):
         fours = queries[member].view(np.int32)
