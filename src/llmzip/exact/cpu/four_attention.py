@@ -169,27 +169,10 @@ def attend(
     values, value_scales, cap = borrowed((values, value_scales, cap))
     n_kv, _, n_group, d = queries.shape
     n_keys = whole(start + count, BLOCK) - first_block(start, window)
-    scratch, nowhere = make_scratch(n_keys, d), np.int64(0)
+    scratch, nowhere, rows = make_scratch(n_keys, d), np.int64(0), (first, count, start, window)
     for g in range(n_kv):
-        attend_head(
-            isa,
-            queries[g],
-            query_scales[g],
-            keys[g],
-            key_scales[g],
-            values[g],
-            value_scales[g],
-            cap,
-            first,
-            count,
-            start,
-            window,
-            False,
-            (nowhere, nowhere),
-            scratch,
-            mixed,
-            g * n_group,
-        )
+        own = queries[g], query_scales[g], keys[g], key_scales[g], values[g], value_scales[g], cap
+        attend_head(isa, own, rows, False, (nowhere, nowhere), scratch, mixed, g * n_group)
     keep(scratch)
 
 
@@ -221,30 +204,18 @@ def make_scratch(n_keys: int, d: int) -> Any:
 
 @called
 def attend_head(
-    isa: Any,
-    queries: Any,
-    query_scales: Any,
-    keys: Any,
-    key_scales: Any,
-    values: Any,
-    value_scales: Any,
-    cap: Any,
-    first: int,
-    count: int,
-    start: int,
-    window: int,
-    asks: bool,
-    next_at: Any,
-    scratch: Any,
-    mixed: Any,
-    head: int,
+    isa: Any, own: Any, rows: Any, asks: bool, next_at: Any, scratch: Any, mixed: Any, head: int
 ) -> None:
-    """As `attend` for the queries (M, G, d) of one KV head, into the heads of `mixed` from one on.
+    """As `attend` for one KV head, into the heads of `mixed` from one on.
 
+    own: of the head, queries (M, G, d), keys and values, each with their scales, and the cap of
+    scores. rows: the first, how many, its position, and how many keys one sees.
     asks: whether memory is asked for what lies at next_at, values and then keys, a part with each
     part of the work.
     """
     wide_vectors()
+    queries, query_scales, keys, key_scales, values, value_scales, cap = own
+    first, count, start, window = rows
     n_group, d = queries.shape[1:]
     d64, before = np.int64(d), first_block(start, window)
     n_keys, place = np.int64(whole(start + count, BLOCK) - before), (start - before, window)

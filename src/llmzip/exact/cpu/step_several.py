@@ -88,11 +88,12 @@ def attend_several(
     for index in range(count):
         targets = scratch.queries[index], scratch.scales[index]
         place_queries(model, work, sums, layer, row + index, g, at + index, own, targets)
-    keys, values = cache.keys[layer, lane], cache.values[layer, lane]
-    there = keys, cache.key_scales[layer, lane], values, cache.value_scales[layer, lane]
+    keys, values = cache.keys[layer, lane, g], cache.values[layer, lane, g]
+    scales = cache.key_scales[layer, lane, g], cache.value_scales[layer, lane, g]
+    head = scratch.queries, scratch.scales, keys, scales[0], values, scales[1], model.score_cap
+    rows = np.int64(0), count, at, model.windows[layer]
     target = work.mixed[row : row + count], g * n_group
-    rows = np.int64(0), count, at, model.windows[layer], model.score_cap
-    _attend(keys, work.configuration, model.isa, scratch, there, g, rows, next_at, target)
+    _attend(keys, work.configuration, model.isa, head, rows, next_at, scratch, target)
 
 
 @inlined
@@ -100,60 +101,19 @@ def _attend(
     keys: Any,
     configuration: Any,
     isa: Any,
-    scratch: Any,
-    there: Any,
-    g: int,
+    head: Any,
     rows: Any,
     next_at: Any,
+    scratch: Any,
     target: Any,
 ) -> None:
-    """Attention over KV head g of a lane's keys (KV, …), by the way's prefill.
+    """Attention over a KV head of a lane, by the way's prefill; its keys say which is compiled.
 
-    there: keys, values, and the scales of both. rows: the first of them, how many, the first one's
-    position, how many keys each sees, and the scores' cap. target: mixed (rows, H, d), and the
-    first head.
+    head, rows: see `prefill.attend_head`. target: mixed (rows, H, d), and the first head.
     """
-    queries, query_scales = scratch.queries, scratch.scales
-    _, key_scales, values, value_scales = there
-    first, count, at, window, cap = rows
-    if keys.ndim == 5:  # blocks for pairs, whose rows go one by one
+    if keys.ndim == 4:  # blocks for pairs, whose rows go one by one
         return
     if configuration.ndim == 1:
-        prefill.attend_head(
-            queries,
-            query_scales,
-            keys[g],
-            key_scales[g],
-            values[g],
-            value_scales[g],
-            cap,
-            first,
-            count,
-            at,
-            window,
-            True,
-            next_at,
-            scratch.tiled,
-            target[0],
-            target[1],
-        )
+        prefill.attend_head(head, rows, True, next_at, scratch.tiled, *target)
     else:
-        four_attention.attend_head(
-            isa,
-            queries,
-            query_scales,
-            keys[g],
-            key_scales[g],
-            values[g],
-            value_scales[g],
-            cap,
-            first,
-            count,
-            at,
-            window,
-            True,
-            next_at,
-            scratch.fours,
-            target[0],
-            target[1],
-        )
+        four_attention.attend_head(isa, head, rows, True, next_at, scratch.fours, *target)
