@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from llmzip.compiled import inlined, kernel
+from llmzip.compiled import called, inlined, kernel
 from llmzip.exact.constants import SUM_BITS
 from llmzip.exact.cpu.caps import cap_scores
 from llmzip.exact.cpu.head_blocks import BLOCK
@@ -64,27 +64,25 @@ def _rotate_halves(x: Any, cos: Any, sin: Any, turned: Any) -> None:
         turned[half + i] = x[half + i] * cos[i] + x[i] * sin[i]
 
 
-@inlined
-def _norm_row(gains: Any, head: int, norms: Any, x: Any) -> None:
-    """The norm of a query or key, in place, and its gain if that comes before RoPE."""
+@called
+def _norm_row(gains: Any, head: int, norms: Any, factor: Any, x: Any) -> None:
+    """The norm of a query or key, in place, and its gain unless that comes after RoPE."""
     wide_vectors()
-    eps, gain_first, width, whole = norms
-    if gains.shape[0] and not whole:
-        factor, gain = norm_factor(x, eps, width), gains[head]
+    (eps, gain_first, width, whole), gain = norms, gains[head]
+    own = factor if whole else norm_factor(x, eps, width)
+    for i in range(x.size):
+        x[i] = x[i] * own
+    if whole or gain_first:
         for i in range(x.size):
-            x[i] = x[i] * factor
-        if gain_first:
-            for i in range(x.size):
-                x[i] = x[i] * gain[i]
+            x[i] = x[i] * gain[i]
 
 
-@inlined
+@called
 def _gain_row(gains: Any, head: int, norms: Any, x: Any) -> None:
     """The gain that comes after RoPE, in place."""
     wide_vectors()
-    _, gain_first, _, whole = norms
-    if gains.shape[0] and not whole and not gain_first:
-        gain = gains[head]
+    (_, gain_first, _, whole), gain = norms, gains[head]
+    if not whole and not gain_first:
         for i in range(x.size):
             x[i] = x[i] * gain[i]
 
@@ -94,6 +92,7 @@ def place_head(
     gains: Any,
     head: int,
     norms: Any,
+    factor: Any,
     rotary: bool,
     cos: Any,
     sin: Any,
@@ -103,16 +102,18 @@ def place_head(
     """A query or key, by its head, normed and rotated, in x or spare: (result, other).
 
     gains: (H + KV, d), or (0, …) where there are no norms. norms: eps, whether gains come before
-    RoPE, how many numbers a head has beside zeros, and whether all heads have one norm, which is
-    none of this function's. cos, sin: tables that begin with the head's position. See
+    RoPE, how many numbers a head has beside zeros, and whether all heads have one norm: then
+    factor is its, see `whole_factors`. cos, sin: tables that begin with the head's position. See
     `Reference._placed`.
     """
-    _norm_row(gains, head, norms, x)
+    normed = gains.shape[0] > 0
+    if normed:  # functions of their own: a head without norms goes through as if there were none
+        _norm_row(gains, head, norms, factor, x)
     if rotary:
         _rotate_row(x, cos[0], sin[0], spare)
-        _gain_row(gains, head, norms, spare)
-        return spare, x
-    _gain_row(gains, head, norms, x)
+        x, spare = spare, x
+    if normed:
+        _gain_row(gains, head, norms, x)
     return x, spare
 
 
@@ -140,17 +141,6 @@ def whole_factors(
         n_keys = n_normed - n_heads
         return norm_factor(queries, eps, n_heads * d_head), norm_factor(keys, eps, n_keys * d_head)
     return f32(1), f32(1)
-
-
-@inlined
-def norm_with_all(gains: Any, head: int, norms: Any, factor: Any, x: Any) -> None:
-    """Such a norm of a query or key, in place, and its gain; see `place_head` for others."""
-    wide_vectors()
-    whole = norms[3]
-    if whole:
-        gain = gains[head]
-        for i in range(x.size):
-            x[i] = x[i] * factor * gain[i]
 
 
 @inlined
@@ -226,11 +216,10 @@ def split_heads(
         for head in range(n_heads + 2 * n_kv):
             head_values(sums[row], scale, bias, s, head * d, x)
             if head < n_heads + n_kv:
-                norm_with_all(gains, head, norms, factors[head // n_heads], x)
-                rotary = cos.shape[0] > 0
+                rotary, factor = cos.shape[0] > 0, factors[head // n_heads]
                 p = position if rotary else 0
-                own_cos, own_sin = cos[p:], sin[p:]
-                x, spare = place_head(gains, head, norms, rotary, own_cos, own_sin, x, spare)
+                angles = cos[p:], sin[p:]
+                x, spare = place_head(gains, head, norms, factor, rotary, *angles, x, spare)
             if head < n_heads:
                 g, member = head // n_group, head % n_group
                 q_scale[g, row, member] = quantise_row(x, q[g, row, member]) * score_scale

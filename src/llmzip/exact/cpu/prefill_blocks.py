@@ -15,7 +15,7 @@ from llmzip.compiled import inlined
 from llmzip.exact.cpu import prefill_passes as passes
 from llmzip.exact.cpu.attention import place_head, put_value
 from llmzip.exact.cpu.head_blocks import HALF
-from llmzip.exact.cpu.scalars import address_of, largest, wide_vectors
+from llmzip.exact.cpu.scalars import address_of, f32, largest, wide_vectors
 from llmzip.exact.cpu.simd import copy_bytes
 from llmzip.exact.cpu.tiles import lines
 from llmzip.exact.cpu.vectors import BLOCK, LINE
@@ -130,7 +130,7 @@ def _norm_heads(
             p = at[r + i] if rotary else 0
             for b in range(lines.shape[0]):
                 x[b * WIDTH : (b + 1) * WIDTH] = lines[b, i]
-            x, spare = place_head(gains, head, norms, rotary, cos[p:], sin[p:], x, spare)
+            x, spare = place_head(gains, head, norms, f32(1), rotary, cos[p:], sin[p:], x, spare)
             for b in range(lines.shape[0]):
                 lines[b, i] = x[b * WIDTH : (b + 1) * WIDTH]
             own.largest[i, 0] = largest(x)

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from llmzip.compiled import called, inlined
+from llmzip.compiled import inlined
 from llmzip.exact.cpu import simd
 from llmzip.exact.cpu.attention import (
     EXACT_KEYS,
     head_values,
-    norm_with_all,
     place_head,
     put_key,
     put_value,
@@ -52,7 +51,7 @@ def first_key(model: Any, layer: int, at: int) -> Any:
     return max(np.int64(0), at + 1 - model.windows[layer]) // at_once * at_once
 
 
-@called
+@inlined
 def put_group(
     model: Any,
     cache: Any,
@@ -78,8 +77,8 @@ def put_group(
     keys, values = cache.keys[layer, lane, g], cache.values[layer, lane, g]
     head_values(line, scale, bias, s, (n_heads + g) * d, x)
     gains, norms = model.gains[layer], norms_of(model)
-    norm_with_all(gains, n_heads + g, norms, work.factors[row, 1], x)
-    x, spare = place_head(gains, n_heads + g, norms, rotary, cos, sin, x, spare)
+    factor = work.factors[row, 1]
+    x, spare = place_head(gains, n_heads + g, norms, factor, rotary, cos, sin, x, spare)
     cache.key_scales[layer, lane, g, at] = put_key(x, keys, at, value)
     head_values(line, scale, bias, s, (n_heads + n_kv + g) * d, x)
     cache.value_scales[layer, lane, g, at] = quantise_row(x, value)
@@ -108,12 +107,12 @@ def place_queries(
     for member in range(n_group):
         head = g * n_group + member
         head_values(line, scale, bias, s, head * d, x)
-        norm_with_all(gains, head, norms, work.factors[row, 0], x)
-        x, spare = place_head(gains, head, norms, rotary, cos, sin, x, spare)
+        factor = work.factors[row, 0]
+        x, spare = place_head(gains, head, norms, factor, rotary, cos, sin, x, spare)
         scales[member] = quantise_row(x, queries[member]) * model.score_scale
 
 
-@called
+@inlined
 def attend_group(
     model: Any,
     cache: Any,
