@@ -124,8 +124,9 @@ CROSSING = {
 
 @every_way
 @pytest.mark.parametrize("recipe", CROSSING.values(), ids=CROSSING)
-def test_rows_cross_the_blocks_of_keys(recipe: Recipe, way: Way) -> None:
-    assert_rows_agree(recipe, [250, 60, 505, 127, 680, 12], [16, 7, 1, 2, 5, 33], 2, way)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_rows_cross_the_blocks_of_keys(recipe: Recipe, threads: int, way: Way) -> None:
+    assert_rows_agree(recipe, [250, 60, 505, 127, 680, 12], [16, 7, 1, 2, 5, 33], threads, way)
 
 
 @every_way

@@ -76,8 +76,8 @@ def main() -> None:
     llama = replace(LLAMA, n_layers=1, d_model=192, d_head=64, n_heads=3, n_kv_heads=1)
     later = replace(llama, head_norm="before", activation="gelu", parallel=True)
     normed = replace(llama, head_norm="whole", norms="after", layer_window=(64,))
-    normed = replace(normed, score_cap=50.0, logit_cap=30.0)
-    for recipe in (gpt2, replace(llama, d_ff=512, vocab_size=2500), later, normed):
+    capped = replace(llama, score_cap=50.0, logit_cap=30.0)
+    for recipe in (gpt2, replace(llama, d_ff=512, vocab_size=2500), later, normed, capped):
         runner = engine.CudaEngine(exact_model(recipe), CPU, 128, 64)
         cache, lane = runner.cache(1, 128), np.array([0])
         hidden = runner.forward(np.zeros((1, 40), dtype=np.int64), lane, lane, cache)
