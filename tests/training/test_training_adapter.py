@@ -184,6 +184,7 @@ def test_a_name_of_the_catalogue_is_no_folder_that_is_called_so(
 
 def test_a_gpu_has_larger_batches_and_is_judged_by_more() -> None:
     here, there = (adapter_plan(20, 3, device) for device in ("cpu", "cuda"))
-    assert (here.minutes, here.seed, here.n_rows, here.n_judged) == (20, 3, 6, 0)
+    assert [adapter_plan(minutes, 3, "cpu").n_rows for minutes in (1, 35, 600)] == [2, 3, 6]
+    assert (here.minutes, here.seed, here.n_rows, here.n_judged) == (20, 3, 2, 0)
     assert there.n_rows > here.n_rows
     assert there.n_judged > 48

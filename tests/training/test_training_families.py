@@ -28,7 +28,7 @@ def test_an_adapter_of_any_family_is_learnt_and_merged(kind: str, tmp_path: Path
     trained = TrainedModel(random_model(variant, 0.1), 2, torch.device("cpu"), torch.float32)
     loss = trained.entropy(ids) / N_PREDICTED
     assert float(loss.detach()) == pytest.approx(wanted, rel=1e-4)
-    optimiser = torch.optim.SGD(trained.parameters(), 0.3)
+    optimiser = torch.optim.SGD([{"params": group.parameters} for group in trained.groups()], 0.3)
     torch.autograd.backward(loss)
     optimiser.step()
     learnt = trained.learnt()

@@ -48,6 +48,7 @@ def train(messages: Messages, settings: Settings) -> None:
     knows nothing but such texts and is many times as fast. For example `llmzip train logs/ -o logs
     --minutes 20`.
     """
+    from llmzip.training.memory import keep_memory
     from llmzip.training.session import open_trainer, require_enough
 
     require_least()
@@ -58,6 +59,7 @@ def train(messages: Messages, settings: Settings) -> None:
     plain = settings.model or DEFAULT_MODEL
     files = None if settings.from_scratch else locate(plain, quiet=settings.quiet)
     request = _request(settings, samples, plain, files)
+    keep_memory()
     checkpoints = _checkpoints(target, samples, request)
     with TrainingLine(messages, settings.minutes) as line:
 
@@ -172,6 +174,7 @@ def _checkpoints(target: Path, samples: list[Sample], request: Request) -> Check
         "scratch": request.scratch,
         "minutes": request.plan.minutes,
         "seed": request.plan.seed,
+        "pace": [request.plan.n_rows, request.plan.learning_rate],
         "device": request.device,  # another has other batches, and is judged by other windows
     }
     return Checkpoints(target.with_name(f".{target.name}.partial"), plan)
@@ -188,6 +191,7 @@ def _keep(trainer: Trainer, request: Request, target: Path) -> None:
         "tokens": progress.n_tokens,
         "minutes": round(progress.elapsed_s / 60, 1),
         "seed": request.plan.seed,
+        "pace": [request.plan.n_rows, request.plan.learning_rate],
         "llmzip": __version__,
     }
     keep(trainer.best.write, told, target)

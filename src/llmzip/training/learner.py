@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from torch import Tensor, nn
 
 from llmzip.training.texts import Ids
+
+
+@dataclass(frozen=True)
+class Group:
+    """Parameters that learn alike.
+
+    rate: their learning rate, as a multiple of the plan's. decays: whether weight decay is theirs.
+    """
+
+    parameters: list[nn.Parameter]
+    rate: float = 1.0
+    decays: bool = True
 
 
 class Learnt(Protocol):
@@ -20,7 +33,7 @@ class Learnt(Protocol):
 class Learner(Protocol):
     """Something that learns from windows of token ids."""
 
-    def parameters(self) -> list[nn.Parameter]:
+    def groups(self) -> list[Group]:
         """Return all that is trained, in an order that is the same in every run."""
 
     def entropy(self, ids: Ids) -> Tensor:

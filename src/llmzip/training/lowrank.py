@@ -1,20 +1,13 @@
-"""A model with matrices of low rank beside its linear layers, and free norms: what is trained.
-
-LoRA (arXiv:2106.09685): y = W x + B (A x), W frozen, A and B trained (alpha is the rank). The gains
-(and biases) of norms are trained as what is added to them. All that is trained is float32, what
-stands still has whatever type computes fastest.
-"""
+"""A model with matrices of low rank beside its linear layers, and free norms: what is trained."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from transformers.pytorch_utils import Conv1D
 
 from llmzip.errors import ModelUnsupportedError
@@ -22,78 +15,17 @@ from llmzip.exact.families import gain_shift
 from llmzip.exact.families.switches import multiplier
 from llmzip.models.adapter import Adapter, AdapterConfig, read_folder, write_folder
 from llmzip.models.adapter_file import rounded
+from llmzip.training.attention import keep_probabilities
 from llmzip.training.entropy import cross_entropy
+from llmzip.training.layers import FreeNorm, LowRank
+from llmzip.training.learner import Group
 from llmzip.training.texts import Ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-
-class LowRank(nn.Module):
-    """A linear layer with a product of two thin matrices beside it.
-
-    a: (rank, inputs); b: (outputs, rank), zeros at first, so that nothing has changed.
-    """
-
-    def __init__(self, base: nn.Linear | Conv1D, rank: int, generator: torch.Generator) -> None:
-        super().__init__()
-        self.base = base
-        n_out, n_in = base.weight.shape if isinstance(base, nn.Linear) else base.weight.shape[::-1]
-        drawn = torch.empty(rank, n_in).uniform_(-1, 1, generator=generator)
-        self.a = nn.Parameter(drawn / math.sqrt(n_in))
-        self.b = nn.Parameter(torch.zeros(n_out, rank))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (..., outputs) for (..., inputs)."""
-        thin = functional.linear(x, self.a.to(x.dtype))
-        wide: Tensor = self.base(x)
-        return wide + functional.linear(thin, self.b.to(x.dtype))
-
-    def begin_with(self, a: Tensor, b: Tensor) -> None:
-        """Go on from a product b a of any rank; of a higher one, from the nearest of this rank."""
-        if len(a) > len(self.a):
-            a, b = _nearest(a, b, len(self.a))
-        with torch.no_grad():
-            self.a[: len(a)] = a
-            self.b[:, : len(a)] = b
-
-
-class FreeNorm(nn.Module):
-    """A norm whose gain, and bias where it has one, is trained: as a difference, kept exactly.
-
-    shift: what the norm adds to its weight for the gain.
-    """
-
-    def __init__(self, base: nn.Module, shift: float = 0.0) -> None:
-        super().__init__()
-        self.base, self._shift = base, shift
-        self._own = dict(base.named_parameters(recurse=False))
-        self.gain = nn.Parameter(torch.zeros(self._own["weight"].shape))
-        has_bias = "bias" in self._own
-        self.bias = nn.Parameter(torch.zeros_like(self.gain)) if has_bias else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return x, normalised."""
-        y: Tensor = self.base(x)
-        y = y + y * self.gain.to(y.dtype)
-        return y if self.bias is None else y + self.bias.to(y.dtype)
-
-    def begin_with(self, merged: dict[str, Tensor]) -> None:
-        """Go on from what `merged` has returned once."""
-        own, gain = self._own["weight"].float() + self._shift, merged["weight"] + self._shift
-        with torch.no_grad():
-            self.gain.copy_(torch.where(own == 0, 0, gain / own - 1))
-            if self.bias is not None:
-                self.bias.copy_(merged["bias"] - self._own["bias"].float() * (self.gain + 1))
-
-    def merged(self) -> dict[str, Tensor]:
-        """Return the parameters that the norm alone would need to do the same."""
-        grown = self.gain.detach() + 1
-        own = self._own["weight"].float() + self._shift
-        made = {"weight": own * grown - self._shift}
-        if self.bias is not None:
-            made["bias"] = self._own["bias"].float() * grown + self.bias.detach()
-        return made
+WIDE_RATE = 4.0
+"""How much faster the matrices that begin as zeros learn: LoRA+ (arXiv:2402.12354)."""
 
 
 @dataclass(frozen=True)
@@ -130,12 +62,16 @@ class TrainedModel:
         self._logit_cap = float(getattr(model.config, "final_logit_softcapping", None) or 0)
         self._gain_shift = gain_shift(model.config)
         model.requires_grad_(False)
-        model.to(dtype=dtype)
         self._generator = torch.Generator().manual_seed(seed)
         self._low_ranks: dict[str, LowRank] = {}
         self._norms: dict[str, FreeNorm] = {}
         self._wrap(model, "")
+        for parameter in model.parameters():  # buffers stay: RoPE's frequencies need all digits
+            if not parameter.requires_grad:
+                parameter.data = parameter.data.to(dtype)
         model.to(device)
+        if device.type == "cpu":
+            keep_probabilities(model)
         model.eval()  # no dropout: what is learnt is little beside what stands still
 
     def begin_with(self, adapter: Adapter, where: Path) -> None:
@@ -157,9 +93,14 @@ class TrainedModel:
         if tensors:
             raise _other(where)
 
-    def parameters(self) -> list[nn.Parameter]:
+    def groups(self) -> list[Group]:
         """Return all that is trained, in an order that depends on the model alone."""
-        return [p for p in self.model.parameters() if p.requires_grad]
+        low_ranks, norms = self._low_ranks.values(), self._norms.values()
+        return [
+            Group([low.a for low in low_ranks]),
+            Group([low.b for low in low_ranks], rate=WIDE_RATE),
+            Group([p for norm in norms for p in norm.learnt()], decays=False),
+        ]
 
     def entropy(self, ids: Ids) -> Tensor:
         """Return the cross-entropy of all tokens in windows but the first of each, in nats.
@@ -231,15 +172,6 @@ def _ending(name: str) -> str:
     """The part of a norm's name that tells it from others of a layer; in a list, all of it."""
     last = name.rpartition(".")[2]
     return name if last.isdigit() else last
-
-
-def _nearest(a: Tensor, b: Tensor, rank: int) -> tuple[Tensor, Tensor]:
-    """Return the product of this rank that is nearest to b a, by its singular values."""
-    left, wide = torch.linalg.qr(b)
-    right, thin = torch.linalg.qr(a.T)
-    u, values, v = torch.linalg.svd(wide @ thin.T)
-    roots = values[:rank].sqrt()
-    return roots[:, None] * (v[:rank] @ right.T), left @ u[:, :rank] * roots
 
 
 def _other(where: Path) -> ModelUnsupportedError:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from llmzip.models.trained import TOKENIZER, WEIGHTS
+from llmzip.training.learner import Group
 from llmzip.training.sizes import Shape
 from llmzip.training.texts import Ids
 
@@ -64,11 +65,15 @@ class ScratchModel:
     @property
     def n_weights(self) -> int:
         """How many there are, the head being the embeddings again."""
-        return sum(parameter.numel() for parameter in self.parameters())
+        return sum(parameter.numel() for parameter in self.model.parameters())
 
-    def parameters(self) -> list[nn.Parameter]:
+    def groups(self) -> list[Group]:
         """Return all parameters, in an order that depends on the shape alone."""
-        return list(self.model.parameters())
+        parameters = list(self.model.parameters())
+        return [
+            Group([p for p in parameters if p.ndim > 1]),
+            Group([p for p in parameters if p.ndim == 1], decays=False),
+        ]
 
     def entropy(self, ids: Ids) -> Tensor:
         """Return the cross-entropy of all tokens in windows but the first of each, in nats.

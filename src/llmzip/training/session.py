@@ -27,16 +27,22 @@ SCRATCH_RATE, SCRATCH_DECAY = 2e-3, 0.1
 
 @dataclass(frozen=True)
 class Pace:
-    """How a device trains adapters. n_window: tokens in a window at most; the rest: see `Plan`."""
+    """How a device trains adapters.
+
+    n_window: tokens in a window at most. n_rows: windows in a batch, of short trainings and of long
+    ones. The rest: see `Plan`.
+    """
 
     n_window: int
-    n_rows: int
+    n_rows: tuple[int, int]
     learning_rate: float
     n_judged: int
 
 
-PACES = {"cpu": Pace(512, 6, 1e-3, 0), "cuda": Pace(1024, 24, 1.5e-3, 96)}
-"""By device: what keeps two cores busy, and a large card."""
+PACES = {"cpu": Pace(512, (2, 6), 1e-3, 0), "cuda": Pace(1024, (24, 24), 1.5e-3, 96)}
+"""By device. On a CPU time is short, and many small steps learn more than few large ones."""
+_MINUTES_A_ROW = 10
+"""Of training, for each window in a batch: about a thousand steps on two cores, however long."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +99,9 @@ def adapter_plan(minutes: float, seed: int, device: str) -> Plan:
     from llmzip.training.trainer import Plan
 
     pace = PACES[device]
-    return Plan(
-        minutes, pace.n_rows, seed, learning_rate=pace.learning_rate, n_judged=pace.n_judged
-    )
+    least, most = pace.n_rows
+    n_rows = min(max(int(minutes / _MINUTES_A_ROW), least), most)
+    return Plan(minutes, n_rows, seed, learning_rate=pace.learning_rate, n_judged=pace.n_judged)
 
 
 def scratch_request(

@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any
 
 import numpy as np
 import torch
@@ -91,14 +90,20 @@ class Trainer:
         n_judged = min(max(int(plan.minutes), LEAST_JUDGED), MOST_JUDGED)
         self.judged: Windows = material.judged(plan.n_judged or n_judged)
         self._material = material
-        self.parameters = learner.parameters()
-        matrices: dict[str, Any] = {"params": [p for p in self.parameters if p.ndim > 1]}
-        others = {"params": [p for p in self.parameters if p.ndim == 1], "weight_decay": 0.0}
+        groups = learner.groups()
+        self.parameters = [parameter for group in groups for parameter in group.parameters]
         self.optimizer = torch.optim.AdamW(
-            [matrices, others],
+            [
+                {
+                    "params": group.parameters,
+                    "rate": group.rate,
+                    "weight_decay": plan.weight_decay if group.decays else 0.0,
+                }
+                for group in groups
+            ],
             lr=plan.learning_rate,
             betas=(0.9, 0.98),
-            weight_decay=plan.weight_decay,
+            fused=all(p.device.type == "cpu" for p in self.parameters) or None,
         )
         self.progress = Progress()
         self.best: Learnt | None = None
@@ -133,7 +138,7 @@ class Trainer:
     def _step(self, ids: Ids) -> None:
         begun = monotonic()
         for group in self.optimizer.param_groups:
-            group["lr"] = self._rate()
+            group["lr"] = self._rate() * group["rate"]
         loss = self.learner.entropy(ids) / ids[:, 1:].size
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
