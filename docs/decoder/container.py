@@ -227,6 +227,8 @@ def model_reference(fields: Fields) -> ModelReference:
     if code & 127 == 0:
         name, source = printable(fields, 255), printable(fields, 1023)
         require(name != "", "a model without a name")
+    elif code & 127 == 126:
+        name, source = "", "local"
     elif code & 127 in WELL_KNOWN:
         name, source = WELL_KNOWN[code & 127]
     else:

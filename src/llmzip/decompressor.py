@@ -374,7 +374,8 @@ class Decompressor(ModelKeeper):
         return None if self._reference is None else self._reference.open()
 
     def _open(self, ref: ModelRef | None, options: Options) -> OpenedPredictor:
-        return self._kept.model((ref, options), partial(self._open_checked, ref, options))
+        key = None if ref is None else ref.nameless  # with a name and without, it is the same
+        return self._kept.model((key, options), partial(self._open_checked, ref, options))
 
     def _open_checked(self, ref: ModelRef | None, options: Options) -> OpenedPredictor:
         dictionary = None if options.dictionary is None else self._dictionary
@@ -414,6 +415,6 @@ def _check_same(here: ModelRef, wanted: ModelRef) -> None:
     """Raise unless the model opened here is the one that the file was made with."""
     if here.fingerprint != wanted.fingerprint:
         raise FingerprintError(
-            f"the file needs model {wanted.name} with fingerprint {wanted.fingerprint.hex()}, "
+            f"the file needs model {wanted.shown} with fingerprint {wanted.fingerprint.hex()}, "
             f"but {here.name} here has {here.fingerprint.hex()}; say with -m where the right one is"
         )

@@ -15,8 +15,8 @@ import llmzip as library
 from llmzip.cli.settings import Settings
 from llmzip.cli.subjects import Text, _name_of
 from llmzip.container import ModelRef
+from llmzip.container.catalog import LOCAL_SOURCE
 from llmzip.errors import UsageError
-from llmzip.models.catalog import LOCAL_SOURCE
 from tiny_files import Tiny
 
 TEXT = b"It was the best of times,\nit was the worst of times.\n\nIt was \x1b[31m odd\r\n"

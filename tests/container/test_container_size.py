@@ -46,9 +46,25 @@ def test_well_known_models_are_the_catalog_of_names() -> None:
     assert dict(WELL_KNOWN.values()) == {e.name: str(e.source) for e in CATALOG.values()}
 
 
-def test_a_name_from_elsewhere_is_spelled_out() -> None:
+def test_a_name_from_elsewhere_is_spelled_out_where_it_does_not_count() -> None:
     local = ModelRef("gpt2", "local", bytes(6))
-    assert local in read(write([[[lm(b"text")]]], model=local))
+    assert local in read(write([[[lm(b"text" * 400, bytes(1024))]]], model=local))
+    assert local in read(write([[[lm(b"text")], [lm(b"more")]]], model=local))
+    tied = ModelRef("gpt2", "local", bytes(6), bytes(8))
+    assert tied in read(write([[[lm(b"text")]]], model=tied))
+
+
+@pytest.mark.parametrize("n_payload", [1, 1023])
+def test_in_a_small_file_the_fingerprint_tells_a_model_of_ones_own(n_payload: int) -> None:
+    local = ModelRef("service logs", "local", bytes(6))
+    file = write([[[lm(b"text" * 400, bytes(n_payload))]]], model=local)
+    assert len(file) <= 24 + n_payload
+    assert local.nameless in read(file)
+    assert local.nameless == ModelRef("", "local", bytes(6))
+    elsewhere = ModelRef("logs", "hub:someone/logs", bytes(6))
+    assert elsewhere in read(write([[[lm(b"text")]]], model=elsewhere))
+    with pytest.raises(ValueError, match="name is not"):
+        ModelRef("", "hub:someone/logs", bytes(6))
 
 
 def test_an_empty_text_takes_34_bytes() -> None:

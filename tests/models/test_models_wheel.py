@@ -23,11 +23,12 @@ import pytest
 
 import llmzip
 from llmzip import children
+from llmzip.container.catalog import LOCAL_SOURCE
 from llmzip.errors import ModelDamagedError, ModelNotFoundError, UsageError
 from llmzip.models import catalog, files, home, wheel
 from llmzip.models.adapter import Adapter, AdapterConfig
 from llmzip.models.adapter_file import write_file
-from llmzip.models.catalog import LOCAL_SOURCE, CatalogEntry, Wheel, WheelSource
+from llmzip.models.catalog import CatalogEntry, Wheel, WheelSource
 from llmzip.models.export import export, import_adapter
 from llmzip.models.trained import TRAINING
 

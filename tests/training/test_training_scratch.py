@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from training_samples import log_lines, own_time
 
 import llmzip
 from llmzip.codec.classical import classical_chunk
-from llmzip.errors import ResumeError, UsageError
+from llmzip.errors import ModelNotFoundError, ResumeError, UsageError
 from llmzip.exact.cpu.ways import Way, takes
 from llmzip.models import locate, open_exact, trained
 from llmzip.models.export import keep
@@ -193,7 +194,22 @@ def test_without_its_prepared_form_it_is_found_all_the_same(kept: str, tmp_path:
         patch.setenv("LLMZIP_HOME", str(tmp_path))
         (tmp_path / "trained").symlink_to(where)
         again = open_recorded(kept, "local", opened.fingerprint)
-    assert again.fingerprint == opened.fingerprint
+        assert again.fingerprint == opened.fingerprint
+        shutil.rmtree(tmp_path / "prepared")
+        again = open_recorded("", "local", opened.fingerprint[:6])  # as small files name it
+    assert (again.name, again.fingerprint) == (kept, opened.fingerprint)
+
+
+def test_a_small_file_does_without_its_name(kept: str, tmp_path: Path) -> None:
+    packed = llmzip.compress(MESSAGE, model=kept)
+    (member,) = llmzip.inspect(packed)
+    model = member.model
+    assert model is not None
+    assert (model.name, model.source) == ("", "local")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LLMZIP_HOME", str(tmp_path))
+        with pytest.raises(ModelNotFoundError, match=f"{model.fingerprint.hex()}.*import.*-m"):
+            llmzip.decompress(packed)
 
 
 def test_another_run_goes_on(tiny: None, tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ class Listing:
     @property
     def model_names(self) -> list[str]:
         """What to call the models, in order."""
-        names = {model.name for model in self.models} | (
+        names = {model.shown for model in self.models} | (
             {_UNNAMED} if self.names_no_model else set()
         )
         return [*sorted(names), *(["..."] if len(self.models) >= _MOST else [])]
@@ -233,7 +233,8 @@ def _more_facts(listing: Listing) -> list[tuple[str, str]]:
     facts = [("level", levels)]
     for model in listing.models:
         here = "" if model.portable else ", in floating point: for one machine only"
-        facts.append(("model", f"{model.name}, fingerprint {model.fingerprint.hex()}{here}"))
+        named = model.name or "not named"
+        facts.append(("model", f"{named}, fingerprint {model.fingerprint.hex()}{here}"))
         facts.append(("", f"from {model.source}" if model.source else "from a place not named"))
     if not listing.models:
         named = "that whoever decompresses knows" if listing.names_no_model else "none needed"

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from llmzip.container.catalog import LOCAL_SOURCE
 from llmzip.errors import ModelNotFoundError
 from llmzip.escaping import one_line
 from llmzip.models import trained
 from llmzip.models.adapter import SUFFIX
 from llmzip.models.adapters import is_adapter
-from llmzip.models.catalog import CATALOG, DEFAULT_MODEL, LOCAL_SOURCE, CatalogEntry
+from llmzip.models.catalog import CATALOG, DEFAULT_MODEL, CatalogEntry
 from llmzip.models.export import export, export_adapter, import_adapter
 from llmzip.models.files import is_here, locate
 from llmzip.models.files import pull as pull_model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 from collections.abc import Sequence
@@ -14,9 +15,10 @@ from llmzip.cli.files import STDIO
 from llmzip.cli.inputs import Input, refuse_terminal
 from llmzip.cli.settings import Settings
 from llmzip.compressor import DEFAULT_LEVEL
-from llmzip.errors import UsageError
+from llmzip.container.catalog import LOCAL_SOURCE
+from llmzip.errors import ModelNotFoundError, UsageError
 from llmzip.escaping import one_line
-from llmzip.models.catalog import LOCAL_SOURCE
+from llmzip.models.prepared import trained_with
 from llmzip.models.trained import is_trained
 
 if TYPE_CHECKING:
@@ -91,14 +93,24 @@ def _name_of(recorded: ModelRef | None, settings: Settings) -> str | None:
 
     Raises UsageError for a folder or file, which nobody can find by its name, if none was given.
     """
-    if recorded is None or recorded.source != LOCAL_SOURCE or is_trained(recorded.name):
-        return None if recorded is None else recorded.name
+    if recorded is None:
+        return None
+    name = recorded.name or _name_by(recorded.fingerprint, settings)
+    if name and (recorded.source != LOCAL_SOURCE or is_trained(name)):
+        return name
     if not (settings.models or os.environ.get("LLMZIP_MODEL")):
         raise UsageError(
-            f"it was made with the model {one_line(recorded.name)}, which is a folder or file of "
+            f"it was made with the model {one_line(recorded.shown)}, which is a folder or file of "
             "whoever made it: give that with -m"
         )
     return None
+
+
+def _name_by(fingerprint: bytes, settings: Settings) -> str:
+    """Return the name of the trained model that has this fingerprint; empty if there is none."""
+    with contextlib.suppress(ModelNotFoundError):
+        return trained_with(fingerprint, quiet=settings.quiet).name
+    return ""
 
 
 def _level_of(member: Summary, wanted: int) -> int:

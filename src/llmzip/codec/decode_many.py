@@ -48,6 +48,11 @@ class _Member:
                 yield from wave
 
     @property
+    def model(self) -> ModelRef | None:
+        """The model, however it is named."""
+        return None if self.ref is None else self.ref.nameless
+
+    @property
     def shortlists(self) -> set[int]:
         """Those that its chunks are by."""
         return {slot.chunk.shortlist for slot in self.slots()}
@@ -80,7 +85,7 @@ def decode_ahead(
     for member in wanting:
         shortlist, *others = member.shortlists
         if not others:
-            alike[member.ref, member.options, shortlist].append(member)
+            alike[member.model, member.options, shortlist].append(member)
     report = _Report(sum(one.n_bytes for one in wanting), progress)
     for (_, _, shortlist), own in alike.items():
         with suppress(LlmzipError, OSError, MemoryError):

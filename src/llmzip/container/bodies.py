@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from llmzip.container import catalog, limits
 from llmzip.container.entries import GroupIndex
-from llmzip.container.kinds import Kind, check_chunk_sizes
+from llmzip.container.kinds import Kind, check_chunk_sizes, require
 from llmzip.container.records import Chunk, End, Group, ModelRef, Options, Reference
 from llmzip.container.wire import Fields, corrupt, varint
 from llmzip.errors import UnsupportedError
@@ -90,7 +90,10 @@ def unpack_model(fields: Fields) -> ModelRef:
     with refusing(fields):
         if code == catalog.SPELLED_OUT:
             name = _take_text(fields, limits.MAX_NAME_BYTES)
+            require(name != "", f"the model's name is not 1 to {limits.MAX_NAME_BYTES} bytes long")
             source = _take_text(fields, limits.MAX_SOURCE_BYTES)
+        elif code == catalog.NAMELESS:
+            name, source = "", catalog.LOCAL_SOURCE
         elif code in catalog.WELL_KNOWN:
             name, source = catalog.WELL_KNOWN[code]
         else:

@@ -1,7 +1,8 @@
 """Models so well known that the format names them with one byte.
 
 The codes are part of the format: never renumber, never change a name or source behind one.
-Code 0 means that name and source are spelled out.
+Code 0 means that name and source are spelled out, 126 that there is no name: a model of
+somebody's own, which its fingerprint tells.
 """
 
 from __future__ import annotations
@@ -9,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-SPELLED_OUT = 0
+SPELLED_OUT, NAMELESS = 0, 126
+
+LOCAL_SOURCE = "local"
+"""What a file records for a model that was given as a folder or file."""
 
 WELL_KNOWN: Mapping[int, tuple[str, str]] = MappingProxyType(
     {
@@ -29,5 +33,7 @@ _CODES = {known: code for code, known in WELL_KNOWN.items()}
 
 
 def code_of(name: str, source: str) -> int:
-    """Return the code of a model by that name from that source, or SPELLED_OUT."""
+    """Return the code of a model by that name from that source, or SPELLED_OUT, or NAMELESS."""
+    if not name:
+        return NAMELESS
     return _CODES.get((name, source), SPELLED_OUT)

@@ -111,6 +111,9 @@ MAX_BODY_BYTES = 1 << 26
 LONE_MAX_BYTES = 1 << 16
 """A file of one chunk that decodes to at most this needs no table and a shorter CRC."""
 
+NAMELESS_BYTES = 1 << 10
+"""A file of one piece with less payload leaves out the name of a model of somebody's own."""
+
 COMPACT_MAX_BYTES = 1 << 20
 """Files of one wave that decodes to at most this, what a layout supplies left aside, take the
 compact form."""

@@ -11,9 +11,10 @@ All values are frozen and check themselves: an instance that breaks a limit cann
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llmzip.container import limits
+from llmzip.container.catalog import LOCAL_SOURCE
 from llmzip.container.checksum import FileChecksum, chunk_checksum
 from llmzip.container.kinds import Kind, check_chunk_sizes, require
 from llmzip.errors import CorruptError
@@ -80,7 +81,8 @@ DICTIONARY_OPTIONS = Options(limits.MAX_CHUNK_TOKENS, 2048, 256, adaptive=True)
 class ModelRef:
     """Which model a file needs: what to look for, and what it must hash to.
 
-    name, source: printable text; the source says where the model may be had.
+    name, source: printable text; the source says where the model may be had. No name, for a model
+        of somebody's own, leaves it to the fingerprint.
     fingerprint: 6 bytes, the first of a hash of all that decides what the model predicts.
     machine: None if any machine can decode the file, else 8 bytes that only the machine with
         the same tag may decode (the float predictor's files).
@@ -92,7 +94,8 @@ class ModelRef:
     machine: bytes | None = None
 
     def __post_init__(self) -> None:
-        _require_text("name", self.name, 1, limits.MAX_NAME_BYTES)
+        least = 0 if self.source == LOCAL_SOURCE else 1
+        _require_text("name", self.name, least, limits.MAX_NAME_BYTES)
         _require_text("source", self.source, 0, limits.MAX_SOURCE_BYTES)
         require(len(self.fingerprint) == limits.FINGERPRINT_BYTES, "fingerprint is not 6 bytes")
         tag_fits = self.machine is None or len(self.machine) == limits.MACHINE_BYTES
@@ -102,6 +105,16 @@ class ModelRef:
     def portable(self) -> bool:
         """Whether any machine can decode the file."""
         return self.machine is None
+
+    @property
+    def nameless(self) -> ModelRef:
+        """The same model without a name: what is equal for all that the same one decodes."""
+        return replace(self, name="", source=LOCAL_SOURCE)
+
+    @property
+    def shown(self) -> str:
+        """What to call it before people."""
+        return self.name or self.fingerprint.hex()
 
 
 @dataclass(frozen=True)

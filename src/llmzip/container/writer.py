@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 from llmzip.container import bodies, limits
+from llmzip.container.catalog import LOCAL_SOURCE
 from llmzip.container.checksum import FileChecksum, chunk_checksum
 from llmzip.container.compact import Compact, fits_compact, pack_compact
 from llmzip.container.head import pack_header
@@ -123,13 +124,22 @@ class Writer:
             wave, checksum = self._held, digest[:CHUNK_CHECKSUM_BYTES]
             longest = max(chunk.n_tokens for chunk in wave.chunks)
             options = self._options.briefest(longest, in_view)
-            self._write(pack_compact(Compact(options, self._model, wave, checksum)))
+            model = self._model_of(wave)
+            self._write(pack_compact(Compact(options, model, wave, checksum)))
             return End(wave.n_bytes, checksum, (GroupEntry(0, wave.n_bytes),))
         self._write_header_once()
         end = End(self._checksum.n_bytes, digest, tuple(self._groups), self._model_offset)
         record = frame(bodies.TAG_END, bodies.pack_end(end, self.n_written))
         self._write(record + len(record).to_bytes(4, "little") + END_MARK)
         return end
+
+    def _model_of(self, wave: Wave) -> ModelRef | None:
+        """Return the model to be named, of somebody's own without its name where that counts."""
+        model = self._model
+        is_own = model is not None and model.source == LOCAL_SOURCE and model.portable
+        if model is not None and is_own and wave.n_payload < limits.NAMELESS_BYTES:
+            return model.nameless
+        return model
 
     def _note_text(self, wave: Wave, data: bytes | None) -> None:
         """Add to the file's checksum what comes with `wave`."""

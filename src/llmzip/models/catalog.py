@@ -22,9 +22,6 @@ DEFAULT_MODEL = "smollm2-135m-text"
 OLDER_DEFAULTS: tuple[str, ...] = ("smollm2-135m",)
 """What was the default before, newest first: small files with a dictionary name no model."""
 
-LOCAL_SOURCE = "local"
-"""What a file records for a model that was given as a folder or file."""
-
 _BUILT_IN = Path(__file__).parent / "builtin"
 
 _HUB_ID = re.compile(r"(?P<repo>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>\w[\w./-]*))?", re.ASCII)

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from llmzip.container.catalog import LOCAL_SOURCE
 from llmzip.errors import ModelDamagedError, ModelNotFoundError, ModelUnsupportedError
 from llmzip.models import adapters, digests, folder, hub, trained, wheel
 from llmzip.models.catalog import (
     CATALOG,
-    LOCAL_SOURCE,
     CatalogEntry,
     HubSource,
     WheelSource,

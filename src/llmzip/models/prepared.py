@@ -25,8 +25,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmzip.errors import FingerprintError, ModelDamagedError
-from llmzip.models import home, notice
+from llmzip.errors import FingerprintError, ModelDamagedError, ModelError, ModelNotFoundError
+from llmzip.models import home, notice, trained
 from llmzip.models.files import ModelFiles, locate, locate_recorded
 from llmzip.models.forms import PACKED, TOKENS, Forms
 from llmzip.models.prepared_info import (
@@ -103,6 +103,7 @@ def open_recorded(
 ) -> OpenedExact:
     """Open the model that a .llmz file records, preparing it where needed.
 
+    name: empty for a model of somebody's own that the fingerprint alone tells.
     allow_hub: fetch it even if it is none of the catalog's; see `locate_recorded`.
     in_parts: see `open_files`.
 
@@ -112,10 +113,29 @@ def open_recorded(
     if folder is not None:
         with contextlib.suppress(*_NOT_READY):  # prepare it anew, if it can be had
             return load_prepared(folder, in_parts=in_parts)
+    if not name:
+        return open_files(trained_with(fingerprint, quiet=quiet), quiet=quiet, in_parts=in_parts)
     files = locate_recorded(name, source, allow_hub=allow_hub, quiet=quiet)
     opened = open_files(files, quiet=quiet, in_parts=in_parts)
     check_fingerprint(opened, fingerprint)
     return opened
+
+
+def trained_with(fingerprint: bytes, *, quiet: bool = False) -> ModelFiles:
+    """Find the model with this fingerprint among those that were trained here or imported.
+
+    Raises ModelNotFoundError.
+    """
+    for name in trained.names():
+        with contextlib.suppress(ModelError, OSError):
+            files = locate(name, fetch=False, quiet=quiet)
+            if fingerprint_of(files, quiet=quiet).startswith(fingerprint):
+                return files
+    raise ModelNotFoundError(
+        f"the file needs a model of somebody's own, of fingerprint {fingerprint.hex()}, which is "
+        "not here: 'llmzip models import' what its owner has exported, or give its folder or file "
+        "with -m"
+    )
 
 
 def check_fingerprint(opened: OpenedExact, fingerprint: bytes) -> None:
