@@ -229,6 +229,7 @@ def model_reference(fields: Fields) -> ModelReference:
         require(name != "", "a model without a name")
     elif code & 127 == 126:
         name, source = "", "local"
+        require(code & 128 == 0, "a model that is tied to a machine has a name")
     elif code & 127 in WELL_KNOWN:
         name, source = WELL_KNOWN[code & 127]
     else:

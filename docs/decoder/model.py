@@ -60,7 +60,7 @@ class Model:
             require(member.model.machine is None, "made in floating point, for one machine only")
             require(
                 wanted == self.fingerprint,
-                f"made with {member.model.name} of fingerprint {wanted.hex()}; "
+                f"made with {member.model.name or 'a model'} of fingerprint {wanted.hex()}; "
                 f"this model has {self.fingerprint.hex()}",
             )
         size = min(member.window_tokens, self.network.shape.n_positions)

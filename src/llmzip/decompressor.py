@@ -415,6 +415,6 @@ def _check_same(here: ModelRef, wanted: ModelRef) -> None:
     """Raise unless the model opened here is the one that the file was made with."""
     if here.fingerprint != wanted.fingerprint:
         raise FingerprintError(
-            f"the file needs model {wanted.shown} with fingerprint {wanted.fingerprint.hex()}, "
+            f"the file needs {wanted.name or 'a model'} of fingerprint {wanted.fingerprint.hex()}, "
             f"but {here.name} here has {here.fingerprint.hex()}; say with -m where the right one is"
         )

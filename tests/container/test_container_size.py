@@ -65,6 +65,8 @@ def test_in_a_small_file_the_fingerprint_tells_a_model_of_ones_own(n_payload: in
     assert elsewhere in read(write([[[lm(b"text")]]], model=elsewhere))
     with pytest.raises(ValueError, match="name is not"):
         ModelRef("", "hub:someone/logs", bytes(6))
+    with pytest.raises(ValueError, match="tied to a machine"):
+        ModelRef("", "local", bytes(6), bytes(8))
 
 
 def test_an_empty_text_takes_34_bytes() -> None:

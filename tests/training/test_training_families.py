@@ -15,7 +15,11 @@ from llmzip.training.lowrank import TrainedModel
 
 N_PREDICTED = 2 * 23
 CAPPED = "gemma2, low caps"
-FAMILIES = {variant.kind: variant for variant in VARIANTS.values()} | {CAPPED: VARIANTS[CAPPED]}
+PARALLEL = "falcon"  # adds to what a linear layer has returned, in place
+FAMILIES = {variant.kind: variant for variant in VARIANTS.values()} | {
+    CAPPED: VARIANTS[CAPPED],
+    "falcon, parallel": VARIANTS[PARALLEL],
+}
 
 
 @pytest.mark.parametrize("kind", FAMILIES)

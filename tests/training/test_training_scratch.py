@@ -210,6 +210,9 @@ def test_a_small_file_does_without_its_name(kept: str, tmp_path: Path) -> None:
         patch.setenv("LLMZIP_HOME", str(tmp_path))
         with pytest.raises(ModelNotFoundError, match=f"{model.fingerprint.hex()}.*import.*-m"):
             llmzip.decompress(packed)
+        patch.setattr(trained, "names", lambda: ["one", "other"])
+        with pytest.raises(ModelNotFoundError, match="or is one or other: say so with -m"):
+            llmzip.decompress(packed)  # a stranger's file does not have two models prepared
 
 
 def test_another_run_goes_on(tiny: None, tmp_path: Path) -> None:

@@ -107,7 +107,12 @@ def _name_of(recorded: ModelRef | None, settings: Settings) -> str | None:
 
 
 def _name_by(fingerprint: bytes, settings: Settings) -> str:
-    """Return the name of the trained model that has this fingerprint; empty if there is none."""
+    """Return the name of the trained model that has this fingerprint; empty if there is none.
+
+    Where another is asked for, it does not matter.
+    """
+    if settings.models or os.environ.get("LLMZIP_MODEL"):
+        return ""
     with contextlib.suppress(ModelNotFoundError):
         return trained_with(fingerprint, quiet=settings.quiet).name
     return ""

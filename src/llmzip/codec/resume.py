@@ -49,7 +49,7 @@ def resume_encoding(
     otherwise as encode_stream does.
     """
     written = _written(source, unfinished, level, find_copies, reference)
-    if written.model is not None and open_model().ref.nameless != written.model.nameless:
+    if written.model is not None and open_model().ref != written.model:
         raise _misfit(f"was made with another model ({written.model.shown})")
     unfinished.seek(written.n_written)
     unfinished.truncate()

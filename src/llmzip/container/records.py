@@ -98,6 +98,7 @@ class ModelRef:
         _require_text("name", self.name, least, limits.MAX_NAME_BYTES)
         _require_text("source", self.source, 0, limits.MAX_SOURCE_BYTES)
         require(len(self.fingerprint) == limits.FINGERPRINT_BYTES, "fingerprint is not 6 bytes")
+        require(self.portable or self.name != "", "a model that is tied to a machine needs a name")
         tag_fits = self.machine is None or len(self.machine) == limits.MACHINE_BYTES
         require(tag_fits, "machine tag is not 8 bytes")
 

@@ -86,6 +86,8 @@ def _read(told: dict[str, Any]) -> Profile:
     fingerprint = bytes.fromhex(told["fingerprint"])
     n_check_bytes = told["check"]
     ModelRef(told["model"], told["source"], fingerprint)
+    if not told["model"]:
+        raise ValueError("a model without a name")
     if type(n_check_bytes) is not int or not 0 <= n_check_bytes <= MOST_CHECK_BYTES:
         raise ValueError("a check of another number of bytes")
     return Profile(

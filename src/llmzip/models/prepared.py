@@ -25,7 +25,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmzip.errors import FingerprintError, ModelDamagedError, ModelError, ModelNotFoundError
+from llmzip.errors import (
+    FingerprintError,
+    ModelDamagedError,
+    ModelError,
+    ModelNotFoundError,
+    UntrustedError,
+)
 from llmzip.models import home, notice, trained
 from llmzip.models.files import ModelFiles, locate, locate_recorded
 from llmzip.models.forms import PACKED, TOKENS, Forms
@@ -124,18 +130,34 @@ def open_recorded(
 def trained_with(fingerprint: bytes, *, quiet: bool = False) -> ModelFiles:
     """Find the model with this fingerprint among those that were trained here or imported.
 
-    Raises ModelNotFoundError.
+    The file that wants it may come from anyone: of those that are not prepared one is fetched and
+    prepared for it, where it is the only one.
+
+    Raises: ModelNotFoundError; as `open_files` for the only one.
     """
-    for name in trained.names():
-        with contextlib.suppress(ModelError, OSError):
-            files = locate(name, fetch=False, quiet=quiet)
-            if fingerprint_of(files, quiet=quiet).startswith(fingerprint):
-                return files
+    known = {name: _trained_fingerprint(name) for name in trained.names()}
+    waiting = [name for name, found in known.items() if found is None]
+    for name, found in known.items():
+        if found is not None and found.startswith(fingerprint):
+            return locate(name, quiet=quiet)
+    if len(waiting) == 1:
+        files = locate(waiting[0], quiet=quiet)
+        if fingerprint_of(files, quiet=quiet).startswith(fingerprint):
+            return files
+    perhaps = f", or is {' or '.join(waiting)}: say so with -m" if len(waiting) > 1 else ""
     raise ModelNotFoundError(
         f"the file needs a model of somebody's own, of fingerprint {fingerprint.hex()}, which is "
-        "not here: 'llmzip models import' what its owner has exported, or give its folder or file "
-        "with -m"
+        f"not here{perhaps}; 'llmzip models import' what its owner has exported, or give its "
+        "folder or file with -m"
     )
+
+
+def _trained_fingerprint(name: str) -> bytes | None:
+    """Return the fingerprint of a trained model, or None if it is not prepared here."""
+    with contextlib.suppress(ModelError, UntrustedError, OSError):
+        info = read_info(prepared_path(locate(name, fetch=False, quiet=True)))
+        return bytes.fromhex(info.fingerprint)
+    return None
 
 
 def check_fingerprint(opened: OpenedExact, fingerprint: bytes) -> None:

@@ -53,7 +53,7 @@ class Checkpoints:
             told = json.loads((self._folder / _PROGRESS).read_text(encoding="utf-8"))
             if told["plan"] != self._plan:
                 raise ResumeError(
-                    f"{self._folder} is of other texts, another model or other options: "
+                    f"{self._folder} is of other texts, another model, release or other options: "
                     "give the same again, or leave --resume out"
                 )
             trainer.best = trainer.learner.read(self._folder / _BEST)

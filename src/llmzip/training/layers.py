@@ -20,27 +20,26 @@ from transformers.pytorch_utils import Conv1D
 
 
 class _Product(torch.autograd.Function):
-    """x Wᵀ + bias + (x Aᵀ) Bᵀ, of which W and the bias stand still."""
+    """x Wᵀ + bias + (x Aᵀ) Bᵀ for rows x, of which W and the bias stand still.
+
+    What it returns is no view, here and below: some models add to that in place.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor
+        ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor
     ) -> Tensor:
-        rows = x.reshape(-1, x.shape[-1])
         thin = rows @ a.T
-        out = functional.linear(rows, weight, bias).addmm_(thin, b.T)
         ctx.save_for_backward(rows, weight, a, b, thin)
-        return out.view(*x.shape[:-1], -1)
+        return functional.linear(rows, weight, bias).addmm_(thin, b.T)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, None, None, Tensor, Tensor]:
         rows, weight, a, b, thin = ctx.saved_tensors
-        outer = grads[0].reshape(-1, len(weight))
+        (outer,) = grads
         inner = outer @ b
-        of_x = None
-        if ctx.needs_input_grad[0]:
-            of_x = (outer @ weight).addmm_(inner, a).view(*grads[0].shape[:-1], -1)
-        return of_x, None, None, inner.T @ rows, outer.T @ thin
+        of_rows = (outer @ weight).addmm_(inner, a) if ctx.needs_input_grad[0] else None
+        return of_rows, None, None, inner.T @ rows, outer.T @ thin
 
 
 class LowRank(nn.Module):
@@ -59,9 +58,9 @@ class LowRank(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (..., outputs) for (..., inputs)."""
-        thin = self.a.to(x.dtype), self.b.to(x.dtype)
-        out: Tensor = _Product.apply(x, _weight(self.base), self.base.bias, *thin)  # type: ignore[no-untyped-call]
-        return out
+        rows, thin = x.reshape(-1, x.shape[-1]), (self.a.to(x.dtype), self.b.to(x.dtype))
+        out: Tensor = _Product.apply(rows, _weight(self.base), self.base.bias, *thin)  # type: ignore[no-untyped-call]
+        return out.view(*x.shape[:-1], -1)
 
     def begin_with(self, a: Tensor, b: Tensor) -> None:
         """Go on from a product b a of any rank; of a higher one, from the nearest of this rank."""
@@ -73,26 +72,25 @@ class LowRank(nn.Module):
 
 
 class _RmsNorm(torch.autograd.Function):
-    """x / sqrt(mean(x²) + eps) times gains (width,), float32, over the last axis."""
+    """x / sqrt(mean(x²) + eps) times gains (width,), float32, for rows x."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, gains: Tensor, eps: float) -> Tensor:
-        rows = x.reshape(-1, len(gains))
+    def forward(ctx: Any, rows: Tensor, gains: Tensor, eps: float) -> Tensor:
         lengths = torch.linalg.vector_norm(rows, dim=1, keepdim=True, dtype=torch.float32)
         scale = lengths.square_().div_(len(gains)).add_(eps).rsqrt_()
         ctx.save_for_backward(rows, gains, scale)
-        out: Tensor = (rows * scale).mul_(gains).to(x.dtype)
-        return out.view_as(x)
+        out: Tensor = (rows * scale).mul_(gains).to(rows.dtype)
+        return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
         rows, gains, scale = ctx.saved_tensors
-        outer, even = grads[0].reshape(rows.shape).float(), rows * scale
+        outer, even = grads[0].float(), rows * scale
         of_gains = (outer * even).sum(0)
         outer = outer * gains
         along = torch.linalg.vecdot(outer, even).div_(len(gains))[:, None]
-        of_x = outer.sub_(even.mul_(along)).mul_(scale)
-        return of_x.to(rows.dtype).view_as(grads[0]), of_gains, None
+        of_rows = outer.sub_(even.mul_(along)).mul_(scale)
+        return of_rows.to(rows.dtype), of_gains, None
 
 
 class FreeNorm(nn.Module):
@@ -108,14 +106,15 @@ class FreeNorm(nn.Module):
         self.gain = nn.Parameter(torch.zeros(self._own["weight"].shape))
         has_bias = "bias" in self._own
         self.bias = nn.Parameter(torch.zeros_like(self.gain)) if has_bias else None
-        self._eps = _eps_if_rms(base, self._own["weight"].float() + shift)
+        own = self._own["weight"].float() + shift
+        self._eps = None if has_bias else _eps_if_rms(base, own)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x, normalised."""
         if self._eps is not None:
             gains = (self._own["weight"].float() + self._shift) * (self.gain + 1)
-            out: Tensor = _RmsNorm.apply(x, gains, self._eps)  # type: ignore[no-untyped-call]
-            return out
+            out: Tensor = _RmsNorm.apply(x.reshape(-1, len(gains)), gains, self._eps)  # type: ignore[no-untyped-call]
+            return out.view_as(x)
         y: Tensor = self.base(x)
         y = torch.addcmul(y, y, self.gain.to(y.dtype))
         return y if self.bias is None else y + self.bias.to(y.dtype)
