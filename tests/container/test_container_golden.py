@@ -38,6 +38,7 @@ TEXTS = {
     "good-empty": b"",
     "good-lone-stored": HELLO,
     "good-lone-lm": b"Prediction is compression.",
+    "good-lone-nameless": b"Prediction is compression.",
     "good-lone-lzma": OVER,
     "good-one-mixed": OVER,
     "good-group-mixed": OVER + HELLO,
@@ -53,6 +54,7 @@ TEXTS = {
 }
 LM_TEXTS = {
     "good-lone-lm": [b"Prediction is compression."],
+    "good-lone-nameless": [b"Prediction is compression."],
     "good-lone-options-tied": [b"options"],
     "good-lone-dictionary": [b"Prediction is compression."],
     "good-lone-learning": [b"Prediction is compression."],
@@ -143,6 +145,8 @@ def test_what_the_good_files_say() -> None:
         Options(4096, 1024, 512, True, mark)
     )
     assert read(load("good-lone-learning")[1])[0] == Header(ADAPTIVE_OPTIONS)
+    nameless = read(load("good-lone-nameless")[1])[1]
+    assert nameless == ModelRef("", "local", bytes.fromhex("212223242526"))
     tied = read(load("good-lone-options-tied")[1])
     assert tied[0] == Header(Options(4096, 1024, 512))
     fingerprint = bytes.fromhex("fedcba987654")

@@ -72,8 +72,9 @@ class Listing:
         self.needs_dictionary |= member.options.dictionary is not None
         self.names_no_model |= member.model is None and member.n_tokens > 0
         _note(self.options, (member.options, member.n_waves == 1))
-        if member.model is not None:
-            _note(self.models, member.model)
+        model = member.model
+        if model is not None and model.nameless not in [one.nameless for one in self.models]:
+            _note(self.models, model)
 
         if member.reference is not None:
             _note(self.references, member.reference)
