@@ -104,7 +104,7 @@ def test_names_of_many_models_are_cut_short(tmp_path: Path) -> None:
     for i in range(30):
         sink = io.BytesIO()
         writer = Writer(sink)
-        writer.model(ModelRef(f"model-{i}", "local", bytes(6)))
+        writer.model(ModelRef(f"model-{i}", "hub:some/one", bytes([i] * 6)))
         writer.group()
         writer.wave([Chunk.spelled(Kind.LM, b"text", 1, b"x")], b"text")
         writer.finish()

@@ -359,7 +359,7 @@ def test_a_damaged_reference_to_the_model_is_left_to_whoever_opens_it(
     at = lone.index(b"finger")
     damaged = lone[:at] + b"F" + lone[at + 1 :]
     assert recover_stream(io.BytesIO(damaged), io.BytesIO(), open_model).is_whole
-    fingerprint = ModelRef("fake", "local", b"Finger")
+    fingerprint = ModelRef("", "local", b"Finger")
     assert seen == [(model.ref, True), (None, True), (fingerprint, False)]
 
 

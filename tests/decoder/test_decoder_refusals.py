@@ -40,7 +40,8 @@ def signed(
                 out += pack_header(options)
             case ModelRef():
                 model_at = len(out)
-                out += frame(bodies.TAG_MODEL, bodies.pack_model(replace(record, machine=machine)))
+                ref = replace(record, name=record.name or "tiny", machine=machine)
+                out += frame(bodies.TAG_MODEL, bodies.pack_model(ref))
             case Group():
                 groups.append(GroupEntry(len(out), 0))
                 out += frame(bodies.TAG_GROUP, bodies.pack_group(record))

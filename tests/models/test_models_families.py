@@ -33,4 +33,4 @@ def test_there_and_back(kind: str, tmp_path: Path, tiny_gpt2_folder: Path) -> No
     shutil.copyfile(tiny_gpt2_folder / "tokenizer.json", folder / "tokenizer.json")
     packed = llmzip.compress(TEXT, model=str(folder))
     assert llmzip.decompress(packed) == TEXT, "by what was prepared"
-    assert b"a " + kind.encode() in packed, "the model was worth it"
+    assert next(llmzip.inspect(packed)).model is not None, "the model was worth it"

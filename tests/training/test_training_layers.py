@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.pytorch_utils import Conv1D
 
 from llmzip.training import attention
@@ -99,6 +98,8 @@ def test_attention_that_keeps_its_probabilities(n_shared: int) -> None:
 
 
 def test_a_models_gradient_is_the_same_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from transformers import LlamaConfig, LlamaForCausalLM  # and with them Triton
+
     config = LlamaConfig(
         vocab_size=50,
         hidden_size=32,

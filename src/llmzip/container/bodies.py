@@ -90,7 +90,6 @@ def unpack_model(fields: Fields) -> ModelRef:
     with refusing(fields):
         if code == catalog.SPELLED_OUT:
             name = _take_text(fields, limits.MAX_NAME_BYTES)
-            require(name != "", f"the model's name is not 1 to {limits.MAX_NAME_BYTES} bytes long")
             source = _take_text(fields, limits.MAX_SOURCE_BYTES)
         elif code == catalog.NAMELESS:
             name, source = "", catalog.LOCAL_SOURCE
@@ -100,6 +99,8 @@ def unpack_model(fields: Fields) -> ModelRef:
             raise UnsupportedError(f"model code {code} is not known here; update llmzip")
         fingerprint = fields.take(limits.FINGERPRINT_BYTES)
         machine = fields.take(limits.MACHINE_BYTES) if flags & _MACHINE_FLAG else None
+        is_named = name != "" or code == catalog.NAMELESS
+        require(is_named, f"the model's name is not 1 to {limits.MAX_NAME_BYTES} bytes long")
         return ModelRef(name, source, fingerprint, machine)
 
 

@@ -109,8 +109,11 @@ class ModelRef:
 
     @property
     def nameless(self) -> ModelRef:
-        """The same model without a name: what is equal for all that the same one decodes."""
-        return replace(self, name="", source=LOCAL_SOURCE)
+        """The same model without a name, which one that is tied to a machine keeps.
+
+        What the same model decodes has the same.
+        """
+        return replace(self, name="", source=LOCAL_SOURCE) if self.portable else self
 
     @property
     def shown(self) -> str:
