@@ -95,10 +95,13 @@ def _name_of(recorded: ModelRef | None, settings: Settings) -> str | None:
     """
     if recorded is None:
         return None
-    name = recorded.name or _name_by(recorded.fingerprint, settings)
+    is_asked_for = bool(settings.models or os.environ.get("LLMZIP_MODEL"))
+    name = recorded.name
+    if not name and not is_asked_for:
+        name = _name_by(recorded.fingerprint, settings)
     if name and (recorded.source != LOCAL_SOURCE or is_trained(name)):
         return name
-    if not (settings.models or os.environ.get("LLMZIP_MODEL")):
+    if not is_asked_for:
         raise UsageError(
             f"it was made with the model {one_line(recorded.shown)}, which is a folder or file of "
             "whoever made it: give that with -m"
@@ -107,12 +110,7 @@ def _name_of(recorded: ModelRef | None, settings: Settings) -> str | None:
 
 
 def _name_by(fingerprint: bytes, settings: Settings) -> str:
-    """Return the name of the trained model that has this fingerprint; empty if there is none.
-
-    Where another is asked for, it does not matter.
-    """
-    if settings.models or os.environ.get("LLMZIP_MODEL"):
-        return ""
+    """Return the name of the trained model that has this fingerprint; empty if there is none."""
     with contextlib.suppress(ModelNotFoundError):
         return trained_with(fingerprint, quiet=settings.quiet).name
     return ""

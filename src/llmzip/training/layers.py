@@ -106,26 +106,21 @@ class FreeNorm(nn.Module):
         self.gain = nn.Parameter(torch.zeros(self._own["weight"].shape))
         has_bias = "bias" in self._own
         self.bias = nn.Parameter(torch.zeros_like(self.gain)) if has_bias else None
-        own = self._own["weight"].float() + shift
-        self._eps = None if has_bias else _eps_if_rms(base, own)
+        self._eps = None if has_bias else _eps_if_rms(base, self._own_gains())
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x, normalised."""
         if self._eps is not None:
-            gains = (self._own["weight"].float() + self._shift) * (self.gain + 1)
+            gains = self._own_gains() * (self.gain + 1)
             out: Tensor = _RmsNorm.apply(x.reshape(-1, len(gains)), gains, self._eps)  # type: ignore[no-untyped-call]
             return out.view_as(x)
         y: Tensor = self.base(x)
         y = torch.addcmul(y, y, self.gain.to(y.dtype))
         return y if self.bias is None else y + self.bias.to(y.dtype)
 
-    def learnt(self) -> list[nn.Parameter]:
-        """Return what is trained."""
-        return [self.gain] if self.bias is None else [self.gain, self.bias]
-
     def begin_with(self, merged: dict[str, Tensor]) -> None:
         """Go on from what `merged` has returned once."""
-        own, gain = self._own["weight"].float() + self._shift, merged["weight"] + self._shift
+        own, gain = self._own_gains(), merged["weight"] + self._shift
         with torch.no_grad():
             self.gain.copy_(torch.where(own == 0, 0, gain / own - 1))
             if self.bias is not None:
@@ -134,11 +129,14 @@ class FreeNorm(nn.Module):
     def merged(self) -> dict[str, Tensor]:
         """Return the parameters that the norm alone would need to do the same."""
         grown = self.gain.detach() + 1
-        own = self._own["weight"].float() + self._shift
-        made = {"weight": own * grown - self._shift}
+        made = {"weight": self._own_gains() * grown - self._shift}
         if self.bias is not None:
             made["bias"] = self._own["bias"].float() * grown + self.bias.detach()
         return made
+
+    def _own_gains(self) -> Tensor:
+        """Return the gains that stand still, float32."""
+        return self._own["weight"].float() + self._shift
 
 
 def _weight(base: nn.Linear | Conv1D) -> Tensor:

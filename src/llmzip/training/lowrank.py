@@ -99,7 +99,7 @@ class TrainedModel:
         return [
             Group([low.a for low in low_ranks]),
             Group([low.b for low in low_ranks], rate=WIDE_RATE),
-            Group([p for norm in norms for p in norm.learnt()], decays=False),
+            Group([p for n in norms for p in n.parameters() if p.requires_grad], decays=False),
         ]
 
     def entropy(self, ids: Ids) -> Tensor:
