@@ -205,6 +205,7 @@ def split_heads(
     wide_vectors()
     sums, scale, bias, cos, sin = borrowed((sums, scale, bias, cos, sin))
     q, keys, values, gains = borrowed((q, keys, values, gains))
+    q_scale, key_scales, value_scales = borrowed((q_scale, key_scales, value_scales))
     n_kv, n_rows, n_group, d = q.shape
     n_heads = n_kv * n_group
     own = np.empty(d, dtype=np.float32), np.empty(d, dtype=np.float32), np.empty(d, dtype=np.int8)

@@ -214,7 +214,8 @@ def attend_head(
     part of the work.
     """
     wide_vectors()
-    queries, query_scales, keys, key_scales, values, value_scales, cap = own
+    scratch, mixed = borrowed(scratch), borrowed(mixed)
+    queries, query_scales, keys, key_scales, values, value_scales, cap = borrowed(own)
     first, count, start, window = rows
     n_group, d = queries.shape[1:]
     d64, before = np.int64(d), first_block(start, window)

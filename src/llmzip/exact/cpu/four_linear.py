@@ -72,6 +72,8 @@ def project_heads(
     wide_vectors()
     weight, scale, bias, cos, sin, q = borrowed((weight, scale, bias, cos, sin, q))
     queries, keys, values, gains = borrowed((queries, keys, values, gains))
+    query_scales, key_scales, value_scales = borrowed((query_scales, key_scales, value_scales))
+    s, lanes, at = borrowed((s, lanes, at))
     n_kv, n_rows, n_group, d = queries.shape
     width, scratch = np.int64(q.shape[1]), head_scratch(d)
     own, undo = borrowed(scratch), corrections(isa, address_of(q), n_rows, width)

@@ -98,7 +98,8 @@ def attend_head(
     part of the work. The tiles have been configured.
     """
     wide_vectors()
-    queries, query_scales, keys, key_scales, values, value_scales, cap = own
+    scratch, mixed = borrowed(scratch), borrowed(mixed)
+    queries, query_scales, keys, key_scales, values, value_scales, cap = borrowed(own)
     first, count, start, window = rows
     n_group, d64, line = queries.shape[1], np.int64(queries.shape[2]), np.int64(ROW_BYTES)
     before = first_block(start, window)

@@ -13,11 +13,13 @@ import numpy as np
 from llmzip.compiled import inlined, kernel
 from llmzip.exact import constants
 from llmzip.exact.cpu.scalars import (
+    borrowed,
     f32,
     gelu_new,
     high_byte,
     i32,
     joined,
+    keep,
     largest,
     low_byte,
     relu,
@@ -163,25 +165,21 @@ def quantise_rows(x: Any, q: Any, s: Any) -> None:
         s[row] = quantise_row(x[row], q[row])
 
 
-@inlined
-def _add_normalise_row(y: Any, x: Any, eps: float, q: Any) -> Any:
-    """x += y (D,); then the next norm: int8 q, and its scale."""
-    wide_vectors()
-    for i in range(x.size):
-        x[i] = x[i] + y[i]
-    return normalise_row(x, eps, q)
-
-
 @kernel
 def add_normalise(
     sums: Any, scale: Any, bias: Any, s_in: Any, x: Any, eps: float, q: Any, s_out: Any
 ) -> None:
     """x += de-quantised sums (M, D) int32; then the next norm into q, s_out."""
     wide_vectors()
-    y = np.empty(x.shape[1], dtype=np.float32)
     for row in range(sums.shape[0]):
-        dequantise_row(sums[row], scale, bias, s_in[row], y)
-        s_out[row] = _add_normalise_row(y, x[row], eps, q[row])
+        total, target, s = sums[row], x[row], s_in[row]
+        if bias.size:
+            for i in range(target.size):
+                target[i] = target[i] + (f32(total[i]) * scale[i] * s + bias[i])
+        else:
+            for i in range(target.size):
+                target[i] = target[i] + f32(total[i]) * scale[i] * s
+        s_out[row] = normalise_row(target, eps, q[row])
 
 
 @kernel
@@ -198,10 +196,15 @@ def add_normalise_wide(
 ) -> None:
     """As add_normalise, for the sums (M, D) of high and low halves."""
     wide_vectors()
-    y = np.empty(x.shape[1], dtype=np.float32)
     for row in range(high.shape[0]):
-        dequantise_halves(high[row], low[row], scale, bias, s_in[row], y)
-        s_out[row] = _add_normalise_row(y, x[row], eps, q[row])
+        upper, lower, target, s = high[row], low[row], x[row], s_in[row]
+        if bias.size:
+            for i in range(target.size):
+                target[i] = target[i] + (joined(upper[i], lower[i]) * scale[i] * s + bias[i])
+        else:
+            for i in range(target.size):
+                target[i] = target[i] + joined(upper[i], lower[i]) * scale[i] * s
+        s_out[row] = normalise_row(target, eps, q[row])
 
 
 @kernel
@@ -211,7 +214,8 @@ def activate_quantise(
     """An activation, see `arith.activate`, of sums (M, 2F or F), quantised into halves (M, F)."""
     wide_vectors()
     n_out, width = sums.shape[1], high.shape[1]
-    up = np.empty(n_out, dtype=np.float32)
+    own = np.empty(n_out, dtype=np.float32)
+    up = borrowed(own)
     for row in range(sums.shape[0]):
         dequantise_row(sums[row], scale, bias, s_in[row], up)
         active, last = up[:width], up[n_out - width :]
@@ -231,3 +235,4 @@ def activate_quantise(
             for i in range(width):
                 active[i] = active[i] * active[i]
         s_out[row] = quantise_row_wide(active, high[row], low[row])
+    keep(own)

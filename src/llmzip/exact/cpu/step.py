@@ -217,6 +217,7 @@ def _operand(weight: Any, q: Any, n_rows: int, wide: Any) -> Any:
 def _distributions(me: int, n_threads: int, n_rows: int, model: Any, work: Any, met: int) -> None:
     """The weights and the blocks' frequency sums of all rows, into `work`."""
     wide_vectors()
+    model, work = borrowed(model), borrowed(work)
     vocabulary = work.logits.shape[1]
     v0, v1 = _part(vocabulary, BLOCK, me, n_threads)
     sums = np.empty((work.q.shape[0], BLOCK), dtype=np.int32)
@@ -366,6 +367,9 @@ def _attend(
 ) -> None:
     """Attention of a thread's items, from the first of two to before the other."""
     wide_vectors()
+    lanes, at, model, cache = borrowed(lanes), borrowed(at), borrowed(model), borrowed(cache)
+    work, sums, scratch = borrowed(work), borrowed(sums), borrowed(scratch)
+    vectors, several = borrowed(vectors), borrowed(several)
     n_rows, n_kv, (_, n_heads, d) = at.size, cache.keys.shape[2], work.mixed.shape
     (item, last), n_group = items, n_heads // n_kv
     while item < last:
@@ -405,6 +409,9 @@ def _layer(
 ) -> Any:
     """One transformer layer; returns how often the threads have met."""
     wide_vectors()
+    lanes, at, model, cache = borrowed(lanes), borrowed(at), borrowed(model), borrowed(cache)
+    work, scratch = borrowed(work), borrowed(scratch)
+    vectors, several = borrowed(vectors), borrowed(several)
     n_rows, n_kv = at.size, cache.keys.shape[2]
     r0, r1 = _part(n_rows, 1, me, n_threads)
     wide = work.wide[me]

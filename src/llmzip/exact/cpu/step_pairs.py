@@ -16,7 +16,7 @@ from llmzip.exact.aligned import LINE_BYTES
 from llmzip.exact.cpu.attention import SUM_UNIT
 from llmzip.exact.cpu.pairs import LINE, OUTPUTS, TOGETHER, block_products, widen
 from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT
-from llmzip.exact.cpu.scalars import TINY, address_of, f32, i32
+from llmzip.exact.cpu.scalars import TINY, address_of, borrowed, f32, i32
 from llmzip.exact.cpu.step_softmax import (
     HALVE_ASKED,
     KEYS,
@@ -77,6 +77,8 @@ def attend_paired(
     last in view; how many of them come before the first in view; the cap of scores. next_at:
     addresses of the keys, the values and the scales of both that memory is asked for meanwhile.
     """
+    queries, query_scales, seen = borrowed(queries), borrowed(query_scales), borrowed(seen)
+    scratch, mixed = borrowed(scratch), borrowed(mixed)
     keys_at, (n_group, d) = seen[0], queries.shape
     n_keys = np.int64(seen[2].size)
     padded = (n_keys + OUTPUTS - 1) // OUTPUTS * OUTPUTS

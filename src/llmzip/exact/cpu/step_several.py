@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from llmzip.compiled import called, inlined
 from llmzip.exact.cpu import four_attention, prefill, tiles
-from llmzip.exact.cpu.scalars import wide_vectors
+from llmzip.exact.cpu.scalars import borrowed, wide_vectors
 from llmzip.exact.cpu.step_attention import place_queries
 
 MOST_ROWS = 32
@@ -84,6 +84,8 @@ def attend_several(
     count: at most MOST_ROWS. own: scratch of `attend_group`; scratch: a SeveralScratch.
     """
     wide_vectors()
+    model, cache, work, sums = borrowed(model), borrowed(cache), borrowed(work), borrowed(sums)
+    own, scratch = borrowed(own), borrowed(scratch)
     n_group = scratch.queries.shape[1]
     for index in range(count):
         targets = scratch.queries[index], scratch.scales[index]

@@ -16,7 +16,7 @@ from llmzip.exact.aligned import LINE_BYTES
 from llmzip.exact.cpu import tiles
 from llmzip.exact.cpu.attention import SUM_UNIT
 from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT
-from llmzip.exact.cpu.scalars import TINY, address_of, f32, i32, wide_vectors
+from llmzip.exact.cpu.scalars import TINY, address_of, borrowed, f32, i32, wide_vectors
 from llmzip.exact.cpu.step_softmax import (
     HALVE_ASKED,
     KEYS,
@@ -81,6 +81,8 @@ def attend_tiled(
     mixed (rows, H, d), and which row and head of it the first query's is.
     """
     wide_vectors()
+    queries, query_scales = borrowed(queries), borrowed(query_scales)
+    seen, scratch, place = borrowed(seen), borrowed(scratch), borrowed(place)
     keys_at, values_at, key_scales, value_scales, cap = seen
     n_queries, n_keys, d = queries.shape[0], key_scales.size, np.int64(queries.shape[1])
     (n_group, n_seen, n_hidden), (mixed, row, head) = rows, place
