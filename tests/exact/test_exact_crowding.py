@@ -36,6 +36,23 @@ def test_a_step_that_takes_long_by_itself_is_none() -> None:
     assert set(steps(found, 1000, 0.005, 0.1)) == {2}
 
 
+def test_one_long_wait_is_none() -> None:
+    """The machine hiccups: a step waits for a tenth of a second, those around it do not."""
+    found = Crowding(2)
+    for _ in range(100):
+        assert steps(found, 1, 0.1, 0.95) == [2]
+        assert set(steps(found, 2 * JUDGED_STEPS - 1, 0.005, 0.1)) == {2}
+
+
+def test_long_waits_again_and_again_are() -> None:
+    """One of four steps waits for others' shares of a processor."""
+    found = Crowding(2)
+    taken = []
+    for _ in range(3):
+        taken += steps(found, 1, 0.1, 0.95) + steps(found, JUDGED_STEPS - 1, 0.005, 0.1)
+    assert taken == [2] * (2 * JUDGED_STEPS) + [1] * JUDGED_STEPS
+
+
 def test_a_crowd_leaves_one_thread_for_longer_and_longer() -> None:
     found = Crowding(2)
     taken = steps(found, 3000, 0.05, 0.9)

@@ -10,7 +10,10 @@ from __future__ import annotations
 JUDGED_STEPS = 4
 """Steps that are judged together."""
 CROWDED = 0.5
-"""The share of them that is waiting where there is a crowd."""
+"""The share of them that is waiting where there is a crowd.
+
+If it is one step that waits, the steps judged next must be so, too: else the machine had a hiccup.
+"""
 LEAST_S = 0.02
 """What is waited at least: what is shorter may be by chance."""
 FEWEST_ALONE, MOST_ALONE = 64, 1024
@@ -24,10 +27,11 @@ class Crowding:
         self._n_threads = n_threads
         self._alone = 0  # steps that are yet to be done by one thread
         self._next_alone = FEWEST_ALONE
+        self._is_suspected = False
         self._begin()
 
     def _begin(self) -> None:
-        self._n_steps, self._all_s, self._waited_s = 0, 0.0, 0.0
+        self._n_steps, self._n_crowded, self._all_s, self._waited_s = 0, 0, 0.0, 0.0
 
     @property
     def n_threads(self) -> int:
@@ -42,6 +46,7 @@ class Crowding:
             self._alone -= 1
             return
         self._n_steps += 1
+        self._n_crowded += waited > CROWDED
         self._all_s += seconds
         self._waited_s += seconds * waited
         if self._n_steps == JUDGED_STEPS:
@@ -49,8 +54,10 @@ class Crowding:
             self._begin()
 
     def _judge(self) -> None:
-        if self._waited_s > LEAST_S and self._waited_s > CROWDED * self._all_s:
+        is_crowd = self._waited_s > max(LEAST_S, CROWDED * self._all_s)
+        if is_crowd and (self._is_suspected or self._n_crowded > 1):
             self._alone = self._next_alone
             self._next_alone = min(2 * self._next_alone, MOST_ALONE)
-        else:
+        elif not is_crowd:
             self._next_alone = FEWEST_ALONE
+        self._is_suspected = is_crowd
