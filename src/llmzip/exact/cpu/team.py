@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from llmzip.exact.aligned import LINE_BYTES, aligned_zeros
 from llmzip.exact.bias import RowBias
 from llmzip.exact.cpu import tiles
+from llmzip.exact.cpu.apart import Apart
 from llmzip.exact.cpu.buffers import CpuCache
 from llmzip.exact.cpu.crowding import Crowding
 from llmzip.exact.cpu.head import BLOCK
@@ -70,8 +71,11 @@ class StepTeam:
         )
         begin_s, ticks = time.perf_counter(), self.ticks[0].copy()
         try:
+            apart = Apart()
             parts = range(1, n_threads)
-            others = [self._pool.submit(self._part, i, *arguments) for i in parts]
+            others = [self._pool.submit(self._part, i, apart, *arguments) for i in parts]
+            if others:
+                apart.take_place()
             step(0, *arguments)
         except BaseException:
             self._give_up()
@@ -96,8 +100,9 @@ class StepTeam:
             items = items[np.lexsort((rows, heads, np.cumsum(begins)[rows]))]
         self._work.items[: len(items)] = items
 
-    def _part(self, me: int, *arguments: Any) -> None:
+    def _part(self, me: int, apart: Apart, *arguments: Any) -> None:
         try:
+            apart.take_place()
             step(me, *arguments)
         except BaseException:
             self._give_up()
