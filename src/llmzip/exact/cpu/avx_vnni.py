@@ -14,7 +14,7 @@ class AvxVnni(Vnni):
 
     FEATURES: ClassVar[tuple[str, ...]] = ("avx2", "avxvnni")
     # as measured, of SmolLM2-135M with some 400 positions in view, by a processor that has AVX-512
-    COSTS: ClassVar = StepCosts(few=6, row=0.12, more=0.1, lane=0.04, second=0.05)
+    COSTS: ClassVar = StepCosts(few=6, row=0.1, more=0.115, lane=0.05, second=0.02)
     LANES, ROWS, OUTPUTS = 8, 6, 16
     MEMBERS, COLUMNS = 3, 32
 

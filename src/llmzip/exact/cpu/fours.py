@@ -21,6 +21,7 @@ from llmzip.compiled import called, inlined
 from llmzip.compiled.compiler import cgutils, intrinsic, ir, types
 from llmzip.exact.cpu import tiles
 from llmzip.exact.cpu.instruction_set import (
+    ask_for_line,
     at,
     broadcast,
     call,
@@ -56,11 +57,13 @@ def _emit_products(
     is_signed: bool,
     ahead: Sequence[ir.Value] = (),
     at_once: int = 1,
+    asks_for_next: bool = False,
 ) -> None:
     """The code for sums that begin with a vector for each row.
 
     ahead: an address that memory is asked for with the first terms, and how many bytes further it
     is with the next. at_once: fours of terms that are written out, a divisor of n_fours.
+    asks_for_next: whether memory is asked for the OUTPUTS columns behind these.
     """
     rows, row_stride, columns, apart, n_fours, out, out_stride = arguments
     kind, n_vectors = ir.VectorType(i32, isa.LANES), isa.OUTPUTS // isa.LANES
@@ -71,9 +74,13 @@ def _emit_products(
         def terms(four: int, index: ir.Value = index) -> list[ir.Value]:
             own = builder.add(index, ir.Constant(i64, four)) if four else index
             if ahead:
-                tiles.ask_for_line(builder, builder.add(ahead[0], builder.mul(own, ahead[1])), 0)
+                ask_for_line(builder, builder.add(ahead[0], builder.mul(own, ahead[1])), 0)
             place = builder.add(columns, builder.mul(own, ir.Constant(i64, BYTES)))
             places = [_vector_at(builder, isa, place, apart, v) for v in range(n_vectors)]
+            if asks_for_next:
+                far = builder.mul(apart, ir.Constant(i64, isa.OUTPUTS // LANES))
+                for one in places:
+                    ask_for_line(builder, builder.add(one, far), 0)
             return [load(builder, one, kind) for one in places]
 
         row = builder.add(rows, builder.mul(index, ir.Constant(i64, TOGETHER)))
@@ -114,8 +121,12 @@ def _corrections(isa: Any, builder: ir.IRBuilder, correction: ir.Value, n: int) 
     return [broadcast(builder, builder.neg(x), isa.LANES) for x in undo]
 
 
-def _make_products(n_rows: int | None) -> Any:
-    """Make a function for the sums of n_rows rows, or ROWS, with OUTPUTS outputs."""
+def _make_products(n_rows: int | None, asks_for_next: bool = True) -> Any:
+    """Make a function for the sums of n_rows rows, or ROWS, with OUTPUTS outputs.
+
+    asks_for_next: whether memory is asked for as many outputs behind them meanwhile. Few rows
+    would wait for it: of one stream of blocks as of two, the processor asks too late by itself.
+    """
 
     @intrinsic
     def products(  # type: ignore[no-untyped-def]
@@ -131,7 +142,8 @@ def _make_products(n_rows: int | None) -> Any:
         def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
             own, (*operands, correction, out, out_stride) = class_of(isa), arguments[1:]
             begin = _corrections(own, builder, correction, n_rows or own.ROWS)
-            _emit_products(own, builder, [*operands, out, out_stride], begin, True)
+            rest = begin, True, (), 1, asks_for_next
+            _emit_products(own, builder, [*operands, out, out_stride], *rest)
             return context.get_dummy_value()
 
         return signature, generate
@@ -140,7 +152,8 @@ def _make_products(n_rows: int | None) -> Any:
 
 
 products_1, products_2, products_3, products_4 = map(_make_products, (1, 2, 3, 4))
-products_all = _make_products(None)
+products_first = _make_products(None)
+products_all = _make_products(None, False)
 
 
 @intrinsic
@@ -285,7 +298,10 @@ def strips(
     """`products` for any number of rows."""
     row, x, c, y = 0, rows, undo, out
     while n_rows - row >= rows_of(isa):
-        products_all(isa, x, row_stride, columns, apart, n_fours, c, y, out_stride)
+        if row == 0:
+            products_first(isa, x, row_stride, columns, apart, n_fours, c, y, out_stride)
+        else:
+            products_all(isa, x, row_stride, columns, apart, n_fours, c, y, out_stride)
         row += rows_of(isa)
         x, c, y = rows + row * row_stride, undo + row * 4, out + row * out_stride
     _few(isa, n_rows - row, x, row_stride, columns, apart, n_fours, c, y, out_stride)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from llmzip.compiled.compiler import binding, cgutils, config, intrinsic, ir, types
+from llmzip.exact.aligned import LINE_BYTES
 from llmzip.exact.distribution import StepCosts
 
 NUMBERS = 16
@@ -254,3 +255,11 @@ def store(builder: ir.IRBuilder, value: ir.Value, address: ir.Value) -> None:
 def at(builder: ir.IRBuilder, base: ir.Value, stride: ir.Value, index: int) -> ir.Value:
     """The address base + stride · index."""
     return builder.add(base, builder.mul(stride, ir.Constant(i64, index)))
+
+
+def ask_for_line(builder: ir.IRBuilder, address: ir.Value, index: int = 0) -> None:
+    """Ask memory for the line `index` after an address, anywhere, into the second cache."""
+    place = builder.add(address, ir.Constant(i64, LINE_BYTES * index))
+    pointer = builder.inttoptr(place, i8.as_pointer())
+    to_read, to_second, data = (ir.Constant(i32, i) for i in (0, 2, 1))
+    call(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, to_read, to_second, data)

@@ -20,6 +20,7 @@ from llmzip.compiled import inlined, kernel
 from llmzip.compiled.compiler import cgutils, intrinsic, ir, types
 from llmzip.exact.cpu.instruction_set import (
     InstructionSet,
+    ask_for_line,
     at,
     broadcast,
     call,
@@ -55,7 +56,7 @@ class Avx2(InstructionSet):
     FEATURES: ClassVar[tuple[str, ...]] = ("avx2",)
     MACHINES: ClassVar[tuple[str, ...]] = MACHINES
     # as measured, of SmolLM2-135M with some 400 positions in view
-    COSTS: ClassVar = StepCosts(few=6, row=0.17, more=0.18, lane=0.015, second=0.0)
+    COSTS: ClassVar = StepCosts(few=6, row=0.15, more=0.21, lane=0.02, second=0.0)
 
 
 _LANES = 8
@@ -68,8 +69,11 @@ def _terms(builder: ir.IRBuilder, address: ir.Value, offset: int) -> ir.Value:
     return builder.sext(load(builder, place, _BYTES), _WORDS)
 
 
-def _make_products(n_rows: int) -> Any:
-    """Make a function for the sums of n_rows rows with a block of outputs."""
+def _make_products(n_rows: int, asks_for_next: bool = True) -> Any:
+    """Make a function for the sums of n_rows rows with a block of outputs.
+
+    asks_for_next: whether memory is asked for the next block meanwhile. Few rows would wait for it.
+    """
 
     @intrinsic
     def products(  # type: ignore[no-untyped-def]
@@ -91,6 +95,8 @@ def _make_products(n_rows: int) -> Any:
             with cgutils.for_range(builder, n_pairs, intp=i64) as loop:
                 place = builder.add(columns, builder.mul(loop.index, line))
                 terms = [_terms(builder, place, i) for i in (0, 16)]
+                if asks_for_next:
+                    ask_for_line(builder, builder.add(place, builder.mul(n_pairs, line)))
                 row = builder.add(rows, builder.shl(loop.index, ir.Constant(i64, 2)))
                 for r in range(n_rows):
                     pair = broadcast(
@@ -112,9 +118,10 @@ def _make_products(n_rows: int) -> Any:
     return products
 
 
-products_1, products_2, products_3, products_4, products_5, products_6 = (
+products_1, products_2, products_3, products_4, first_5, first_6 = (
     _make_products(n) for n in range(1, ROWS + 1)
 )
+products_5, products_6 = _make_products(5, False), _make_products(6, False)
 
 
 @inlined
@@ -134,7 +141,11 @@ def block_products(
         first, last = n_rows * strip // n_strips, n_rows * (strip + 1) // n_strips
         n = last - first
         a, c = rows + first * row_stride, out + first * out_stride
-        if n == 6:
+        if strip == 0 and n == 6:
+            first_6(a, row_stride, columns, line, n_pairs, c, out_stride)
+        elif strip == 0 and n == 5:
+            first_5(a, row_stride, columns, line, n_pairs, c, out_stride)
+        elif n == 6:
             products_6(a, row_stride, columns, line, n_pairs, c, out_stride)
         elif n == 5:
             products_5(a, row_stride, columns, line, n_pairs, c, out_stride)

@@ -17,8 +17,9 @@ from llmzip.compiled.compiler import cgutils, intrinsic, ir, types
 from llmzip.exact import constants
 from llmzip.exact.aligned import LINE_BYTES
 from llmzip.exact.cpu.attention import SUM_SCALE
+from llmzip.exact.cpu.instruction_set import ask_for_line
 from llmzip.exact.cpu.scalars import WHOLE, WHOLE_BITS, f32
-from llmzip.exact.cpu.tiles import ask_for_line, ask_for_lines
+from llmzip.exact.cpu.tiles import ask_for_lines
 
 KEYS = 16
 """Keys of a vector; rows have memory for whole ones."""

@@ -24,6 +24,7 @@ from llmzip.compiled import called, inlined, kernel
 from llmzip.compiled.compiler import cgutils, intrinsic, ir, types
 from llmzip.exact.cpu.avx512_vnni import Avx512Vnni
 from llmzip.exact.cpu.instruction_set import (
+    ask_for_line,
     at,
     broadcast,
     call,
@@ -150,13 +151,6 @@ def release(typing):  # type: ignore[no-untyped-def]
 def configure(configuration: Any) -> None:
     """Make the tiles of this thread ready."""
     _load_configuration(np.int64(configuration.ctypes.data))
-
-
-def ask_for_line(builder: ir.IRBuilder, address: ir.Value, index: int) -> None:
-    """Ask memory for the line `index` after an address, into the second cache."""
-    place = builder.add(address, ir.Constant(i64, TERMS * index))
-    numbers = [ir.Constant(i32, i) for i in (0, 2, 1)]
-    _call(builder, "llvm.prefetch.p0", _pointer(builder, place), *numbers)
 
 
 def _emit_products(
