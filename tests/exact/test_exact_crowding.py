@@ -62,6 +62,12 @@ def test_a_crowd_leaves_one_thread_for_longer_and_longer() -> None:
     assert max(alone) <= MOST_ALONE
 
 
+def test_after_a_crowd_one_step_says_that_it_is_there_yet() -> None:
+    found = Crowding(2)
+    steps(found, JUDGED_STEPS + FEWEST_ALONE, 0.05, 0.9)
+    assert steps(found, 2, 0.05, 0.9) == [2, 1]
+
+
 def test_when_the_crowd_is_gone_all_come_back() -> None:
     found = Crowding(2)
     steps(found, JUDGED_STEPS, 0.05, 0.9)

@@ -13,6 +13,7 @@ CROWDED = 0.5
 """The share of them that is waiting where there is a crowd.
 
 If it is one step that waits, the steps judged next must be so, too: else the machine had a hiccup.
+After a crowd one step that waits is enough.
 """
 LEAST_S = 0.02
 """What is waited at least: what is shorter may be by chance."""
@@ -49,13 +50,18 @@ class Crowding:
         self._n_crowded += waited > CROWDED
         self._all_s += seconds
         self._waited_s += seconds * waited
-        if self._n_steps == JUDGED_STEPS:
+        if self._n_steps == JUDGED_STEPS or self._is_back(seconds * waited, waited):
             self._judge()
             self._begin()
 
+    def _is_back(self, waited_s: float, waited: float) -> bool:
+        """Whether a step says that the crowd is there yet: after one, a single step is enough."""
+        return self._next_alone > FEWEST_ALONE and waited > CROWDED and waited_s > LEAST_S
+
     def _judge(self) -> None:
         is_crowd = self._waited_s > max(LEAST_S, CROWDED * self._all_s)
-        if is_crowd and (self._is_suspected or self._n_crowded > 1):
+        was_there = self._is_suspected or self._next_alone > FEWEST_ALONE
+        if is_crowd and (was_there or self._n_crowded > 1):
             self._alone = self._next_alone
             self._next_alone = min(2 * self._next_alone, MOST_ALONE)
         elif not is_crowd:
