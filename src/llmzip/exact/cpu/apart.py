@@ -37,15 +37,16 @@ class Apart:
         if _processor is None:
             return
         here = _processor()
-        if here in self._taken and (free := os.sched_getaffinity(0) - self._taken):
-            _move(free)
-            here = _processor()
+        if here in self._taken:
+            allowed = os.sched_getaffinity(0)
+            if free := allowed - self._taken:
+                _move(free, allowed)
+                here = _processor()
         self._taken.add(here)
 
 
-def _move(processors: set[int]) -> None:
-    """Bring the calling thread to one of these processors, and let it go where it might before."""
-    allowed = os.sched_getaffinity(0)
+def _move(processors: set[int], allowed: set[int]) -> None:
+    """Bring the calling thread to one of these processors, then let it go where it is allowed."""
     with suppress(OSError):
         os.sched_setaffinity(0, processors)
         os.sched_setaffinity(0, allowed)

@@ -56,12 +56,16 @@ class Crowding:
 
     def _is_back(self, waited_s: float, waited: float) -> bool:
         """Whether a step says that the crowd is there yet: after one, a single step is enough."""
-        return self._next_alone > FEWEST_ALONE and waited > CROWDED and waited_s > LEAST_S
+        return self._was_there and waited > CROWDED and waited_s > LEAST_S
+
+    @property
+    def _was_there(self) -> bool:
+        """Whether there was a crowd when several threads were last tried."""
+        return self._next_alone > FEWEST_ALONE
 
     def _judge(self) -> None:
         is_crowd = self._waited_s > max(LEAST_S, CROWDED * self._all_s)
-        was_there = self._is_suspected or self._next_alone > FEWEST_ALONE
-        if is_crowd and (was_there or self._n_crowded > 1):
+        if is_crowd and (self._was_there or self._is_suspected or self._n_crowded > 1):
             self._alone = self._next_alone
             self._next_alone = min(2 * self._next_alone, MOST_ALONE)
         elif not is_crowd:
