@@ -5,6 +5,7 @@ The widths fit the kernel's vectors, so that every way can take them.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -14,11 +15,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from exact_models import CPU, LLAMA, Recipe, exact_model, newly_prepared, random_ids
+from llmzip.exact.cpu.apart import Apart
 from llmzip.exact.cpu.ways import Way, takes
 from llmzip.exact.distribution import AnyCache, Engine
 from llmzip.exact.model import ExactModel
 from llmzip.exact.torch_engine import TorchEngine
-from ways import engine_on, every_way
+from ways import engine_on, every_way, fast_ways
 
 WIDE = replace(LLAMA, d_model=128, n_heads=3, n_kv_heads=1, d_head=64, d_ff=192, vocab_size=1041)
 SHAPES = [
@@ -127,3 +129,24 @@ def test_extreme_integers_do_not_overflow(way: Way) -> None:
 def test_many_more_lanes_than_before_make_room(way: Way) -> None:
     recipe = replace(WIDE, n_layers=1, n_positions=64)
     assert_steps_agree(recipe, [i % 7 for i in range(300)], list(range(300)), 2, way)
+
+
+@fast_ways
+def test_a_step_of_which_a_thread_fails_raises_and_the_next_is_right(
+    way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(WIDE, n_layers=1, n_positions=64)
+    model = exact_model(recipe)
+    fast = engine_on(way, model, recipe.n_positions, 2)
+
+    def fail(_apart: Apart) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            raise MemoryError("no thread for this")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Apart, "take_place", fail)
+        with pytest.raises(MemoryError, match="no thread for this"):
+            stepped(model, fast, recipe, [3, 5], [0, 1])
+    wanted = stepped(model, TorchEngine(model, CPU), recipe, [3, 5], [0, 1])
+    ours = stepped(model, fast, recipe, [3, 5], [0, 1])
+    assert all((a == b).all() for a, b in zip(ours, wanted, strict=True))

@@ -125,9 +125,9 @@ class Seats:
         """Take the tokens that came; return the waves that have come to the end of a slice."""
         self._taken = step, rows, tokens
         self._done[step.seats] = step.at + 1  # of a seat's rows the last one counts
-        waves, counts = np.unique(step.waves, return_counts=True)
-        self._left[waves] -= counts
-        ends: list[int] = waves[self._left[waves] == 0].tolist()
+        counts = np.bincount(step.waves, minlength=len(self._left))
+        self._left -= counts
+        ends: list[int] = np.flatnonzero((counts > 0) & (self._left == 0)).tolist()
         return ends
 
     def _put_down(self) -> None:

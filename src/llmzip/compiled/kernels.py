@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 from threading import RLock
-from typing import Any
+from typing import Any, cast
 
 from llmzip.compiled import machine, store
 from llmzip.compiled.compiler import Later, of_numba
@@ -35,11 +35,14 @@ class Kernel(Later):
         self._found: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
     def __call__(self, *arguments: Any) -> Any:  # noqa: D102
+        return self.ready(*arguments)(*arguments)
+
+    def ready(self, *arguments: Any) -> Callable[..., Any]:
+        """What runs for arguments of the kinds of these: threads that have them alike ask once."""
         if "itself" in vars(self):
-            return self.itself(*arguments)
+            return cast("Callable[..., Any]", self.itself)
         kinds = tuple(map(kind_of, arguments))
-        run = self._found.get(kinds) or self._find(kinds)
-        return run(*arguments)
+        return self._found.get(kinds) or self._find(kinds)
 
     def _find(self, kinds: tuple[Any, ...]) -> Callable[..., Any]:
         with _finding:

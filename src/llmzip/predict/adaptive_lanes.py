@@ -131,9 +131,11 @@ class AdaptiveLanes:
             self._pace.note(*shares, n_taken / each)
         some = None if n_taken == n_rows else taken
         self._plain.add_gradient(fed.lanes, rows.tokens, rows.step.waves, self._gradients, some)
-        own = slice(None) if some is None else np.flatnonzero(taken)
-        step, mixed = rows.step.picked(own), rows.mixed.rows.picked(own)
-        for wave in self._seats.take(step, mixed, rows.tokens[own]):
+        step, mixed, tokens = rows.step, rows.mixed.rows, rows.tokens
+        if some is not None:
+            own = np.flatnonzero(taken)
+            step, mixed, tokens = step.picked(own), mixed.picked(own), tokens[own]
+        for wave in self._seats.take(step, mixed, tokens):
             self._learn(wave)
 
     def _learn(self, wave: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -18,7 +17,8 @@ from llmzip.predict.prefix import NO_PREFIX, Prefix
 from llmzip.predict.windows import Ids, Window
 from llmzip.predict.workers import Workers
 
-Mask = NDArray[np.bool_]
+Own = NDArray[np.bool_] | slice
+"""Which of some lanes are a group's; a slice where all are."""
 
 
 class ExactLanes:
@@ -94,8 +94,8 @@ class ExactLanes:
         bias: each row's, instead of the head's own; see `HeadBias`.
         """
 
-        def run(group: LaneGroup, own: Mask, places: Lanes) -> None:
-            rows = replace(fed.picked(own), lanes=places)
+        def run(group: LaneGroup, own: Own, places: Lanes) -> None:
+            rows = FedRows(places, fed.ahead[own], fed.drafts[own])
             group.step(rows, None if bias is None else bias.part(own))
 
         self._each(fed.lanes, run)
@@ -111,7 +111,7 @@ class ExactLanes:
         """Where tokens (rows, C) lie in the distributions of the last `step`: (low, freq)."""
         low, freq = np.zeros((2, *ids.shape), dtype=np.uint64)
 
-        def run(group: LaneGroup, own: Mask, _places: Lanes) -> None:
+        def run(group: LaneGroup, own: Own, _places: Lanes) -> None:
             low[own], freq[own] = group.distributions().look_up(ids[own])
 
         self._each(lanes, run)
@@ -123,7 +123,7 @@ class ExactLanes:
         tokens: Ids,
         of: Ids,
         gradients: Gradients,
-        rows: Mask | None = None,
+        rows: NDArray[np.bool_] | None = None,
     ) -> None:
         """Add up what came less what was predicted by the last `step`; see `Distributions`.
 
@@ -131,14 +131,15 @@ class ExactLanes:
         the same number stands again, it follows itself. rows: which of them count; None for all.
         """
 
-        def run(group: LaneGroup, own: Mask, _places: Lanes) -> None:
+        def run(group: LaneGroup, own: Own, _places: Lanes) -> None:
             found, index = group.distributions(), self._groups.index(group)
             if (room := gradients.room(index, group.engine)) is not None:
                 room.add(found, tokens[own], of[own])
                 return
-            taken = own
+            taken: Own = own
             if rows is not None:
-                found, taken = group.distributions(np.flatnonzero(rows[own])), own & rows
+                found = group.distributions(np.flatnonzero(rows[own]))
+                taken = rows if isinstance(own, slice) else own & rows
             for number, part in runs(of[taken]):
                 gradient = gradients.of(number, index)
                 found.add_gradient(tokens[taken][part], gradient, part.start)
@@ -156,7 +157,7 @@ class ExactLanes:
         ids = np.zeros(len(lanes), dtype=np.int32)
         low, freq = np.zeros_like(targets), np.zeros_like(targets)
 
-        def run(group: LaneGroup, own: Mask, places: Lanes) -> None:
+        def run(group: LaneGroup, own: Own, places: Lanes) -> None:
             found = group.find(places, targets[own], None if rows is None else rows[own])
             ids[own], low[own], freq[own] = found.tokens, found.low, found.freq
 
@@ -166,18 +167,18 @@ class ExactLanes:
     def places(self, lanes: Lanes) -> Lanes:
         """Return of each row of a step, of these lanes, which one of its group's it is."""
         places = np.zeros_like(lanes)
-        for _, own, _ in self._parts(lanes):
-            places[own] = np.arange(np.count_nonzero(own))
+        for _, own, those in self._parts(lanes):
+            places[own] = np.arange(len(those))
         return places
 
-    def _each(self, lanes: Lanes, run: Callable[[LaneGroup, Mask, Lanes], None]) -> None:
+    def _each(self, lanes: Lanes, run: Callable[[LaneGroup, Own, Lanes], None]) -> None:
         """Let every group that has some of the lanes run, all at once."""
         self._workers.all([partial(run, *part) for part in self._parts(lanes)])
 
-    def _parts(self, lanes: Lanes) -> Iterator[tuple[LaneGroup, Mask, Lanes]]:
+    def _parts(self, lanes: Lanes) -> Iterator[tuple[LaneGroup, Own, Lanes]]:
         """Yield each group that has some of the lanes, with which of them, and their places."""
         if len(self._groups) == 1:
-            yield self._groups[0], np.ones(len(lanes), dtype=np.bool_), lanes
+            yield self._groups[0], slice(None), lanes
             return
         places, groups = np.divmod(lanes, len(self._groups))
         for index, group in enumerate(self._groups):

@@ -62,6 +62,6 @@ class Gradients:
 
 def runs(numbers: Ids) -> Iterator[tuple[int, slice]]:
     """Yield each number with the range of places where it stands, one range after the other."""
-    ends = [*(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(numbers)]
+    ends = [*(np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist(), len(numbers)]
     for start, stop in zip([0, *ends], ends, strict=False):
         yield int(numbers[start]), slice(start, stop)

@@ -236,7 +236,7 @@ def _distributions(me: int, n_threads: int, n_rows: int, model: Any, work: Any, 
         for first in range(v0, v1, BLOCK):
             line = work.logits[row, first : min(first + BLOCK, v1)]
             work.blocks[row, first // BLOCK] = weigh(line, top)
-    _look(work.ticks, me, SUMS)
+    _meet(work, me, SUMS, n_threads, met)  # so that whoever leaves first may read the whole
 
 
 @inlined

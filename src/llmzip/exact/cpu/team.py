@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
@@ -38,6 +40,7 @@ class StepTeam:
         self._work = _step_work(shape, PADDED_ROWS, n_threads, model.isa.IS_TILED)
         self._crowding = Crowding(n_threads)
         self._pool = Threads(max(1, n_threads - 1), "llmzip-step")
+        self._others: list[Future[None]] = []  # of the last step, which need not have ended
 
     @property
     def ticks(self) -> NDArray[np.int64]:
@@ -56,6 +59,8 @@ class StepTeam:
         if len(ids) > len(self._work.stream):
             is_tiled = self._model.isa.IS_TILED
             self._work = _step_work(self._shape, len(ids), self._n_threads, is_tiled)
+        for other in self._others:
+            other.exception()  # it is gone: nobody looks at the barrier
         self._work.barrier[:] = 0
         self._put_in_order(lanes)
         self._work.bias_of[: len(ids)] = 0 if bias is None else bias.of
@@ -69,19 +74,21 @@ class StepTeam:
             _step_cache(cache),
             self._work,
         )
+        run = step.ready(0, *arguments)
         begin_s, ticks = time.perf_counter(), self.ticks[0].copy()
         try:
             apart = Apart()
             parts = range(1, n_threads)
-            others = [self._pool.submit(self._part, i, apart, *arguments) for i in parts]
-            if others:
+            self._others = [self._pool.submit(self._part, i, apart, run, arguments) for i in parts]
+            if self._others:
                 apart.take_place()
-            step(0, *arguments)
+            run(0, *arguments)
         except BaseException:
             self._give_up()
             raise
-        for other in others:
-            other.result()
+        if self._work.barrier[0] >= ALL_HAVE_MET:
+            for other in self._others:
+                other.result()
         ticks = self.ticks[0] - ticks
         waited = float(ticks[WAITING] / max(1, ticks.sum()))
         self._crowding.note(time.perf_counter() - begin_s, waited)
@@ -92,18 +99,20 @@ class StepTeam:
 
         Rows of a lane follow each other.
         """
-        n_kv, begins = self._shape.n_kv_heads, np.diff(lanes, prepend=-1) != 0
-        self._work.several[0] = several = not begins.all()
+        n_kv, follows = self._shape.n_kv_heads, lanes[1:] == lanes[:-1]
+        self._work.several[0] = several = follows.any()
         items = np.arange(len(lanes) * n_kv)
         if several:
             rows, heads = np.divmod(items, n_kv)
-            items = items[np.lexsort((rows, heads, np.cumsum(begins)[rows]))]
+            items = items[np.lexsort((rows, heads, lanes[rows]))]
         self._work.items[: len(items)] = items
 
-    def _part(self, me: int, apart: Apart, *arguments: Any) -> None:
+    def _part(
+        self, me: int, apart: Apart, run: Callable[..., None], arguments: tuple[Any, ...]
+    ) -> None:
         try:
             apart.take_place()
-            step(me, *arguments)
+            run(me, *arguments)
         except BaseException:
             self._give_up()
             raise
