@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Sequence
+from functools import partial, wraps
+from inspect import signature
 from typing import Any, ClassVar, NamedTuple
 
 from llmzip.compiled.compiler import binding, cgutils, config, intrinsic, ir, types
@@ -206,15 +208,37 @@ def class_of(kind: Any) -> Any:
     return kind.instance_class
 
 
+def emitted(write: Callable[..., Any] | None = None, /, result: str = "void", **kinds: str) -> Any:
+    """Let kernels call what `write` emits: it takes the builder and each argument's value.
+
+    Of an argument `isa`, an instruction set, it takes the class. The others are int64, or of the
+    kinds that are told by their names; what it returns is of the kind `result`.
+    """
+    if write is None:
+        return partial(emitted, result=result, **kinds)
+
+    @wraps(write)  # numba asks this for its parameters: the first is never an argument
+    def define(_typing: Any, *given: Any) -> Any:
+        names = list(signature(write).parameters)[1:]
+        sets = {i: kind for i, kind in enumerate(given) if names[i] == "isa"}
+        taken = [sets.get(i, getattr(types, kinds.get(n, "int64"))) for i, n in enumerate(names)]
+
+        def generate(context: Any, builder: ir.IRBuilder, _signature: Any, values: Any) -> Any:
+            own = [class_of(sets[i]) if i in sets else value for i, value in enumerate(values)]
+            found = write(builder, *own)
+            return context.get_dummy_value() if found is None else found
+
+        return getattr(types, result)(*taken), generate
+
+    return intrinsic(define)
+
+
 def _constant(name: str) -> Any:
     """Make a function that gives a number of an instruction set, a constant to LLVM."""
 
-    @intrinsic
-    def constant(typing, isa):  # type: ignore[no-untyped-def]
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            return ir.Constant(i64, int(getattr(class_of(isa), name)))
-
-        return types.int64(isa), generate
+    @emitted(result="int64")
+    def constant(_builder, isa):  # type: ignore[no-untyped-def]
+        return ir.Constant(i64, int(getattr(isa, name)))
 
     return constant
 

@@ -17,13 +17,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from llmzip.compiled import inlined, kernel
-from llmzip.compiled.compiler import cgutils, intrinsic, ir, types
+from llmzip.compiled.compiler import cgutils, ir
 from llmzip.exact.cpu.instruction_set import (
     InstructionSet,
     ask_for_line,
     at,
     broadcast,
     call,
+    emitted,
     i8,
     i16,
     i32,
@@ -75,45 +76,34 @@ def _make_products(n_rows: int, asks_for_next: bool = True) -> Any:
     asks_for_next: whether memory is asked for the next block meanwhile. Few rows would wait for it.
     """
 
-    @intrinsic
-    def products(  # type: ignore[no-untyped-def]
-        typing, rows, row_stride, columns, line, n_pairs, out, out_stride
-    ):
+    @emitted
+    def products(builder, rows, row_stride, columns, line, n_pairs, out, out_stride):  # type: ignore[no-untyped-def]
         """out[r, c] = Σ_k rows[r, k] · columns[c, k] in int32, for OUTPUTS columns.
 
         rows: int16; columns: int8, the next pair of terms being `line` bytes further. The caller
         sees to it that no sum leaves int32.
         """
-        signature = types.void(*[types.int64] * 7)
-
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            rows, row_stride, columns, line, n_pairs, out, out_stride = arguments
-            zero = ir.Constant(_SUMS, [0] * _LANES)
-            sums = [
-                [cgutils.alloca_once_value(builder, zero) for _ in (0, 1)] for _ in range(n_rows)
-            ]
-            with cgutils.for_range(builder, n_pairs, intp=i64) as loop:
-                place = builder.add(columns, builder.mul(loop.index, line))
-                terms = [_terms(builder, place, i) for i in (0, 16)]
-                if asks_for_next:
-                    ask_for_line(builder, builder.add(place, builder.mul(n_pairs, line)))
-                row = builder.add(rows, builder.shl(loop.index, ir.Constant(i64, 2)))
-                for r in range(n_rows):
-                    pair = broadcast(
-                        builder, load(builder, at(builder, row, row_stride, r), i32), _LANES
-                    )
-                    pairs = builder.bitcast(pair, _WORDS)
-                    for term, total in zip(terms, sums[r], strict=True):
-                        both = call(builder, "llvm.x86.avx2.pmadd.wd", _SUMS, pairs, term)
-                        builder.store(builder.add(builder.load(total), both), total)
+        zero = ir.Constant(_SUMS, [0] * _LANES)
+        sums = [[cgutils.alloca_once_value(builder, zero) for _ in (0, 1)] for _ in range(n_rows)]
+        with cgutils.for_range(builder, n_pairs, intp=i64) as loop:
+            place = builder.add(columns, builder.mul(loop.index, line))
+            terms = [_terms(builder, place, i) for i in (0, 16)]
+            if asks_for_next:
+                ask_for_line(builder, builder.add(place, builder.mul(n_pairs, line)))
+            row = builder.add(rows, builder.shl(loop.index, ir.Constant(i64, 2)))
             for r in range(n_rows):
-                target = at(builder, out, out_stride, r)
-                for half, total in enumerate(sums[r]):
-                    place = builder.add(target, ir.Constant(i64, 4 * _LANES * half))
-                    store(builder, builder.load(total), place)
-            return context.get_dummy_value()
-
-        return signature, generate
+                pair = broadcast(
+                    builder, load(builder, at(builder, row, row_stride, r), i32), _LANES
+                )
+                pairs = builder.bitcast(pair, _WORDS)
+                for term, total in zip(terms, sums[r], strict=True):
+                    both = call(builder, "llvm.x86.avx2.pmadd.wd", _SUMS, pairs, term)
+                    builder.store(builder.add(builder.load(total), both), total)
+        for r in range(n_rows):
+            target = at(builder, out, out_stride, r)
+            for half, total in enumerate(sums[r]):
+                place = builder.add(target, ir.Constant(i64, 4 * _LANES * half))
+                store(builder, builder.load(total), place)
 
     return products
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from llmzip.compiled import called, inlined
-from llmzip.compiled.compiler import intrinsic, ir, types
+from llmzip.compiled.compiler import ir
 from llmzip.exact.cpu import prefill_passes as passes
-from llmzip.exact.cpu.instruction_set import INTS
+from llmzip.exact.cpu.instruction_set import INTS, emitted
 from llmzip.exact.cpu.prefill_passes import ROW_BYTES, Vectors, either_bias, note_largest, scaled
 from llmzip.exact.cpu.rows import GELU, GELU_GATE, RELU, SILU_GATE
 from llmzip.exact.cpu.scalars import (
@@ -68,43 +68,35 @@ def _squared_relu(code: Emitter, xs: Vectors) -> Vectors:
 def _make_rows(function: Function, gated: bool) -> Any:
     """Make what takes sums of `up`; of gates and of what these multiply, if there are such."""
 
-    @intrinsic
+    @emitted
     def activated_rows(  # type: ignore[no-untyped-def]
-        typing, sums, up_sums, scale, up_scale, bias, up_bias, s, n_rows, out, largest
+        builder, sums, up_sums, scale, up_scale, bias, up_bias, s, n_rows, out, largest
     ):
         """function of rows of 32 sums each into `out`, half of a block of floats.
 
         up_sums, up_scale, up_bias: of what is multiplied by that; looked at where there are gates.
         """
-        signature = types.void(*[types.int64] * 10)
+        linears = [(sums, scale, bias), (up_sums, up_scale, up_bias)][: 1 + gated]
 
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            sums, up_sums, scale, up_scale, bias, up_bias, *rest = arguments
-            s, n_rows, out, largest = rest
-            linears = [(sums, scale, bias), (up_sums, up_scale, up_bias)][: 1 + gated]
-
-            def body(code: Emitter, row: ir.Value, biased: bool) -> None:
-                factor = code.spread(code.number(s, row))
-                xs, *ups = (
-                    scaled(
-                        code,
-                        _half_block(code, code.moved(own, row, ROW_BYTES // 2)),
-                        own_scale,
-                        own_bias if biased else None,
-                        factor,
-                    )
-                    for own, own_scale, own_bias in linears
+        def body(code: Emitter, row: ir.Value, biased: bool) -> None:
+            factor = code.spread(code.number(s, row))
+            xs, *ups = (
+                scaled(
+                    code,
+                    _half_block(code, code.moved(own, row, ROW_BYTES // 2)),
+                    own_scale,
+                    own_bias if biased else None,
+                    factor,
                 )
-                active = function(code, xs)
-                for up in ups:
-                    active = code.products(active, up)
-                code.stores(active, code.moved(out, row, ROW_BYTES))
-                note_largest(code, active, largest, row)
+                for own, own_scale, own_bias in linears
+            )
+            active = function(code, xs)
+            for up in ups:
+                active = code.products(active, up)
+            code.stores(active, code.moved(out, row, ROW_BYTES))
+            note_largest(code, active, largest, row)
 
-            either_bias(builder, bias, n_rows, body)
-            return context.get_dummy_value()
-
-        return signature, generate
+        either_bias(builder, bias, n_rows, body)
 
     return activated_rows
 

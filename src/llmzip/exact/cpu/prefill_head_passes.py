@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from llmzip.compiled import inlined
-from llmzip.compiled.compiler import intrinsic, ir, types
+from llmzip.compiled.compiler import ir
 from llmzip.exact.constants import FREQ_BITS
 from llmzip.exact.cpu.head import BLOCK, FREQ_UNIT, fill_logits, frequency_sum, weigh
-from llmzip.exact.cpu.instruction_set import INTS, InstructionSet, class_of
+from llmzip.exact.cpu.instruction_set import INTS, InstructionSet, emitted
 from llmzip.exact.cpu.prefill_passes import (
     ROW_BYTES,
     ROWS,
@@ -71,31 +71,16 @@ def _highest_of_block(
     either_bias(builder, bias, n_rows, body)
 
 
-@intrinsic
-def _highest_block(typing, sums, scale, bias, s, n_rows, highest):  # type: ignore[no-untyped-def]
+@emitted
+def _highest_block(builder, sums, scale, bias, s, n_rows, highest):  # type: ignore[no-untyped-def]
     """See `_highest_of_block`."""
-    signature = types.void(*[types.int64] * 6)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        _highest_of_block(builder, arguments, None)
-        return context.get_dummy_value()
-
-    return signature, generate
+    _highest_of_block(builder, (sums, scale, bias, s, n_rows, highest), None)
 
 
-@intrinsic
-def _highest_capped_block(  # type: ignore[no-untyped-def]
-    typing, sums, scale, bias, s, n_rows, highest, unit, depth
-):
+@emitted(unit="float32", depth="float32")
+def _highest_capped_block(builder, sums, scale, bias, s, n_rows, highest, unit, depth):  # type: ignore[no-untyped-def]
     """The same with a cap."""
-    signature = types.void(*[types.int64] * 6, *[types.float32] * 2)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        *own, unit, depth = arguments
-        _highest_of_block(builder, own, (unit, depth))
-        return context.get_dummy_value()
-
-    return signature, generate
+    _highest_of_block(builder, (sums, scale, bias, s, n_rows, highest), (unit, depth))
 
 
 def _count_of_block(
@@ -127,33 +112,17 @@ def _count_of_block(
     either_bias(builder, bias, n_rows, body)
 
 
-@intrinsic
-def _count_block(  # type: ignore[no-untyped-def]
-    typing, isa, sums, scale, bias, s, n_rows, tops, counts
-):
+@emitted
+def _count_block(builder, isa, sums, scale, bias, s, n_rows, tops, counts):  # type: ignore[no-untyped-def]
     """See `_count_of_block`."""
-    signature = types.void(isa, *[types.int64] * 7)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        _count_of_block(builder, class_of(isa), arguments[1:], None)
-        return context.get_dummy_value()
-
-    return signature, generate
+    _count_of_block(builder, isa, (sums, scale, bias, s, n_rows, tops, counts), None)
 
 
-@intrinsic
-def _count_capped_block(  # type: ignore[no-untyped-def]
-    typing, isa, sums, scale, bias, s, n_rows, tops, counts, unit, depth
-):
+@emitted(unit="float32", depth="float32")
+def _count_capped_block(builder, isa, sums, scale, bias, s, n_rows, tops, counts, unit, depth):  # type: ignore[no-untyped-def]
     """The same with a cap."""
-    signature = types.void(isa, *[types.int64] * 7, *[types.float32] * 2)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        _, *own, unit, depth = arguments
-        _count_of_block(builder, class_of(isa), own, (unit, depth))
-        return context.get_dummy_value()
-
-    return signature, generate
+    own = sums, scale, bias, s, n_rows, tops, counts
+    _count_of_block(builder, isa, own, (unit, depth))
 
 
 @inlined

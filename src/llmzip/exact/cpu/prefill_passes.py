@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from llmzip.compiled import inlined
-from llmzip.compiled.compiler import intrinsic, ir, types
-from llmzip.exact.cpu.instruction_set import FLOATS, INTS, class_of, sign_bits_of
+from llmzip.compiled.compiler import ir
+from llmzip.exact.cpu.instruction_set import FLOATS, INTS, emitted, sign_bits_of
 from llmzip.exact.cpu.rows import (
     I8_LIMIT,
     I8_UNIT,
@@ -80,20 +80,13 @@ def _tops(code: Emitter, largest: ir.Value) -> ir.Value:
 def _make_fold(limit: Any, unit: Any) -> Any:
     """Make a function for integers within ± limit, 1 / unit."""
 
-    @intrinsic
-    def fold(typing, largest, inverses, scales):  # type: ignore[no-untyped-def]
+    @emitted
+    def fold(builder, largest, inverses, scales):  # type: ignore[no-untyped-def]
         """What 16 rows are multiplied by to be such integers, and the integers' scales."""
-        signature = types.void(*[types.int64] * 3)
-
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            largest, inverses, scales = arguments
-            code = Emitter(builder)
-            top = _tops(code, largest)
-            code.store(builder.fdiv(floats(limit), top), inverses)
-            code.store(builder.fmul(top, floats(unit)), scales)
-            return context.get_dummy_value()
-
-        return signature, generate
+        code = Emitter(builder)
+        top = _tops(code, largest)
+        code.store(builder.fdiv(floats(limit), top), inverses)
+        code.store(builder.fmul(top, floats(unit)), scales)
 
     return fold
 
@@ -107,26 +100,17 @@ fold_narrow = _make_fold(I8_LIMIT, I8_UNIT)
 def _make_halve(signed: bool) -> Any:
     """Make a function for the halves that `Emitter.halves` gives."""
 
-    @intrinsic
-    def halve_block(  # type: ignore[no-untyped-def]
-        typing, isa, block, inverses, n_rows, high, low, stride
-    ):
+    @emitted
+    def halve_block(builder, isa, block, inverses, n_rows, high, low, stride):  # type: ignore[no-untyped-def]
         """The int8 halves of a block of floats times its rows' inverses; rows `stride` apart."""
-        signature = types.void(isa, *[types.int64] * 6)
-
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            _, block, inverses, n_rows, high, low, stride = arguments
-            code = Emitter(builder, class_of(isa))
-            with code.loop(n_rows) as row:
-                factor = code.spread(code.number(inverses, row))
-                line = code.loads(code.moved(block, row, ROW_BYTES))
-                halves = code.halves([code.rounded(builder.fmul(x, factor)) for x in line], signed)
-                shift = builder.mul(row, stride)
-                for half, place in zip(halves, (high, low), strict=True):
-                    code.store(half, builder.add(place, shift))
-            return context.get_dummy_value()
-
-        return signature, generate
+        code = Emitter(builder, isa)
+        with code.loop(n_rows) as row:
+            factor = code.spread(code.number(inverses, row))
+            line = code.loads(code.moved(block, row, ROW_BYTES))
+            halves = code.halves([code.rounded(builder.fmul(x, factor)) for x in line], signed)
+            shift = builder.mul(row, stride)
+            for half, place in zip(halves, (high, low), strict=True):
+                code.store(half, builder.add(place, shift))
 
     return halve_block
 
@@ -150,41 +134,30 @@ def halve_weights(
         halve_block(isa, block, inverses, n_rows, high, low, stride)
 
 
-@intrinsic
-def head_block(  # type: ignore[no-untyped-def]
-    typing, sums, scale, bias, s, n_rows, cos, sin, angle_line, at, largest
-):
+@emitted
+def head_block(builder, sums, scale, bias, s, n_rows, cos, sin, angle_line, at, largest):  # type: ignore[no-untyped-def]
     """A block's float32 values in place of its sums, rotated for positions `at` if cos is not 0.
 
     angle_line: bytes from a position's cosines and sines to the next's.
     """
-    signature = types.void(*[types.int64] * 10)
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        sums, scale, bias, s, n_rows, cos, sin, angle_line, at, largest = arguments
+    def head(rotary: bool, code: Emitter, row: ir.Value, biased: bool) -> None:
+        line = code.moved(sums, row, ROW_BYTES)
+        factor = code.spread(code.number(s, row))
+        xs = scaled(code, code.loads(line, INTS), scale, bias if biased else None, factor)
+        if rotary:
+            position = code.load(code.moved(at, row, 8), 0, _i64)
+            shift = builder.mul(position, angle_line)
+            xs = _rotated(code, xs, *(builder.add(table, shift) for table in (cos, sin)))
+        code.stores(xs, line)
+        note_largest(code, xs, largest, row)
 
-        def head(rotary: bool, code: Emitter, row: ir.Value, biased: bool) -> None:
-            line = code.moved(sums, row, ROW_BYTES)
-            factor = code.spread(code.number(s, row))
-            xs = scaled(code, code.loads(line, INTS), scale, bias if biased else None, factor)
-            if rotary:
-                position = code.load(code.moved(at, row, 8), 0, _i64)
-                shift = builder.mul(position, angle_line)
-                xs = _rotated(code, xs, *(builder.add(table, shift) for table in (cos, sin)))
-            code.stores(xs, line)
-            note_largest(code, xs, largest, row)
-
-        with builder.if_else(builder.icmp_signed("==", cos, ir.Constant(_i64, 0))) as (
-            plain,
-            turned,
-        ):
-            with plain:
-                either_bias(builder, bias, n_rows, partial(head, False))
-            with turned:
-                either_bias(builder, bias, n_rows, partial(head, True))
-        return context.get_dummy_value()
-
-    return signature, generate
+    is_plain = builder.icmp_signed("==", cos, ir.Constant(_i64, 0))
+    with builder.if_else(is_plain) as (plain, turned):
+        with plain:
+            either_bias(builder, bias, n_rows, partial(head, False))
+        with turned:
+            either_bias(builder, bias, n_rows, partial(head, True))
 
 
 def _rotated(code: Emitter, xs: Vectors, cos: ir.Value, sin: ir.Value) -> Vectors:
@@ -197,22 +170,15 @@ def _rotated(code: Emitter, xs: Vectors, cos: ir.Value, sin: ir.Value) -> Vector
     return turned + [builder.fadd(a, b) for a, b in zip(straight, crossed, strict=True)]
 
 
-@intrinsic
-def round_block(typing, isa, block, inverses, n_rows, out, stride):  # type: ignore[no-untyped-def]
+@emitted
+def round_block(builder, isa, block, inverses, n_rows, out, stride):  # type: ignore[no-untyped-def]
     """A block of floats times its rows' inverses as int8, rows `stride` apart."""
-    signature = types.void(isa, *[types.int64] * 5)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        _, block, inverses, n_rows, out, stride = arguments
-        code = Emitter(builder, class_of(isa))
-        with code.loop(n_rows) as row:
-            factor = code.spread(code.number(inverses, row))
-            line = code.loads(code.moved(block, row, ROW_BYTES))
-            whole = code.bytes_of([code.rounded(builder.fmul(x, factor)) for x in line])
-            code.store(whole, builder.add(out, builder.mul(row, stride)))
-        return context.get_dummy_value()
-
-    return signature, generate
+    code = Emitter(builder, isa)
+    with code.loop(n_rows) as row:
+        factor = code.spread(code.number(inverses, row))
+        line = code.loads(code.moved(block, row, ROW_BYTES))
+        whole = code.bytes_of([code.rounded(builder.fmul(x, factor)) for x in line])
+        code.store(whole, builder.add(out, builder.mul(row, stride)))
 
 
 @inlined
@@ -225,42 +191,32 @@ def _make_add(n_vectors: int, n_halves: int) -> Any:
     """Make a function for blocks of n_vectors of the sums of one integer or of two halves."""
     line_bytes = n_vectors * LINE
 
-    @intrinsic
-    def add(  # type: ignore[no-untyped-def]
-        typing, sums, scale, bias, s, n_rows, x, stride, largest
-    ):
+    @emitted
+    def add(builder, sums, scale, bias, s, n_rows, x, stride, largest):  # type: ignore[no-untyped-def]
         """x += de-quantised sums, rows of x being `stride` bytes apart."""
-        signature = types.void(*[types.int64] * 8)
+        places = [LANES * i for i in range(n_vectors)]
 
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            sums, scale, bias, s, n_rows, x, stride, largest = arguments
-            places = [LANES * i for i in range(n_vectors)]
-
-            def body(code: Emitter, row: ir.Value, biased: bool) -> None:
-                factor = code.spread(code.number(s, row))
-                line = code.moved(sums, row, line_bytes)
-                totals = [code.load(line, i, INTS) for i in places]
-                if n_halves == 2:
-                    low = builder.add(line, ir.Constant(_i64, ROWS * line_bytes))
-                    totals = [
-                        code.joined(high, code.load(low, i, INTS))
-                        for i, high in zip(places, totals, strict=True)
-                    ]
-                else:
-                    totals = code.converted(totals)
-                added = dequantised(code, totals, scale, bias if biased else None, factor)
-                target = builder.add(x, builder.mul(row, stride))
-                new = [
-                    builder.fadd(code.load(target, i), y)
-                    for i, y in zip(places, added, strict=True)
+        def body(code: Emitter, row: ir.Value, biased: bool) -> None:
+            factor = code.spread(code.number(s, row))
+            line = code.moved(sums, row, line_bytes)
+            totals = [code.load(line, i, INTS) for i in places]
+            if n_halves == 2:
+                low = builder.add(line, ir.Constant(_i64, ROWS * line_bytes))
+                totals = [
+                    code.joined(high, code.load(low, i, INTS))
+                    for i, high in zip(places, totals, strict=True)
                 ]
-                code.stores(new, target)
-                note_largest(code, new, largest, row)
+            else:
+                totals = code.converted(totals)
+            added = dequantised(code, totals, scale, bias if biased else None, factor)
+            target = builder.add(x, builder.mul(row, stride))
+            new = [
+                builder.fadd(code.load(target, i), y) for i, y in zip(places, added, strict=True)
+            ]
+            code.stores(new, target)
+            note_largest(code, new, largest, row)
 
-            either_bias(builder, bias, n_rows, body)
-            return context.get_dummy_value()
-
-        return signature, generate
+        either_bias(builder, bias, n_rows, body)
 
     return add
 
@@ -271,46 +227,35 @@ add_wide_block = _make_add(2, 2)
 """For 32 outputs of 16 rows, high halves and below them low ones."""
 
 
-@intrinsic
-def normalise_rows(  # type: ignore[no-untyped-def]
-    typing, isa, x, n_rows, width, eps, largest, squares, q, scales
-):
+@emitted(eps="float64")
+def normalise_rows(builder, isa, x, n_rows, width, eps, largest, squares, q, scales):  # type: ignore[no-untyped-def]
     """Norms of up to 16 rows of floats, one after the other: int8 into q, 16 scales.
 
     squares: memory for 16 vectors of float64. `largest` is that of the rows.
     """
-    wide = types.int64
-    signature = types.void(isa, wide, wide, wide, types.float64, wide, wide, wide, wide)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        _, x, n_rows, width, eps, largest, squares, q, scales = arguments
-        code = Emitter(builder, class_of(isa))
-        top = _tops(code, largest)
-        fine = builder.fdiv(floats(STATISTIC_LIMIT), top)
-        coarse = builder.fdiv(floats(I8_LIMIT), top)
-        places = [code.room(FLOATS, value) for value in (fine, coarse)]
-        with code.loop(n_rows) as row:
-            first = builder.mul(row, width)
-            source, target = code.moved(x, first), builder.add(q, first)
-            factors = [code.spread(code.number(place, row)) for place in places]
-            total = code.variable(doubles(0.0))
-            with code.blocks(width) as index:
-                line = code.loads(code.moved(source, index))
-                fines, coarses = (
-                    [code.rounded(builder.fmul(value, factor)) for value in line]
-                    for factor in factors
-                )
-                code.store(code.bytes_of(coarses), builder.add(target, index))
-                sums = [builder.sitofp(part, DOUBLES) for part in code.squares(fines)]
-                both = builder.fadd(*sums)
-                builder.store(builder.fadd(builder.load(total), both), total)
-            code.store(builder.load(total), code.moved(squares, row, 2 * LINE))
-        rows = [code.load(squares, 2 * LANES * row, DOUBLES) for row in range(ROWS)]
-        square_sums = code.folded(rows, builder.fadd)  # integers below 2^53: in any order
-        code.store(_scales(code, square_sums, top, width, eps), scales)
-        return context.get_dummy_value()
-
-    return signature, generate
+    code = Emitter(builder, isa)
+    top = _tops(code, largest)
+    fine = builder.fdiv(floats(STATISTIC_LIMIT), top)
+    coarse = builder.fdiv(floats(I8_LIMIT), top)
+    places = [code.room(FLOATS, value) for value in (fine, coarse)]
+    with code.loop(n_rows) as row:
+        first = builder.mul(row, width)
+        source, target = code.moved(x, first), builder.add(q, first)
+        factors = [code.spread(code.number(place, row)) for place in places]
+        total = code.variable(doubles(0.0))
+        with code.blocks(width) as index:
+            line = code.loads(code.moved(source, index))
+            fines, coarses = (
+                [code.rounded(builder.fmul(value, factor)) for value in line] for factor in factors
+            )
+            code.store(code.bytes_of(coarses), builder.add(target, index))
+            sums = [builder.sitofp(part, DOUBLES) for part in code.squares(fines)]
+            both = builder.fadd(*sums)
+            builder.store(builder.fadd(builder.load(total), both), total)
+        code.store(builder.load(total), code.moved(squares, row, 2 * LINE))
+    rows = [code.load(squares, 2 * LANES * row, DOUBLES) for row in range(ROWS)]
+    square_sums = code.folded(rows, builder.fadd)  # integers below 2^53: in any order
+    code.store(_scales(code, square_sums, top, width, eps), scales)
 
 
 def _scales(

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.compiled import inlined
-from llmzip.compiled.compiler import intrinsic, ir, types
+from llmzip.compiled.compiler import ir
 from llmzip.exact.cpu.attention import SUM_UNIT
-from llmzip.exact.cpu.instruction_set import INTS, class_of
+from llmzip.exact.cpu.instruction_set import INTS, emitted
 from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT
 from llmzip.exact.cpu.scalars import TINY, WHOLE, address_of, f32
 from llmzip.exact.cpu.vectors import BLOCK, LANES, LINE, Emitter, floats, ints
@@ -120,162 +120,110 @@ def _scaled_block(builder: ir.IRBuilder, arguments: Sequence[ir.Value], cap: Cap
     _for_rows(builder, n_rows, first, seen, hidden, body)
 
 
-@intrinsic
-def _scale_block(  # type: ignore[no-untyped-def]
-    typing, block, scales, n_rows, first, seen, hidden, highest, ahead
-):
+@emitted
+def _scale_block(builder, block, scales, n_rows, first, seen, hidden, highest, ahead):  # type: ignore[no-untyped-def]
     """See `_scaled_block`."""
-    signature = types.void(*[types.int64] * 8)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        _scaled_block(builder, arguments, None)
-        return context.get_dummy_value()
-
-    return signature, generate
+    own = block, scales, n_rows, first, seen, hidden, highest, ahead
+    _scaled_block(builder, own, None)
 
 
-@intrinsic
+@emitted(depth="float32")
 def _scale_capped_block(  # type: ignore[no-untyped-def]
-    typing, block, scales, n_rows, first, seen, hidden, highest, ahead, q_scales, depth
+    builder, block, scales, n_rows, first, seen, hidden, highest, ahead, q_scales, depth
 ):
     """The same of scores that are multiplied by the queries' scales and capped."""
-    signature = types.void(*[types.int64] * 9, types.float32)
+    own = block, scales, n_rows, first, seen, hidden, highest, ahead
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        *own, q_scales, depth = arguments
+    def cap(code: Emitter, row: ir.Value, scores: list[ir.Value]) -> list[ir.Value]:
+        factor = code.spread(code.number(q_scales, row))
+        return code.capped([builder.fmul(score, factor) for score in scores], depth)
 
-        def cap(code: Emitter, row: ir.Value, scores: list[ir.Value]) -> list[ir.Value]:
-            factor = code.spread(code.number(q_scales, row))
-            return code.capped([builder.fmul(score, factor) for score in scores], depth)
-
-        _scaled_block(builder, own, cap)
-        return context.get_dummy_value()
-
-    return signature, generate
+    _scaled_block(builder, own, cap)
 
 
-@intrinsic
+@emitted
 def _weigh_block(  # type: ignore[no-untyped-def]
-    typing, block, scales, n_rows, first, seen, hidden, tops, q_scales, counts, largest
+    builder, block, scales, n_rows, first, seen, hidden, tops, q_scales, counts, largest
 ):
     """A block's scaled scores to weights times `scales`, zero where a key is not in view.
 
     Each weight adds _COUNTING_BITS more than its units to `counts`.
     """
-    signature = types.void(*[types.int64] * 10)
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        block, scales, n_rows, first, seen, hidden, tops, q_scales, counts, largest = arguments
-
-        def body(code: Emitter, row: ir.Value, inside: Inside | None) -> None:
-            line = code.moved(block, row, ROW_BYTES)
-            top, factor = (code.spread(code.number(at, row)) for at in (tops, q_scales))
-            scores = [builder.fsub(score, top) for score in code.loads(line)]
-            weights = code.exp2([builder.fmul(score, factor) for score in scores])
+    def body(code: Emitter, row: ir.Value, inside: Inside | None) -> None:
+        line = code.moved(block, row, ROW_BYTES)
+        top, factor = (code.spread(code.number(at, row)) for at in (tops, q_scales))
+        scores = [builder.fsub(score, top) for score in code.loads(line)]
+        weights = code.exp2([builder.fmul(score, factor) for score in scores])
+        units = [
+            builder.bitcast(builder.fadd(weight, floats(_COUNTING)), INTS) for weight in weights
+        ]
+        weights = code.products(weights, code.loads(scales))
+        if inside is not None:
+            visible = [inside(i) for i in _VECTORS]
             units = [
-                builder.bitcast(builder.fadd(weight, floats(_COUNTING)), INTS) for weight in weights
+                builder.select(i, x, ints(_COUNTING_BITS))
+                for i, x in zip(visible, units, strict=True)
             ]
-            weights = code.products(weights, code.loads(scales))
-            if inside is not None:
-                visible = [inside(i) for i in _VECTORS]
-                units = [
-                    builder.select(i, x, ints(_COUNTING_BITS))
-                    for i, x in zip(visible, units, strict=True)
-                ]
-                weights = [
-                    builder.select(i, x, floats(0.0)) for i, x in zip(visible, weights, strict=True)
-                ]
-            code.stores(weights, line)
-            place = code.moved(largest, row, LINE)
-            code.store(code.higher(code.highest(weights), code.load(place)), place)
-            place = code.moved(counts, row, LINE)
-            a, b, c, d = units
-            sums = builder.add(builder.add(a, b), builder.add(c, d))
-            code.store(builder.add(code.load(place, 0, INTS), sums), place)
+            weights = [
+                builder.select(i, x, floats(0.0)) for i, x in zip(visible, weights, strict=True)
+            ]
+        code.stores(weights, line)
+        place = code.moved(largest, row, LINE)
+        code.store(code.higher(code.highest(weights), code.load(place)), place)
+        place = code.moved(counts, row, LINE)
+        a, b, c, d = units
+        sums = builder.add(builder.add(a, b), builder.add(c, d))
+        code.store(builder.add(code.load(place, 0, INTS), sums), place)
 
-        _for_rows(builder, n_rows, first, seen, hidden, body)
-        return context.get_dummy_value()
-
-    return signature, generate
+    _for_rows(builder, n_rows, first, seen, hidden, body)
 
 
-@intrinsic
-def small_as_zero(typing, isa, on):  # type: ignore[no-untyped-def]
+@emitted(on="boolean")
+def small_as_zero(builder, isa, on):  # type: ignore[no-untyped-def]
     """Where they take long, let this thread's operations give 0 for subnormal results."""
-    signature = types.void(isa, types.boolean)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        class_of(isa).flush_subnormals(builder, arguments[1])
-        return context.get_dummy_value()
-
-    return signature, generate
+    isa.flush_subnormals(builder, on)
 
 
-@intrinsic
-def _halve_block(typing, isa, block, n_rows, inverses, ahead):  # type: ignore[no-untyped-def]
+@emitted
+def _halve_block(builder, isa, block, n_rows, inverses, ahead):  # type: ignore[no-untyped-def]
     """A block's weights to the int8 halves of rint(weight · inverse). 64 lines at `ahead` are
     asked for.
     """
-    signature = types.void(isa, *[types.int64] * 4)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        _, block, n_rows, inverses, ahead = arguments
-        code = Emitter(builder, class_of(isa))
-        with code.loop(n_rows) as row:
-            code.ask(code.moved(ahead, row, 4 * LINE), 4)
-            line, factor = (
-                code.moved(block, row, ROW_BYTES),
-                code.spread(code.number(inverses, row)),
-            )
-            scaled = [builder.fmul(weight, factor) for weight in code.loads(line)]
-            for i, half in enumerate(code.halves([code.rounded(x) for x in scaled])):
-                code.store(half, line, LANES * i)
-        return context.get_dummy_value()
-
-    return signature, generate
+    code = Emitter(builder, isa)
+    with code.loop(n_rows) as row:
+        code.ask(code.moved(ahead, row, 4 * LINE), 4)
+        line, factor = code.moved(block, row, ROW_BYTES), code.spread(code.number(inverses, row))
+        scaled = [builder.fmul(weight, factor) for weight in code.loads(line)]
+        for i, half in enumerate(code.halves([code.rounded(x) for x in scaled])):
+            code.store(half, line, LANES * i)
 
 
-@intrinsic
-def _fold_highest(typing, highest, tops):  # type: ignore[no-untyped-def]
+@emitted
+def _fold_highest(builder, highest, tops):  # type: ignore[no-untyped-def]
     """The highest score of each row."""
-    signature = types.void(*[types.int64] * 2)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        highest, tops = arguments
-        code = Emitter(builder)
-        vectors = [code.load(highest, LANES * row) for row in range(ROWS)]
-        code.store(code.folded(vectors, code.higher), tops)
-        return context.get_dummy_value()
-
-    return signature, generate
+    code = Emitter(builder)
+    vectors = [code.load(highest, LANES * row) for row in range(ROWS)]
+    code.store(code.folded(vectors, code.higher), tops)
 
 
-@intrinsic
-def _fold_weights(  # type: ignore[no-untyped-def]
-    typing, counts, largest, n_vectors, inverses, factors
-):
+@emitted
+def _fold_weights(builder, counts, largest, n_vectors, inverses, factors):  # type: ignore[no-untyped-def]
     """What each row's weights are multiplied by to be integers, and what undoes it.
 
     n_vectors: how many vectors of weights were added to `counts`, less than 2^14.
     """
-    signature = types.void(*[types.int64] * 5)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        counts, largest, n_vectors, inverses, factors = arguments
-        code = Emitter(builder)
-        most = code.folded([code.load(largest, LANES * row) for row in range(ROWS)], code.higher)
-        most = code.higher(most, floats(TINY))
-        code.store(builder.fdiv(floats(I16_LIMIT), most), inverses)
-        surplus = builder.mul(builder.trunc(n_vectors, _i32), ir.Constant(_i32, _COUNTING_BITS))
-        surpluses = code.spread(surplus)  # modulo 2^32, as the counts are
-        sums = [builder.sub(code.load(counts, LANES * row, INTS), surpluses) for row in range(ROWS)]
-        high = code.folded([builder.lshr(x, ints(16)) for x in sums], builder.add)
-        low = code.folded([builder.and_(x, ints(0xFFFF)) for x in sums], builder.add)
-        total = builder.fmul(code.joined(high, low, 1 << 16), floats(SUM_UNIT))
-        code.store(builder.fdiv(builder.fmul(most, floats(I16_UNIT)), total), factors)
-        return context.get_dummy_value()
-
-    return signature, generate
+    code = Emitter(builder)
+    most = code.folded([code.load(largest, LANES * row) for row in range(ROWS)], code.higher)
+    most = code.higher(most, floats(TINY))
+    code.store(builder.fdiv(floats(I16_LIMIT), most), inverses)
+    surplus = builder.mul(builder.trunc(n_vectors, _i32), ir.Constant(_i32, _COUNTING_BITS))
+    surpluses = code.spread(surplus)  # modulo 2^32, as the counts are
+    sums = [builder.sub(code.load(counts, LANES * row, INTS), surpluses) for row in range(ROWS)]
+    high = code.folded([builder.lshr(x, ints(16)) for x in sums], builder.add)
+    low = code.folded([builder.and_(x, ints(0xFFFF)) for x in sums], builder.add)
+    total = builder.fmul(code.joined(high, low, 1 << 16), floats(SUM_UNIT))
+    code.store(builder.fdiv(builder.fmul(most, floats(I16_UNIT)), total), factors)
 
 
 @inlined

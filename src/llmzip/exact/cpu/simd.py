@@ -9,15 +9,15 @@ Addresses are int64 and need no alignment; strides are in bytes.
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from llmzip.compiled.compiler import binding, cgutils, intrinsic, ir, types
+from llmzip.compiled.compiler import binding, cgutils, ir
 from llmzip.exact.cpu.instruction_set import (
     at,
     broadcast,
     call,
-    class_of,
+    emitted,
     i8,
     i16,
     i32,
@@ -105,36 +105,26 @@ def _key_scores(
     return _totals(builder, [builder.load(place) for place in sums])
 
 
-@intrinsic
-def keys_16x1(  # type: ignore[no-untyped-def]
-    typing, isa, rows, row_stride, column, n_inner, correction, out, ahead
-):
+@emitted
+def keys_16x1(builder, isa, rows, row_stride, column, n_inner, correction, out, ahead):  # type: ignore[no-untyped-def]
     """out[r] = Σ_k rows[r, k] · column[k] - correction, int32, for LANES rows.
 
     rows, column: int8; n_inner: a multiple of BYTES; correction: address of SIGN_BITS times the
     column's sum, LANES times. On its way it asks memory for KEYS_AHEAD rows that begin at address
     `ahead`: asking for all that comes next at once would hold up the products.
     """
-    signature = types.void(isa, *[types.int64] * 7)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        _, rows, row_stride, column, n_inner, correction, out, ahead = arguments
-        own = class_of(isa)
-        for first in range(0, LANES, own.LANES):
-            base, asked = at(builder, rows, row_stride, first), None if first else ahead
-            scores = _key_scores(own, builder, base, row_stride, column, n_inner, asked)
-            place = ir.Constant(i64, 4 * first)
-            if own.SIGN_BITS:
-                undo = load(builder, builder.add(correction, place), scores.type)
-                scores = builder.sub(scores, undo)
-            store(builder, scores, builder.add(out, place))
-        return context.get_dummy_value()
-
-    return signature, generate
+    for first in range(0, LANES, isa.LANES):
+        base, asked = at(builder, rows, row_stride, first), None if first else ahead
+        scores = _key_scores(isa, builder, base, row_stride, column, n_inner, asked)
+        place = ir.Constant(i64, 4 * first)
+        if isa.SIGN_BITS:
+            undo = load(builder, builder.add(correction, place), scores.type)
+            scores = builder.sub(scores, undo)
+        store(builder, scores, builder.add(out, place))
 
 
 def _emit_weighted(
-    isa: Any, builder: ir.IRBuilder, n_members: int, arguments: list[ir.Value], asks: bool
+    isa: Any, builder: ir.IRBuilder, n_members: int, arguments: Sequence[ir.Value], asks: bool
 ) -> None:
     """The code of `_make_weighted_sums` for COLUMNS columns."""
     weights, weight_stride, values, value_stride, n_pairs, out, out_stride, ahead = arguments
@@ -174,28 +164,23 @@ def _emit_weighted(
 def _make_weighted_sums(n_members: int) -> Any:
     """Make a function for the weighted sums of `n_members` sets of weights."""
 
-    @intrinsic
+    @emitted
     def weighted_sums(  # type: ignore[no-untyped-def]
-        typing, isa, weights, weight_stride, values, value_stride, n_pairs, out, out_stride, ahead
+        builder, isa, weights, weight_stride, values, value_stride, n_pairs, out, out_stride, ahead
     ):
         """out[m, i] = Σ_j weights[m, j] · values[j, i] over 2 n_pairs rows, BYTES columns, int32.
 
         weights: int16; values: int8. The caller sees to it that no sum leaves int32. On its
         way it asks memory for 2 n_pairs rows that begin at address `ahead`.
         """
-        signature = types.void(isa, *[types.int64] * 8)
-
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            own = class_of(isa)
-            for first in range(0, BYTES, own.COLUMNS):
-                moved = list(arguments[1:])
-                if first:
-                    moved[2] = builder.add(moved[2], ir.Constant(i64, first))
-                    moved[5] = builder.add(moved[5], ir.Constant(i64, 4 * first))
-                _emit_weighted(own, builder, n_members, moved, asks=not first)
-            return context.get_dummy_value()
-
-        return signature, generate
+        for first in range(0, BYTES, isa.COLUMNS):
+            columns, target = values, out
+            if first:
+                columns = builder.add(values, ir.Constant(i64, first))
+                target = builder.add(out, ir.Constant(i64, 4 * first))
+            rows = weights, weight_stride, columns, value_stride, n_pairs
+            moved = *rows, target, out_stride, ahead
+            _emit_weighted(isa, builder, n_members, moved, asks=not first)
 
     return weighted_sums
 
@@ -206,85 +191,47 @@ weighted_sums_3 = _make_weighted_sums(3)
 weighted_sums_4 = _make_weighted_sums(4)
 
 
-@intrinsic
-def turn_values(typing, values, stride, out):  # type: ignore[no-untyped-def]
+@emitted
+def turn_values(builder, values, stride, out):  # type: ignore[no-untyped-def]
     """LANES bytes of four rows, `stride` bytes apart, as a line: the four of a column together."""
-    signature = types.void(*[types.int64] * 3)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        values, stride, out = arguments
-        row = ir.VectorType(i8, LANES)
-        rows = [load(builder, at(builder, values, stride, r), row) for r in range(4)]
-        pairs, order = [], [n for i in range(LANES) for n in (i, LANES + i)]
-        for one, other in (rows[:2], rows[2:]):
-            both = shuffled(builder, one, other, order)
-            pairs.append(builder.bitcast(both, ir.VectorType(i16, LANES)))
-        store(builder, shuffled(builder, pairs[0], pairs[1], order), out)
-        return context.get_dummy_value()
-
-    return signature, generate
+    row = ir.VectorType(i8, LANES)
+    rows = [load(builder, at(builder, values, stride, r), row) for r in range(4)]
+    pairs, order = [], [n for i in range(LANES) for n in (i, LANES + i)]
+    for one, other in (rows[:2], rows[2:]):
+        both = shuffled(builder, one, other, order)
+        pairs.append(builder.bitcast(both, ir.VectorType(i16, LANES)))
+    store(builder, shuffled(builder, pairs[0], pairs[1], order), out)
 
 
-@intrinsic
-def copy_bytes(typing, target, source, n_bytes):  # type: ignore[no-untyped-def]
+@emitted
+def copy_bytes(builder, target, source, n_bytes):  # type: ignore[no-untyped-def]
     """Copy bytes from address to address."""
-    signature = types.void(*[types.int64] * 3)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        target, source, n_bytes = arguments
-        pointers = (builder.inttoptr(a, i8.as_pointer()) for a in (target, source))
-        cgutils.raw_memcpy(builder, *pointers, n_bytes, 1)
-        return context.get_dummy_value()
-
-    return signature, generate
+    pointers = (builder.inttoptr(a, i8.as_pointer()) for a in (target, source))
+    cgutils.raw_memcpy(builder, *pointers, n_bytes, 1)
 
 
-@intrinsic
-def fetch_and_add(typing, address, amount):  # type: ignore[no-untyped-def]
+@emitted(result="int64")
+def fetch_and_add(builder, address, amount):  # type: ignore[no-untyped-def]
     """Add to the int64 at `address`, atomically; return what it was before."""
-    signature = types.int64(types.int64, types.int64)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        address, amount = arguments
-        return builder.atomic_rmw(
-            "add", builder.inttoptr(address, i64.as_pointer()), amount, "seq_cst"
-        )
-
-    return signature, generate
+    pointer = builder.inttoptr(address, i64.as_pointer())
+    return builder.atomic_rmw("add", pointer, amount, "seq_cst")
 
 
-@intrinsic
-def fetch(typing, address):  # type: ignore[no-untyped-def]
+@emitted(result="int64")
+def fetch(builder, address):  # type: ignore[no-untyped-def]
     """Read the int64 at `address`, atomically."""
-    signature = types.int64(types.int64)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        pointer = builder.inttoptr(arguments[0], i64.as_pointer())
-        return builder.load_atomic(pointer, "seq_cst", 8)
-
-    return signature, generate
+    return builder.load_atomic(builder.inttoptr(address, i64.as_pointer()), "seq_cst", 8)
 
 
-@intrinsic
-def ticks(typing):  # type: ignore[no-untyped-def]
+@emitted(result="int64")
+def ticks(builder):  # type: ignore[no-untyped-def]
     """The processor's counter of time, or 0 where LLVM takes one that only systems may read."""
-    signature = types.int64()
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        if platform.machine() in ARM and binding.llvm_version_info[0] < _READABLE:
-            return ir.Constant(i64, 0)
-        return call(builder, "llvm.readcyclecounter", i64)
-
-    return signature, generate
+    if platform.machine() in ARM and binding.llvm_version_info[0] < _READABLE:
+        return ir.Constant(i64, 0)
+    return call(builder, "llvm.readcyclecounter", i64)
 
 
-@intrinsic
-def give_way(typing):  # type: ignore[no-untyped-def]
+@emitted
+def give_way(builder):  # type: ignore[no-untyped-def]
     """Let another thread have this processor (POSIX sched_yield)."""
-    signature = types.void()
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        call(builder, "sched_yield", i32)
-        return context.get_dummy_value()
-
-    return signature, generate
+    call(builder, "sched_yield", i32)

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from llmzip.compiled import inlined
-from llmzip.compiled.compiler import cgutils, intrinsic, ir, types
+from llmzip.compiled.compiler import cgutils, ir
 from llmzip.exact import constants
 from llmzip.exact.aligned import LINE_BYTES
 from llmzip.exact.cpu.attention import SUM_SCALE
-from llmzip.exact.cpu.instruction_set import ask_for_line
+from llmzip.exact.cpu.instruction_set import ask_for_line, emitted
 from llmzip.exact.cpu.scalars import WHOLE, WHOLE_BITS, f32
 from llmzip.exact.cpu.tiles import ask_for_lines
 
@@ -146,53 +146,41 @@ def ask_ahead(next_at: Any, n_lines: Any, line: Any, count: Any) -> Any:
     return line + count
 
 
-@intrinsic
-def scale_scores(typing, scores, scales, skip, n_keys, out, ahead):  # type: ignore[no-untyped-def]
+@emitted(result="float32")
+def scale_scores(builder, scores, scales, skip, n_keys, out, ahead):  # type: ignore[no-untyped-def]
     """Scores times scales into `out`; return the highest of those in view: see `_visible`.
 
     As many scales are asked for at `ahead`.
     """
-    signature = types.float32(*[types.int64] * 6)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        scores, scales, skip, n_keys, out, ahead = arguments
-        top = cgutils.alloca_once_value(builder, _floats(-np.inf))
-        with _vectors(builder, n_keys) as index:
-            _ask(builder, ahead, index, 1)
-            score = builder.sitofp(_load(builder, scores, index, _INTS), _FLOATS)
-            score = builder.fmul(score, _load(builder, scales, index, _FLOATS))
-            _store(builder, score, out, index)
-            visible = _visible(builder, index, skip, n_keys)
-            seen = builder.select(visible, score, _floats(-np.inf))
-            builder.store(_higher(builder, seen, builder.load(top)), top)
-        return _fold(builder, builder.load(top), _higher)
-
-    return signature, generate
+    top = cgutils.alloca_once_value(builder, _floats(-np.inf))
+    with _vectors(builder, n_keys) as index:
+        _ask(builder, ahead, index, 1)
+        score = builder.sitofp(_load(builder, scores, index, _INTS), _FLOATS)
+        score = builder.fmul(score, _load(builder, scales, index, _FLOATS))
+        _store(builder, score, out, index)
+        visible = _visible(builder, index, skip, n_keys)
+        seen = builder.select(visible, score, _floats(-np.inf))
+        builder.store(_higher(builder, seen, builder.load(top)), top)
+    return _fold(builder, builder.load(top), _higher)
 
 
-@intrinsic
-def _cap_scores(typing, work, skip, n_keys, q_scale, depth):  # type: ignore[no-untyped-def]
+@emitted(result="float32", q_scale="float32", depth="float32")
+def _cap_scores(builder, work, skip, n_keys, q_scale, depth):  # type: ignore[no-untyped-def]
     """Scaled scores times q_scale below their cap, in place; return the highest of those in view.
 
     See `arith.capped`.
     """
-    signature = types.float32(*[types.int64] * 3, *[types.float32] * 2)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        work, skip, n_keys, q_scale, depth = arguments
-        q_scales, depths = _spread(builder, q_scale), _spread(builder, depth)
-        top = cgutils.alloca_once_value(builder, _floats(-np.inf))
-        with _vectors(builder, n_keys) as index:
-            z = builder.fmul(_load(builder, work, index, _FLOATS), q_scales)
-            z = _lower(builder, z, _floats(constants.EXP2_LIMIT))
-            score = builder.fdiv(depths, builder.fadd(_exp2(builder, z), _floats(1.0)))
-            _store(builder, score, work, index)
-            visible = _visible(builder, index, skip, n_keys)
-            seen = builder.select(visible, score, _floats(-np.inf))
-            builder.store(_higher(builder, seen, builder.load(top)), top)
-        return _fold(builder, builder.load(top), _higher)
-
-    return signature, generate
+    q_scales, depths = _spread(builder, q_scale), _spread(builder, depth)
+    top = cgutils.alloca_once_value(builder, _floats(-np.inf))
+    with _vectors(builder, n_keys) as index:
+        z = builder.fmul(_load(builder, work, index, _FLOATS), q_scales)
+        z = _lower(builder, z, _floats(constants.EXP2_LIMIT))
+        score = builder.fdiv(depths, builder.fadd(_exp2(builder, z), _floats(1.0)))
+        _store(builder, score, work, index)
+        visible = _visible(builder, index, skip, n_keys)
+        seen = builder.select(visible, score, _floats(-np.inf))
+        builder.store(_higher(builder, seen, builder.load(top)), top)
+    return _fold(builder, builder.load(top), _higher)
 
 
 @inlined
@@ -206,81 +194,56 @@ def cap_scores(cap: Any, work: Any, skip: Any, n_keys: Any, top: Any, q_scale: A
     return top, q_scale
 
 
-@intrinsic
-def weigh(  # type: ignore[no-untyped-def]
-    typing, work, scales, skip, n_keys, top, q_scale, sum_at, ahead
-):
+@emitted(result="int32", top="float32", q_scale="float32")
+def weigh(builder, work, scales, skip, n_keys, top, q_scale, sum_at, ahead):  # type: ignore[no-untyped-def]
     """Scaled scores to weights times `scales`, in place, 0 for keys that are not in view.
 
     Returns the bits of the largest.
 
     The weights' sum, an int64, goes to sum_at. Memory at `ahead` is asked for.
     """
-    wide, narrow = types.int64, types.float32
-    signature = types.int32(wide, wide, wide, wide, narrow, narrow, wide, wide)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        work, scales, skip, n_keys, top, q_scale, sum_at, ahead = arguments
-        most = cgutils.alloca_once_value(builder, _ints(0))
-        total = cgutils.alloca_once_value(builder, _ints(0))
-        tops, q_scales = _spread(builder, top), _spread(builder, q_scale)
-        with _vectors(builder, n_keys) as index:
-            _ask(builder, ahead, index, WEIGH_ASKED)
-            seen = _visible(builder, index, skip, n_keys)
-            score = builder.fsub(_load(builder, work, index, _FLOATS), tops)
-            weight = _exp2(builder, builder.fmul(score, q_scales))
-            units = builder.fadd(builder.fmul(weight, _floats(SUM_SCALE)), _floats(WHOLE))
-            count = builder.sub(builder.bitcast(units, _INTS), _ints(WHOLE_BITS))
-            count = builder.select(seen, count, _ints(0))
-            builder.store(builder.add(builder.load(total), count), total)
-            weight = builder.fmul(weight, _load(builder, scales, index, _FLOATS))
-            weight = builder.select(seen, weight, _floats(0))
-            _store(builder, weight, work, index)
-            bits = builder.bitcast(weight, _INTS)  # neither weights nor scales are negative
-            builder.store(_larger(builder, bits, builder.load(most)), most)
-        counts = builder.sext(builder.load(total), _WIDE)
-        whole = _fold(builder, counts, lambda builder, a, b: builder.add(a, b))
-        builder.store(whole, builder.inttoptr(sum_at, _i64.as_pointer()))
-        return _fold(builder, builder.load(most), _larger)
-
-    return signature, generate
+    most = cgutils.alloca_once_value(builder, _ints(0))
+    total = cgutils.alloca_once_value(builder, _ints(0))
+    tops, q_scales = _spread(builder, top), _spread(builder, q_scale)
+    with _vectors(builder, n_keys) as index:
+        _ask(builder, ahead, index, WEIGH_ASKED)
+        seen = _visible(builder, index, skip, n_keys)
+        score = builder.fsub(_load(builder, work, index, _FLOATS), tops)
+        weight = _exp2(builder, builder.fmul(score, q_scales))
+        units = builder.fadd(builder.fmul(weight, _floats(SUM_SCALE)), _floats(WHOLE))
+        count = builder.sub(builder.bitcast(units, _INTS), _ints(WHOLE_BITS))
+        count = builder.select(seen, count, _ints(0))
+        builder.store(builder.add(builder.load(total), count), total)
+        weight = builder.fmul(weight, _load(builder, scales, index, _FLOATS))
+        weight = builder.select(seen, weight, _floats(0))
+        _store(builder, weight, work, index)
+        bits = builder.bitcast(weight, _INTS)  # neither weights nor scales are negative
+        builder.store(_larger(builder, bits, builder.load(most)), most)
+    counts = builder.sext(builder.load(total), _WIDE)
+    whole = _fold(builder, counts, lambda builder, a, b: builder.add(a, b))
+    builder.store(whole, builder.inttoptr(sum_at, _i64.as_pointer()))
+    return _fold(builder, builder.load(most), _larger)
 
 
-@intrinsic
-def halve(typing, work, n_keys, inverse, high, low, ahead):  # type: ignore[no-untyped-def]
+@emitted(inverse="float32")
+def halve(builder, work, n_keys, inverse, high, low, ahead):  # type: ignore[no-untyped-def]
     """The int8 halves of rint(work · inverse); memory at `ahead` is asked for."""
-    wide = types.int64
-    signature = types.void(wide, wide, types.float32, wide, wide, wide)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        work, n_keys, inverse, high, low, ahead = arguments
-        factor = _spread(builder, inverse)
-        with _vectors(builder, n_keys) as index:
-            _ask(builder, ahead, index, HALVE_ASKED)
-            scaled = builder.fmul(_load(builder, work, index, _FLOATS), factor)
-            bits = builder.bitcast(builder.fadd(scaled, _floats(WHOLE)), _INTS)
-            upper = builder.ashr(builder.add(bits, _ints(128)), _ints(8))
-            _store(builder, builder.trunc(upper, _BYTES), high, index, 1)
-            _store(builder, builder.trunc(bits, _BYTES), low, index, 1)
-        return context.get_dummy_value()
-
-    return signature, generate
+    factor = _spread(builder, inverse)
+    with _vectors(builder, n_keys) as index:
+        _ask(builder, ahead, index, HALVE_ASKED)
+        scaled = builder.fmul(_load(builder, work, index, _FLOATS), factor)
+        bits = builder.bitcast(builder.fadd(scaled, _floats(WHOLE)), _INTS)
+        upper = builder.ashr(builder.add(bits, _ints(128)), _ints(8))
+        _store(builder, builder.trunc(upper, _BYTES), high, index, 1)
+        _store(builder, builder.trunc(bits, _BYTES), low, index, 1)
 
 
-@intrinsic
-def round_weights(typing, work, n_keys, inverse, out, ahead):  # type: ignore[no-untyped-def]
+@emitted(inverse="float32")
+def round_weights(builder, work, n_keys, inverse, out, ahead):  # type: ignore[no-untyped-def]
     """rint(work · inverse) as int16; memory at `ahead` is asked for as by `halve`."""
-    wide = types.int64
-    signature = types.void(wide, wide, types.float32, wide, wide)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        work, n_keys, inverse, out, ahead = arguments
-        factor = _spread(builder, inverse)
-        with _vectors(builder, n_keys) as index:
-            _ask(builder, ahead, index, HALVE_ASKED)
-            scaled = builder.fmul(_load(builder, work, index, _FLOATS), factor)
-            bits = builder.bitcast(builder.fadd(scaled, _floats(WHOLE)), _INTS)
-            _store(builder, builder.trunc(bits, _WORDS), out, index, 2)
-        return context.get_dummy_value()
-
-    return signature, generate
+    factor = _spread(builder, inverse)
+    with _vectors(builder, n_keys) as index:
+        _ask(builder, ahead, index, HALVE_ASKED)
+        scaled = builder.fmul(_load(builder, work, index, _FLOATS), factor)
+        bits = builder.bitcast(builder.fadd(scaled, _floats(WHOLE)), _INTS)
+        _store(builder, builder.trunc(bits, _WORDS), out, index, 2)

@@ -21,13 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.compiled import called, inlined, kernel
-from llmzip.compiled.compiler import cgutils, intrinsic, ir, types
+from llmzip.compiled.compiler import cgutils, ir
 from llmzip.exact.cpu.avx512_vnni import Avx512Vnni
 from llmzip.exact.cpu.instruction_set import (
     ask_for_line,
     at,
     broadcast,
     call,
+    emitted,
     i8,
     i32,
     i64,
@@ -122,29 +123,17 @@ def _pointer(builder: ir.IRBuilder, address: ir.Value) -> ir.Value:
     return builder.inttoptr(address, i8.as_pointer())
 
 
-@intrinsic
-def _load_configuration(typing, address):  # type: ignore[no-untyped-def]
-    signature = types.void(types.int64)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        if _has_tiles():
-            _call(builder, "llvm.x86.ldtilecfg", _pointer(builder, arguments[0]))
-        return context.get_dummy_value()
-
-    return signature, generate
+@emitted
+def _load_configuration(builder, address):  # type: ignore[no-untyped-def]
+    if _has_tiles():
+        _call(builder, "llvm.x86.ldtilecfg", _pointer(builder, address))
 
 
-@intrinsic
-def release(typing):  # type: ignore[no-untyped-def]
+@emitted
+def release(builder):  # type: ignore[no-untyped-def]
     """Give the tiles back."""
-    signature = types.void()
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        if _has_tiles():
-            _call(builder, "llvm.x86.tilerelease")
-        return context.get_dummy_value()
-
-    return signature, generate
+    if _has_tiles():
+        _call(builder, "llvm.x86.tilerelease")
 
 
 @inlined
@@ -207,22 +196,15 @@ def _emit_products(
 def _make_products(n_rows: int, n_columns: int) -> Any:
     """Make a function for n_rows by n_columns tiles of sums, at most four."""
 
-    @intrinsic
-    def products(  # type: ignore[no-untyped-def]
-        typing, rows, row_stride, columns, column_stride, n_terms, out, out_stride
-    ):
+    @emitted
+    def products(builder, rows, row_stride, columns, column_stride, n_terms, out, out_stride):  # type: ignore[no-untyped-def]
         """out[r, c] = Σ_k rows[r, k] · columns[c, k] in int32, for 16 n_rows by 16 n_columns.
 
         rows: int8; columns: tiles of int8, the next 16 columns being column_stride further;
         n_terms: a multiple of TERMS.
         """
-        signature = types.void(*[types.int64] * 7)
-
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            _emit_products(builder, n_rows, n_columns, _WHOLE_LINES, arguments)
-            return context.get_dummy_value()
-
-        return signature, generate
+        operands = rows, row_stride, columns, column_stride, n_terms, out, out_stride
+        _emit_products(builder, n_rows, n_columns, _WHOLE_LINES, operands)
 
     return products
 
@@ -236,18 +218,12 @@ products_1x4 = _make_products(1, 4)
 def _make_asking(n_rows: int, n_columns: int, n_asked: int) -> Any:
     """As `_make_products`; meanwhile n_asked lines at `ahead` are asked for with TERMS terms."""
 
-    @intrinsic
+    @emitted
     def products(  # type: ignore[no-untyped-def]
-        typing, rows, row_stride, columns, column_stride, n_terms, out, out_stride, ahead
+        builder, rows, row_stride, columns, column_stride, n_terms, out, out_stride, ahead
     ):
-        signature = types.void(*[types.int64] * 8)
-
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            shape = n_rows, n_columns, _WHOLE_LINES
-            _emit_products(builder, *shape, arguments[:-1], arguments[-1], n_asked)
-            return context.get_dummy_value()
-
-        return signature, generate
+        operands = rows, row_stride, columns, column_stride, n_terms, out, out_stride
+        _emit_products(builder, n_rows, n_columns, _WHOLE_LINES, operands, ahead, n_asked)
 
     return products
 
@@ -262,21 +238,15 @@ quarter_2x2 = _make_asking(2, 2, ASKED_QUARTER)
 quarter_1x2 = _make_asking(1, 2, ASKED_QUARTER)
 
 
-@intrinsic
+@emitted
 def values_1x4(  # type: ignore[no-untyped-def]
-    typing, rows, row_stride, columns, column_stride, n_terms, out, out_stride, line, ahead
+    builder, rows, row_stride, columns, column_stride, n_terms, out, out_stride, line, ahead
 ):
     """As 1 by 4 tiles, for columns `line` bytes apart, as a cache holds values: (terms / TOGETHER,
     outputs, TOGETHER). ASKED lines at `ahead` are asked for with TERMS terms.
     """
-    signature = types.void(*[types.int64] * 9)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        *operands, line, ahead = arguments
-        _emit_products(builder, 1, 4, line, operands, ahead)
-        return context.get_dummy_value()
-
-    return signature, generate
+    operands = rows, row_stride, columns, column_stride, n_terms, out, out_stride
+    _emit_products(builder, 1, 4, line, operands, ahead)
 
 
 @inlined
@@ -349,17 +319,10 @@ def _emit_columns(
             store(builder, column, at(builder, out, out_stride, high + odd))
 
 
-@intrinsic
-def four_columns(typing, sums, out, out_stride):  # type: ignore[no-untyped-def]
+@emitted
+def four_columns(builder, sums, out, out_stride):  # type: ignore[no-untyped-def]
     """Four columns of a tile of sums as rows of 16 int32, out_stride apart."""
-    signature = types.void(*[types.int64] * 3)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        sums, *target = arguments
-        _emit_columns(builder, sums, _WHOLE_LINES, *target)
-        return context.get_dummy_value()
-
-    return signature, generate
+    _emit_columns(builder, sums, _WHOLE_LINES, out, out_stride)
 
 
 @called
@@ -376,27 +339,14 @@ def pack_keys(keys: Any, n_keys: Any, d: Any, flip: Any, packed: Any, ahead: Any
             _turn(keys + place + part, d, flip, packed + place + part * ROWS)
 
 
-@intrinsic
-def _turn(typing, rows, stride, flip, out):  # type: ignore[no-untyped-def]
+@emitted(flip="int32")
+def _turn(builder, rows, stride, flip, out):  # type: ignore[no-untyped-def]
     """Four int32 of 16 rows, `stride` bytes apart, as four lines, changed by `flip`."""
-    signature = types.void(types.int64, types.int64, types.int32, types.int64)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        rows, stride, flip, out = arguments
-        _emit_columns(builder, rows, stride, out, _WHOLE_LINES, flip)
-        return context.get_dummy_value()
-
-    return signature, generate
+    _emit_columns(builder, rows, stride, out, _WHOLE_LINES, flip)
 
 
-@intrinsic
-def ask_for_lines(typing, address):  # type: ignore[no-untyped-def]
+@emitted
+def ask_for_lines(builder, address):  # type: ignore[no-untyped-def]
     """Ask memory for 4 lines of 64 bytes, into the second cache; they may lie anywhere."""
-    signature = types.void(types.int64)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        for index in range(4):
-            ask_for_line(builder, arguments[0], index)
-        return context.get_dummy_value()
-
-    return signature, generate
+    for index in range(4):
+        ask_for_line(builder, address, index)
