@@ -7,123 +7,47 @@ with every vector. See `attention.softmax_row` for the arithmetic.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from llmzip.compiled import inlined
 from llmzip.compiled.compiler import cgutils, ir
-from llmzip.exact import constants
 from llmzip.exact.aligned import LINE_BYTES
 from llmzip.exact.cpu.attention import SUM_SCALE
-from llmzip.exact.cpu.instruction_set import ask_for_line, emitted
+from llmzip.exact.cpu.instruction_set import FLOATS, INTS, ask_for_line, emitted, i8, i16, i32, i64
 from llmzip.exact.cpu.scalars import WHOLE, WHOLE_BITS, f32
 from llmzip.exact.cpu.tiles import ask_for_lines
+from llmzip.exact.cpu.vectors import LANES, LINE, WIDE, Emitter, Join, floats, ints
 
-KEYS = 16
+KEYS = LANES
 """Keys of a vector; rows have memory for whole ones."""
 WEIGH_ASKED = 3
 HALVE_ASKED = 1
 """Lines that are asked for with a vector."""
 
-_i32, _i64, _f32 = ir.IntType(32), ir.IntType(64), ir.FloatType()
-_FLOATS, _INTS = ir.VectorType(_f32, KEYS), ir.VectorType(_i32, KEYS)
-_BYTES, _WORDS = ir.VectorType(ir.IntType(8), KEYS), ir.VectorType(ir.IntType(16), KEYS)
-_WIDE = ir.VectorType(_i64, KEYS)
+_BYTES, _WORDS = ir.VectorType(i8, KEYS), ir.VectorType(i16, KEYS)
 
 
-def _floats(x: Any) -> ir.Value:
-    return ir.Constant(_FLOATS, [ir.Constant(_f32, float(x))] * KEYS)
-
-
-def _ints(n: Any) -> ir.Value:
-    return ir.Constant(_INTS, [ir.Constant(_i32, int(n))] * KEYS)
-
-
-def _spread(builder: ir.IRBuilder, scalar: ir.Value) -> ir.Value:
-    kind = ir.VectorType(scalar.type, KEYS)
-    one = builder.insert_element(ir.Constant(kind, ir.Undefined), scalar, ir.Constant(_i32, 0))
-    return builder.shuffle_vector(one, one, ir.Constant(_INTS, [0] * KEYS))
-
-
-def _place(
-    builder: ir.IRBuilder, base: ir.Value, index: ir.Value, kind: ir.Type, size: int
-) -> ir.Value:
-    address = builder.add(base, builder.mul(index, ir.Constant(_i64, size)))
-    return builder.inttoptr(address, kind.as_pointer())
-
-
-def _load(builder: ir.IRBuilder, base: ir.Value, index: ir.Value, kind: ir.Type) -> ir.Value:
-    return builder.load(_place(builder, base, index, kind, 4), align=1)
-
-
-def _store(
-    builder: ir.IRBuilder, value: ir.Value, base: ir.Value, index: ir.Value, size: int = 4
-) -> None:
-    builder.store(value, _place(builder, base, index, value.type, size), align=1)
-
-
-def _fold(
-    builder: ir.IRBuilder,
-    vector: ir.Value,
-    join: Callable[[ir.IRBuilder, ir.Value, ir.Value], ir.Value],
-) -> ir.Value:
+def _fold(builder: ir.IRBuilder, vector: ir.Value, join: Join) -> ir.Value:
     """All elements joined into one."""
     for shift in (8, 4, 2, 1):
-        order = ir.Constant(_INTS, [(i + shift) % KEYS for i in range(KEYS)])
-        vector = join(builder, vector, builder.shuffle_vector(vector, vector, order))
-    return builder.extract_element(vector, ir.Constant(_i32, 0))
+        order = ir.Constant(INTS, [(i + shift) % KEYS for i in range(KEYS)])
+        vector = join(vector, builder.shuffle_vector(vector, vector, order))
+    return builder.extract_element(vector, ir.Constant(i32, 0))
 
 
-def _higher(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
-    return builder.select(builder.fcmp_ordered(">", a, b), a, b)
-
-
-def _lower(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
-    return builder.select(builder.fcmp_ordered("<", a, b), a, b)
-
-
-def _larger(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
-    return builder.select(builder.icmp_signed(">", a, b), a, b)
-
-
-def _visible(builder: ir.IRBuilder, index: ir.Value, skip: ir.Value, n_keys: ir.Value) -> ir.Value:
+def _visible(code: Emitter, index: ir.Value, skip: ir.Value, n_keys: ir.Value) -> ir.Value:
     """Which keys of the vector at `index` are among the first n_keys, but not the first `skip`."""
-    places = ir.Constant(_INTS, list(range(KEYS)))
-    begin, end = (
-        _spread(builder, builder.trunc(builder.sub(n, index), _i32)) for n in (skip, n_keys)
-    )
-    seen = builder.icmp_signed("<", places, end)
-    return builder.and_(seen, builder.icmp_signed(">=", places, begin))
+    builder = code.builder
+    return code.inside(0, *(builder.trunc(builder.sub(n, index), i32) for n in (skip, n_keys)))
 
 
-def _exp2(builder: ir.IRBuilder, t: ir.Value) -> ir.Value:
-    """See `scalars.exp2_below`."""
-    t = _higher(builder, t, _floats(-constants.EXP2_LIMIT))
-    shifted = builder.fadd(t, _floats(WHOLE))
-    f = builder.fsub(t, builder.fsub(shifted, _floats(WHOLE)))
-    first, *rest = constants.EXP2_COEFFICIENTS
-    p = _floats(np.float32(first))
-    for c in rest:
-        p = builder.fadd(builder.fmul(p, f), _floats(np.float32(c)))
-    power = builder.shl(builder.bitcast(shifted, _INTS), _ints(23))
-    return builder.bitcast(builder.add(builder.bitcast(p, _INTS), power), _FLOATS)
-
-
-@contextmanager
-def _vectors(builder: ir.IRBuilder, n_keys: ir.Value) -> Iterator[ir.Value]:
-    """A loop over the vectors of a row."""
-    begin, step = ir.Constant(_i64, 0), ir.Constant(_i64, KEYS)
-    with cgutils.for_range_slice(builder, begin, n_keys, step, _i64) as (index, _):
-        yield index
-
-
-def _ask(builder: ir.IRBuilder, ahead: ir.Value, index: ir.Value, n_lines: int) -> None:
+def _ask(code: Emitter, ahead: ir.Value, index: ir.Value, n_lines: int) -> None:
     """Ask for the lines at `ahead` that go with the vector at `index`."""
-    at = builder.add(ahead, builder.mul(index, ir.Constant(_i64, n_lines * 64 // KEYS)))
+    at = code.moved(ahead, index, n_lines * LINE // KEYS)
     for line in range(n_lines):
-        ask_for_line(builder, at, line)
+        ask_for_line(code.builder, at, line)
 
 
 @inlined
@@ -146,22 +70,38 @@ def ask_ahead(next_at: Any, n_lines: Any, line: Any, count: Any) -> Any:
     return line + count
 
 
+def _put_scores(
+    code: Emitter,
+    score: Callable[[ir.Value], ir.Value],
+    skip: ir.Value,
+    n_keys: ir.Value,
+    out: ir.Value,
+) -> ir.Value:
+    """Put what `score` has for each vector to `out`; the highest of those in view: `_visible`."""
+    builder, lowest = code.builder, floats(-np.inf)
+    top = cgutils.alloca_once_value(builder, lowest)
+    with code.blocks(n_keys, KEYS) as index:
+        scores = score(index)
+        code.store(scores, code.moved(out, index))
+        seen = builder.select(_visible(code, index, skip, n_keys), scores, lowest)
+        builder.store(code.higher(seen, builder.load(top)), top)
+    return _fold(builder, builder.load(top), code.higher)
+
+
 @emitted(result="float32")
 def scale_scores(builder, scores, scales, skip, n_keys, out, ahead):  # type: ignore[no-untyped-def]
     """Scores times scales into `out`; return the highest of those in view: see `_visible`.
 
     As many scales are asked for at `ahead`.
     """
-    top = cgutils.alloca_once_value(builder, _floats(-np.inf))
-    with _vectors(builder, n_keys) as index:
-        _ask(builder, ahead, index, 1)
-        score = builder.sitofp(_load(builder, scores, index, _INTS), _FLOATS)
-        score = builder.fmul(score, _load(builder, scales, index, _FLOATS))
-        _store(builder, score, out, index)
-        visible = _visible(builder, index, skip, n_keys)
-        seen = builder.select(visible, score, _floats(-np.inf))
-        builder.store(_higher(builder, seen, builder.load(top)), top)
-    return _fold(builder, builder.load(top), _higher)
+    code = Emitter(builder)
+
+    def score(index: ir.Value) -> ir.Value:
+        _ask(code, ahead, index, 1)
+        own = code.converted([code.number(scores, index, INTS)])
+        return builder.fmul(*own, code.number(scales, index, FLOATS))
+
+    return _put_scores(code, score, skip, n_keys, out)
 
 
 @emitted(result="float32", q_scale="float32", depth="float32")
@@ -170,17 +110,14 @@ def _cap_scores(builder, work, skip, n_keys, q_scale, depth):  # type: ignore[no
 
     See `arith.capped`.
     """
-    q_scales, depths = _spread(builder, q_scale), _spread(builder, depth)
-    top = cgutils.alloca_once_value(builder, _floats(-np.inf))
-    with _vectors(builder, n_keys) as index:
-        z = builder.fmul(_load(builder, work, index, _FLOATS), q_scales)
-        z = _lower(builder, z, _floats(constants.EXP2_LIMIT))
-        score = builder.fdiv(depths, builder.fadd(_exp2(builder, z), _floats(1.0)))
-        _store(builder, score, work, index)
-        visible = _visible(builder, index, skip, n_keys)
-        seen = builder.select(visible, score, _floats(-np.inf))
-        builder.store(_higher(builder, seen, builder.load(top)), top)
-    return _fold(builder, builder.load(top), _higher)
+    code = Emitter(builder)
+    q_scales = code.spread(q_scale)
+
+    def score(index: ir.Value) -> ir.Value:
+        scaled = builder.fmul(code.number(work, index, FLOATS), q_scales)
+        return code.capped([scaled], depth)[0]
+
+    return _put_scores(code, score, skip, n_keys, work)
 
 
 @inlined
@@ -202,48 +139,60 @@ def weigh(builder, work, scales, skip, n_keys, top, q_scale, sum_at, ahead):  # 
 
     The weights' sum, an int64, goes to sum_at. Memory at `ahead` is asked for.
     """
-    most = cgutils.alloca_once_value(builder, _ints(0))
-    total = cgutils.alloca_once_value(builder, _ints(0))
-    tops, q_scales = _spread(builder, top), _spread(builder, q_scale)
-    with _vectors(builder, n_keys) as index:
-        _ask(builder, ahead, index, WEIGH_ASKED)
-        seen = _visible(builder, index, skip, n_keys)
-        score = builder.fsub(_load(builder, work, index, _FLOATS), tops)
-        weight = _exp2(builder, builder.fmul(score, q_scales))
-        units = builder.fadd(builder.fmul(weight, _floats(SUM_SCALE)), _floats(WHOLE))
-        count = builder.sub(builder.bitcast(units, _INTS), _ints(WHOLE_BITS))
-        count = builder.select(seen, count, _ints(0))
+    code = Emitter(builder)
+    most, total = (cgutils.alloca_once_value(builder, ints(0)) for _ in range(2))
+    tops, q_scales = code.spread(top), code.spread(q_scale)
+
+    def larger(a: ir.Value, b: ir.Value) -> ir.Value:
+        return builder.select(builder.icmp_signed(">", a, b), a, b)
+
+    with code.blocks(n_keys, KEYS) as index:
+        _ask(code, ahead, index, WEIGH_ASKED)
+        seen = _visible(code, index, skip, n_keys)
+        score = builder.fsub(code.number(work, index, FLOATS), tops)
+        (weight,) = code.exp2([builder.fmul(score, q_scales)])
+        units = builder.fadd(builder.fmul(weight, floats(SUM_SCALE)), floats(WHOLE))
+        count = builder.sub(builder.bitcast(units, INTS), ints(WHOLE_BITS))
+        count = builder.select(seen, count, ints(0))
         builder.store(builder.add(builder.load(total), count), total)
-        weight = builder.fmul(weight, _load(builder, scales, index, _FLOATS))
-        weight = builder.select(seen, weight, _floats(0))
-        _store(builder, weight, work, index)
-        bits = builder.bitcast(weight, _INTS)  # neither weights nor scales are negative
-        builder.store(_larger(builder, bits, builder.load(most)), most)
-    counts = builder.sext(builder.load(total), _WIDE)
-    whole = _fold(builder, counts, lambda builder, a, b: builder.add(a, b))
-    builder.store(whole, builder.inttoptr(sum_at, _i64.as_pointer()))
-    return _fold(builder, builder.load(most), _larger)
+        weight = builder.fmul(weight, code.number(scales, index, FLOATS))
+        weight = builder.select(seen, weight, floats(0))
+        code.store(weight, code.moved(work, index))
+        bits = builder.bitcast(weight, INTS)  # neither weights nor scales are negative
+        builder.store(larger(bits, builder.load(most)), most)
+    counts = builder.sext(builder.load(total), WIDE)
+    whole = _fold(builder, counts, builder.add)
+    builder.store(whole, builder.inttoptr(sum_at, i64.as_pointer()))
+    return _fold(builder, builder.load(most), larger)
+
+
+def _rounded(
+    code: Emitter, work: ir.Value, n_keys: ir.Value, inverse: ir.Value, ahead: ir.Value
+) -> Iterator[tuple[ir.Value, ir.Value]]:
+    """A loop over vectors: their indices, and integers whose low 16 bits are rint(work · inverse).
+
+    Memory at `ahead` is asked for.
+    """
+    builder, factor = code.builder, code.spread(inverse)
+    with code.blocks(n_keys, KEYS) as index:
+        _ask(code, ahead, index, HALVE_ASKED)
+        scaled = builder.fmul(code.number(work, index, FLOATS), factor)
+        yield index, builder.bitcast(builder.fadd(scaled, floats(WHOLE)), INTS)
 
 
 @emitted(inverse="float32")
 def halve(builder, work, n_keys, inverse, high, low, ahead):  # type: ignore[no-untyped-def]
     """The int8 halves of rint(work · inverse); memory at `ahead` is asked for."""
-    factor = _spread(builder, inverse)
-    with _vectors(builder, n_keys) as index:
-        _ask(builder, ahead, index, HALVE_ASKED)
-        scaled = builder.fmul(_load(builder, work, index, _FLOATS), factor)
-        bits = builder.bitcast(builder.fadd(scaled, _floats(WHOLE)), _INTS)
-        upper = builder.ashr(builder.add(bits, _ints(128)), _ints(8))
-        _store(builder, builder.trunc(upper, _BYTES), high, index, 1)
-        _store(builder, builder.trunc(bits, _BYTES), low, index, 1)
+    code = Emitter(builder)
+    for index, bits in _rounded(code, work, n_keys, inverse, ahead):
+        upper = builder.ashr(builder.add(bits, ints(128)), ints(8))
+        code.store(builder.trunc(upper, _BYTES), code.moved(high, index, 1))
+        code.store(builder.trunc(bits, _BYTES), code.moved(low, index, 1))
 
 
 @emitted(inverse="float32")
 def round_weights(builder, work, n_keys, inverse, out, ahead):  # type: ignore[no-untyped-def]
     """rint(work · inverse) as int16; memory at `ahead` is asked for as by `halve`."""
-    factor = _spread(builder, inverse)
-    with _vectors(builder, n_keys) as index:
-        _ask(builder, ahead, index, HALVE_ASKED)
-        scaled = builder.fmul(_load(builder, work, index, _FLOATS), factor)
-        bits = builder.bitcast(builder.fadd(scaled, _floats(WHOLE)), _INTS)
-        _store(builder, builder.trunc(bits, _WORDS), out, index, 2)
+    code = Emitter(builder)
+    for index, bits in _rounded(code, work, n_keys, inverse, ahead):
+        code.store(builder.trunc(bits, _WORDS), code.moved(out, index, 2))

@@ -47,7 +47,7 @@ def floats(x: Any) -> ir.Value:
     return ir.Constant(FLOATS, [ir.Constant(_f32, float(x))] * LANES)
 
 
-def ints(n: int) -> ir.Value:
+def ints(n: Any) -> ir.Value:
     """The same int32 in every place."""
     return ir.Constant(INTS, [ir.Constant(i32, int(n))] * LANES)
 
@@ -89,7 +89,7 @@ class Emitter:
         return self.builder.add(address, self.builder.mul(index, ir.Constant(i64, size)))
 
     def number(self, address: ir.Value, index: ir.Value, kind: ir.Type = _f32) -> ir.Value:
-        """Number `index` after an address."""
+        """Number `index` after an address, or the vector that begins there."""
         return self.load(self.moved(address, index), 0, kind)
 
     def spread(self, scalar: ir.Value) -> ir.Value:
@@ -208,9 +208,9 @@ class Emitter:
         return self.builder.ptrtoint(place, i64)
 
     @contextmanager
-    def blocks(self, n: ir.Value) -> Iterator[ir.Value]:
-        """A loop over n numbers, a multiple of BLOCK: where each block begins."""
-        begin, step = ir.Constant(i64, 0), ir.Constant(i64, BLOCK)
+    def blocks(self, n: ir.Value, size: int = BLOCK) -> Iterator[ir.Value]:
+        """A loop over n numbers, `size` of them at a time: where each block begins."""
+        begin, step = ir.Constant(i64, 0), ir.Constant(i64, size)
         with cgutils.for_range_slice(self.builder, begin, n, step, i64) as (index, _):
             yield index
 
