@@ -11,7 +11,7 @@ from llmzip.compiled import called, inlined
 from llmzip.compiled.compiler import ir
 from llmzip.exact.cpu import prefill_passes as passes
 from llmzip.exact.cpu.instruction_set import INTS, emitted
-from llmzip.exact.cpu.prefill_passes import ROW_BYTES, Vectors, either_bias, note_largest, scaled
+from llmzip.exact.cpu.prefill_passes import ROW_BYTES, Vectors, each_row, note_largest, scaled
 from llmzip.exact.cpu.rows import GELU, GELU_GATE, RELU, SILU_GATE
 from llmzip.exact.cpu.scalars import (
     GELU_CUBIC,
@@ -76,27 +76,23 @@ def _make_rows(function: Function, gated: bool) -> Any:
 
         up_sums, up_scale, up_bias: of what is multiplied by that; looked at where there are gates.
         """
-        linears = [(sums, scale, bias), (up_sums, up_scale, up_bias)][: 1 + gated]
-
-        def body(code: Emitter, row: ir.Value, biased: bool) -> None:
+        code = Emitter(builder)
+        for row, own_bias in each_row(code, n_rows, bias):
             factor = code.spread(code.number(s, row))
+            linears = [(sums, scale, own_bias)]
+            if gated:
+                linears.append((up_sums, up_scale, None if own_bias is None else up_bias))
             xs, *ups = (
                 scaled(
-                    code,
-                    _half_block(code, code.moved(own, row, ROW_BYTES // 2)),
-                    own_scale,
-                    own_bias if biased else None,
-                    factor,
+                    code, _half_block(code, code.moved(own, row, ROW_BYTES // 2)), at, added, factor
                 )
-                for own, own_scale, own_bias in linears
+                for own, at, added in linears
             )
             active = function(code, xs)
             for up in ups:
                 active = code.products(active, up)
             code.stores(active, code.moved(out, row, ROW_BYTES))
             note_largest(code, active, largest, row)
-
-        either_bias(builder, bias, n_rows, body)
 
     return activated_rows
 

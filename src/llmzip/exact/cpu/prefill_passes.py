@@ -6,8 +6,7 @@ folded for 16 rows together. See `rows` for the arithmetic.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,16 +52,13 @@ def dequantised(
     return [builder.fadd(x, code.load(bias, LANES * i)) for i, x in enumerate(xs)]
 
 
-def either_bias(
-    builder: ir.IRBuilder, bias: ir.Value, n_rows: ir.Value, body: Callable[..., None]
-) -> None:
-    """Code for each row with a bias, and without one where its address is 0."""
-    code = Emitter(builder)
-    with builder.if_else(builder.icmp_signed("==", bias, ir.Constant(_i64, 0))) as (none, some):
-        with none, code.loop(n_rows) as row:
-            body(code, row, False)
-        with some, code.loop(n_rows) as row:
-            body(code, row, True)
+def each_row(
+    code: Emitter, n_rows: ir.Value, bias: ir.Value
+) -> Iterator[tuple[ir.Value, ir.Value | None]]:
+    """Code for each row with a bias, at its address; and without one where that is 0."""
+    for is_there in code.either(bias):
+        with code.loop(n_rows) as row:
+            yield row, bias if is_there else None
 
 
 def note_largest(code: Emitter, xs: Vectors, largest: ir.Value, row: ir.Value) -> None:
@@ -141,23 +137,18 @@ def head_block(builder, sums, scale, bias, s, n_rows, cos, sin, angle_line, at, 
     angle_line: bytes from a position's cosines and sines to the next's.
     """
 
-    def head(rotary: bool, code: Emitter, row: ir.Value, biased: bool) -> None:
-        line = code.moved(sums, row, ROW_BYTES)
-        factor = code.spread(code.number(s, row))
-        xs = scaled(code, code.loads(line, INTS), scale, bias if biased else None, factor)
-        if rotary:
-            position = code.load(code.moved(at, row, 8), 0, _i64)
-            shift = builder.mul(position, angle_line)
-            xs = _rotated(code, xs, *(builder.add(table, shift) for table in (cos, sin)))
-        code.stores(xs, line)
-        note_largest(code, xs, largest, row)
-
-    is_plain = builder.icmp_signed("==", cos, ir.Constant(_i64, 0))
-    with builder.if_else(is_plain) as (plain, turned):
-        with plain:
-            either_bias(builder, bias, n_rows, partial(head, False))
-        with turned:
-            either_bias(builder, bias, n_rows, partial(head, True))
+    code = Emitter(builder)
+    for is_rotary in code.either(cos):
+        for row, own_bias in each_row(code, n_rows, bias):
+            line = code.moved(sums, row, ROW_BYTES)
+            factor = code.spread(code.number(s, row))
+            xs = scaled(code, code.loads(line, INTS), scale, own_bias, factor)
+            if is_rotary:
+                position = code.load(code.moved(at, row, 8), 0, _i64)
+                shift = builder.mul(position, angle_line)
+                xs = _rotated(code, xs, *(builder.add(table, shift) for table in (cos, sin)))
+            code.stores(xs, line)
+            note_largest(code, xs, largest, row)
 
 
 def _rotated(code: Emitter, xs: Vectors, cos: ir.Value, sin: ir.Value) -> Vectors:
@@ -194,9 +185,8 @@ def _make_add(n_vectors: int, n_halves: int) -> Any:
     @emitted
     def add(builder, sums, scale, bias, s, n_rows, x, stride, largest):  # type: ignore[no-untyped-def]
         """x += de-quantised sums, rows of x being `stride` bytes apart."""
-        places = [LANES * i for i in range(n_vectors)]
-
-        def body(code: Emitter, row: ir.Value, biased: bool) -> None:
+        code, places = Emitter(builder), [LANES * i for i in range(n_vectors)]
+        for row, own_bias in each_row(code, n_rows, bias):
             factor = code.spread(code.number(s, row))
             line = code.moved(sums, row, line_bytes)
             totals = [code.load(line, i, INTS) for i in places]
@@ -208,15 +198,12 @@ def _make_add(n_vectors: int, n_halves: int) -> Any:
                 ]
             else:
                 totals = code.converted(totals)
-            added = dequantised(code, totals, scale, bias if biased else None, factor)
+            added = dequantised(code, totals, scale, own_bias, factor)
             target = builder.add(x, builder.mul(row, stride))
-            new = [
-                builder.fadd(code.load(target, i), y) for i, y in zip(places, added, strict=True)
-            ]
+            before = zip(places, added, strict=True)
+            new = [builder.fadd(code.load(target, i), y) for i, y in before]
             code.stores(new, target)
             note_largest(code, new, largest, row)
-
-        either_bias(builder, bias, n_rows, body)
 
     return add
 

@@ -9,7 +9,8 @@ See `attention.softmax_row` for the arithmetic.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from llmzip.compiled import inlined
 from llmzip.compiled.compiler import ir
 from llmzip.exact.cpu.attention import SUM_UNIT
+from llmzip.exact.cpu.caps import cap_at
 from llmzip.exact.cpu.instruction_set import INTS, emitted
 from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT
 from llmzip.exact.cpu.scalars import TINY, WHOLE, address_of, f32
@@ -38,7 +40,7 @@ CALM = f32(2.0**60)
 A score that far below the others changes no bit of its weight; a weight times a scale that is
 subnormal, below the least top(x) by 2^26, is rounded to 0 in 16 bits.
 """
-_i32, _i64 = ir.IntType(32), ir.IntType(64)
+_i32, _i64, _f32 = ir.IntType(32), ir.IntType(64), ir.FloatType()
 
 
 class RowState(NamedTuple):
@@ -57,22 +59,16 @@ class RowState(NamedTuple):
 
 Inside = Callable[[int], ir.Value]
 """Which keys of the vector at some number of a block a row sees."""
-Rows = Callable[[Emitter, ir.Value, "Inside | None"], None]
 
 
-def _for_rows(
-    builder: ir.IRBuilder,
-    n_rows: ir.Value,
-    first: ir.Value,
-    seen: ir.Value,
-    hidden: ir.Value,
-    body: Rows,
-) -> None:
+def _each_row(
+    code: Emitter, n_rows: ir.Value, first: ir.Value, seen: ir.Value, hidden: ir.Value
+) -> Iterator[tuple[ir.Value, Inside | None]]:
     """Code for each row of a block whose keys begin with number `first`.
 
-    `body` takes the row, and which keys of the block it sees: None where all rows see all.
+    With each goes which keys of the block it sees: None where all rows see all.
     """
-    code = Emitter(builder)
+    builder = code.builder
     least = builder.sext(code.load(seen, 0, _i32), _i64)  # the first row's are the fewest,
     most = builder.sext(code.load(hidden, ROWS - 1, _i32), _i64)  # and the last's the most
     end = builder.add(first, ir.Constant(_i64, BLOCK))
@@ -81,64 +77,43 @@ def _for_rows(
     )
     with builder.if_else(all_seen) as (whole, cut):
         with whole, code.loop(n_rows) as row:
-            body(code, row, None)
+            yield row, None
         with cut, code.loop(n_rows) as row:
             begin, count = (
                 builder.sub(code.number(own, row, _i32), builder.trunc(first, _i32))
                 for own in (hidden, seen)
             )
-            body(code, row, lambda i: code.inside(i, begin, count))
-
-
-Cap = Callable[[Emitter, ir.Value, list[ir.Value]], list[ir.Value]]
-"""Caps a row's scaled scores."""
-
-
-def _scaled_block(builder: ir.IRBuilder, arguments: Sequence[ir.Value], cap: Cap | None) -> None:
-    """Code for a block's scores times scales, which are capped; and the highest of those in view.
-
-    64 lines at an address are asked for.
-    """
-    block, scales, n_rows, first, seen, hidden, highest, ahead = arguments
-
-    def body(code: Emitter, row: ir.Value, inside: Inside | None) -> None:
-        code.ask(code.moved(ahead, row, 4 * LINE), 4)
-        line = code.moved(block, row, ROW_BYTES)
-        code.ask(builder.add(line, ir.Constant(_i64, BLOCK_BYTES)), 4, to_write=True)
-        scores = code.products(code.converted(code.loads(line, INTS)), code.loads(scales))
-        if cap is not None:
-            scores = cap(code, row, scores)
-        code.stores(scores, line)
-        if inside is not None:
-            scores = [
-                builder.select(inside(i), score, floats(-np.inf))
-                for i, score in zip(_VECTORS, scores, strict=True)
-            ]
-        place = code.moved(highest, row, LINE)
-        code.store(code.higher(code.highest(scores), code.load(place)), place)
-
-    _for_rows(builder, n_rows, first, seen, hidden, body)
+            yield row, partial(code.inside, begin=begin, end=count)
 
 
 @emitted
-def _scale_block(builder, block, scales, n_rows, first, seen, hidden, highest, ahead):  # type: ignore[no-untyped-def]
-    """See `_scaled_block`."""
-    own = block, scales, n_rows, first, seen, hidden, highest, ahead
-    _scaled_block(builder, own, None)
-
-
-@emitted(depth="float32")
-def _scale_capped_block(  # type: ignore[no-untyped-def]
-    builder, block, scales, n_rows, first, seen, hidden, highest, ahead, q_scales, depth
+def _scale_block(  # type: ignore[no-untyped-def]
+    builder, block, scales, n_rows, first, seen, hidden, highest, ahead, q_scales, cap
 ):
-    """The same of scores that are multiplied by the queries' scales and capped."""
-    own = block, scales, n_rows, first, seen, hidden, highest, ahead
+    """A block's scores times scales, and the highest of those in view.
 
-    def cap(code: Emitter, row: ir.Value, scores: list[ir.Value]) -> list[ir.Value]:
-        factor = code.spread(code.number(q_scales, row))
-        return code.capped([builder.fmul(score, factor) for score in scores], depth)
-
-    _scaled_block(builder, own, cap)
+    cap: the address of one, or 0: where there is one, scores are multiplied by the queries' scales
+    and capped. 64 lines at `ahead` are asked for.
+    """
+    code = Emitter(builder)
+    for is_capped in code.either(cap):
+        depth = code.load(cap, 1, _f32) if is_capped else None
+        for row, inside in _each_row(code, n_rows, first, seen, hidden):
+            code.ask(code.moved(ahead, row, 4 * LINE), 4)
+            line = code.moved(block, row, ROW_BYTES)
+            code.ask(builder.add(line, ir.Constant(_i64, BLOCK_BYTES)), 4, to_write=True)
+            scores = code.products(code.converted(code.loads(line, INTS)), code.loads(scales))
+            if is_capped:
+                factor = code.spread(code.number(q_scales, row))
+                scores = code.capped([builder.fmul(score, factor) for score in scores], depth)
+            code.stores(scores, line)
+            if inside is not None:
+                scores = [
+                    builder.select(inside(i), score, floats(-np.inf))
+                    for i, score in zip(_VECTORS, scores, strict=True)
+                ]
+            place = code.moved(highest, row, LINE)
+            code.store(code.higher(code.highest(scores), code.load(place)), place)
 
 
 @emitted
@@ -150,7 +125,8 @@ def _weigh_block(  # type: ignore[no-untyped-def]
     Each weight adds _COUNTING_BITS more than its units to `counts`.
     """
 
-    def body(code: Emitter, row: ir.Value, inside: Inside | None) -> None:
+    code = Emitter(builder)
+    for row, inside in _each_row(code, n_rows, first, seen, hidden):
         line = code.moved(block, row, ROW_BYTES)
         top, factor = (code.spread(code.number(at, row)) for at in (tops, q_scales))
         scores = [builder.fsub(score, top) for score in code.loads(line)]
@@ -175,8 +151,6 @@ def _weigh_block(  # type: ignore[no-untyped-def]
         a, b, c, d = units
         sums = builder.add(builder.add(a, b), builder.add(c, d))
         code.store(builder.add(code.load(place, 0, INTS), sums), place)
-
-    _for_rows(builder, n_rows, first, seen, hidden, body)
 
 
 @emitted(on="boolean")
@@ -285,12 +259,8 @@ def scale_block(
     """
     scales, rows = address_of(key_scales) + 4 * first, (np.int64(n_rows), np.int64(first))
     seen, hidden = address_of(state.seen), address_of(state.hidden)
-    kept = seen, hidden, address_of(state.highest), ahead
-    if cap.size:
-        q_scales = address_of(state.q_scales)
-        _scale_capped_block(block, scales, *rows, *kept, q_scales, cap[1])
-    else:
-        _scale_block(block, scales, *rows, *kept)
+    kept = seen, hidden, address_of(state.highest), ahead, address_of(state.q_scales)
+    _scale_block(block, scales, *rows, *kept, cap_at(cap))
 
 
 @inlined

@@ -214,6 +214,15 @@ class Emitter:
         with cgutils.for_range_slice(self.builder, begin, n, step, i64) as (index, _):
             yield index
 
+    def either(self, address: ir.Value) -> Iterator[bool]:
+        """Code for where an address is 0, and code for where it is one: False, then True."""
+        is_none = self.builder.icmp_signed("==", address, ir.Constant(i64, 0))
+        with self.builder.if_else(is_none) as (none, some):
+            with none:
+                yield False
+            with some:
+                yield True
+
     @contextmanager
     def loop(self, n: ir.Value) -> Iterator[ir.Value]:
         """A loop from 0 to n - 1."""
