@@ -21,7 +21,7 @@ from llmzip.compiled import called, inlined
 from llmzip.compiled.compiler import cgutils, ir
 from llmzip.exact.cpu import tiles
 from llmzip.exact.cpu.instruction_set import (
-    ask_for_line,
+    ask_for,
     at,
     broadcast,
     call,
@@ -74,13 +74,13 @@ def _emit_products(
         def terms(four: int, index: ir.Value = index) -> list[ir.Value]:
             own = builder.add(index, ir.Constant(i64, four)) if four else index
             if ahead:
-                ask_for_line(builder, builder.add(ahead[0], builder.mul(own, ahead[1])), 0)
+                ask_for(builder, builder.add(ahead[0], builder.mul(own, ahead[1])))
             place = builder.add(columns, builder.mul(own, ir.Constant(i64, BYTES)))
             places = [_vector_at(builder, isa, place, apart, v) for v in range(n_vectors)]
             if asks_for_next:
                 far = builder.mul(apart, ir.Constant(i64, isa.OUTPUTS // LANES))
                 for one in places:
-                    ask_for_line(builder, builder.add(one, far), 0)
+                    ask_for(builder, builder.add(one, far))
             return [load(builder, one, kind) for one in places]
 
         row = builder.add(rows, builder.mul(index, ir.Constant(i64, TOGETHER)))

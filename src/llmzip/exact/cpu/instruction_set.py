@@ -101,9 +101,13 @@ class InstructionSet(_Empty):
 
     @classmethod
     def halves(
-        cls, builder: ir.IRBuilder, vectors: Sequence[ir.Value], signed: bool
+        cls, builder: ir.IRBuilder, vectors: Sequence[ir.Value], signed: bool = True
     ) -> tuple[ir.Value, ir.Value]:
-        """See `Emitter.halves`."""
+        """Four vectors of integers up to 32,639 as 64 high and 64 low bytes.
+
+        signed: as `arith.split_halves` has them; else of integers that are not negative as bytes
+        that are not.
+        """
         half, eight = (ir.Constant(INTS, [n] * NUMBERS) for n in (128 if signed else 0, 8))
         high = [builder.ashr(builder.add(x, half), eight) for x in vectors]
         return cls.bytes_of(builder, high), cls.bytes_of(builder, vectors)
@@ -281,9 +285,17 @@ def at(builder: ir.IRBuilder, base: ir.Value, stride: ir.Value, index: int) -> i
     return builder.add(base, builder.mul(stride, ir.Constant(i64, index)))
 
 
-def ask_for_line(builder: ir.IRBuilder, address: ir.Value, index: int = 0) -> None:
-    """Ask memory for the line `index` after an address, anywhere, into the second cache."""
-    place = builder.add(address, ir.Constant(i64, LINE_BYTES * index))
-    pointer = builder.inttoptr(place, i8.as_pointer())
-    to_read, to_second, data = (ir.Constant(i32, i) for i in (0, 2, 1))
-    call(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, to_read, to_second, data)
+def ask_for(
+    builder: ir.IRBuilder,
+    address: ir.Value,
+    n_lines: int = 1,
+    *,
+    near: bool = False,
+    to_write: bool = False,
+) -> None:
+    """Ask memory for lines, which may lie anywhere, into the second cache, or `near`, the first."""
+    hints = [ir.Constant(i32, i) for i in (int(to_write), 3 if near else 2, 1)]  # 1: it is data
+    for line in range(n_lines):
+        place = builder.add(address, ir.Constant(i64, LINE_BYTES * line))
+        pointer = builder.inttoptr(place, i8.as_pointer())
+        call(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, *hints)

@@ -20,7 +20,7 @@ from llmzip.compiled import inlined, kernel
 from llmzip.compiled.compiler import cgutils, ir
 from llmzip.exact.cpu.instruction_set import (
     InstructionSet,
-    ask_for_line,
+    ask_for,
     at,
     broadcast,
     call,
@@ -89,7 +89,7 @@ def _make_products(n_rows: int, asks_for_next: bool = True) -> Any:
             place = builder.add(columns, builder.mul(loop.index, line))
             terms = [_terms(builder, place, i) for i in (0, 16)]
             if asks_for_next:
-                ask_for_line(builder, builder.add(place, builder.mul(n_pairs, line)))
+                ask_for(builder, builder.add(place, builder.mul(n_pairs, line)))
             row = builder.add(rows, builder.shl(loop.index, ir.Constant(i64, 2)))
             for r in range(n_rows):
                 pair = broadcast(

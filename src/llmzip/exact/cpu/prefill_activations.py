@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from llmzip.compiled import called, inlined
-from llmzip.compiled.compiler import ir
 from llmzip.exact.cpu import prefill_passes as passes
 from llmzip.exact.cpu.instruction_set import INTS, emitted
 from llmzip.exact.cpu.prefill_passes import ROW_BYTES, Vectors, each_row, note_largest, scaled
@@ -16,43 +15,26 @@ from llmzip.exact.cpu.rows import GELU, GELU_GATE, RELU, SILU_GATE
 from llmzip.exact.cpu.scalars import (
     GELU_CUBIC,
     GELU_LINEAR,
-    LIMIT,
     MINUS_LOG2_E,
-    ONE,
     ZERO,
     address_of,
 )
-from llmzip.exact.cpu.vectors import BLOCK, LANES, LINE, Emitter, floats
+from llmzip.exact.cpu.vectors import BLOCK, LINE, Emitter, floats
 
 Function = Callable[[Emitter, Vectors], Vectors]
 PAIR = BLOCK // 2
 """Rows, and outputs, of a block of sums that is activated."""
 
 
-def _divided(code: Emitter, xs: Vectors, ts: Vectors) -> Vectors:
-    """x / (exp2(t) + 1)."""
-    builder = code.builder
-    powers = code.exp2([code.lower(t, floats(LIMIT)) for t in ts])
-    return [
-        builder.fdiv(x, builder.fadd(power, floats(ONE)))
-        for x, power in zip(xs, powers, strict=True)
-    ]
-
-
-def _half_block(code: Emitter, address: ir.Value) -> Vectors:
-    """32 sums."""
-    return [code.load(address, i, INTS) for i in range(0, BLOCK // 2, LANES)]
-
-
 def _gelu_new(code: Emitter, xs: Vectors) -> Vectors:
     builder = code.builder
     zs = [builder.fmul(z, floats(GELU_CUBIC)) for z in code.products(xs, xs)]
     zs = code.products([builder.fadd(z, floats(GELU_LINEAR)) for z in zs], xs)
-    return _divided(code, xs, zs)
+    return code.divided(xs, zs)
 
 
 def _silu(code: Emitter, xs: Vectors) -> Vectors:
-    return _divided(code, xs, [code.builder.fmul(x, floats(MINUS_LOG2_E)) for x in xs])
+    return code.divided(xs, [code.builder.fmul(x, floats(MINUS_LOG2_E)) for x in xs])
 
 
 def _relu(code: Emitter, xs: Vectors) -> Vectors:
@@ -83,9 +65,7 @@ def _make_rows(function: Function, gated: bool) -> Any:
             if gated:
                 linears.append((up_sums, up_scale, None if own_bias is None else up_bias))
             xs, *ups = (
-                scaled(
-                    code, _half_block(code, code.moved(own, row, ROW_BYTES // 2)), at, added, factor
-                )
+                scaled(code, code.loads(code.moved(own, row, 4 * PAIR), INTS, 2), at, added, factor)
                 for own, at, added in linears
             )
             active = function(code, xs)

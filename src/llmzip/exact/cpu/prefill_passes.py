@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from llmzip.compiled import inlined
-from llmzip.compiled.compiler import ir
-from llmzip.exact.cpu.instruction_set import FLOATS, INTS, emitted, sign_bits_of
+from llmzip.compiled.compiler import cgutils, ir
+from llmzip.exact.cpu.instruction_set import FLOATS, INTS, call, emitted, sign_bits_of
 from llmzip.exact.cpu.rows import (
     I8_LIMIT,
     I8_UNIT,
@@ -45,7 +45,7 @@ def dequantised(
 ) -> Vectors:
     """The same of sums that are floats by now."""
     builder = code.builder
-    own = [code.load(scale, LANES * i) for i in range(len(totals))]
+    own = code.loads(scale, n=len(totals))
     xs = [builder.fmul(x, s) for x in code.products(totals, own)]
     if bias is None:
         return xs
@@ -69,8 +69,7 @@ def note_largest(code: Emitter, xs: Vectors, largest: ir.Value, row: ir.Value) -
 
 
 def _tops(code: Emitter, largest: ir.Value) -> ir.Value:
-    rows = [code.load(largest, LANES * row) for row in range(ROWS)]
-    return code.higher(code.folded(rows, code.higher), floats(TINY))
+    return code.higher(code.folded(code.loads(largest, n=ROWS), code.higher), floats(TINY))
 
 
 def _make_fold(limit: Any, unit: Any) -> Any:
@@ -94,16 +93,17 @@ fold_narrow = _make_fold(I8_LIMIT, I8_UNIT)
 
 
 def _make_halve(signed: bool) -> Any:
-    """Make a function for the halves that `Emitter.halves` gives."""
+    """Make a function for the halves that `InstructionSet.halves` gives."""
 
     @emitted
     def halve_block(builder, isa, block, inverses, n_rows, high, low, stride):  # type: ignore[no-untyped-def]
         """The int8 halves of a block of floats times its rows' inverses; rows `stride` apart."""
-        code = Emitter(builder, isa)
+        code = Emitter(builder)
         with code.loop(n_rows) as row:
             factor = code.spread(code.number(inverses, row))
             line = code.loads(code.moved(block, row, ROW_BYTES))
-            halves = code.halves([code.rounded(builder.fmul(x, factor)) for x in line], signed)
+            whole = [isa.rounded(builder, builder.fmul(x, factor)) for x in line]
+            halves = isa.halves(builder, whole, signed)
             shift = builder.mul(row, stride)
             for half, place in zip(halves, (high, low), strict=True):
                 code.store(half, builder.add(place, shift))
@@ -154,7 +154,7 @@ def head_block(builder, sums, scale, bias, s, n_rows, cos, sin, angle_line, at, 
 def _rotated(code: Emitter, xs: Vectors, cos: ir.Value, sin: ir.Value) -> Vectors:
     """See `Reference._rotate`: tables for 32 pairs."""
     builder, (first, second) = code.builder, (xs[:2], xs[2:])
-    cosines, sines = ([code.load(table, LANES * i) for i in range(2)] for table in (cos, sin))
+    cosines, sines = (code.loads(table, n=2) for table in (cos, sin))
     straight, crossed = code.products(first, cosines), code.products(second, sines)
     turned = [builder.fsub(a, b) for a, b in zip(straight, crossed, strict=True)]
     straight, crossed = code.products(second, cosines), code.products(first, sines)
@@ -164,12 +164,12 @@ def _rotated(code: Emitter, xs: Vectors, cos: ir.Value, sin: ir.Value) -> Vector
 @emitted
 def round_block(builder, isa, block, inverses, n_rows, out, stride):  # type: ignore[no-untyped-def]
     """A block of floats times its rows' inverses as int8, rows `stride` apart."""
-    code = Emitter(builder, isa)
+    code = Emitter(builder)
     with code.loop(n_rows) as row:
         factor = code.spread(code.number(inverses, row))
         line = code.loads(code.moved(block, row, ROW_BYTES))
-        whole = code.bytes_of([code.rounded(builder.fmul(x, factor)) for x in line])
-        code.store(whole, builder.add(out, builder.mul(row, stride)))
+        whole = [isa.rounded(builder, builder.fmul(x, factor)) for x in line]
+        code.store(isa.bytes_of(builder, whole), builder.add(out, builder.mul(row, stride)))
 
 
 @inlined
@@ -189,7 +189,7 @@ def _make_add(n_vectors: int, n_halves: int) -> Any:
         for row, own_bias in each_row(code, n_rows, bias):
             factor = code.spread(code.number(s, row))
             line = code.moved(sums, row, line_bytes)
-            totals = [code.load(line, i, INTS) for i in places]
+            totals = code.loads(line, INTS, n_vectors)
             if n_halves == 2:
                 low = builder.add(line, ir.Constant(_i64, ROWS * line_bytes))
                 totals = [
@@ -220,7 +220,7 @@ def normalise_rows(builder, isa, x, n_rows, width, eps, largest, squares, q, sca
 
     squares: memory for 16 vectors of float64. `largest` is that of the rows.
     """
-    code = Emitter(builder, isa)
+    code = Emitter(builder)
     top = _tops(code, largest)
     fine = builder.fdiv(floats(STATISTIC_LIMIT), top)
     coarse = builder.fdiv(floats(I8_LIMIT), top)
@@ -229,14 +229,14 @@ def normalise_rows(builder, isa, x, n_rows, width, eps, largest, squares, q, sca
         first = builder.mul(row, width)
         source, target = code.moved(x, first), builder.add(q, first)
         factors = [code.spread(code.number(place, row)) for place in places]
-        total = code.variable(doubles(0.0))
+        total = cgutils.alloca_once_value(builder, doubles(0.0))
         with code.blocks(width) as index:
             line = code.loads(code.moved(source, index))
             fines, coarses = (
-                [code.rounded(builder.fmul(value, factor)) for value in line] for factor in factors
+                [isa.rounded(builder, builder.fmul(x, factor)) for x in line] for factor in factors
             )
-            code.store(code.bytes_of(coarses), builder.add(target, index))
-            sums = [builder.sitofp(part, DOUBLES) for part in code.squares(fines)]
+            code.store(isa.bytes_of(builder, coarses), builder.add(target, index))
+            sums = [builder.sitofp(part, DOUBLES) for part in isa.squares(builder, fines)]
             both = builder.fadd(*sums)
             builder.store(builder.fadd(builder.load(total), both), total)
         code.store(builder.load(total), code.moved(squares, row, 2 * LINE))
@@ -253,6 +253,6 @@ def _scales(
     unit = builder.fmul(tops, doubles(STATISTIC_UNIT))
     share = builder.fdiv(doubles(1.0), code.spread(builder.sitofp(width, ir.DoubleType())))
     mean = builder.fmul(builder.fmul(squares, builder.fmul(unit, unit)), share)
-    root = code.root(builder.fadd(mean, code.spread(eps)))
+    root = call(builder, "llvm.sqrt.v16f64", DOUBLES, builder.fadd(mean, code.spread(eps)))
     wide = builder.fdiv(builder.fmul(tops, doubles(I8_UNIT_64)), root)
     return builder.fptrunc(wide, FLOATS)

@@ -20,7 +20,7 @@ from llmzip.compiled import inlined
 from llmzip.compiled.compiler import ir
 from llmzip.exact.cpu.attention import SUM_UNIT
 from llmzip.exact.cpu.caps import cap_at
-from llmzip.exact.cpu.instruction_set import INTS, emitted
+from llmzip.exact.cpu.instruction_set import INTS, ask_for, emitted
 from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT
 from llmzip.exact.cpu.scalars import TINY, WHOLE, address_of, f32
 from llmzip.exact.cpu.vectors import BLOCK, LANES, LINE, Emitter, floats, ints
@@ -99,9 +99,10 @@ def _scale_block(  # type: ignore[no-untyped-def]
     for is_capped in code.either(cap):
         depth = code.load(cap, 1, _f32) if is_capped else None
         for row, inside in _each_row(code, n_rows, first, seen, hidden):
-            code.ask(code.moved(ahead, row, 4 * LINE), 4)
+            ask_for(builder, code.moved(ahead, row, 4 * LINE), 4, near=True)
             line = code.moved(block, row, ROW_BYTES)
-            code.ask(builder.add(line, ir.Constant(_i64, BLOCK_BYTES)), 4, to_write=True)
+            next_line = builder.add(line, ir.Constant(_i64, BLOCK_BYTES))
+            ask_for(builder, next_line, 4, near=True, to_write=True)
             scores = code.products(code.converted(code.loads(line, INTS)), code.loads(scales))
             if is_capped:
                 factor = code.spread(code.number(q_scales, row))
@@ -164,21 +165,19 @@ def _halve_block(builder, isa, block, n_rows, inverses, ahead):  # type: ignore[
     """A block's weights to the int8 halves of rint(weight · inverse). 64 lines at `ahead` are
     asked for.
     """
-    code = Emitter(builder, isa)
+    code = Emitter(builder)
     with code.loop(n_rows) as row:
-        code.ask(code.moved(ahead, row, 4 * LINE), 4)
+        ask_for(builder, code.moved(ahead, row, 4 * LINE), 4, near=True)
         line, factor = code.moved(block, row, ROW_BYTES), code.spread(code.number(inverses, row))
         scaled = [builder.fmul(weight, factor) for weight in code.loads(line)]
-        for i, half in enumerate(code.halves([code.rounded(x) for x in scaled])):
-            code.store(half, line, LANES * i)
+        code.stores(isa.halves(builder, [isa.rounded(builder, x) for x in scaled]), line)
 
 
 @emitted
 def _fold_highest(builder, highest, tops):  # type: ignore[no-untyped-def]
     """The highest score of each row."""
     code = Emitter(builder)
-    vectors = [code.load(highest, LANES * row) for row in range(ROWS)]
-    code.store(code.folded(vectors, code.higher), tops)
+    code.store(code.folded(code.loads(highest, n=ROWS), code.higher), tops)
 
 
 @emitted
@@ -188,7 +187,7 @@ def _fold_weights(builder, counts, largest, n_vectors, inverses, factors):  # ty
     n_vectors: how many vectors of weights were added to `counts`, less than 2^14.
     """
     code = Emitter(builder)
-    most = code.folded([code.load(largest, LANES * row) for row in range(ROWS)], code.higher)
+    most = code.folded(code.loads(largest, n=ROWS), code.higher)
     most = code.higher(most, floats(TINY))
     code.store(builder.fdiv(floats(I16_LIMIT), most), inverses)
     surplus = builder.mul(builder.trunc(n_vectors, _i32), ir.Constant(_i32, _COUNTING_BITS))

@@ -14,6 +14,7 @@ from typing import Any
 
 from llmzip.compiled.compiler import binding, cgutils, ir
 from llmzip.exact.cpu.instruction_set import (
+    ask_for,
     at,
     broadcast,
     call,
@@ -35,13 +36,6 @@ BYTES = 64
 """Inner lengths are multiples of this."""
 LANES = 16
 """int32 of as many bytes, and the dot products that one call computes."""
-
-
-def _prefetch(builder: ir.IRBuilder, address: ir.Value) -> None:
-    """Ask for the cache line at `address`, which may lie beyond all memory."""
-    pointer = builder.inttoptr(address, i8.as_pointer())
-    read, keep, data = (ir.Constant(i32, i) for i in (0, 3, 1))
-    call(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, read, keep, data)
 
 
 def _fold_orders(n: int) -> Iterator[tuple[list[int], list[int]]]:
@@ -93,7 +87,7 @@ def _key_scores(
     with cgutils.for_range_slice(builder, begin, n, step, i64) as (k, _):
         if ahead is not None:
             for r in range(KEYS_AHEAD):
-                _prefetch(builder, at(builder, builder.add(ahead, k), stride, r))
+                ask_for(builder, at(builder, builder.add(ahead, k), stride, r), near=True)
         for part in range(0, BYTES, 4 * isa.LANES):
             inner = builder.add(k, ir.Constant(i64, part)) if part else k
             signed = load(builder, builder.add(column, inner), bytes_)
@@ -139,7 +133,8 @@ def _emit_weighted(
         offset = builder.mul(builder.shl(loop.index, one), value_stride)
         if asks:
             for r in range(2):
-                _prefetch(builder, at(builder, builder.add(ahead, offset), value_stride, r))
+                row = at(builder, builder.add(ahead, offset), value_stride, r)
+                ask_for(builder, row, near=True)
         row = builder.add(values, offset)
         for part, begin in enumerate(parts):
             even_at = builder.add(row, ir.Constant(i64, begin)) if begin else row

@@ -15,7 +15,7 @@ from llmzip.compiled import inlined
 from llmzip.compiled.compiler import cgutils, ir
 from llmzip.exact.aligned import LINE_BYTES
 from llmzip.exact.cpu.attention import SUM_SCALE
-from llmzip.exact.cpu.instruction_set import FLOATS, INTS, ask_for_line, emitted, i8, i16, i32, i64
+from llmzip.exact.cpu.instruction_set import FLOATS, INTS, ask_for, emitted, i8, i16, i32, i64
 from llmzip.exact.cpu.scalars import WHOLE, WHOLE_BITS, f32
 from llmzip.exact.cpu.tiles import ask_for_lines
 from llmzip.exact.cpu.vectors import LANES, LINE, WIDE, Emitter, Join, floats, ints
@@ -45,9 +45,7 @@ def _visible(code: Emitter, index: ir.Value, skip: ir.Value, n_keys: ir.Value) -
 
 def _ask(code: Emitter, ahead: ir.Value, index: ir.Value, n_lines: int) -> None:
     """Ask for the lines at `ahead` that go with the vector at `index`."""
-    at = code.moved(ahead, index, n_lines * LINE // KEYS)
-    for line in range(n_lines):
-        ask_for_line(code.builder, at, line)
+    ask_for(code.builder, code.moved(ahead, index, n_lines * LINE // KEYS), n_lines)
 
 
 @inlined

@@ -24,7 +24,7 @@ from llmzip.compiled import called, inlined, kernel
 from llmzip.compiled.compiler import cgutils, ir
 from llmzip.exact.cpu.avx512_vnni import Avx512Vnni
 from llmzip.exact.cpu.instruction_set import (
-    ask_for_line,
+    ask_for,
     at,
     broadcast,
     call,
@@ -171,9 +171,7 @@ def _emit_products(
     begin, step = ir.Constant(i64, 0), ir.Constant(i64, TERMS)
     with cgutils.for_range_slice(builder, begin, n_terms, step, i64) as (k, _):
         if ahead is not None:
-            asked = at(builder, ahead, k, n_asked)
-            for i in range(n_asked):
-                ask_for_line(builder, asked, i)
+            ask_for(builder, at(builder, ahead, k, n_asked), n_asked)
         row_base = builder.add(rows, k)
         fours = builder.udiv(k, ir.Constant(i64, TOGETHER))
         column_base = builder.add(columns, builder.mul(fours, column_line))
@@ -348,5 +346,4 @@ def _turn(builder, rows, stride, flip, out):  # type: ignore[no-untyped-def]
 @emitted
 def ask_for_lines(builder, address):  # type: ignore[no-untyped-def]
     """Ask memory for 4 lines of 64 bytes, into the second cache; they may lie anywhere."""
-    for index in range(4):
-        ask_for_line(builder, address, index)
+    ask_for(builder, address, 4)
