@@ -14,9 +14,10 @@ import numpy as np
 from llmzip.compiled import inlined
 from llmzip.compiled.compiler import cgutils, ir
 from llmzip.exact.aligned import LINE_BYTES
-from llmzip.exact.cpu.attention import SUM_SCALE
+from llmzip.exact.cpu.attention import SUM_SCALE, SUM_UNIT
 from llmzip.exact.cpu.instruction_set import FLOATS, INTS, ask_for, emitted, i8, i16, i32, i64
-from llmzip.exact.cpu.scalars import WHOLE, WHOLE_BITS, f32
+from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT
+from llmzip.exact.cpu.scalars import TINY, WHOLE, WHOLE_BITS, address_of, f32
 from llmzip.exact.cpu.tiles import ask_for_lines
 from llmzip.exact.cpu.vectors import LANES, LINE, WIDE, Emitter, Join, floats, ints
 
@@ -25,6 +26,8 @@ KEYS = LANES
 WEIGH_ASKED = 3
 HALVE_ASKED = 1
 """Lines that are asked for with a vector."""
+ASKING = 3
+"""Queries that ask: with their numbers of lines, all that comes next is asked for."""
 
 _BYTES, _WORDS = ir.VectorType(i8, KEYS), ir.VectorType(i16, KEYS)
 
@@ -194,3 +197,32 @@ def round_weights(builder, work, n_keys, inverse, out, ahead):  # type: ignore[n
     code = Emitter(builder)
     for index, bits in _rounded(code, work, n_keys, inverse, ahead):
         code.store(builder.trunc(bits, _WORDS), code.moved(out, index, 2))
+
+
+@inlined
+def weigh_scores(member: int, own: Any, q_scale: Any, ahead: Any, scratch: Any) -> Any:
+    """A query's scores to its weights, and their factor.
+
+    own: the scales of keys and of values; how many keys come before the first in view, and up to
+    the last; the cap. ahead: as `line_ahead` has it, the next line to be asked for, and how many
+    keys there is memory for. Memory is asked for scales, too.
+
+    Returns what the weights are to be multiplied by, what is to be asked for then, and the line
+    behind that.
+    """
+    (key_scales, value_scales, skip, n_keys, cap), (next_at, n_lines, line, padded) = own, ahead
+    work_at, scores_at = address_of(scratch.weights), address_of(scratch.scores[member])
+    scales_at, scales_after = address_of(key_scales), next_at[2 + member % 2]
+    top = scale_scores(scores_at, scales_at, skip, n_keys, work_at, scales_after)
+    top, q_scale = cap_scores(cap, work_at, skip, n_keys, top, q_scale)
+    first, after = work_at, work_at
+    if member < ASKING:  # the others ask for what is there
+        first = line_ahead(next_at, n_lines, line)
+        line += padded // KEYS * WEIGH_ASKED
+        after = line_ahead(next_at, n_lines, line)
+        line += padded // KEYS * HALVE_ASKED
+    values_at, total_at = address_of(value_scales), address_of(scratch.total)
+    bits = weigh(work_at, values_at, skip, n_keys, top, q_scale, total_at, first)
+    most = max(np.int32(bits).view(np.float32), TINY)
+    scratch.factors[member] = (most * I16_UNIT) / (f32(scratch.total[0]) * SUM_UNIT)
+    return I16_LIMIT / most, after, line
