@@ -121,52 +121,35 @@ def _corrections(isa: Any, builder: ir.IRBuilder, correction: ir.Value, n: int) 
     return [broadcast(builder, builder.neg(x), isa.LANES) for x in undo]
 
 
-def _make_products(n_rows: int | None, asks_for_next: bool = True) -> Any:
-    """Make a function for the sums of n_rows rows, or ROWS, with OUTPUTS outputs.
+def _products(  # type: ignore[no-untyped-def]
+    builder, n, asks, isa, rows, row_stride, columns, apart, n_fours, correction, out, out_stride
+):
+    """out[r, c] = Σ_k rows[r, k] · columns[c, k] - correction[r] in int32, OUTPUTS columns.
 
-    asks_for_next: whether memory is asked for as many outputs behind them meanwhile. Few rows
-    would wait for it: of one stream of blocks as of two, the processor asks too late by itself.
+    rows: int8, n or ROWS of them. columns: blocks of outputs, int8 with SIGN_BITS added,
+    `apart` from each other. correction: int32, SIGN_BITS times the sum of each row.
+
+    asks: whether memory is asked for as many outputs behind them meanwhile. Few rows would wait
+    for it: of one stream of blocks as of two, the processor asks too late by itself.
     """
-
-    @emitted
-    def products(  # type: ignore[no-untyped-def]
-        builder, isa, rows, row_stride, columns, apart, n_fours, correction, out, out_stride
-    ):
-        """out[r, c] = Σ_k rows[r, k] · columns[c, k] - correction[r] in int32.
-
-        rows: int8. columns: blocks of outputs, int8 with SIGN_BITS added, `apart` from each
-        other. correction: int32, SIGN_BITS times the sum of each row.
-        """
-        operands = rows, row_stride, columns, apart, n_fours, out, out_stride
-        begin = _corrections(isa, builder, correction, n_rows or isa.ROWS)
-        _emit_products(isa, builder, operands, begin, True, (), 1, asks_for_next)
-
-    return products
+    operands = rows, row_stride, columns, apart, n_fours, out, out_stride
+    begin = _corrections(isa, builder, correction, n or isa.ROWS)
+    _emit_products(isa, builder, operands, begin, True, (), 1, asks)
 
 
-products_1, products_2, products_3, products_4 = map(_make_products, (1, 2, 3, 4))
-products_first = _make_products(None)
-products_all = _make_products(None, False)
+products_1, products_2, products_3, products_4, products_first = (
+    emitted(_products, n, True) for n in (1, 2, 3, 4, None)
+)
+products_all = emitted(_products, None, False)
 
 
 @emitted
 def asking_products(  # type: ignore[no-untyped-def]
-    builder,
-    isa,
-    rows,
-    row_stride,
-    columns,
-    apart,
-    n_fours,
-    correction,
-    out,
-    out_stride,
-    ahead,
-    step,
+    builder, isa, rows, row_stride, columns, apart, n_fours, undo, out, out_stride, ahead, step
 ):
     """As `products_all`; meanwhile lines are asked for from `ahead` on, `step` bytes apart."""
     operands = rows, row_stride, columns, apart, n_fours, out, out_stride
-    begin = _corrections(isa, builder, correction, isa.ROWS)
+    begin = _corrections(isa, builder, undo, isa.ROWS)
     _emit_products(isa, builder, operands, begin, True, (ahead, step))
 
 
@@ -176,49 +159,39 @@ def _strips(isa: Any, n_rows: int) -> Iterator[tuple[int, int]]:
         yield first, min(isa.ROWS, n_rows - first)
 
 
-def _make_head_products(n_rows: int) -> Any:
-    """Make a function for n_rows queries."""
+def _head_products(builder, n_rows, isa, rows, n_terms, columns, correction, out, out_stride):  # type: ignore[no-untyped-def]
+    """As `products_all` for n_rows of n_terms, a multiple of BYTES, one after the other.
 
-    @emitted
-    def products(builder, isa, rows, n_terms, columns, correction, out, out_stride):  # type: ignore[no-untyped-def]
-        """As `products_all` for n_rows of n_terms, a multiple of BYTES, one after the other.
-
-        So are the blocks of outputs.
-        """
-        apart, four = builder.mul(n_terms, ir.Constant(i64, LANES)), ir.Constant(i64, 4)
-        n_fours, at_once = builder.udiv(n_terms, four), BYTES // TOGETHER
-        for first, n in _strips(isa, n_rows):
-            begin = _corrections(isa, builder, at(builder, correction, four, first), n)
-            operands = at(builder, rows, n_terms, first), n_terms, columns, apart, n_fours
-            target = at(builder, out, out_stride, first), out_stride
-            _emit_products(isa, builder, [*operands, *target], begin, True, (), at_once)
-
-    return products
+    So are the blocks of outputs.
+    """
+    apart, four = builder.mul(n_terms, ir.Constant(i64, LANES)), ir.Constant(i64, 4)
+    n_fours, at_once = builder.udiv(n_terms, four), BYTES // TOGETHER
+    for first, n in _strips(isa, n_rows):
+        begin = _corrections(isa, builder, at(builder, correction, four, first), n)
+        operands = at(builder, rows, n_terms, first), n_terms, columns, apart, n_fours
+        target = at(builder, out, out_stride, first), out_stride
+        _emit_products(isa, builder, [*operands, *target], begin, True, (), at_once)
 
 
-head_products, few_head_products = map(_make_head_products, (STRIP, FEW))
+head_products, few_head_products = (emitted(_head_products, n) for n in (STRIP, FEW))
 
 
-def _make_weight_products(n_rows: int) -> Any:
-    """Make a function for the weights of n_rows queries."""
+def _weight_products(  # type: ignore[no-untyped-def]
+    builder, n_rows, isa, rows, row_stride, columns, apart, n_fours, out, out_stride
+):
+    """out[r, c] = Σ_k rows[r, k] · columns[c, k] in int32, for n_rows rows.
 
-    @emitted
-    def products(builder, isa, rows, row_stride, columns, apart, n_fours, out, out_stride):  # type: ignore[no-untyped-def]
-        """out[r, c] = Σ_k rows[r, k] · columns[c, k] in int32, for n_rows rows.
-
-        rows: uint8 where there are SIGN_BITS, else int8. columns: blocks of outputs, int8 as they
-        are, `apart` from each other.
-        """
-        zero = ir.Constant(ir.VectorType(i32, isa.LANES), [0] * isa.LANES)
-        for first, n in _strips(isa, n_rows):
-            operands = at(builder, rows, row_stride, first), row_stride, columns, apart, n_fours
-            target = at(builder, out, out_stride, first), out_stride
-            _emit_products(isa, builder, [*operands, *target], [zero] * n, False)
-
-    return products
+    rows: uint8 where there are SIGN_BITS, else int8. columns: blocks of outputs, int8 as they are,
+    `apart` from each other.
+    """
+    zero = ir.Constant(ir.VectorType(i32, isa.LANES), [0] * isa.LANES)
+    for first, n in _strips(isa, n_rows):
+        operands = at(builder, rows, row_stride, first), row_stride, columns, apart, n_fours
+        target = at(builder, out, out_stride, first), out_stride
+        _emit_products(isa, builder, [*operands, *target], [zero] * n, False)
 
 
-weight_products, few_weight_products = map(_make_weight_products, (STRIP, FEW))
+weight_products, few_weight_products = (emitted(_weight_products, n) for n in (STRIP, FEW))
 
 
 @inlined

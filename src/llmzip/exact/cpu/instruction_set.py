@@ -1,6 +1,6 @@
 """What kernels ask of an instruction set: a type without values, which they are compiled for.
 
-Kernels take an instance as an argument, and what writes their code asks its class (`class_of`) for
+Kernels take an instance as an argument, and what writes their code (`emitted`) asks its class for
 products, for their shape in registers, and for the few passes over vectors that are worth an
 instruction of their own. What is here are those passes in LLVM's own terms: it makes of them what
 a processor has. A new instruction set is a file with such a class and a line in `ways.Way`.
@@ -12,10 +12,10 @@ import os
 import platform
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
-from inspect import signature
+from inspect import Signature, signature
 from typing import Any, ClassVar, NamedTuple
 
-from llmzip.compiled.compiler import binding, cgutils, config, intrinsic, ir, types
+from llmzip.compiled.compiler import Later, binding, cgutils, config, intrinsic, ir, types
 from llmzip.exact.aligned import LINE_BYTES
 from llmzip.exact.distribution import StepCosts
 
@@ -207,48 +207,52 @@ def lacking(names: Sequence[str]) -> list[str]:
     return [name for name in names if not there.get(name, False)]
 
 
-def class_of(kind: Any) -> Any:
-    """The class of an instruction set that numba has as a type."""
-    return kind.instance_class
+def emitted(
+    write: Callable[..., Any] | None = None, /, *constants: Any, result: str = "void", **kinds: str
+) -> Any:
+    """Let kernels call what `write` emits: it takes the builder, `constants` and arguments' values.
 
-
-def emitted(write: Callable[..., Any] | None = None, /, result: str = "void", **kinds: str) -> Any:
-    """Let kernels call what `write` emits: it takes the builder and each argument's value.
-
-    Of an argument `isa`, an instruction set, it takes the class. The others are int64, or of the
-    kinds that are told by their names; what it returns is of the kind `result`.
+    Of a first argument `isa`, an instruction set, it takes the class. The others are int64, or of
+    the kinds that are told by their names; what it returns is of the kind `result`.
     """
     if write is None:
         return partial(emitted, result=result, **kinds)
+    return Later(lambda: intrinsic(_defined(write, constants, result, kinds)).itself)
 
-    @wraps(write)  # numba asks this for its parameters: the first is never an argument
+
+def _defined(
+    write: Callable[..., Any], constants: tuple[Any, ...], result: str, kinds: dict[str, str]
+) -> Callable[..., Any]:
+    """What numba asks for a call's types, and for a function that writes its code."""
+    first, *others = signature(write).parameters.values()
+    own = others[len(constants) :]
+    n_sets = sum(one.name == "isa" for one in own)
+    told = [getattr(types, kinds.get(one.name, "int64")) for one in own[n_sets:]]
+
+    @wraps(write)
     def define(_typing: Any, *given: Any) -> Any:
-        names = list(signature(write).parameters)[1:]
-        sets = {i: kind for i, kind in enumerate(given) if names[i] == "isa"}
-        taken = [sets.get(i, getattr(types, kinds.get(n, "int64"))) for i, n in enumerate(names)]
+        sets = given[:n_sets]
+        classes = [kind.instance_class for kind in sets]
 
         def generate(context: Any, builder: ir.IRBuilder, _signature: Any, values: Any) -> Any:
-            own = [class_of(sets[i]) if i in sets else value for i, value in enumerate(values)]
-            found = write(builder, *own)
+            found = write(builder, *constants, *classes, *values[n_sets:])
             return context.get_dummy_value() if found is None else found
 
-        return getattr(types, result)(*taken), generate
+        return getattr(types, result)(*sets, *told), generate
 
-    return intrinsic(define)
-
-
-def _constant(name: str) -> Any:
-    """Make a function that gives a number of an instruction set, a constant to LLVM."""
-
-    @emitted(result="int64")
-    def constant(_builder, isa):  # type: ignore[no-untyped-def]
-        return ir.Constant(i64, int(getattr(isa, name)))
-
-    return constant
+    vars(define)["__signature__"] = Signature([first, *own])  # numba leaves out the first
+    return define
 
 
-rows_of, outputs_of, members_of = map(_constant, ("ROWS", "OUTPUTS", "MEMBERS"))
-keys_of, sign_bits_of, is_tiled = map(_constant, ("KEYS", "SIGN_BITS", "IS_TILED"))
+def _constant(_builder: ir.IRBuilder, name: str, isa: type[InstructionSet]) -> ir.Value:
+    """A number of an instruction set, a constant to LLVM."""
+    return ir.Constant(i64, int(getattr(isa, name)))
+
+
+rows_of, outputs_of, members_of, keys_of, sign_bits_of, is_tiled = (
+    emitted(_constant, name, result="int64")
+    for name in ("ROWS", "OUTPUTS", "MEMBERS", "KEYS", "SIGN_BITS", "IS_TILED")
+)
 
 
 def call(builder: ir.IRBuilder, name: str, result: ir.Type, *arguments: ir.Value) -> ir.Value:

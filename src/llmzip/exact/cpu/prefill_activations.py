@@ -47,39 +47,33 @@ def _squared_relu(code: Emitter, xs: Vectors) -> Vectors:
     return code.products(rest, rest)
 
 
-def _make_rows(function: Function, gated: bool) -> Any:
-    """Make what takes sums of `up`; of gates and of what these multiply, if there are such."""
+def _rows(  # type: ignore[no-untyped-def]
+    builder, function, gated, sums, up_sums, scale, up_scale, bias, up_bias, s, n_rows, out, largest
+):
+    """function of rows of 32 sums each into `out`, half of a block of floats.
 
-    @emitted
-    def activated_rows(  # type: ignore[no-untyped-def]
-        builder, sums, up_sums, scale, up_scale, bias, up_bias, s, n_rows, out, largest
-    ):
-        """function of rows of 32 sums each into `out`, half of a block of floats.
-
-        up_sums, up_scale, up_bias: of what is multiplied by that; looked at where there are gates.
-        """
-        code = Emitter(builder)
-        for row, own_bias in each_row(code, n_rows, bias):
-            factor = code.spread(code.number(s, row))
-            linears = [(sums, scale, own_bias)]
-            if gated:
-                linears.append((up_sums, up_scale, None if own_bias is None else up_bias))
-            xs, *ups = (
-                scaled(code, code.loads(code.moved(own, row, 4 * PAIR), INTS, 2), at, added, factor)
-                for own, at, added in linears
-            )
-            active = function(code, xs)
-            for up in ups:
-                active = code.products(active, up)
-            code.stores(active, code.moved(out, row, ROW_BYTES))
-            note_largest(code, active, largest, row)
-
-    return activated_rows
+    up_sums, up_scale, up_bias: of what is multiplied by that, if it is `gated`.
+    """
+    code = Emitter(builder)
+    for row, own_bias in each_row(code, n_rows, bias):
+        factor = code.spread(code.number(s, row))
+        linears = [(sums, scale, own_bias)]
+        if gated:
+            linears.append((up_sums, up_scale, None if own_bias is None else up_bias))
+        xs, *ups = (
+            scaled(code, code.loads(code.moved(own, row, 4 * PAIR), INTS, 2), at, added, factor)
+            for own, at, added in linears
+        )
+        active = function(code, xs)
+        for up in ups:
+            active = code.products(active, up)
+        code.stores(active, code.moved(out, row, ROW_BYTES))
+        note_largest(code, active, largest, row)
 
 
-silu_gate_rows, gelu_gate_rows = _make_rows(_silu, True), _make_rows(_gelu_new, True)
-gelu_rows, relu_rows = _make_rows(_gelu_new, False), _make_rows(_relu, False)
-squared_relu_rows = _make_rows(_squared_relu, False)
+silu_gate_rows, gelu_gate_rows = emitted(_rows, _silu, True), emitted(_rows, _gelu_new, True)
+gelu_rows, relu_rows = emitted(_rows, _gelu_new, False), emitted(_rows, _relu, False)
+squared_relu_rows = emitted(_rows, _squared_relu, False)
 
 
 @called

@@ -72,48 +72,39 @@ def _tops(code: Emitter, largest: ir.Value) -> ir.Value:
     return code.higher(code.folded(code.loads(largest, n=ROWS), code.higher), floats(TINY))
 
 
-def _make_fold(limit: Any, unit: Any) -> Any:
-    """Make a function for integers within ± limit, 1 / unit."""
-
-    @emitted
-    def fold(builder, largest, inverses, scales):  # type: ignore[no-untyped-def]
-        """What 16 rows are multiplied by to be such integers, and the integers' scales."""
-        code = Emitter(builder)
-        top = _tops(code, largest)
-        code.store(builder.fdiv(floats(limit), top), inverses)
-        code.store(builder.fmul(top, floats(unit)), scales)
-
-    return fold
+def _fold(builder, limit, unit, largest, inverses, scales):  # type: ignore[no-untyped-def]
+    """What 16 rows are multiplied by to be integers within ± limit, 1 / unit; and their scales."""
+    code = Emitter(builder)
+    top = _tops(code, largest)
+    code.store(builder.fdiv(floats(limit), top), inverses)
+    code.store(builder.fmul(top, floats(unit)), scales)
 
 
-fold_wide = _make_fold(I16_LIMIT, I16_UNIT)
+fold_wide = emitted(_fold, I16_LIMIT, I16_UNIT)
 """For integers of 16 bits."""
-fold_narrow = _make_fold(I8_LIMIT, I8_UNIT)
+fold_narrow = emitted(_fold, I8_LIMIT, I8_UNIT)
 """For integers of 8 bits."""
 
 
-def _make_halve(signed: bool) -> Any:
-    """Make a function for the halves that `InstructionSet.halves` gives."""
+def _halve(builder, signed, isa, block, inverses, n_rows, high, low, stride):  # type: ignore[no-untyped-def]
+    """The int8 halves of a block of floats times its rows' inverses; rows `stride` apart.
 
-    @emitted
-    def halve_block(builder, isa, block, inverses, n_rows, high, low, stride):  # type: ignore[no-untyped-def]
-        """The int8 halves of a block of floats times its rows' inverses; rows `stride` apart."""
-        code = Emitter(builder)
-        with code.loop(n_rows) as row:
-            factor = code.spread(code.number(inverses, row))
-            line = code.loads(code.moved(block, row, ROW_BYTES))
-            whole = [isa.rounded(builder, builder.fmul(x, factor)) for x in line]
-            halves = isa.halves(builder, whole, signed)
-            shift = builder.mul(row, stride)
-            for half, place in zip(halves, (high, low), strict=True):
-                code.store(half, builder.add(place, shift))
-
-    return halve_block
+    signed: see `InstructionSet.halves`.
+    """
+    code = Emitter(builder)
+    with code.loop(n_rows) as row:
+        factor = code.spread(code.number(inverses, row))
+        line = code.loads(code.moved(block, row, ROW_BYTES))
+        whole = [isa.rounded(builder, builder.fmul(x, factor)) for x in line]
+        halves = isa.halves(builder, whole, signed)
+        shift = builder.mul(row, stride)
+        for half, place in zip(halves, (high, low), strict=True):
+            code.store(half, builder.add(place, shift))
 
 
-halve_block = _make_halve(True)
+halve_block = emitted(_halve, True)
 """For integers of either sign."""
-_halve_unsigned = _make_halve(False)
+_halve_unsigned = emitted(_halve, False)
 
 
 @inlined
@@ -178,39 +169,35 @@ def bias_at(bias: Any, first: int) -> Any:
     return address_of(bias) + 4 * first if bias.size else np.int64(0)
 
 
-def _make_add(n_vectors: int, n_halves: int) -> Any:
-    """Make a function for blocks of n_vectors of the sums of one integer or of two halves."""
+def _add(  # type: ignore[no-untyped-def]
+    builder, n_vectors, n_halves, sums, scale, bias, s, n_rows, x, stride, largest
+):
+    """x += de-quantised sums, of an integer or of two halves; rows of x are `stride` apart."""
     line_bytes = n_vectors * LINE
-
-    @emitted
-    def add(builder, sums, scale, bias, s, n_rows, x, stride, largest):  # type: ignore[no-untyped-def]
-        """x += de-quantised sums, rows of x being `stride` bytes apart."""
-        code, places = Emitter(builder), [LANES * i for i in range(n_vectors)]
-        for row, own_bias in each_row(code, n_rows, bias):
-            factor = code.spread(code.number(s, row))
-            line = code.moved(sums, row, line_bytes)
-            totals = code.loads(line, INTS, n_vectors)
-            if n_halves == 2:
-                low = builder.add(line, ir.Constant(_i64, ROWS * line_bytes))
-                totals = [
-                    code.joined(high, code.load(low, i, INTS))
-                    for i, high in zip(places, totals, strict=True)
-                ]
-            else:
-                totals = code.converted(totals)
-            added = dequantised(code, totals, scale, own_bias, factor)
-            target = builder.add(x, builder.mul(row, stride))
-            before = zip(places, added, strict=True)
-            new = [builder.fadd(code.load(target, i), y) for i, y in before]
-            code.stores(new, target)
-            note_largest(code, new, largest, row)
-
-    return add
+    code, places = Emitter(builder), [LANES * i for i in range(n_vectors)]
+    for row, own_bias in each_row(code, n_rows, bias):
+        factor = code.spread(code.number(s, row))
+        line = code.moved(sums, row, line_bytes)
+        totals = code.loads(line, INTS, n_vectors)
+        if n_halves == 2:
+            low = builder.add(line, ir.Constant(_i64, ROWS * line_bytes))
+            totals = [
+                code.joined(high, code.load(low, i, INTS))
+                for i, high in zip(places, totals, strict=True)
+            ]
+        else:
+            totals = code.converted(totals)
+        added = dequantised(code, totals, scale, own_bias, factor)
+        target = builder.add(x, builder.mul(row, stride))
+        before = zip(places, added, strict=True)
+        new = [builder.fadd(code.load(target, i), y) for i, y in before]
+        code.stores(new, target)
+        note_largest(code, new, largest, row)
 
 
-add_block = _make_add(4, 1)
+add_block = emitted(_add, 4, 1)
 """For 64 outputs."""
-add_wide_block = _make_add(2, 2)
+add_wide_block = emitted(_add, 2, 2)
 """For 32 outputs of 16 rows, high halves and below them low ones."""
 
 

@@ -120,7 +120,7 @@ def keys_16x1(builder, isa, rows, row_stride, column, n_inner, correction, out, 
 def _emit_weighted(
     isa: Any, builder: ir.IRBuilder, n_members: int, arguments: Sequence[ir.Value], asks: bool
 ) -> None:
-    """The code of `_make_weighted_sums` for COLUMNS columns."""
+    """The code of `_weighted_sums` for COLUMNS columns."""
     weights, weight_stride, values, value_stride, n_pairs, out, out_stride, ahead = arguments
     kind, n = ir.VectorType(i32, isa.LANES), 4 * isa.LANES
     zero, parts = ir.Constant(kind, [0] * isa.LANES), range(0, isa.COLUMNS, n)
@@ -156,34 +156,27 @@ def _emit_weighted(
                 store(builder, vector, builder.add(line, place))
 
 
-def _make_weighted_sums(n_members: int) -> Any:
-    """Make a function for the weighted sums of `n_members` sets of weights."""
+def _weighted_sums(  # type: ignore[no-untyped-def]
+    builder, n, isa, weights, weight_stride, values, value_stride, n_pairs, out, out_stride, ahead
+):
+    """out[m, i] = Σ_j weights[m, j] · values[j, i] over 2 n_pairs rows, BYTES columns, int32.
 
-    @emitted
-    def weighted_sums(  # type: ignore[no-untyped-def]
-        builder, isa, weights, weight_stride, values, value_stride, n_pairs, out, out_stride, ahead
-    ):
-        """out[m, i] = Σ_j weights[m, j] · values[j, i] over 2 n_pairs rows, BYTES columns, int32.
-
-        weights: int16; values: int8. The caller sees to it that no sum leaves int32. On its
-        way it asks memory for 2 n_pairs rows that begin at address `ahead`.
-        """
-        for first in range(0, BYTES, isa.COLUMNS):
-            columns, target = values, out
-            if first:
-                columns = builder.add(values, ir.Constant(i64, first))
-                target = builder.add(out, ir.Constant(i64, 4 * first))
-            rows = weights, weight_stride, columns, value_stride, n_pairs
-            moved = *rows, target, out_stride, ahead
-            _emit_weighted(isa, builder, n_members, moved, asks=not first)
-
-    return weighted_sums
+    weights: int16, n sets of them; values: int8. The caller sees to it that no sum leaves
+    int32. On its way it asks memory for 2 n_pairs rows that begin at address `ahead`.
+    """
+    for first in range(0, BYTES, isa.COLUMNS):
+        columns, target = values, out
+        if first:
+            columns = builder.add(values, ir.Constant(i64, first))
+            target = builder.add(out, ir.Constant(i64, 4 * first))
+        rows = weights, weight_stride, columns, value_stride, n_pairs
+        moved = *rows, target, out_stride, ahead
+        _emit_weighted(isa, builder, n, moved, asks=not first)
 
 
-weighted_sums_1 = _make_weighted_sums(1)
-weighted_sums_2 = _make_weighted_sums(2)
-weighted_sums_3 = _make_weighted_sums(3)
-weighted_sums_4 = _make_weighted_sums(4)
+weighted_sums_1, weighted_sums_2, weighted_sums_3, weighted_sums_4 = (
+    emitted(_weighted_sums, n) for n in (1, 2, 3, 4)
+)
 
 
 @emitted

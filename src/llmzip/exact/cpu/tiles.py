@@ -151,7 +151,7 @@ def _emit_products(
     ahead: ir.Value | None = None,
     n_asked: int = ASKED,
 ) -> None:
-    """The code of `_make_products`.
+    """The code of `_products`.
 
     column_line: bytes from one row of a tile of columns to the next. ahead: address of n_asked
     lines for every TERMS terms.
@@ -191,49 +191,38 @@ def _emit_products(
         _call(builder, "llvm.x86.tilestored64", tile(index), place, out_stride)
 
 
-def _make_products(n_rows: int, n_columns: int) -> Any:
-    """Make a function for n_rows by n_columns tiles of sums, at most four."""
+def _products(  # type: ignore[no-untyped-def]
+    builder, n_rows, n_columns, rows, row_stride, columns, column_stride, n_terms, out, out_stride
+):
+    """out[r, c] = Σ_k rows[r, k] · columns[c, k] in int32, for 16 n_rows by 16 n_columns.
 
-    @emitted
-    def products(builder, rows, row_stride, columns, column_stride, n_terms, out, out_stride):  # type: ignore[no-untyped-def]
-        """out[r, c] = Σ_k rows[r, k] · columns[c, k] in int32, for 16 n_rows by 16 n_columns.
-
-        rows: int8; columns: tiles of int8, the next 16 columns being column_stride further;
-        n_terms: a multiple of TERMS.
-        """
-        operands = rows, row_stride, columns, column_stride, n_terms, out, out_stride
-        _emit_products(builder, n_rows, n_columns, _WHOLE_LINES, operands)
-
-    return products
+    They fill at most four tiles. rows: int8; columns: tiles of int8, the next 16 columns being
+    column_stride further; n_terms: a multiple of TERMS.
+    """
+    operands = rows, row_stride, columns, column_stride, n_terms, out, out_stride
+    _emit_products(builder, n_rows, n_columns, _WHOLE_LINES, operands)
 
 
-products_2x2 = _make_products(2, 2)
-products_1x2 = _make_products(1, 2)
-products_2x1 = _make_products(2, 1)
-products_1x4 = _make_products(1, 4)
+products_2x2, products_1x2, products_2x1, products_1x4 = (
+    emitted(_products, *shape) for shape in ((2, 2), (1, 2), (2, 1), (1, 4))
+)
 
 
-def _make_asking(n_rows: int, n_columns: int, n_asked: int) -> Any:
-    """As `_make_products`; meanwhile n_asked lines at `ahead` are asked for with TERMS terms."""
-
-    @emitted
-    def products(  # type: ignore[no-untyped-def]
-        builder, rows, row_stride, columns, column_stride, n_terms, out, out_stride, ahead
-    ):
-        operands = rows, row_stride, columns, column_stride, n_terms, out, out_stride
-        _emit_products(builder, n_rows, n_columns, _WHOLE_LINES, operands, ahead, n_asked)
-
-    return products
+def _asking_products(  # type: ignore[no-untyped-def]
+    builder, n, n_asked, rows, row_stride, columns, column_stride, n_terms, out, out_stride, ahead
+):
+    """As n by 2 tiles; n_asked lines at `ahead` are asked for with TERMS terms."""
+    operands = rows, row_stride, columns, column_stride, n_terms, out, out_stride
+    _emit_products(builder, n, 2, _WHOLE_LINES, operands, ahead, n_asked)
 
 
 ASKED_ALL, ASKED_HALF, ASKED_QUARTER = 32, 16, 8
 """Of the lines that two tiles of weights have."""
-all_2x2 = _make_asking(2, 2, ASKED_ALL)
-all_1x2 = _make_asking(1, 2, ASKED_ALL)
-half_2x2 = _make_asking(2, 2, ASKED_HALF)
-half_1x2 = _make_asking(1, 2, ASKED_HALF)
-quarter_2x2 = _make_asking(2, 2, ASKED_QUARTER)
-quarter_1x2 = _make_asking(1, 2, ASKED_QUARTER)
+all_2x2, half_2x2, quarter_2x2, all_1x2, half_1x2, quarter_1x2 = (
+    emitted(_asking_products, n, asked)
+    for n in (2, 1)
+    for asked in (ASKED_ALL, ASKED_HALF, ASKED_QUARTER)
+)
 
 
 @emitted
