@@ -44,9 +44,9 @@ class Avx512Vnni(Vnni):
 
     @classmethod
     def halves(
-        cls, builder: ir.IRBuilder, vectors: Sequence[ir.Value], signed: bool
+        cls, builder: ir.IRBuilder, vectors: Sequence[ir.Value], signed: bool = True
     ) -> tuple[ir.Value, ir.Value]:
-        """See `Emitter.halves`."""
+        """See `InstructionSet.halves`."""
         pairs = _pairs(builder, vectors)
         numbers = 128 if signed else 0, 255, 8
         half, byte, shift = (ir.Constant(_PAIRS, [n] * (2 * NUMBERS)) for n in numbers)

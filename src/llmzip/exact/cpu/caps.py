@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from llmzip.compiled import inlined
 from llmzip.exact.constants import cap_depth, cap_unit
-from llmzip.exact.cpu.scalars import ONE, exp2, f32, wide_vectors
+from llmzip.exact.cpu.scalars import ONE, address_of, exp2, f32, wide_vectors
 
 
 def cap_of(cap: float) -> NDArray[np.float32]:
@@ -17,6 +17,12 @@ def cap_of(cap: float) -> NDArray[np.float32]:
     if not cap:
         return np.empty(0, dtype=np.float32)
     return np.array([cap_unit(cap), cap_depth(cap)], dtype=np.float32)
+
+
+@inlined
+def cap_at(cap: Any) -> Any:
+    """The address of a cap; 0 where there is none."""
+    return address_of(cap) if cap.size else np.int64(0)
 
 
 @inlined

@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 
 from llmzip.compiled import called, inlined
-from llmzip.compiled.compiler import cgutils, intrinsic, ir, types
+from llmzip.compiled.compiler import cgutils, ir
 from llmzip.exact.cpu import tiles
 from llmzip.exact.cpu.instruction_set import (
-    ask_for_line,
+    ask_for,
     at,
     broadcast,
     call,
-    class_of,
+    emitted,
     i8,
     i32,
     i64,
@@ -74,13 +74,13 @@ def _emit_products(
         def terms(four: int, index: ir.Value = index) -> list[ir.Value]:
             own = builder.add(index, ir.Constant(i64, four)) if four else index
             if ahead:
-                ask_for_line(builder, builder.add(ahead[0], builder.mul(own, ahead[1])), 0)
+                ask_for(builder, builder.add(ahead[0], builder.mul(own, ahead[1])))
             place = builder.add(columns, builder.mul(own, ir.Constant(i64, BYTES)))
             places = [_vector_at(builder, isa, place, apart, v) for v in range(n_vectors)]
             if asks_for_next:
                 far = builder.mul(apart, ir.Constant(i64, isa.OUTPUTS // LANES))
                 for one in places:
-                    ask_for_line(builder, builder.add(one, far), 0)
+                    ask_for(builder, builder.add(one, far))
             return [load(builder, one, kind) for one in places]
 
         row = builder.add(rows, builder.mul(index, ir.Constant(i64, TOGETHER)))
@@ -121,67 +121,36 @@ def _corrections(isa: Any, builder: ir.IRBuilder, correction: ir.Value, n: int) 
     return [broadcast(builder, builder.neg(x), isa.LANES) for x in undo]
 
 
-def _make_products(n_rows: int | None, asks_for_next: bool = True) -> Any:
-    """Make a function for the sums of n_rows rows, or ROWS, with OUTPUTS outputs.
+def _products(  # type: ignore[no-untyped-def]
+    builder, n, asks, isa, rows, row_stride, columns, apart, n_fours, correction, out, out_stride
+):
+    """out[r, c] = Σ_k rows[r, k] · columns[c, k] - correction[r] in int32, OUTPUTS columns.
 
-    asks_for_next: whether memory is asked for as many outputs behind them meanwhile. Few rows
-    would wait for it: of one stream of blocks as of two, the processor asks too late by itself.
+    rows: int8, n or ROWS of them. columns: blocks of outputs, int8 with SIGN_BITS added,
+    `apart` from each other. correction: int32, SIGN_BITS times the sum of each row.
+
+    asks: whether memory is asked for as many outputs behind them meanwhile. Few rows would wait
+    for it: of one stream of blocks as of two, the processor asks too late by itself.
     """
-
-    @intrinsic
-    def products(  # type: ignore[no-untyped-def]
-        typing, isa, rows, row_stride, columns, apart, n_fours, correction, out, out_stride
-    ):
-        """out[r, c] = Σ_k rows[r, k] · columns[c, k] - correction[r] in int32.
-
-        rows: int8. columns: blocks of outputs, int8 with SIGN_BITS added, `apart` from each
-        other. correction: int32, SIGN_BITS times the sum of each row.
-        """
-        signature = types.void(isa, *[types.int64] * 8)
-
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            own, (*operands, correction, out, out_stride) = class_of(isa), arguments[1:]
-            begin = _corrections(own, builder, correction, n_rows or own.ROWS)
-            rest = begin, True, (), 1, asks_for_next
-            _emit_products(own, builder, [*operands, out, out_stride], *rest)
-            return context.get_dummy_value()
-
-        return signature, generate
-
-    return products
+    operands = rows, row_stride, columns, apart, n_fours, out, out_stride
+    begin = _corrections(isa, builder, correction, n or isa.ROWS)
+    _emit_products(isa, builder, operands, begin, True, (), 1, asks)
 
 
-products_1, products_2, products_3, products_4 = map(_make_products, (1, 2, 3, 4))
-products_first = _make_products(None)
-products_all = _make_products(None, False)
+products_1, products_2, products_3, products_4, products_first = (
+    emitted(_products, n, True) for n in (1, 2, 3, 4, None)
+)
+products_all = emitted(_products, None, False)
 
 
-@intrinsic
+@emitted
 def asking_products(  # type: ignore[no-untyped-def]
-    typing,
-    isa,
-    rows,
-    row_stride,
-    columns,
-    apart,
-    n_fours,
-    correction,
-    out,
-    out_stride,
-    ahead,
-    step,
+    builder, isa, rows, row_stride, columns, apart, n_fours, undo, out, out_stride, ahead, step
 ):
     """As `products_all`; meanwhile lines are asked for from `ahead` on, `step` bytes apart."""
-    signature = types.void(isa, *[types.int64] * 10)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        own, (*operands, correction, out, out_stride, ahead, step) = class_of(isa), arguments[1:]
-        begin = _corrections(own, builder, correction, own.ROWS)
-        rest = begin, True, (ahead, step)
-        _emit_products(own, builder, [*operands, out, out_stride], *rest)
-        return context.get_dummy_value()
-
-    return signature, generate
+    operands = rows, row_stride, columns, apart, n_fours, out, out_stride
+    begin = _corrections(isa, builder, undo, isa.ROWS)
+    _emit_products(isa, builder, operands, begin, True, (ahead, step))
 
 
 def _strips(isa: Any, n_rows: int) -> Iterator[tuple[int, int]]:
@@ -190,70 +159,39 @@ def _strips(isa: Any, n_rows: int) -> Iterator[tuple[int, int]]:
         yield first, min(isa.ROWS, n_rows - first)
 
 
-def _make_head_products(n_rows: int) -> Any:
-    """Make a function for n_rows queries."""
+def _head_products(builder, n_rows, isa, rows, n_terms, columns, correction, out, out_stride):  # type: ignore[no-untyped-def]
+    """As `products_all` for n_rows of n_terms, a multiple of BYTES, one after the other.
 
-    @intrinsic
-    def products(  # type: ignore[no-untyped-def]
-        typing, isa, rows, n_terms, columns, correction, out, out_stride
-    ):
-        """As `products_all` for n_rows of n_terms, a multiple of BYTES, one after the other.
-
-        So are the blocks of outputs.
-        """
-        signature = types.void(isa, *[types.int64] * 6)
-
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            own, (rows, n_terms, columns, correction, out, out_stride) = (
-                class_of(isa),
-                arguments[1:],
-            )
-            apart, four = builder.mul(n_terms, ir.Constant(i64, LANES)), ir.Constant(i64, 4)
-            n_fours, at_once = builder.udiv(n_terms, four), BYTES // TOGETHER
-            for first, n in _strips(own, n_rows):
-                begin = _corrections(own, builder, at(builder, correction, four, first), n)
-                operands = at(builder, rows, n_terms, first), n_terms, columns, apart, n_fours
-                target = at(builder, out, out_stride, first), out_stride
-                _emit_products(own, builder, [*operands, *target], begin, True, (), at_once)
-            return context.get_dummy_value()
-
-        return signature, generate
-
-    return products
+    So are the blocks of outputs.
+    """
+    apart, four = builder.mul(n_terms, ir.Constant(i64, LANES)), ir.Constant(i64, 4)
+    n_fours, at_once = builder.udiv(n_terms, four), BYTES // TOGETHER
+    for first, n in _strips(isa, n_rows):
+        begin = _corrections(isa, builder, at(builder, correction, four, first), n)
+        operands = at(builder, rows, n_terms, first), n_terms, columns, apart, n_fours
+        target = at(builder, out, out_stride, first), out_stride
+        _emit_products(isa, builder, [*operands, *target], begin, True, (), at_once)
 
 
-head_products, few_head_products = map(_make_head_products, (STRIP, FEW))
+head_products, few_head_products = (emitted(_head_products, n) for n in (STRIP, FEW))
 
 
-def _make_weight_products(n_rows: int) -> Any:
-    """Make a function for the weights of n_rows queries."""
+def _weight_products(  # type: ignore[no-untyped-def]
+    builder, n_rows, isa, rows, row_stride, columns, apart, n_fours, out, out_stride
+):
+    """out[r, c] = Σ_k rows[r, k] · columns[c, k] in int32, for n_rows rows.
 
-    @intrinsic
-    def products(  # type: ignore[no-untyped-def]
-        typing, isa, rows, row_stride, columns, apart, n_fours, out, out_stride
-    ):
-        """out[r, c] = Σ_k rows[r, k] · columns[c, k] in int32, for n_rows rows.
-
-        rows: uint8 where there are SIGN_BITS, else int8. columns: blocks of outputs, int8 as they
-        are, `apart` from each other.
-        """
-        signature = types.void(isa, *[types.int64] * 7)
-
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            own, (rows, row_stride, *columns, out, out_stride) = class_of(isa), arguments[1:]
-            zero = ir.Constant(ir.VectorType(i32, own.LANES), [0] * own.LANES)
-            for first, n in _strips(own, n_rows):
-                operands = at(builder, rows, row_stride, first), row_stride, *columns
-                target = at(builder, out, out_stride, first), out_stride
-                _emit_products(own, builder, [*operands, *target], [zero] * n, False)
-            return context.get_dummy_value()
-
-        return signature, generate
-
-    return products
+    rows: uint8 where there are SIGN_BITS, else int8. columns: blocks of outputs, int8 as they are,
+    `apart` from each other.
+    """
+    zero = ir.Constant(ir.VectorType(i32, isa.LANES), [0] * isa.LANES)
+    for first, n in _strips(isa, n_rows):
+        operands = at(builder, rows, row_stride, first), row_stride, columns, apart, n_fours
+        target = at(builder, out, out_stride, first), out_stride
+        _emit_products(isa, builder, [*operands, *target], [zero] * n, False)
 
 
-weight_products, few_weight_products = map(_make_weight_products, (STRIP, FEW))
+weight_products, few_weight_products = (emitted(_weight_products, n) for n in (STRIP, FEW))
 
 
 @inlined
@@ -361,24 +299,18 @@ def product_block(
         _few(isa, last - row, x, n_terms, w_at, apart, fours, undo + 4 * row, y, line)
 
 
-@intrinsic
-def byte_sum(typing, isa, row, n_terms):  # type: ignore[no-untyped-def]
+@emitted(result="int32")
+def byte_sum(builder, isa, row, n_terms):  # type: ignore[no-untyped-def]
     """The sum of int8 at an address, as int32; n_terms: a multiple of BYTES."""
-    signature = types.int32(isa, types.int64, types.int64)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        (_, row, n_terms), own = arguments, class_of(isa)
-        kind, n = ir.VectorType(i32, own.LANES), TOGETHER * own.LANES
-        ones = builder.bitcast(ir.Constant(ir.VectorType(i8, n), [1] * n), kind)
-        total = cgutils.alloca_once_value(builder, ir.Constant(kind, [0] * own.LANES))
-        begin, step = ir.Constant(i64, 0), ir.Constant(i64, n)
-        with cgutils.for_range_slice(builder, begin, n_terms, step, i64) as (k, _):
-            terms = load(builder, builder.add(row, k), kind)
-            builder.store(own.dot(builder, builder.load(total), ones, terms), total)
-        name = f"llvm.vector.reduce.add.v{own.LANES}i32"
-        return call(builder, name, i32, builder.load(total))
-
-    return signature, generate
+    kind, n = ir.VectorType(i32, isa.LANES), TOGETHER * isa.LANES
+    ones = builder.bitcast(ir.Constant(ir.VectorType(i8, n), [1] * n), kind)
+    total = cgutils.alloca_once_value(builder, ir.Constant(kind, [0] * isa.LANES))
+    begin, step = ir.Constant(i64, 0), ir.Constant(i64, n)
+    with cgutils.for_range_slice(builder, begin, n_terms, step, i64) as (k, _):
+        terms = load(builder, builder.add(row, k), kind)
+        builder.store(isa.dot(builder, builder.load(total), ones, terms), total)
+    name = f"llvm.vector.reduce.add.v{isa.LANES}i32"
+    return call(builder, name, i32, builder.load(total))
 
 
 @inlined

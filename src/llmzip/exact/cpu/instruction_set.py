@@ -1,6 +1,6 @@
 """What kernels ask of an instruction set: a type without values, which they are compiled for.
 
-Kernels take an instance as an argument, and what writes their code asks its class (`class_of`) for
+Kernels take an instance as an argument, and what writes their code (`emitted`) asks its class for
 products, for their shape in registers, and for the few passes over vectors that are worth an
 instruction of their own. What is here are those passes in LLVM's own terms: it makes of them what
 a processor has. A new instruction set is a file with such a class and a line in `ways.Way`.
@@ -11,9 +11,11 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Sequence
+from functools import partial, wraps
+from inspect import Signature, signature
 from typing import Any, ClassVar, NamedTuple
 
-from llmzip.compiled.compiler import binding, cgutils, config, intrinsic, ir, types
+from llmzip.compiled.compiler import Later, binding, cgutils, config, intrinsic, ir, types
 from llmzip.exact.aligned import LINE_BYTES
 from llmzip.exact.distribution import StepCosts
 
@@ -99,9 +101,13 @@ class InstructionSet(_Empty):
 
     @classmethod
     def halves(
-        cls, builder: ir.IRBuilder, vectors: Sequence[ir.Value], signed: bool
+        cls, builder: ir.IRBuilder, vectors: Sequence[ir.Value], signed: bool = True
     ) -> tuple[ir.Value, ir.Value]:
-        """See `Emitter.halves`."""
+        """Four vectors of integers up to 32,639 as 64 high and 64 low bytes.
+
+        signed: as `arith.split_halves` has them; else of integers that are not negative as bytes
+        that are not.
+        """
         half, eight = (ir.Constant(INTS, [n] * NUMBERS) for n in (128 if signed else 0, 8))
         high = [builder.ashr(builder.add(x, half), eight) for x in vectors]
         return cls.bytes_of(builder, high), cls.bytes_of(builder, vectors)
@@ -201,26 +207,52 @@ def lacking(names: Sequence[str]) -> list[str]:
     return [name for name in names if not there.get(name, False)]
 
 
-def class_of(kind: Any) -> Any:
-    """The class of an instruction set that numba has as a type."""
-    return kind.instance_class
+def emitted(
+    write: Callable[..., Any] | None = None, /, *constants: Any, result: str = "void", **kinds: str
+) -> Any:
+    """Let kernels call what `write` emits: it takes the builder, `constants` and arguments' values.
+
+    Of a first argument `isa`, an instruction set, it takes the class. The others are int64, or of
+    the kinds that are told by their names; what it returns is of the kind `result`.
+    """
+    if write is None:
+        return partial(emitted, result=result, **kinds)
+    return Later(lambda: intrinsic(_defined(write, constants, result, kinds)).itself)
 
 
-def _constant(name: str) -> Any:
-    """Make a function that gives a number of an instruction set, a constant to LLVM."""
+def _defined(
+    write: Callable[..., Any], constants: tuple[Any, ...], result: str, kinds: dict[str, str]
+) -> Callable[..., Any]:
+    """What numba asks for a call's types, and for a function that writes its code."""
+    first, *others = signature(write).parameters.values()
+    own = others[len(constants) :]
+    n_sets = sum(one.name == "isa" for one in own)
+    told = [getattr(types, kinds.get(one.name, "int64")) for one in own[n_sets:]]
 
-    @intrinsic
-    def constant(typing, isa):  # type: ignore[no-untyped-def]
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            return ir.Constant(i64, int(getattr(class_of(isa), name)))
+    @wraps(write)
+    def define(_typing: Any, *given: Any) -> Any:
+        sets = given[:n_sets]
+        classes = [kind.instance_class for kind in sets]
 
-        return types.int64(isa), generate
+        def generate(context: Any, builder: ir.IRBuilder, _signature: Any, values: Any) -> Any:
+            found = write(builder, *constants, *classes, *values[n_sets:])
+            return context.get_dummy_value() if found is None else found
 
-    return constant
+        return getattr(types, result)(*sets, *told), generate
+
+    vars(define)["__signature__"] = Signature([first, *own])  # numba leaves out the first
+    return define
 
 
-rows_of, outputs_of, members_of = map(_constant, ("ROWS", "OUTPUTS", "MEMBERS"))
-keys_of, sign_bits_of, is_tiled = map(_constant, ("KEYS", "SIGN_BITS", "IS_TILED"))
+def _constant(_builder: ir.IRBuilder, name: str, isa: type[InstructionSet]) -> ir.Value:
+    """A number of an instruction set, a constant to LLVM."""
+    return ir.Constant(i64, int(getattr(isa, name)))
+
+
+rows_of, outputs_of, members_of, keys_of, sign_bits_of, is_tiled = (
+    emitted(_constant, name, result="int64")
+    for name in ("ROWS", "OUTPUTS", "MEMBERS", "KEYS", "SIGN_BITS", "IS_TILED")
+)
 
 
 def call(builder: ir.IRBuilder, name: str, result: ir.Type, *arguments: ir.Value) -> ir.Value:
@@ -257,9 +289,17 @@ def at(builder: ir.IRBuilder, base: ir.Value, stride: ir.Value, index: int) -> i
     return builder.add(base, builder.mul(stride, ir.Constant(i64, index)))
 
 
-def ask_for_line(builder: ir.IRBuilder, address: ir.Value, index: int = 0) -> None:
-    """Ask memory for the line `index` after an address, anywhere, into the second cache."""
-    place = builder.add(address, ir.Constant(i64, LINE_BYTES * index))
-    pointer = builder.inttoptr(place, i8.as_pointer())
-    to_read, to_second, data = (ir.Constant(i32, i) for i in (0, 2, 1))
-    call(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, to_read, to_second, data)
+def ask_for(
+    builder: ir.IRBuilder,
+    address: ir.Value,
+    n_lines: int = 1,
+    *,
+    near: bool = False,
+    to_write: bool = False,
+) -> None:
+    """Ask memory for lines, which may lie anywhere, into the second cache, or `near`, the first."""
+    hints = [ir.Constant(i32, i) for i in (int(to_write), 3 if near else 2, 1)]  # 1: it is data
+    for line in range(n_lines):
+        place = builder.add(address, ir.Constant(i64, LINE_BYTES * line))
+        pointer = builder.inttoptr(place, i8.as_pointer())
+        call(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, *hints)

@@ -17,13 +17,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from llmzip.compiled import inlined, kernel
-from llmzip.compiled.compiler import cgutils, intrinsic, ir, types
+from llmzip.compiled.compiler import cgutils, ir
 from llmzip.exact.cpu.instruction_set import (
     InstructionSet,
-    ask_for_line,
+    ask_for,
     at,
     broadcast,
     call,
+    emitted,
     i8,
     i16,
     i32,
@@ -69,59 +70,40 @@ def _terms(builder: ir.IRBuilder, address: ir.Value, offset: int) -> ir.Value:
     return builder.sext(load(builder, place, _BYTES), _WORDS)
 
 
-def _make_products(n_rows: int, asks_for_next: bool = True) -> Any:
-    """Make a function for the sums of n_rows rows with a block of outputs.
+def _products(  # type: ignore[no-untyped-def]
+    builder, n_rows, asks, rows, row_stride, columns, line, n_pairs, out, out_stride
+):
+    """out[r, c] = Σ_k rows[r, k] · columns[c, k] in int32, for n_rows rows and OUTPUTS columns.
 
-    asks_for_next: whether memory is asked for the next block meanwhile. Few rows would wait for it.
+    rows: int16; columns: int8, the next pair of terms being `line` bytes further. The caller sees
+    to it that no sum leaves int32. asks: whether memory is asked for the next block meanwhile. Few
+    rows would wait for it.
     """
-
-    @intrinsic
-    def products(  # type: ignore[no-untyped-def]
-        typing, rows, row_stride, columns, line, n_pairs, out, out_stride
-    ):
-        """out[r, c] = Σ_k rows[r, k] · columns[c, k] in int32, for OUTPUTS columns.
-
-        rows: int16; columns: int8, the next pair of terms being `line` bytes further. The caller
-        sees to it that no sum leaves int32.
-        """
-        signature = types.void(*[types.int64] * 7)
-
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            rows, row_stride, columns, line, n_pairs, out, out_stride = arguments
-            zero = ir.Constant(_SUMS, [0] * _LANES)
-            sums = [
-                [cgutils.alloca_once_value(builder, zero) for _ in (0, 1)] for _ in range(n_rows)
-            ]
-            with cgutils.for_range(builder, n_pairs, intp=i64) as loop:
-                place = builder.add(columns, builder.mul(loop.index, line))
-                terms = [_terms(builder, place, i) for i in (0, 16)]
-                if asks_for_next:
-                    ask_for_line(builder, builder.add(place, builder.mul(n_pairs, line)))
-                row = builder.add(rows, builder.shl(loop.index, ir.Constant(i64, 2)))
-                for r in range(n_rows):
-                    pair = broadcast(
-                        builder, load(builder, at(builder, row, row_stride, r), i32), _LANES
-                    )
-                    pairs = builder.bitcast(pair, _WORDS)
-                    for term, total in zip(terms, sums[r], strict=True):
-                        both = call(builder, "llvm.x86.avx2.pmadd.wd", _SUMS, pairs, term)
-                        builder.store(builder.add(builder.load(total), both), total)
-            for r in range(n_rows):
-                target = at(builder, out, out_stride, r)
-                for half, total in enumerate(sums[r]):
-                    place = builder.add(target, ir.Constant(i64, 4 * _LANES * half))
-                    store(builder, builder.load(total), place)
-            return context.get_dummy_value()
-
-        return signature, generate
-
-    return products
+    zero = ir.Constant(_SUMS, [0] * _LANES)
+    sums = [[cgutils.alloca_once_value(builder, zero) for _ in (0, 1)] for _ in range(n_rows)]
+    with cgutils.for_range(builder, n_pairs, intp=i64) as loop:
+        place = builder.add(columns, builder.mul(loop.index, line))
+        terms = [_terms(builder, place, i) for i in (0, 16)]
+        if asks:
+            ask_for(builder, builder.add(place, builder.mul(n_pairs, line)))
+        row = builder.add(rows, builder.shl(loop.index, ir.Constant(i64, 2)))
+        for r in range(n_rows):
+            pair = broadcast(builder, load(builder, at(builder, row, row_stride, r), i32), _LANES)
+            pairs = builder.bitcast(pair, _WORDS)
+            for term, total in zip(terms, sums[r], strict=True):
+                both = call(builder, "llvm.x86.avx2.pmadd.wd", _SUMS, pairs, term)
+                builder.store(builder.add(builder.load(total), both), total)
+    for r in range(n_rows):
+        target = at(builder, out, out_stride, r)
+        for half, total in enumerate(sums[r]):
+            place = builder.add(target, ir.Constant(i64, 4 * _LANES * half))
+            store(builder, builder.load(total), place)
 
 
 products_1, products_2, products_3, products_4, first_5, first_6 = (
-    _make_products(n) for n in range(1, ROWS + 1)
+    emitted(_products, n, True) for n in range(1, ROWS + 1)
 )
-products_5, products_6 = _make_products(5, False), _make_products(6, False)
+products_5, products_6 = emitted(_products, 5, False), emitted(_products, 6, False)
 
 
 @inlined

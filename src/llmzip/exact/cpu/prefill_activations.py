@@ -8,51 +8,33 @@ from typing import Any
 import numpy as np
 
 from llmzip.compiled import called, inlined
-from llmzip.compiled.compiler import intrinsic, ir, types
 from llmzip.exact.cpu import prefill_passes as passes
-from llmzip.exact.cpu.instruction_set import INTS
-from llmzip.exact.cpu.prefill_passes import ROW_BYTES, Vectors, either_bias, note_largest, scaled
+from llmzip.exact.cpu.instruction_set import INTS, emitted
+from llmzip.exact.cpu.prefill_passes import ROW_BYTES, Vectors, each_row, note_largest, scaled
 from llmzip.exact.cpu.rows import GELU, GELU_GATE, RELU, SILU_GATE
 from llmzip.exact.cpu.scalars import (
     GELU_CUBIC,
     GELU_LINEAR,
-    LIMIT,
     MINUS_LOG2_E,
-    ONE,
     ZERO,
     address_of,
 )
-from llmzip.exact.cpu.vectors import BLOCK, LANES, LINE, Emitter, floats
+from llmzip.exact.cpu.vectors import BLOCK, LINE, Emitter, floats
 
 Function = Callable[[Emitter, Vectors], Vectors]
 PAIR = BLOCK // 2
 """Rows, and outputs, of a block of sums that is activated."""
 
 
-def _divided(code: Emitter, xs: Vectors, ts: Vectors) -> Vectors:
-    """x / (exp2(t) + 1)."""
-    builder = code.builder
-    powers = code.exp2([code.lower(t, floats(LIMIT)) for t in ts])
-    return [
-        builder.fdiv(x, builder.fadd(power, floats(ONE)))
-        for x, power in zip(xs, powers, strict=True)
-    ]
-
-
-def _half_block(code: Emitter, address: ir.Value) -> Vectors:
-    """32 sums."""
-    return [code.load(address, i, INTS) for i in range(0, BLOCK // 2, LANES)]
-
-
 def _gelu_new(code: Emitter, xs: Vectors) -> Vectors:
     builder = code.builder
     zs = [builder.fmul(z, floats(GELU_CUBIC)) for z in code.products(xs, xs)]
     zs = code.products([builder.fadd(z, floats(GELU_LINEAR)) for z in zs], xs)
-    return _divided(code, xs, zs)
+    return code.divided(xs, zs)
 
 
 def _silu(code: Emitter, xs: Vectors) -> Vectors:
-    return _divided(code, xs, [code.builder.fmul(x, floats(MINUS_LOG2_E)) for x in xs])
+    return code.divided(xs, [code.builder.fmul(x, floats(MINUS_LOG2_E)) for x in xs])
 
 
 def _relu(code: Emitter, xs: Vectors) -> Vectors:
@@ -65,53 +47,33 @@ def _squared_relu(code: Emitter, xs: Vectors) -> Vectors:
     return code.products(rest, rest)
 
 
-def _make_rows(function: Function, gated: bool) -> Any:
-    """Make what takes sums of `up`; of gates and of what these multiply, if there are such."""
+def _rows(  # type: ignore[no-untyped-def]
+    builder, function, gated, sums, up_sums, scale, up_scale, bias, up_bias, s, n_rows, out, largest
+):
+    """function of rows of 32 sums each into `out`, half of a block of floats.
 
-    @intrinsic
-    def activated_rows(  # type: ignore[no-untyped-def]
-        typing, sums, up_sums, scale, up_scale, bias, up_bias, s, n_rows, out, largest
-    ):
-        """function of rows of 32 sums each into `out`, half of a block of floats.
-
-        up_sums, up_scale, up_bias: of what is multiplied by that; looked at where there are gates.
-        """
-        signature = types.void(*[types.int64] * 10)
-
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            sums, up_sums, scale, up_scale, bias, up_bias, *rest = arguments
-            s, n_rows, out, largest = rest
-            linears = [(sums, scale, bias), (up_sums, up_scale, up_bias)][: 1 + gated]
-
-            def body(code: Emitter, row: ir.Value, biased: bool) -> None:
-                factor = code.spread(code.number(s, row))
-                xs, *ups = (
-                    scaled(
-                        code,
-                        _half_block(code, code.moved(own, row, ROW_BYTES // 2)),
-                        own_scale,
-                        own_bias if biased else None,
-                        factor,
-                    )
-                    for own, own_scale, own_bias in linears
-                )
-                active = function(code, xs)
-                for up in ups:
-                    active = code.products(active, up)
-                code.stores(active, code.moved(out, row, ROW_BYTES))
-                note_largest(code, active, largest, row)
-
-            either_bias(builder, bias, n_rows, body)
-            return context.get_dummy_value()
-
-        return signature, generate
-
-    return activated_rows
+    up_sums, up_scale, up_bias: of what is multiplied by that, if it is `gated`.
+    """
+    code = Emitter(builder)
+    for row, own_bias in each_row(code, n_rows, bias):
+        factor = code.spread(code.number(s, row))
+        linears = [(sums, scale, own_bias)]
+        if gated:
+            linears.append((up_sums, up_scale, None if own_bias is None else up_bias))
+        xs, *ups = (
+            scaled(code, code.loads(code.moved(own, row, 4 * PAIR), INTS, 2), at, added, factor)
+            for own, at, added in linears
+        )
+        active = function(code, xs)
+        for up in ups:
+            active = code.products(active, up)
+        code.stores(active, code.moved(out, row, ROW_BYTES))
+        note_largest(code, active, largest, row)
 
 
-silu_gate_rows, gelu_gate_rows = _make_rows(_silu, True), _make_rows(_gelu_new, True)
-gelu_rows, relu_rows = _make_rows(_gelu_new, False), _make_rows(_relu, False)
-squared_relu_rows = _make_rows(_squared_relu, False)
+silu_gate_rows, gelu_gate_rows = emitted(_rows, _silu, True), emitted(_rows, _gelu_new, True)
+gelu_rows, relu_rows = emitted(_rows, _gelu_new, False), emitted(_rows, _relu, False)
+squared_relu_rows = emitted(_rows, _squared_relu, False)
 
 
 @called

@@ -5,22 +5,23 @@ A block is the sums of up to PAIR rows with 64 outputs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from llmzip.compiled import inlined
-from llmzip.compiled.compiler import intrinsic, ir, types
+from llmzip.compiled.compiler import ir
 from llmzip.exact.constants import FREQ_BITS
+from llmzip.exact.cpu.caps import cap_at
 from llmzip.exact.cpu.head import BLOCK, FREQ_UNIT, fill_logits, frequency_sum, weigh
-from llmzip.exact.cpu.instruction_set import INTS, InstructionSet, class_of
+from llmzip.exact.cpu.instruction_set import INTS, emitted
 from llmzip.exact.cpu.prefill_passes import (
     ROW_BYTES,
     ROWS,
     Vectors,
     bias_at,
-    either_bias,
+    each_row,
     scaled,
 )
 from llmzip.exact.cpu.scalars import address_of, maximum
@@ -28,16 +29,30 @@ from llmzip.exact.cpu.vectors import LINE, WIDE, Emitter
 
 PAIR = 2 * ROWS
 """Rows of a block of sums."""
+_f32 = ir.FloatType()
 
 
 Cap = tuple[ir.Value, ir.Value]
 """What `caps.cap_of` has, of a cap that is there."""
 
 
+def _caps(code: Emitter, cap: ir.Value) -> Iterator[Cap | None]:
+    """Code for where there is no cap, whose address is 0 then; and for where there is one."""
+    for is_there in code.either(cap):
+        yield (code.load(cap, 0, _f32), code.load(cap, 1, _f32)) if is_there else None
+
+
 def _logits(
-    code: Emitter, sums: Vectors, scale: ir.Value, bias: ir.Value | None, s: ir.Value, cap: Cap
+    code: Emitter,
+    sums: Vectors,
+    scale: ir.Value,
+    bias: ir.Value | None,
+    s: ir.Value,
+    cap: Cap | None,
 ) -> Vectors:
-    """Logits of a line of sums that are capped; scale, bias: addresses."""
+    """Logits of a line of sums; scale, bias: addresses."""
+    if cap is None:
+        return scaled(code, sums, scale, bias, s)
     builder, (unit, depth) = code.builder, cap
     factor = code.spread(unit)
     logits = scaled(code, sums, scale, None, s)
@@ -47,113 +62,40 @@ def _logits(
     return [builder.fadd(x, own) for x, own in zip(logits, code.loads(bias), strict=True)]
 
 
-def _highest_of_block(
-    builder: ir.IRBuilder, arguments: Sequence[ir.Value], cap: Cap | None
-) -> None:
-    """Code for the highest logits of a block's rows, in each place of a vector.
+@emitted
+def _highest_block(builder, sums, scale, bias, s, n_rows, highest, cap):  # type: ignore[no-untyped-def]
+    """The highest logits of a block's rows, in each place of a vector.
 
     With neither a bias nor a cap they are still to be multiplied by `s`: that keeps their order.
     """
-    sums, scale, bias, s, n_rows, highest = arguments
-
-    def body(code: Emitter, row: ir.Value, biased: bool) -> None:
-        line = code.loads(code.moved(sums, row, ROW_BYTES), INTS)
-        if cap is not None:
-            factor = code.spread(code.number(s, row))
-            logits = _logits(code, line, scale, bias if biased else None, factor, cap)
-        elif biased:
-            logits = scaled(code, line, scale, bias, code.spread(code.number(s, row)))
-        else:
-            logits = code.products(code.converted(line), code.loads(scale))
-        place = code.moved(highest, row, LINE)
-        code.store(code.higher(code.highest(logits), code.load(place)), place)
-
-    either_bias(builder, bias, n_rows, body)
+    code = Emitter(builder)
+    for own_cap in _caps(code, cap):
+        for row, own_bias in each_row(code, n_rows, bias):
+            line = code.loads(code.moved(sums, row, ROW_BYTES), INTS)
+            if own_bias is None and own_cap is None:
+                logits = code.products(code.converted(line), code.loads(scale))
+            else:
+                factor = code.spread(code.number(s, row))
+                logits = _logits(code, line, scale, own_bias, factor, own_cap)
+            place = code.moved(highest, row, LINE)
+            code.store(code.higher(code.highest(logits), code.load(place)), place)
 
 
-@intrinsic
-def _highest_block(typing, sums, scale, bias, s, n_rows, highest):  # type: ignore[no-untyped-def]
-    """See `_highest_of_block`."""
-    signature = types.void(*[types.int64] * 6)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        _highest_of_block(builder, arguments, None)
-        return context.get_dummy_value()
-
-    return signature, generate
-
-
-@intrinsic
-def _highest_capped_block(  # type: ignore[no-untyped-def]
-    typing, sums, scale, bias, s, n_rows, highest, unit, depth
-):
-    """The same with a cap."""
-    signature = types.void(*[types.int64] * 6, *[types.float32] * 2)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        *own, unit, depth = arguments
-        _highest_of_block(builder, own, (unit, depth))
-        return context.get_dummy_value()
-
-    return signature, generate
-
-
-def _count_of_block(
-    builder: ir.IRBuilder,
-    own: type[InstructionSet],
-    arguments: Sequence[ir.Value],
-    cap: Cap | None,
-) -> None:
-    """Code that adds the frequencies of a block's logits, less 1 each, to 16 int64 for each row."""
-    sums, scale, bias, s, n_rows, tops, counts = arguments
-
-    def body(code: Emitter, row: ir.Value, biased: bool) -> None:
-        factor, top = (code.spread(code.number(at, row)) for at in (s, tops))
-        line, own_bias = (
-            code.loads(code.moved(sums, row, ROW_BYTES), INTS),
-            bias if biased else None,
-        )
-        if cap is None:
-            logits = scaled(code, line, scale, own_bias, factor)
-        else:
-            logits = _logits(code, line, scale, own_bias, factor, cap)
-        powers = code.exp2([builder.fsub(x, top) for x in logits], FREQ_BITS)
-        a, b, c, d = (own.rounded(builder, x) for x in powers)
-        total = builder.add(builder.add(a, b), builder.add(c, d))  # at most 2^30
-        place = code.moved(counts, row, 2 * LINE)
-        before = code.load(place, 0, WIDE)
-        code.store(builder.add(before, builder.sext(total, WIDE)), place)
-
-    either_bias(builder, bias, n_rows, body)
-
-
-@intrinsic
-def _count_block(  # type: ignore[no-untyped-def]
-    typing, isa, sums, scale, bias, s, n_rows, tops, counts
-):
-    """See `_count_of_block`."""
-    signature = types.void(isa, *[types.int64] * 7)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        _count_of_block(builder, class_of(isa), arguments[1:], None)
-        return context.get_dummy_value()
-
-    return signature, generate
-
-
-@intrinsic
-def _count_capped_block(  # type: ignore[no-untyped-def]
-    typing, isa, sums, scale, bias, s, n_rows, tops, counts, unit, depth
-):
-    """The same with a cap."""
-    signature = types.void(isa, *[types.int64] * 7, *[types.float32] * 2)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        _, *own, unit, depth = arguments
-        _count_of_block(builder, class_of(isa), own, (unit, depth))
-        return context.get_dummy_value()
-
-    return signature, generate
+@emitted
+def _count_block(builder, isa, sums, scale, bias, s, n_rows, tops, counts, cap):  # type: ignore[no-untyped-def]
+    """Add the frequencies of a block's logits, less 1 each, to 16 int64 for each row."""
+    code = Emitter(builder)
+    for own_cap in _caps(code, cap):
+        for row, own_bias in each_row(code, n_rows, bias):
+            factor, top = (code.spread(code.number(at, row)) for at in (s, tops))
+            line = code.loads(code.moved(sums, row, ROW_BYTES), INTS)
+            logits = _logits(code, line, scale, own_bias, factor, own_cap)
+            powers = code.exp2([builder.fsub(x, top) for x in logits], FREQ_BITS)
+            a, b, c, d = (isa.rounded(builder, x) for x in powers)
+            total = builder.add(builder.add(a, b), builder.add(c, d))  # at most 2^30
+            place = code.moved(counts, row, 2 * LINE)
+            before = code.load(place, 0, WIDE)
+            code.store(builder.add(before, builder.sext(total, WIDE)), place)
 
 
 @inlined
@@ -198,29 +140,13 @@ def use_rows(
 ) -> None:
     """The first or second pass over n rows of a block's sums, from an address on."""
     scale, bias, cap = linear
-    scale_at, own_bias, s_at = address_of(scale) + 4 * c, bias_at(bias, c), address_of(s) + 4 * row
-    own = scale_at, own_bias, s_at, np.int64(n)
+    s_at, n_rows = address_of(s) + 4 * row, np.int64(n)
+    rows = address_of(scale) + 4 * c, bias_at(bias, c), s_at, n_rows
     if again:
         tops_at, counts_at = address_of(tops) + 4 * row, address_of(counts) + row * 2 * LINE
-        _count_rows(cap, isa, sums, own, tops_at, counts_at)
+        _count_block(isa, sums, *rows, tops_at, counts_at, cap_at(cap))
     else:
-        _find_highest(cap, sums, own, address_of(highest) + row * LINE)
-
-
-@inlined
-def _find_highest(cap: Any, sums: Any, own: Any, highest: Any) -> None:
-    if cap.size:
-        _highest_capped_block(sums, *own, highest, cap[0], cap[1])
-    else:
-        _highest_block(sums, *own, highest)
-
-
-@inlined
-def _count_rows(cap: Any, isa: Any, sums: Any, own: Any, tops: Any, counts: Any) -> None:
-    if cap.size:
-        _count_capped_block(isa, sums, *own, tops, counts, cap[0], cap[1])
-    else:
-        _count_block(isa, sums, *own, tops, counts)
+        _highest_block(sums, *rows, address_of(highest) + row * LINE, cap_at(cap))
 
 
 @inlined

@@ -6,15 +6,14 @@ folded for 16 rows together. See `rows` for the arithmetic.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from llmzip.compiled import inlined
-from llmzip.compiled.compiler import intrinsic, ir, types
-from llmzip.exact.cpu.instruction_set import FLOATS, INTS, class_of, sign_bits_of
+from llmzip.compiled.compiler import cgutils, ir
+from llmzip.exact.cpu.instruction_set import FLOATS, INTS, call, emitted, sign_bits_of
 from llmzip.exact.cpu.rows import (
     I8_LIMIT,
     I8_UNIT,
@@ -46,23 +45,20 @@ def dequantised(
 ) -> Vectors:
     """The same of sums that are floats by now."""
     builder = code.builder
-    own = [code.load(scale, LANES * i) for i in range(len(totals))]
+    own = code.loads(scale, n=len(totals))
     xs = [builder.fmul(x, s) for x in code.products(totals, own)]
     if bias is None:
         return xs
     return [builder.fadd(x, code.load(bias, LANES * i)) for i, x in enumerate(xs)]
 
 
-def either_bias(
-    builder: ir.IRBuilder, bias: ir.Value, n_rows: ir.Value, body: Callable[..., None]
-) -> None:
-    """Code for each row with a bias, and without one where its address is 0."""
-    code = Emitter(builder)
-    with builder.if_else(builder.icmp_signed("==", bias, ir.Constant(_i64, 0))) as (none, some):
-        with none, code.loop(n_rows) as row:
-            body(code, row, False)
-        with some, code.loop(n_rows) as row:
-            body(code, row, True)
+def each_row(
+    code: Emitter, n_rows: ir.Value, bias: ir.Value
+) -> Iterator[tuple[ir.Value, ir.Value | None]]:
+    """Code for each row with a bias, at its address; and without one where that is 0."""
+    for is_there in code.either(bias):
+        with code.loop(n_rows) as row:
+            yield row, bias if is_there else None
 
 
 def note_largest(code: Emitter, xs: Vectors, largest: ir.Value, row: ir.Value) -> None:
@@ -73,67 +69,42 @@ def note_largest(code: Emitter, xs: Vectors, largest: ir.Value, row: ir.Value) -
 
 
 def _tops(code: Emitter, largest: ir.Value) -> ir.Value:
-    rows = [code.load(largest, LANES * row) for row in range(ROWS)]
-    return code.higher(code.folded(rows, code.higher), floats(TINY))
+    return code.higher(code.folded(code.loads(largest, n=ROWS), code.higher), floats(TINY))
 
 
-def _make_fold(limit: Any, unit: Any) -> Any:
-    """Make a function for integers within ± limit, 1 / unit."""
-
-    @intrinsic
-    def fold(typing, largest, inverses, scales):  # type: ignore[no-untyped-def]
-        """What 16 rows are multiplied by to be such integers, and the integers' scales."""
-        signature = types.void(*[types.int64] * 3)
-
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            largest, inverses, scales = arguments
-            code = Emitter(builder)
-            top = _tops(code, largest)
-            code.store(builder.fdiv(floats(limit), top), inverses)
-            code.store(builder.fmul(top, floats(unit)), scales)
-            return context.get_dummy_value()
-
-        return signature, generate
-
-    return fold
+def _fold(builder, limit, unit, largest, inverses, scales):  # type: ignore[no-untyped-def]
+    """What 16 rows are multiplied by to be integers within ± limit, 1 / unit; and their scales."""
+    code = Emitter(builder)
+    top = _tops(code, largest)
+    code.store(builder.fdiv(floats(limit), top), inverses)
+    code.store(builder.fmul(top, floats(unit)), scales)
 
 
-fold_wide = _make_fold(I16_LIMIT, I16_UNIT)
+fold_wide = emitted(_fold, I16_LIMIT, I16_UNIT)
 """For integers of 16 bits."""
-fold_narrow = _make_fold(I8_LIMIT, I8_UNIT)
+fold_narrow = emitted(_fold, I8_LIMIT, I8_UNIT)
 """For integers of 8 bits."""
 
 
-def _make_halve(signed: bool) -> Any:
-    """Make a function for the halves that `Emitter.halves` gives."""
+def _halve(builder, signed, isa, block, inverses, n_rows, high, low, stride):  # type: ignore[no-untyped-def]
+    """The int8 halves of a block of floats times its rows' inverses; rows `stride` apart.
 
-    @intrinsic
-    def halve_block(  # type: ignore[no-untyped-def]
-        typing, isa, block, inverses, n_rows, high, low, stride
-    ):
-        """The int8 halves of a block of floats times its rows' inverses; rows `stride` apart."""
-        signature = types.void(isa, *[types.int64] * 6)
-
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            _, block, inverses, n_rows, high, low, stride = arguments
-            code = Emitter(builder, class_of(isa))
-            with code.loop(n_rows) as row:
-                factor = code.spread(code.number(inverses, row))
-                line = code.loads(code.moved(block, row, ROW_BYTES))
-                halves = code.halves([code.rounded(builder.fmul(x, factor)) for x in line], signed)
-                shift = builder.mul(row, stride)
-                for half, place in zip(halves, (high, low), strict=True):
-                    code.store(half, builder.add(place, shift))
-            return context.get_dummy_value()
-
-        return signature, generate
-
-    return halve_block
+    signed: see `InstructionSet.halves`.
+    """
+    code = Emitter(builder)
+    with code.loop(n_rows) as row:
+        factor = code.spread(code.number(inverses, row))
+        line = code.loads(code.moved(block, row, ROW_BYTES))
+        whole = [isa.rounded(builder, builder.fmul(x, factor)) for x in line]
+        halves = isa.halves(builder, whole, signed)
+        shift = builder.mul(row, stride)
+        for half, place in zip(halves, (high, low), strict=True):
+            code.store(half, builder.add(place, shift))
 
 
-halve_block = _make_halve(True)
+halve_block = emitted(_halve, True)
 """For integers of either sign."""
-_halve_unsigned = _make_halve(False)
+_halve_unsigned = emitted(_halve, False)
 
 
 @inlined
@@ -150,69 +121,46 @@ def halve_weights(
         halve_block(isa, block, inverses, n_rows, high, low, stride)
 
 
-@intrinsic
-def head_block(  # type: ignore[no-untyped-def]
-    typing, sums, scale, bias, s, n_rows, cos, sin, angle_line, at, largest
-):
+@emitted
+def head_block(builder, sums, scale, bias, s, n_rows, cos, sin, angle_line, at, largest):  # type: ignore[no-untyped-def]
     """A block's float32 values in place of its sums, rotated for positions `at` if cos is not 0.
 
     angle_line: bytes from a position's cosines and sines to the next's.
     """
-    signature = types.void(*[types.int64] * 10)
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        sums, scale, bias, s, n_rows, cos, sin, angle_line, at, largest = arguments
-
-        def head(rotary: bool, code: Emitter, row: ir.Value, biased: bool) -> None:
+    code = Emitter(builder)
+    for is_rotary in code.either(cos):
+        for row, own_bias in each_row(code, n_rows, bias):
             line = code.moved(sums, row, ROW_BYTES)
             factor = code.spread(code.number(s, row))
-            xs = scaled(code, code.loads(line, INTS), scale, bias if biased else None, factor)
-            if rotary:
+            xs = scaled(code, code.loads(line, INTS), scale, own_bias, factor)
+            if is_rotary:
                 position = code.load(code.moved(at, row, 8), 0, _i64)
                 shift = builder.mul(position, angle_line)
                 xs = _rotated(code, xs, *(builder.add(table, shift) for table in (cos, sin)))
             code.stores(xs, line)
             note_largest(code, xs, largest, row)
 
-        with builder.if_else(builder.icmp_signed("==", cos, ir.Constant(_i64, 0))) as (
-            plain,
-            turned,
-        ):
-            with plain:
-                either_bias(builder, bias, n_rows, partial(head, False))
-            with turned:
-                either_bias(builder, bias, n_rows, partial(head, True))
-        return context.get_dummy_value()
-
-    return signature, generate
-
 
 def _rotated(code: Emitter, xs: Vectors, cos: ir.Value, sin: ir.Value) -> Vectors:
     """See `Reference._rotate`: tables for 32 pairs."""
     builder, (first, second) = code.builder, (xs[:2], xs[2:])
-    cosines, sines = ([code.load(table, LANES * i) for i in range(2)] for table in (cos, sin))
+    cosines, sines = (code.loads(table, n=2) for table in (cos, sin))
     straight, crossed = code.products(first, cosines), code.products(second, sines)
     turned = [builder.fsub(a, b) for a, b in zip(straight, crossed, strict=True)]
     straight, crossed = code.products(second, cosines), code.products(first, sines)
     return turned + [builder.fadd(a, b) for a, b in zip(straight, crossed, strict=True)]
 
 
-@intrinsic
-def round_block(typing, isa, block, inverses, n_rows, out, stride):  # type: ignore[no-untyped-def]
+@emitted
+def round_block(builder, isa, block, inverses, n_rows, out, stride):  # type: ignore[no-untyped-def]
     """A block of floats times its rows' inverses as int8, rows `stride` apart."""
-    signature = types.void(isa, *[types.int64] * 5)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        _, block, inverses, n_rows, out, stride = arguments
-        code = Emitter(builder, class_of(isa))
-        with code.loop(n_rows) as row:
-            factor = code.spread(code.number(inverses, row))
-            line = code.loads(code.moved(block, row, ROW_BYTES))
-            whole = code.bytes_of([code.rounded(builder.fmul(x, factor)) for x in line])
-            code.store(whole, builder.add(out, builder.mul(row, stride)))
-        return context.get_dummy_value()
-
-    return signature, generate
+    code = Emitter(builder)
+    with code.loop(n_rows) as row:
+        factor = code.spread(code.number(inverses, row))
+        line = code.loads(code.moved(block, row, ROW_BYTES))
+        whole = [isa.rounded(builder, builder.fmul(x, factor)) for x in line]
+        code.store(isa.bytes_of(builder, whole), builder.add(out, builder.mul(row, stride)))
 
 
 @inlined
@@ -221,96 +169,67 @@ def bias_at(bias: Any, first: int) -> Any:
     return address_of(bias) + 4 * first if bias.size else np.int64(0)
 
 
-def _make_add(n_vectors: int, n_halves: int) -> Any:
-    """Make a function for blocks of n_vectors of the sums of one integer or of two halves."""
+def _add(  # type: ignore[no-untyped-def]
+    builder, n_vectors, n_halves, sums, scale, bias, s, n_rows, x, stride, largest
+):
+    """x += de-quantised sums, of an integer or of two halves; rows of x are `stride` apart."""
     line_bytes = n_vectors * LINE
-
-    @intrinsic
-    def add(  # type: ignore[no-untyped-def]
-        typing, sums, scale, bias, s, n_rows, x, stride, largest
-    ):
-        """x += de-quantised sums, rows of x being `stride` bytes apart."""
-        signature = types.void(*[types.int64] * 8)
-
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            sums, scale, bias, s, n_rows, x, stride, largest = arguments
-            places = [LANES * i for i in range(n_vectors)]
-
-            def body(code: Emitter, row: ir.Value, biased: bool) -> None:
-                factor = code.spread(code.number(s, row))
-                line = code.moved(sums, row, line_bytes)
-                totals = [code.load(line, i, INTS) for i in places]
-                if n_halves == 2:
-                    low = builder.add(line, ir.Constant(_i64, ROWS * line_bytes))
-                    totals = [
-                        code.joined(high, code.load(low, i, INTS))
-                        for i, high in zip(places, totals, strict=True)
-                    ]
-                else:
-                    totals = code.converted(totals)
-                added = dequantised(code, totals, scale, bias if biased else None, factor)
-                target = builder.add(x, builder.mul(row, stride))
-                new = [
-                    builder.fadd(code.load(target, i), y)
-                    for i, y in zip(places, added, strict=True)
-                ]
-                code.stores(new, target)
-                note_largest(code, new, largest, row)
-
-            either_bias(builder, bias, n_rows, body)
-            return context.get_dummy_value()
-
-        return signature, generate
-
-    return add
+    code, places = Emitter(builder), [LANES * i for i in range(n_vectors)]
+    for row, own_bias in each_row(code, n_rows, bias):
+        factor = code.spread(code.number(s, row))
+        line = code.moved(sums, row, line_bytes)
+        totals = code.loads(line, INTS, n_vectors)
+        if n_halves == 2:
+            low = builder.add(line, ir.Constant(_i64, ROWS * line_bytes))
+            totals = [
+                code.joined(high, code.load(low, i, INTS))
+                for i, high in zip(places, totals, strict=True)
+            ]
+        else:
+            totals = code.converted(totals)
+        added = dequantised(code, totals, scale, own_bias, factor)
+        target = builder.add(x, builder.mul(row, stride))
+        before = zip(places, added, strict=True)
+        new = [builder.fadd(code.load(target, i), y) for i, y in before]
+        code.stores(new, target)
+        note_largest(code, new, largest, row)
 
 
-add_block = _make_add(4, 1)
+add_block = emitted(_add, 4, 1)
 """For 64 outputs."""
-add_wide_block = _make_add(2, 2)
+add_wide_block = emitted(_add, 2, 2)
 """For 32 outputs of 16 rows, high halves and below them low ones."""
 
 
-@intrinsic
-def normalise_rows(  # type: ignore[no-untyped-def]
-    typing, isa, x, n_rows, width, eps, largest, squares, q, scales
-):
+@emitted(eps="float64")
+def normalise_rows(builder, isa, x, n_rows, width, eps, largest, squares, q, scales):  # type: ignore[no-untyped-def]
     """Norms of up to 16 rows of floats, one after the other: int8 into q, 16 scales.
 
     squares: memory for 16 vectors of float64. `largest` is that of the rows.
     """
-    wide = types.int64
-    signature = types.void(isa, wide, wide, wide, types.float64, wide, wide, wide, wide)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        _, x, n_rows, width, eps, largest, squares, q, scales = arguments
-        code = Emitter(builder, class_of(isa))
-        top = _tops(code, largest)
-        fine = builder.fdiv(floats(STATISTIC_LIMIT), top)
-        coarse = builder.fdiv(floats(I8_LIMIT), top)
-        places = [code.room(FLOATS, value) for value in (fine, coarse)]
-        with code.loop(n_rows) as row:
-            first = builder.mul(row, width)
-            source, target = code.moved(x, first), builder.add(q, first)
-            factors = [code.spread(code.number(place, row)) for place in places]
-            total = code.variable(doubles(0.0))
-            with code.blocks(width) as index:
-                line = code.loads(code.moved(source, index))
-                fines, coarses = (
-                    [code.rounded(builder.fmul(value, factor)) for value in line]
-                    for factor in factors
-                )
-                code.store(code.bytes_of(coarses), builder.add(target, index))
-                sums = [builder.sitofp(part, DOUBLES) for part in code.squares(fines)]
-                both = builder.fadd(*sums)
-                builder.store(builder.fadd(builder.load(total), both), total)
-            code.store(builder.load(total), code.moved(squares, row, 2 * LINE))
-        rows = [code.load(squares, 2 * LANES * row, DOUBLES) for row in range(ROWS)]
-        square_sums = code.folded(rows, builder.fadd)  # integers below 2^53: in any order
-        code.store(_scales(code, square_sums, top, width, eps), scales)
-        return context.get_dummy_value()
-
-    return signature, generate
+    code = Emitter(builder)
+    top = _tops(code, largest)
+    fine = builder.fdiv(floats(STATISTIC_LIMIT), top)
+    coarse = builder.fdiv(floats(I8_LIMIT), top)
+    places = [code.room(FLOATS, value) for value in (fine, coarse)]
+    with code.loop(n_rows) as row:
+        first = builder.mul(row, width)
+        source, target = code.moved(x, first), builder.add(q, first)
+        factors = [code.spread(code.number(place, row)) for place in places]
+        total = cgutils.alloca_once_value(builder, doubles(0.0))
+        with code.blocks(width) as index:
+            line = code.loads(code.moved(source, index))
+            fines, coarses = (
+                [isa.rounded(builder, builder.fmul(x, factor)) for x in line] for factor in factors
+            )
+            code.store(isa.bytes_of(builder, coarses), builder.add(target, index))
+            sums = [builder.sitofp(part, DOUBLES) for part in isa.squares(builder, fines)]
+            both = builder.fadd(*sums)
+            builder.store(builder.fadd(builder.load(total), both), total)
+        code.store(builder.load(total), code.moved(squares, row, 2 * LINE))
+    rows = [code.load(squares, 2 * LANES * row, DOUBLES) for row in range(ROWS)]
+    square_sums = code.folded(rows, builder.fadd)  # integers below 2^53: in any order
+    code.store(_scales(code, square_sums, top, width, eps), scales)
 
 
 def _scales(
@@ -321,6 +240,6 @@ def _scales(
     unit = builder.fmul(tops, doubles(STATISTIC_UNIT))
     share = builder.fdiv(doubles(1.0), code.spread(builder.sitofp(width, ir.DoubleType())))
     mean = builder.fmul(builder.fmul(squares, builder.fmul(unit, unit)), share)
-    root = code.root(builder.fadd(mean, code.spread(eps)))
+    root = call(builder, "llvm.sqrt.v16f64", DOUBLES, builder.fadd(mean, code.spread(eps)))
     wide = builder.fdiv(builder.fmul(tops, doubles(I8_UNIT_64)), root)
     return builder.fptrunc(wide, FLOATS)

@@ -9,16 +9,18 @@ See `attention.softmax_row` for the arithmetic.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.compiled import inlined
-from llmzip.compiled.compiler import intrinsic, ir, types
+from llmzip.compiled.compiler import ir
 from llmzip.exact.cpu.attention import SUM_UNIT
-from llmzip.exact.cpu.instruction_set import INTS, class_of
+from llmzip.exact.cpu.caps import cap_at
+from llmzip.exact.cpu.instruction_set import INTS, ask_for, emitted
 from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT
 from llmzip.exact.cpu.scalars import TINY, WHOLE, address_of, f32
 from llmzip.exact.cpu.vectors import BLOCK, LANES, LINE, Emitter, floats, ints
@@ -38,7 +40,7 @@ CALM = f32(2.0**60)
 A score that far below the others changes no bit of its weight; a weight times a scale that is
 subnormal, below the least top(x) by 2^26, is rounded to 0 in 16 bits.
 """
-_i32, _i64 = ir.IntType(32), ir.IntType(64)
+_i32, _i64, _f32 = ir.IntType(32), ir.IntType(64), ir.FloatType()
 
 
 class RowState(NamedTuple):
@@ -57,22 +59,16 @@ class RowState(NamedTuple):
 
 Inside = Callable[[int], ir.Value]
 """Which keys of the vector at some number of a block a row sees."""
-Rows = Callable[[Emitter, ir.Value, "Inside | None"], None]
 
 
-def _for_rows(
-    builder: ir.IRBuilder,
-    n_rows: ir.Value,
-    first: ir.Value,
-    seen: ir.Value,
-    hidden: ir.Value,
-    body: Rows,
-) -> None:
+def _each_row(
+    code: Emitter, n_rows: ir.Value, first: ir.Value, seen: ir.Value, hidden: ir.Value
+) -> Iterator[tuple[ir.Value, Inside | None]]:
     """Code for each row of a block whose keys begin with number `first`.
 
-    `body` takes the row, and which keys of the block it sees: None where all rows see all.
+    With each goes which keys of the block it sees: None where all rows see all.
     """
-    code = Emitter(builder)
+    builder = code.builder
     least = builder.sext(code.load(seen, 0, _i32), _i64)  # the first row's are the fewest,
     most = builder.sext(code.load(hidden, ROWS - 1, _i32), _i64)  # and the last's the most
     end = builder.add(first, ir.Constant(_i64, BLOCK))
@@ -81,201 +77,126 @@ def _for_rows(
     )
     with builder.if_else(all_seen) as (whole, cut):
         with whole, code.loop(n_rows) as row:
-            body(code, row, None)
+            yield row, None
         with cut, code.loop(n_rows) as row:
             begin, count = (
                 builder.sub(code.number(own, row, _i32), builder.trunc(first, _i32))
                 for own in (hidden, seen)
             )
-            body(code, row, lambda i: code.inside(i, begin, count))
+            yield row, partial(code.inside, begin=begin, end=count)
 
 
-Cap = Callable[[Emitter, ir.Value, list[ir.Value]], list[ir.Value]]
-"""Caps a row's scaled scores."""
-
-
-def _scaled_block(builder: ir.IRBuilder, arguments: Sequence[ir.Value], cap: Cap | None) -> None:
-    """Code for a block's scores times scales, which are capped; and the highest of those in view.
-
-    64 lines at an address are asked for.
-    """
-    block, scales, n_rows, first, seen, hidden, highest, ahead = arguments
-
-    def body(code: Emitter, row: ir.Value, inside: Inside | None) -> None:
-        code.ask(code.moved(ahead, row, 4 * LINE), 4)
-        line = code.moved(block, row, ROW_BYTES)
-        code.ask(builder.add(line, ir.Constant(_i64, BLOCK_BYTES)), 4, to_write=True)
-        scores = code.products(code.converted(code.loads(line, INTS)), code.loads(scales))
-        if cap is not None:
-            scores = cap(code, row, scores)
-        code.stores(scores, line)
-        if inside is not None:
-            scores = [
-                builder.select(inside(i), score, floats(-np.inf))
-                for i, score in zip(_VECTORS, scores, strict=True)
-            ]
-        place = code.moved(highest, row, LINE)
-        code.store(code.higher(code.highest(scores), code.load(place)), place)
-
-    _for_rows(builder, n_rows, first, seen, hidden, body)
-
-
-@intrinsic
+@emitted
 def _scale_block(  # type: ignore[no-untyped-def]
-    typing, block, scales, n_rows, first, seen, hidden, highest, ahead
+    builder, block, scales, n_rows, first, seen, hidden, highest, ahead, q_scales, cap
 ):
-    """See `_scaled_block`."""
-    signature = types.void(*[types.int64] * 8)
+    """A block's scores times scales, and the highest of those in view.
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        _scaled_block(builder, arguments, None)
-        return context.get_dummy_value()
-
-    return signature, generate
-
-
-@intrinsic
-def _scale_capped_block(  # type: ignore[no-untyped-def]
-    typing, block, scales, n_rows, first, seen, hidden, highest, ahead, q_scales, depth
-):
-    """The same of scores that are multiplied by the queries' scales and capped."""
-    signature = types.void(*[types.int64] * 9, types.float32)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        *own, q_scales, depth = arguments
-
-        def cap(code: Emitter, row: ir.Value, scores: list[ir.Value]) -> list[ir.Value]:
-            factor = code.spread(code.number(q_scales, row))
-            return code.capped([builder.fmul(score, factor) for score in scores], depth)
-
-        _scaled_block(builder, own, cap)
-        return context.get_dummy_value()
-
-    return signature, generate
+    cap: the address of one, or 0: where there is one, scores are multiplied by the queries' scales
+    and capped. 64 lines at `ahead` are asked for.
+    """
+    code = Emitter(builder)
+    for is_capped in code.either(cap):
+        depth = code.load(cap, 1, _f32) if is_capped else None
+        for row, inside in _each_row(code, n_rows, first, seen, hidden):
+            ask_for(builder, code.moved(ahead, row, 4 * LINE), 4, near=True)
+            line = code.moved(block, row, ROW_BYTES)
+            next_line = builder.add(line, ir.Constant(_i64, BLOCK_BYTES))
+            ask_for(builder, next_line, 4, near=True, to_write=True)
+            scores = code.products(code.converted(code.loads(line, INTS)), code.loads(scales))
+            if is_capped:
+                factor = code.spread(code.number(q_scales, row))
+                scores = code.capped([builder.fmul(score, factor) for score in scores], depth)
+            code.stores(scores, line)
+            if inside is not None:
+                scores = [
+                    builder.select(inside(i), score, floats(-np.inf))
+                    for i, score in zip(_VECTORS, scores, strict=True)
+                ]
+            place = code.moved(highest, row, LINE)
+            code.store(code.higher(code.highest(scores), code.load(place)), place)
 
 
-@intrinsic
+@emitted
 def _weigh_block(  # type: ignore[no-untyped-def]
-    typing, block, scales, n_rows, first, seen, hidden, tops, q_scales, counts, largest
+    builder, block, scales, n_rows, first, seen, hidden, tops, q_scales, counts, largest
 ):
     """A block's scaled scores to weights times `scales`, zero where a key is not in view.
 
     Each weight adds _COUNTING_BITS more than its units to `counts`.
     """
-    signature = types.void(*[types.int64] * 10)
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        block, scales, n_rows, first, seen, hidden, tops, q_scales, counts, largest = arguments
-
-        def body(code: Emitter, row: ir.Value, inside: Inside | None) -> None:
-            line = code.moved(block, row, ROW_BYTES)
-            top, factor = (code.spread(code.number(at, row)) for at in (tops, q_scales))
-            scores = [builder.fsub(score, top) for score in code.loads(line)]
-            weights = code.exp2([builder.fmul(score, factor) for score in scores])
+    code = Emitter(builder)
+    for row, inside in _each_row(code, n_rows, first, seen, hidden):
+        line = code.moved(block, row, ROW_BYTES)
+        top, factor = (code.spread(code.number(at, row)) for at in (tops, q_scales))
+        scores = [builder.fsub(score, top) for score in code.loads(line)]
+        weights = code.exp2([builder.fmul(score, factor) for score in scores])
+        units = [
+            builder.bitcast(builder.fadd(weight, floats(_COUNTING)), INTS) for weight in weights
+        ]
+        weights = code.products(weights, code.loads(scales))
+        if inside is not None:
+            visible = [inside(i) for i in _VECTORS]
             units = [
-                builder.bitcast(builder.fadd(weight, floats(_COUNTING)), INTS) for weight in weights
+                builder.select(i, x, ints(_COUNTING_BITS))
+                for i, x in zip(visible, units, strict=True)
             ]
-            weights = code.products(weights, code.loads(scales))
-            if inside is not None:
-                visible = [inside(i) for i in _VECTORS]
-                units = [
-                    builder.select(i, x, ints(_COUNTING_BITS))
-                    for i, x in zip(visible, units, strict=True)
-                ]
-                weights = [
-                    builder.select(i, x, floats(0.0)) for i, x in zip(visible, weights, strict=True)
-                ]
-            code.stores(weights, line)
-            place = code.moved(largest, row, LINE)
-            code.store(code.higher(code.highest(weights), code.load(place)), place)
-            place = code.moved(counts, row, LINE)
-            a, b, c, d = units
-            sums = builder.add(builder.add(a, b), builder.add(c, d))
-            code.store(builder.add(code.load(place, 0, INTS), sums), place)
-
-        _for_rows(builder, n_rows, first, seen, hidden, body)
-        return context.get_dummy_value()
-
-    return signature, generate
+            weights = [
+                builder.select(i, x, floats(0.0)) for i, x in zip(visible, weights, strict=True)
+            ]
+        code.stores(weights, line)
+        place = code.moved(largest, row, LINE)
+        code.store(code.higher(code.highest(weights), code.load(place)), place)
+        place = code.moved(counts, row, LINE)
+        a, b, c, d = units
+        sums = builder.add(builder.add(a, b), builder.add(c, d))
+        code.store(builder.add(code.load(place, 0, INTS), sums), place)
 
 
-@intrinsic
-def small_as_zero(typing, isa, on):  # type: ignore[no-untyped-def]
+@emitted(on="boolean")
+def small_as_zero(builder, isa, on):  # type: ignore[no-untyped-def]
     """Where they take long, let this thread's operations give 0 for subnormal results."""
-    signature = types.void(isa, types.boolean)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        class_of(isa).flush_subnormals(builder, arguments[1])
-        return context.get_dummy_value()
-
-    return signature, generate
+    isa.flush_subnormals(builder, on)
 
 
-@intrinsic
-def _halve_block(typing, isa, block, n_rows, inverses, ahead):  # type: ignore[no-untyped-def]
+@emitted
+def _halve_block(builder, isa, block, n_rows, inverses, ahead):  # type: ignore[no-untyped-def]
     """A block's weights to the int8 halves of rint(weight · inverse). 64 lines at `ahead` are
     asked for.
     """
-    signature = types.void(isa, *[types.int64] * 4)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        _, block, n_rows, inverses, ahead = arguments
-        code = Emitter(builder, class_of(isa))
-        with code.loop(n_rows) as row:
-            code.ask(code.moved(ahead, row, 4 * LINE), 4)
-            line, factor = (
-                code.moved(block, row, ROW_BYTES),
-                code.spread(code.number(inverses, row)),
-            )
-            scaled = [builder.fmul(weight, factor) for weight in code.loads(line)]
-            for i, half in enumerate(code.halves([code.rounded(x) for x in scaled])):
-                code.store(half, line, LANES * i)
-        return context.get_dummy_value()
-
-    return signature, generate
+    code = Emitter(builder)
+    with code.loop(n_rows) as row:
+        ask_for(builder, code.moved(ahead, row, 4 * LINE), 4, near=True)
+        line, factor = code.moved(block, row, ROW_BYTES), code.spread(code.number(inverses, row))
+        scaled = [builder.fmul(weight, factor) for weight in code.loads(line)]
+        code.stores(isa.halves(builder, [isa.rounded(builder, x) for x in scaled]), line)
 
 
-@intrinsic
-def _fold_highest(typing, highest, tops):  # type: ignore[no-untyped-def]
+@emitted
+def _fold_highest(builder, highest, tops):  # type: ignore[no-untyped-def]
     """The highest score of each row."""
-    signature = types.void(*[types.int64] * 2)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        highest, tops = arguments
-        code = Emitter(builder)
-        vectors = [code.load(highest, LANES * row) for row in range(ROWS)]
-        code.store(code.folded(vectors, code.higher), tops)
-        return context.get_dummy_value()
-
-    return signature, generate
+    code = Emitter(builder)
+    code.store(code.folded(code.loads(highest, n=ROWS), code.higher), tops)
 
 
-@intrinsic
-def _fold_weights(  # type: ignore[no-untyped-def]
-    typing, counts, largest, n_vectors, inverses, factors
-):
+@emitted
+def _fold_weights(builder, counts, largest, n_vectors, inverses, factors):  # type: ignore[no-untyped-def]
     """What each row's weights are multiplied by to be integers, and what undoes it.
 
     n_vectors: how many vectors of weights were added to `counts`, less than 2^14.
     """
-    signature = types.void(*[types.int64] * 5)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        counts, largest, n_vectors, inverses, factors = arguments
-        code = Emitter(builder)
-        most = code.folded([code.load(largest, LANES * row) for row in range(ROWS)], code.higher)
-        most = code.higher(most, floats(TINY))
-        code.store(builder.fdiv(floats(I16_LIMIT), most), inverses)
-        surplus = builder.mul(builder.trunc(n_vectors, _i32), ir.Constant(_i32, _COUNTING_BITS))
-        surpluses = code.spread(surplus)  # modulo 2^32, as the counts are
-        sums = [builder.sub(code.load(counts, LANES * row, INTS), surpluses) for row in range(ROWS)]
-        high = code.folded([builder.lshr(x, ints(16)) for x in sums], builder.add)
-        low = code.folded([builder.and_(x, ints(0xFFFF)) for x in sums], builder.add)
-        total = builder.fmul(code.joined(high, low, 1 << 16), floats(SUM_UNIT))
-        code.store(builder.fdiv(builder.fmul(most, floats(I16_UNIT)), total), factors)
-        return context.get_dummy_value()
-
-    return signature, generate
+    code = Emitter(builder)
+    most = code.folded(code.loads(largest, n=ROWS), code.higher)
+    most = code.higher(most, floats(TINY))
+    code.store(builder.fdiv(floats(I16_LIMIT), most), inverses)
+    surplus = builder.mul(builder.trunc(n_vectors, _i32), ir.Constant(_i32, _COUNTING_BITS))
+    surpluses = code.spread(surplus)  # modulo 2^32, as the counts are
+    sums = [builder.sub(code.load(counts, LANES * row, INTS), surpluses) for row in range(ROWS)]
+    high = code.folded([builder.lshr(x, ints(16)) for x in sums], builder.add)
+    low = code.folded([builder.and_(x, ints(0xFFFF)) for x in sums], builder.add)
+    total = builder.fmul(code.joined(high, low, 1 << 16), floats(SUM_UNIT))
+    code.store(builder.fdiv(builder.fmul(most, floats(I16_UNIT)), total), factors)
 
 
 @inlined
@@ -337,12 +258,8 @@ def scale_block(
     """
     scales, rows = address_of(key_scales) + 4 * first, (np.int64(n_rows), np.int64(first))
     seen, hidden = address_of(state.seen), address_of(state.hidden)
-    kept = seen, hidden, address_of(state.highest), ahead
-    if cap.size:
-        q_scales = address_of(state.q_scales)
-        _scale_capped_block(block, scales, *rows, *kept, q_scales, cap[1])
-    else:
-        _scale_block(block, scales, *rows, *kept)
+    kept = seen, hidden, address_of(state.highest), ahead, address_of(state.q_scales)
+    _scale_block(block, scales, *rows, *kept, cap_at(cap))
 
 
 @inlined

@@ -9,6 +9,7 @@ import numpy as np
 from llmzip.compiled import inlined
 from llmzip.compiled.compiler import cgutils, intrinsic, ir, types
 from llmzip.exact import constants
+from llmzip.exact.cpu.instruction_set import call, emitted
 
 f32 = np.float32
 i32 = np.int32
@@ -103,17 +104,10 @@ def rounded(x: Any) -> Any:
     return i32(rounded_bits(x) - WHOLE_BITS)
 
 
-@intrinsic
-def rounded_far(typing, x):  # type: ignore[no-untyped-def]
+@emitted(result="int32", x="float32")
+def rounded_far(builder, x):  # type: ignore[no-untyped-def]
     """rint(x) as int32 for any that fits: one instruction on most processors."""
-    signature = types.int32(types.float32)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        kind = ir.FunctionType(ir.IntType(32), [ir.FloatType()])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.lrint.i32.f32")
-        return builder.call(function, arguments)
-
-    return signature, generate
+    return call(builder, "llvm.lrint.i32.f32", ir.IntType(32), x)
 
 
 @inlined

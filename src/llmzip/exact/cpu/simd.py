@@ -9,15 +9,16 @@ Addresses are int64 and need no alignment; strides are in bytes.
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from llmzip.compiled.compiler import binding, cgutils, intrinsic, ir, types
+from llmzip.compiled.compiler import binding, cgutils, ir
 from llmzip.exact.cpu.instruction_set import (
+    ask_for,
     at,
     broadcast,
     call,
-    class_of,
+    emitted,
     i8,
     i16,
     i32,
@@ -35,13 +36,6 @@ BYTES = 64
 """Inner lengths are multiples of this."""
 LANES = 16
 """int32 of as many bytes, and the dot products that one call computes."""
-
-
-def _prefetch(builder: ir.IRBuilder, address: ir.Value) -> None:
-    """Ask for the cache line at `address`, which may lie beyond all memory."""
-    pointer = builder.inttoptr(address, i8.as_pointer())
-    read, keep, data = (ir.Constant(i32, i) for i in (0, 3, 1))
-    call(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, read, keep, data)
 
 
 def _fold_orders(n: int) -> Iterator[tuple[list[int], list[int]]]:
@@ -93,7 +87,7 @@ def _key_scores(
     with cgutils.for_range_slice(builder, begin, n, step, i64) as (k, _):
         if ahead is not None:
             for r in range(KEYS_AHEAD):
-                _prefetch(builder, at(builder, builder.add(ahead, k), stride, r))
+                ask_for(builder, at(builder, builder.add(ahead, k), stride, r), near=True)
         for part in range(0, BYTES, 4 * isa.LANES):
             inner = builder.add(k, ir.Constant(i64, part)) if part else k
             signed = load(builder, builder.add(column, inner), bytes_)
@@ -105,38 +99,28 @@ def _key_scores(
     return _totals(builder, [builder.load(place) for place in sums])
 
 
-@intrinsic
-def keys_16x1(  # type: ignore[no-untyped-def]
-    typing, isa, rows, row_stride, column, n_inner, correction, out, ahead
-):
+@emitted
+def keys_16x1(builder, isa, rows, row_stride, column, n_inner, correction, out, ahead):  # type: ignore[no-untyped-def]
     """out[r] = Σ_k rows[r, k] · column[k] - correction, int32, for LANES rows.
 
     rows, column: int8; n_inner: a multiple of BYTES; correction: address of SIGN_BITS times the
     column's sum, LANES times. On its way it asks memory for KEYS_AHEAD rows that begin at address
     `ahead`: asking for all that comes next at once would hold up the products.
     """
-    signature = types.void(isa, *[types.int64] * 7)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        _, rows, row_stride, column, n_inner, correction, out, ahead = arguments
-        own = class_of(isa)
-        for first in range(0, LANES, own.LANES):
-            base, asked = at(builder, rows, row_stride, first), None if first else ahead
-            scores = _key_scores(own, builder, base, row_stride, column, n_inner, asked)
-            place = ir.Constant(i64, 4 * first)
-            if own.SIGN_BITS:
-                undo = load(builder, builder.add(correction, place), scores.type)
-                scores = builder.sub(scores, undo)
-            store(builder, scores, builder.add(out, place))
-        return context.get_dummy_value()
-
-    return signature, generate
+    for first in range(0, LANES, isa.LANES):
+        base, asked = at(builder, rows, row_stride, first), None if first else ahead
+        scores = _key_scores(isa, builder, base, row_stride, column, n_inner, asked)
+        place = ir.Constant(i64, 4 * first)
+        if isa.SIGN_BITS:
+            undo = load(builder, builder.add(correction, place), scores.type)
+            scores = builder.sub(scores, undo)
+        store(builder, scores, builder.add(out, place))
 
 
 def _emit_weighted(
-    isa: Any, builder: ir.IRBuilder, n_members: int, arguments: list[ir.Value], asks: bool
+    isa: Any, builder: ir.IRBuilder, n_members: int, arguments: Sequence[ir.Value], asks: bool
 ) -> None:
-    """The code of `_make_weighted_sums` for COLUMNS columns."""
+    """The code of `_weighted_sums` for COLUMNS columns."""
     weights, weight_stride, values, value_stride, n_pairs, out, out_stride, ahead = arguments
     kind, n = ir.VectorType(i32, isa.LANES), 4 * isa.LANES
     zero, parts = ir.Constant(kind, [0] * isa.LANES), range(0, isa.COLUMNS, n)
@@ -149,7 +133,8 @@ def _emit_weighted(
         offset = builder.mul(builder.shl(loop.index, one), value_stride)
         if asks:
             for r in range(2):
-                _prefetch(builder, at(builder, builder.add(ahead, offset), value_stride, r))
+                row = at(builder, builder.add(ahead, offset), value_stride, r)
+                ask_for(builder, row, near=True)
         row = builder.add(values, offset)
         for part, begin in enumerate(parts):
             even_at = builder.add(row, ir.Constant(i64, begin)) if begin else row
@@ -171,120 +156,70 @@ def _emit_weighted(
                 store(builder, vector, builder.add(line, place))
 
 
-def _make_weighted_sums(n_members: int) -> Any:
-    """Make a function for the weighted sums of `n_members` sets of weights."""
+def _weighted_sums(  # type: ignore[no-untyped-def]
+    builder, n, isa, weights, weight_stride, values, value_stride, n_pairs, out, out_stride, ahead
+):
+    """out[m, i] = Σ_j weights[m, j] · values[j, i] over 2 n_pairs rows, BYTES columns, int32.
 
-    @intrinsic
-    def weighted_sums(  # type: ignore[no-untyped-def]
-        typing, isa, weights, weight_stride, values, value_stride, n_pairs, out, out_stride, ahead
-    ):
-        """out[m, i] = Σ_j weights[m, j] · values[j, i] over 2 n_pairs rows, BYTES columns, int32.
-
-        weights: int16; values: int8. The caller sees to it that no sum leaves int32. On its
-        way it asks memory for 2 n_pairs rows that begin at address `ahead`.
-        """
-        signature = types.void(isa, *[types.int64] * 8)
-
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            own = class_of(isa)
-            for first in range(0, BYTES, own.COLUMNS):
-                moved = list(arguments[1:])
-                if first:
-                    moved[2] = builder.add(moved[2], ir.Constant(i64, first))
-                    moved[5] = builder.add(moved[5], ir.Constant(i64, 4 * first))
-                _emit_weighted(own, builder, n_members, moved, asks=not first)
-            return context.get_dummy_value()
-
-        return signature, generate
-
-    return weighted_sums
+    weights: int16, n sets of them; values: int8. The caller sees to it that no sum leaves
+    int32. On its way it asks memory for 2 n_pairs rows that begin at address `ahead`.
+    """
+    for first in range(0, BYTES, isa.COLUMNS):
+        columns, target = values, out
+        if first:
+            columns = builder.add(values, ir.Constant(i64, first))
+            target = builder.add(out, ir.Constant(i64, 4 * first))
+        rows = weights, weight_stride, columns, value_stride, n_pairs
+        moved = *rows, target, out_stride, ahead
+        _emit_weighted(isa, builder, n, moved, asks=not first)
 
 
-weighted_sums_1 = _make_weighted_sums(1)
-weighted_sums_2 = _make_weighted_sums(2)
-weighted_sums_3 = _make_weighted_sums(3)
-weighted_sums_4 = _make_weighted_sums(4)
+weighted_sums_1, weighted_sums_2, weighted_sums_3, weighted_sums_4 = (
+    emitted(_weighted_sums, n) for n in (1, 2, 3, 4)
+)
 
 
-@intrinsic
-def turn_values(typing, values, stride, out):  # type: ignore[no-untyped-def]
+@emitted
+def turn_values(builder, values, stride, out):  # type: ignore[no-untyped-def]
     """LANES bytes of four rows, `stride` bytes apart, as a line: the four of a column together."""
-    signature = types.void(*[types.int64] * 3)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        values, stride, out = arguments
-        row = ir.VectorType(i8, LANES)
-        rows = [load(builder, at(builder, values, stride, r), row) for r in range(4)]
-        pairs, order = [], [n for i in range(LANES) for n in (i, LANES + i)]
-        for one, other in (rows[:2], rows[2:]):
-            both = shuffled(builder, one, other, order)
-            pairs.append(builder.bitcast(both, ir.VectorType(i16, LANES)))
-        store(builder, shuffled(builder, pairs[0], pairs[1], order), out)
-        return context.get_dummy_value()
-
-    return signature, generate
+    row = ir.VectorType(i8, LANES)
+    rows = [load(builder, at(builder, values, stride, r), row) for r in range(4)]
+    pairs, order = [], [n for i in range(LANES) for n in (i, LANES + i)]
+    for one, other in (rows[:2], rows[2:]):
+        both = shuffled(builder, one, other, order)
+        pairs.append(builder.bitcast(both, ir.VectorType(i16, LANES)))
+    store(builder, shuffled(builder, pairs[0], pairs[1], order), out)
 
 
-@intrinsic
-def copy_bytes(typing, target, source, n_bytes):  # type: ignore[no-untyped-def]
+@emitted
+def copy_bytes(builder, target, source, n_bytes):  # type: ignore[no-untyped-def]
     """Copy bytes from address to address."""
-    signature = types.void(*[types.int64] * 3)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        target, source, n_bytes = arguments
-        pointers = (builder.inttoptr(a, i8.as_pointer()) for a in (target, source))
-        cgutils.raw_memcpy(builder, *pointers, n_bytes, 1)
-        return context.get_dummy_value()
-
-    return signature, generate
+    pointers = (builder.inttoptr(a, i8.as_pointer()) for a in (target, source))
+    cgutils.raw_memcpy(builder, *pointers, n_bytes, 1)
 
 
-@intrinsic
-def fetch_and_add(typing, address, amount):  # type: ignore[no-untyped-def]
+@emitted(result="int64")
+def fetch_and_add(builder, address, amount):  # type: ignore[no-untyped-def]
     """Add to the int64 at `address`, atomically; return what it was before."""
-    signature = types.int64(types.int64, types.int64)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        address, amount = arguments
-        return builder.atomic_rmw(
-            "add", builder.inttoptr(address, i64.as_pointer()), amount, "seq_cst"
-        )
-
-    return signature, generate
+    pointer = builder.inttoptr(address, i64.as_pointer())
+    return builder.atomic_rmw("add", pointer, amount, "seq_cst")
 
 
-@intrinsic
-def fetch(typing, address):  # type: ignore[no-untyped-def]
+@emitted(result="int64")
+def fetch(builder, address):  # type: ignore[no-untyped-def]
     """Read the int64 at `address`, atomically."""
-    signature = types.int64(types.int64)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        pointer = builder.inttoptr(arguments[0], i64.as_pointer())
-        return builder.load_atomic(pointer, "seq_cst", 8)
-
-    return signature, generate
+    return builder.load_atomic(builder.inttoptr(address, i64.as_pointer()), "seq_cst", 8)
 
 
-@intrinsic
-def ticks(typing):  # type: ignore[no-untyped-def]
+@emitted(result="int64")
+def ticks(builder):  # type: ignore[no-untyped-def]
     """The processor's counter of time, or 0 where LLVM takes one that only systems may read."""
-    signature = types.int64()
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        if platform.machine() in ARM and binding.llvm_version_info[0] < _READABLE:
-            return ir.Constant(i64, 0)
-        return call(builder, "llvm.readcyclecounter", i64)
-
-    return signature, generate
+    if platform.machine() in ARM and binding.llvm_version_info[0] < _READABLE:
+        return ir.Constant(i64, 0)
+    return call(builder, "llvm.readcyclecounter", i64)
 
 
-@intrinsic
-def give_way(typing):  # type: ignore[no-untyped-def]
+@emitted
+def give_way(builder):  # type: ignore[no-untyped-def]
     """Let another thread have this processor (POSIX sched_yield)."""
-    signature = types.void()
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        call(builder, "sched_yield", i32)
-        return context.get_dummy_value()
-
-    return signature, generate
+    call(builder, "sched_yield", i32)

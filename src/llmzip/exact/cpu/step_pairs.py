@@ -13,26 +13,12 @@ from numpy.typing import NDArray
 
 from llmzip.compiled import called, inlined
 from llmzip.exact.aligned import LINE_BYTES
-from llmzip.exact.cpu.attention import SUM_UNIT
 from llmzip.exact.cpu.pairs import LINE, OUTPUTS, TOGETHER, block_products, widen
-from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT
-from llmzip.exact.cpu.scalars import TINY, address_of, borrowed, f32, i32
-from llmzip.exact.cpu.step_softmax import (
-    HALVE_ASKED,
-    KEYS,
-    WEIGH_ASKED,
-    cap_scores,
-    line_ahead,
-    round_weights,
-    scale_scores,
-    weigh,
-)
-from llmzip.exact.cpu.tiles import ask_for_lines
+from llmzip.exact.cpu.scalars import address_of, borrowed, f32
+from llmzip.exact.cpu.step_softmax import ask_ahead, round_weights, weigh_scores
 
 BLOCK_ASKED = 16
 """Lines that are asked for with 64 numbers of a block of keys."""
-ASKING = 3
-"""Members of a group that ask."""
 NEAR_KEYS = 128
 """Positions whose values stay in the first cache while all columns of them are read."""
 NEAR_ASKED = 8
@@ -54,7 +40,7 @@ class PairScratch(NamedTuple):
 
 @inlined
 def make_scratch(n_keys: int, n_group: int, d: int) -> Any:
-    """Scratch for up to n_keys keys, a multiple of KEYS."""
+    """Scratch for up to n_keys keys, a multiple of OUTPUTS."""
     return PairScratch(
         np.empty((n_group, d), dtype=np.int16),
         np.empty((n_group, n_keys), dtype=np.int32),
@@ -87,9 +73,7 @@ def attend_paired(
     asked = np.int64(0)
     for j in range(0, padded, OUTPUTS):
         for _ in range(0, d, LINE_BYTES):
-            for four in range(0, BLOCK_ASKED, 4):
-                ask_for_lines(line_ahead(next_at, n_lines, asked + four))
-            asked += BLOCK_ASKED
+            asked = ask_ahead(next_at, n_lines, asked, BLOCK_ASKED)
         block_products(
             n_group,
             address_of(scratch.queries),
@@ -100,42 +84,17 @@ def attend_paired(
             address_of(scratch.scores) + 4 * j,
             np.int64(4 * scratch.scores.shape[1]),
         )
+    own, work_at = (*seen[2:5], n_keys, seen[5]), address_of(scratch.weights)
     for member in range(n_group):
-        asks = member < ASKING
-        ahead = (next_at, n_lines, asked if asks else np.int64(0))
-        _weigh(member, seen, query_scales[member], padded, ahead, scratch)
-        if asks:
-            asked += padded // KEYS * (WEIGH_ASKED + HALVE_ASKED)
+        ahead, rounded = (next_at, n_lines, asked, padded), scratch.rounded[member]
+        inverse, after, asked = weigh_scores(member, own, query_scales[member], ahead, scratch)
+        round_weights(work_at, n_keys, inverse, address_of(rounded), after)
+        rounded[n_keys:padded] = 0
     _mix(seen[1], padded, (next_at, n_lines, asked), scratch)
     for member in range(n_group):
         sums, target, factor = scratch.mixed[member], mixed[member], scratch.factors[member]
         for i in range(d):
             target[i] = f32(sums[i]) * factor
-
-
-@inlined
-def _weigh(member: int, seen: Any, q_scale: Any, padded: Any, ahead: Any, scratch: Any) -> None:
-    """A query's scores to its weights as int16, with zeros around, and their factor.
-
-    Meanwhile memory is asked for scales, and for what comes next, as `line_ahead` has it, from a
-    line on if that is not 0.
-    """
-    next_at, n_lines, asked = ahead
-    n_keys, skip, work_at = np.int64(seen[2].size), seen[4], address_of(scratch.weights)
-    scores_at, rounded_at = address_of(scratch.scores[member]), address_of(scratch.rounded[member])
-    scales_at, scales_after = address_of(seen[2]), next_at[2 + member % 2]
-    top = scale_scores(scores_at, scales_at, skip, n_keys, work_at, scales_after)
-    top, q_scale = cap_scores(seen[5], work_at, skip, n_keys, top, q_scale)
-    first, after = work_at, work_at
-    if asked:  # else what is there is asked for
-        first = line_ahead(next_at, n_lines, asked)
-        after = line_ahead(next_at, n_lines, asked + padded // KEYS * WEIGH_ASKED)
-    total_at = address_of(scratch.total)
-    bits = weigh(work_at, address_of(seen[3]), skip, n_keys, top, q_scale, total_at, first)
-    most = max(i32(bits).view(np.float32), TINY)
-    scratch.factors[member] = (most * I16_UNIT) / (f32(scratch.total[0]) * SUM_UNIT)
-    round_weights(work_at, n_keys, I16_LIMIT / most, rounded_at, after)
-    scratch.rounded[member, n_keys:padded] = 0
 
 
 @inlined
@@ -147,9 +106,7 @@ def _mix(values_at: Any, padded: Any, ahead: Any, scratch: Any) -> None:
         n_pairs = min(NEAR_KEYS, padded - first) // TOGETHER
         for i in range(0, d, OUTPUTS):
             if asked < 2 * n_lines:
-                for four in range(0, NEAR_ASKED, 4):
-                    ask_for_lines(line_ahead(next_at, n_lines, asked + four))
-                asked += NEAR_ASKED
+                asked = ask_ahead(next_at, n_lines, asked, NEAR_ASKED)
             block_products(
                 n_group,
                 address_of(scratch.rounded) + 2 * first,

@@ -7,123 +7,48 @@ with every vector. See `attention.softmax_row` for the arithmetic.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from llmzip.compiled import inlined
-from llmzip.compiled.compiler import cgutils, intrinsic, ir, types
-from llmzip.exact import constants
+from llmzip.compiled.compiler import cgutils, ir
 from llmzip.exact.aligned import LINE_BYTES
-from llmzip.exact.cpu.attention import SUM_SCALE
-from llmzip.exact.cpu.instruction_set import ask_for_line
-from llmzip.exact.cpu.scalars import WHOLE, WHOLE_BITS, f32
+from llmzip.exact.cpu.attention import SUM_SCALE, SUM_UNIT
+from llmzip.exact.cpu.instruction_set import FLOATS, INTS, ask_for, emitted, i8, i16, i32, i64
+from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT
+from llmzip.exact.cpu.scalars import TINY, WHOLE, WHOLE_BITS, address_of, f32
 from llmzip.exact.cpu.tiles import ask_for_lines
+from llmzip.exact.cpu.vectors import LANES, LINE, WIDE, Emitter, Join, floats, ints
 
-KEYS = 16
+KEYS = LANES
 """Keys of a vector; rows have memory for whole ones."""
 WEIGH_ASKED = 3
 HALVE_ASKED = 1
 """Lines that are asked for with a vector."""
+ASKING = 3
+"""Queries that ask: with their numbers of lines, all that comes next is asked for."""
 
-_i32, _i64, _f32 = ir.IntType(32), ir.IntType(64), ir.FloatType()
-_FLOATS, _INTS = ir.VectorType(_f32, KEYS), ir.VectorType(_i32, KEYS)
-_BYTES, _WORDS = ir.VectorType(ir.IntType(8), KEYS), ir.VectorType(ir.IntType(16), KEYS)
-_WIDE = ir.VectorType(_i64, KEYS)
-
-
-def _floats(x: Any) -> ir.Value:
-    return ir.Constant(_FLOATS, [ir.Constant(_f32, float(x))] * KEYS)
+_BYTES, _WORDS = ir.VectorType(i8, KEYS), ir.VectorType(i16, KEYS)
 
 
-def _ints(n: Any) -> ir.Value:
-    return ir.Constant(_INTS, [ir.Constant(_i32, int(n))] * KEYS)
-
-
-def _spread(builder: ir.IRBuilder, scalar: ir.Value) -> ir.Value:
-    kind = ir.VectorType(scalar.type, KEYS)
-    one = builder.insert_element(ir.Constant(kind, ir.Undefined), scalar, ir.Constant(_i32, 0))
-    return builder.shuffle_vector(one, one, ir.Constant(_INTS, [0] * KEYS))
-
-
-def _place(
-    builder: ir.IRBuilder, base: ir.Value, index: ir.Value, kind: ir.Type, size: int
-) -> ir.Value:
-    address = builder.add(base, builder.mul(index, ir.Constant(_i64, size)))
-    return builder.inttoptr(address, kind.as_pointer())
-
-
-def _load(builder: ir.IRBuilder, base: ir.Value, index: ir.Value, kind: ir.Type) -> ir.Value:
-    return builder.load(_place(builder, base, index, kind, 4), align=1)
-
-
-def _store(
-    builder: ir.IRBuilder, value: ir.Value, base: ir.Value, index: ir.Value, size: int = 4
-) -> None:
-    builder.store(value, _place(builder, base, index, value.type, size), align=1)
-
-
-def _fold(
-    builder: ir.IRBuilder,
-    vector: ir.Value,
-    join: Callable[[ir.IRBuilder, ir.Value, ir.Value], ir.Value],
-) -> ir.Value:
+def _fold(builder: ir.IRBuilder, vector: ir.Value, join: Join) -> ir.Value:
     """All elements joined into one."""
     for shift in (8, 4, 2, 1):
-        order = ir.Constant(_INTS, [(i + shift) % KEYS for i in range(KEYS)])
-        vector = join(builder, vector, builder.shuffle_vector(vector, vector, order))
-    return builder.extract_element(vector, ir.Constant(_i32, 0))
+        order = ir.Constant(INTS, [(i + shift) % KEYS for i in range(KEYS)])
+        vector = join(vector, builder.shuffle_vector(vector, vector, order))
+    return builder.extract_element(vector, ir.Constant(i32, 0))
 
 
-def _higher(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
-    return builder.select(builder.fcmp_ordered(">", a, b), a, b)
-
-
-def _lower(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
-    return builder.select(builder.fcmp_ordered("<", a, b), a, b)
-
-
-def _larger(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
-    return builder.select(builder.icmp_signed(">", a, b), a, b)
-
-
-def _visible(builder: ir.IRBuilder, index: ir.Value, skip: ir.Value, n_keys: ir.Value) -> ir.Value:
+def _visible(code: Emitter, index: ir.Value, skip: ir.Value, n_keys: ir.Value) -> ir.Value:
     """Which keys of the vector at `index` are among the first n_keys, but not the first `skip`."""
-    places = ir.Constant(_INTS, list(range(KEYS)))
-    begin, end = (
-        _spread(builder, builder.trunc(builder.sub(n, index), _i32)) for n in (skip, n_keys)
-    )
-    seen = builder.icmp_signed("<", places, end)
-    return builder.and_(seen, builder.icmp_signed(">=", places, begin))
+    builder = code.builder
+    return code.inside(0, *(builder.trunc(builder.sub(n, index), i32) for n in (skip, n_keys)))
 
 
-def _exp2(builder: ir.IRBuilder, t: ir.Value) -> ir.Value:
-    """See `scalars.exp2_below`."""
-    t = _higher(builder, t, _floats(-constants.EXP2_LIMIT))
-    shifted = builder.fadd(t, _floats(WHOLE))
-    f = builder.fsub(t, builder.fsub(shifted, _floats(WHOLE)))
-    first, *rest = constants.EXP2_COEFFICIENTS
-    p = _floats(np.float32(first))
-    for c in rest:
-        p = builder.fadd(builder.fmul(p, f), _floats(np.float32(c)))
-    power = builder.shl(builder.bitcast(shifted, _INTS), _ints(23))
-    return builder.bitcast(builder.add(builder.bitcast(p, _INTS), power), _FLOATS)
-
-
-@contextmanager
-def _vectors(builder: ir.IRBuilder, n_keys: ir.Value) -> Iterator[ir.Value]:
-    """A loop over the vectors of a row."""
-    begin, step = ir.Constant(_i64, 0), ir.Constant(_i64, KEYS)
-    with cgutils.for_range_slice(builder, begin, n_keys, step, _i64) as (index, _):
-        yield index
-
-
-def _ask(builder: ir.IRBuilder, ahead: ir.Value, index: ir.Value, n_lines: int) -> None:
+def _ask(code: Emitter, ahead: ir.Value, index: ir.Value, n_lines: int) -> None:
     """Ask for the lines at `ahead` that go with the vector at `index`."""
-    at = builder.add(ahead, builder.mul(index, ir.Constant(_i64, n_lines * 64 // KEYS)))
-    for line in range(n_lines):
-        ask_for_line(builder, at, line)
+    ask_for(code.builder, code.moved(ahead, index, n_lines * LINE // KEYS), n_lines)
 
 
 @inlined
@@ -146,53 +71,54 @@ def ask_ahead(next_at: Any, n_lines: Any, line: Any, count: Any) -> Any:
     return line + count
 
 
-@intrinsic
-def scale_scores(typing, scores, scales, skip, n_keys, out, ahead):  # type: ignore[no-untyped-def]
+def _put_scores(
+    code: Emitter,
+    score: Callable[[ir.Value], ir.Value],
+    skip: ir.Value,
+    n_keys: ir.Value,
+    out: ir.Value,
+) -> ir.Value:
+    """Put what `score` has for each vector to `out`; the highest of those in view: `_visible`."""
+    builder, lowest = code.builder, floats(-np.inf)
+    top = cgutils.alloca_once_value(builder, lowest)
+    with code.blocks(n_keys, KEYS) as index:
+        scores = score(index)
+        code.store(scores, code.moved(out, index))
+        seen = builder.select(_visible(code, index, skip, n_keys), scores, lowest)
+        builder.store(code.higher(seen, builder.load(top)), top)
+    return _fold(builder, builder.load(top), code.higher)
+
+
+@emitted(result="float32")
+def scale_scores(builder, scores, scales, skip, n_keys, out, ahead):  # type: ignore[no-untyped-def]
     """Scores times scales into `out`; return the highest of those in view: see `_visible`.
 
     As many scales are asked for at `ahead`.
     """
-    signature = types.float32(*[types.int64] * 6)
+    code = Emitter(builder)
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        scores, scales, skip, n_keys, out, ahead = arguments
-        top = cgutils.alloca_once_value(builder, _floats(-np.inf))
-        with _vectors(builder, n_keys) as index:
-            _ask(builder, ahead, index, 1)
-            score = builder.sitofp(_load(builder, scores, index, _INTS), _FLOATS)
-            score = builder.fmul(score, _load(builder, scales, index, _FLOATS))
-            _store(builder, score, out, index)
-            visible = _visible(builder, index, skip, n_keys)
-            seen = builder.select(visible, score, _floats(-np.inf))
-            builder.store(_higher(builder, seen, builder.load(top)), top)
-        return _fold(builder, builder.load(top), _higher)
+    def score(index: ir.Value) -> ir.Value:
+        _ask(code, ahead, index, 1)
+        own = code.converted([code.number(scores, index, INTS)])
+        return builder.fmul(*own, code.number(scales, index, FLOATS))
 
-    return signature, generate
+    return _put_scores(code, score, skip, n_keys, out)
 
 
-@intrinsic
-def _cap_scores(typing, work, skip, n_keys, q_scale, depth):  # type: ignore[no-untyped-def]
+@emitted(result="float32", q_scale="float32", depth="float32")
+def _cap_scores(builder, work, skip, n_keys, q_scale, depth):  # type: ignore[no-untyped-def]
     """Scaled scores times q_scale below their cap, in place; return the highest of those in view.
 
     See `arith.capped`.
     """
-    signature = types.float32(*[types.int64] * 3, *[types.float32] * 2)
+    code = Emitter(builder)
+    q_scales = code.spread(q_scale)
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        work, skip, n_keys, q_scale, depth = arguments
-        q_scales, depths = _spread(builder, q_scale), _spread(builder, depth)
-        top = cgutils.alloca_once_value(builder, _floats(-np.inf))
-        with _vectors(builder, n_keys) as index:
-            z = builder.fmul(_load(builder, work, index, _FLOATS), q_scales)
-            z = _lower(builder, z, _floats(constants.EXP2_LIMIT))
-            score = builder.fdiv(depths, builder.fadd(_exp2(builder, z), _floats(1.0)))
-            _store(builder, score, work, index)
-            visible = _visible(builder, index, skip, n_keys)
-            seen = builder.select(visible, score, _floats(-np.inf))
-            builder.store(_higher(builder, seen, builder.load(top)), top)
-        return _fold(builder, builder.load(top), _higher)
+    def score(index: ir.Value) -> ir.Value:
+        scaled = builder.fmul(code.number(work, index, FLOATS), q_scales)
+        return code.capped([scaled], depth)[0]
 
-    return signature, generate
+    return _put_scores(code, score, skip, n_keys, work)
 
 
 @inlined
@@ -206,81 +132,97 @@ def cap_scores(cap: Any, work: Any, skip: Any, n_keys: Any, top: Any, q_scale: A
     return top, q_scale
 
 
-@intrinsic
-def weigh(  # type: ignore[no-untyped-def]
-    typing, work, scales, skip, n_keys, top, q_scale, sum_at, ahead
-):
+@emitted(result="int32", top="float32", q_scale="float32")
+def weigh(builder, work, scales, skip, n_keys, top, q_scale, sum_at, ahead):  # type: ignore[no-untyped-def]
     """Scaled scores to weights times `scales`, in place, 0 for keys that are not in view.
 
     Returns the bits of the largest.
 
     The weights' sum, an int64, goes to sum_at. Memory at `ahead` is asked for.
     """
-    wide, narrow = types.int64, types.float32
-    signature = types.int32(wide, wide, wide, wide, narrow, narrow, wide, wide)
+    code = Emitter(builder)
+    most, total = (cgutils.alloca_once_value(builder, ints(0)) for _ in range(2))
+    tops, q_scales = code.spread(top), code.spread(q_scale)
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        work, scales, skip, n_keys, top, q_scale, sum_at, ahead = arguments
-        most = cgutils.alloca_once_value(builder, _ints(0))
-        total = cgutils.alloca_once_value(builder, _ints(0))
-        tops, q_scales = _spread(builder, top), _spread(builder, q_scale)
-        with _vectors(builder, n_keys) as index:
-            _ask(builder, ahead, index, WEIGH_ASKED)
-            seen = _visible(builder, index, skip, n_keys)
-            score = builder.fsub(_load(builder, work, index, _FLOATS), tops)
-            weight = _exp2(builder, builder.fmul(score, q_scales))
-            units = builder.fadd(builder.fmul(weight, _floats(SUM_SCALE)), _floats(WHOLE))
-            count = builder.sub(builder.bitcast(units, _INTS), _ints(WHOLE_BITS))
-            count = builder.select(seen, count, _ints(0))
-            builder.store(builder.add(builder.load(total), count), total)
-            weight = builder.fmul(weight, _load(builder, scales, index, _FLOATS))
-            weight = builder.select(seen, weight, _floats(0))
-            _store(builder, weight, work, index)
-            bits = builder.bitcast(weight, _INTS)  # neither weights nor scales are negative
-            builder.store(_larger(builder, bits, builder.load(most)), most)
-        counts = builder.sext(builder.load(total), _WIDE)
-        whole = _fold(builder, counts, lambda builder, a, b: builder.add(a, b))
-        builder.store(whole, builder.inttoptr(sum_at, _i64.as_pointer()))
-        return _fold(builder, builder.load(most), _larger)
+    def larger(a: ir.Value, b: ir.Value) -> ir.Value:
+        return builder.select(builder.icmp_signed(">", a, b), a, b)
 
-    return signature, generate
+    with code.blocks(n_keys, KEYS) as index:
+        _ask(code, ahead, index, WEIGH_ASKED)
+        seen = _visible(code, index, skip, n_keys)
+        score = builder.fsub(code.number(work, index, FLOATS), tops)
+        (weight,) = code.exp2([builder.fmul(score, q_scales)])
+        units = builder.fadd(builder.fmul(weight, floats(SUM_SCALE)), floats(WHOLE))
+        count = builder.sub(builder.bitcast(units, INTS), ints(WHOLE_BITS))
+        count = builder.select(seen, count, ints(0))
+        builder.store(builder.add(builder.load(total), count), total)
+        weight = builder.fmul(weight, code.number(scales, index, FLOATS))
+        weight = builder.select(seen, weight, floats(0))
+        code.store(weight, code.moved(work, index))
+        bits = builder.bitcast(weight, INTS)  # neither weights nor scales are negative
+        builder.store(larger(bits, builder.load(most)), most)
+    counts = builder.sext(builder.load(total), WIDE)
+    whole = _fold(builder, counts, builder.add)
+    builder.store(whole, builder.inttoptr(sum_at, i64.as_pointer()))
+    return _fold(builder, builder.load(most), larger)
 
 
-@intrinsic
-def halve(typing, work, n_keys, inverse, high, low, ahead):  # type: ignore[no-untyped-def]
+def _rounded(
+    code: Emitter, work: ir.Value, n_keys: ir.Value, inverse: ir.Value, ahead: ir.Value
+) -> Iterator[tuple[ir.Value, ir.Value]]:
+    """A loop over vectors: their indices, and integers whose low 16 bits are rint(work · inverse).
+
+    Memory at `ahead` is asked for.
+    """
+    builder, factor = code.builder, code.spread(inverse)
+    with code.blocks(n_keys, KEYS) as index:
+        _ask(code, ahead, index, HALVE_ASKED)
+        scaled = builder.fmul(code.number(work, index, FLOATS), factor)
+        yield index, builder.bitcast(builder.fadd(scaled, floats(WHOLE)), INTS)
+
+
+@emitted(inverse="float32")
+def halve(builder, work, n_keys, inverse, high, low, ahead):  # type: ignore[no-untyped-def]
     """The int8 halves of rint(work · inverse); memory at `ahead` is asked for."""
-    wide = types.int64
-    signature = types.void(wide, wide, types.float32, wide, wide, wide)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        work, n_keys, inverse, high, low, ahead = arguments
-        factor = _spread(builder, inverse)
-        with _vectors(builder, n_keys) as index:
-            _ask(builder, ahead, index, HALVE_ASKED)
-            scaled = builder.fmul(_load(builder, work, index, _FLOATS), factor)
-            bits = builder.bitcast(builder.fadd(scaled, _floats(WHOLE)), _INTS)
-            upper = builder.ashr(builder.add(bits, _ints(128)), _ints(8))
-            _store(builder, builder.trunc(upper, _BYTES), high, index, 1)
-            _store(builder, builder.trunc(bits, _BYTES), low, index, 1)
-        return context.get_dummy_value()
-
-    return signature, generate
+    code = Emitter(builder)
+    for index, bits in _rounded(code, work, n_keys, inverse, ahead):
+        upper = builder.ashr(builder.add(bits, ints(128)), ints(8))
+        code.store(builder.trunc(upper, _BYTES), code.moved(high, index, 1))
+        code.store(builder.trunc(bits, _BYTES), code.moved(low, index, 1))
 
 
-@intrinsic
-def round_weights(typing, work, n_keys, inverse, out, ahead):  # type: ignore[no-untyped-def]
+@emitted(inverse="float32")
+def round_weights(builder, work, n_keys, inverse, out, ahead):  # type: ignore[no-untyped-def]
     """rint(work · inverse) as int16; memory at `ahead` is asked for as by `halve`."""
-    wide = types.int64
-    signature = types.void(wide, wide, types.float32, wide, wide)
+    code = Emitter(builder)
+    for index, bits in _rounded(code, work, n_keys, inverse, ahead):
+        code.store(builder.trunc(bits, _WORDS), code.moved(out, index, 2))
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        work, n_keys, inverse, out, ahead = arguments
-        factor = _spread(builder, inverse)
-        with _vectors(builder, n_keys) as index:
-            _ask(builder, ahead, index, HALVE_ASKED)
-            scaled = builder.fmul(_load(builder, work, index, _FLOATS), factor)
-            bits = builder.bitcast(builder.fadd(scaled, _floats(WHOLE)), _INTS)
-            _store(builder, builder.trunc(bits, _WORDS), out, index, 2)
-        return context.get_dummy_value()
 
-    return signature, generate
+@inlined
+def weigh_scores(member: int, own: Any, q_scale: Any, ahead: Any, scratch: Any) -> Any:
+    """A query's scores to its weights, and their factor.
+
+    own: the scales of keys and of values; how many keys come before the first in view, and up to
+    the last; the cap. ahead: as `line_ahead` has it, the next line to be asked for, and how many
+    keys there is memory for. Memory is asked for scales, too.
+
+    Returns what the weights are to be multiplied by, what is to be asked for then, and the line
+    behind that.
+    """
+    (key_scales, value_scales, skip, n_keys, cap), (next_at, n_lines, line, padded) = own, ahead
+    work_at, scores_at = address_of(scratch.weights), address_of(scratch.scores[member])
+    scales_at, scales_after = address_of(key_scales), next_at[2 + member % 2]
+    top = scale_scores(scores_at, scales_at, skip, n_keys, work_at, scales_after)
+    top, q_scale = cap_scores(cap, work_at, skip, n_keys, top, q_scale)
+    first, after = work_at, work_at
+    if member < ASKING:  # the others ask for what is there
+        first = line_ahead(next_at, n_lines, line)
+        line += padded // KEYS * WEIGH_ASKED
+        after = line_ahead(next_at, n_lines, line)
+        line += padded // KEYS * HALVE_ASKED
+    values_at, total_at = address_of(value_scales), address_of(scratch.total)
+    bits = weigh(work_at, values_at, skip, n_keys, top, q_scale, total_at, first)
+    most = max(np.int32(bits).view(np.float32), TINY)
+    scratch.factors[member] = (most * I16_UNIT) / (f32(scratch.total[0]) * SUM_UNIT)
+    return I16_LIMIT / most, after, line

@@ -14,19 +14,8 @@ from numpy.typing import NDArray
 from llmzip.compiled import called, inlined
 from llmzip.exact.aligned import LINE_BYTES
 from llmzip.exact.cpu import tiles
-from llmzip.exact.cpu.attention import SUM_UNIT
-from llmzip.exact.cpu.rows import I16_LIMIT, I16_UNIT
-from llmzip.exact.cpu.scalars import TINY, address_of, borrowed, f32, i32, wide_vectors
-from llmzip.exact.cpu.step_softmax import (
-    HALVE_ASKED,
-    KEYS,
-    WEIGH_ASKED,
-    cap_scores,
-    halve,
-    line_ahead,
-    scale_scores,
-    weigh,
-)
+from llmzip.exact.cpu.scalars import address_of, borrowed, f32, wide_vectors
+from llmzip.exact.cpu.step_softmax import halve, line_ahead, weigh_scores
 
 MEMBERS = tiles.ROWS // 2
 """Queries whose two halves fit a tile's rows."""
@@ -34,8 +23,6 @@ BLOCK = 2 * tiles.ROWS
 """Keys of one product with the queries; a divisor of TERMS."""
 BLOCK_ASKED = 24
 """Lines that are asked for with 64 numbers of such a product."""
-ASKING = 3
-"""Queries that ask: with their numbers of lines, all that comes next is asked for."""
 
 
 class TileScratch(NamedTuple):
@@ -97,10 +84,8 @@ def attend_tiled(
     for member in range(n_queries):
         below = np.int64(member // n_group)
         view = max(np.int64(0), n_hidden + below), n_seen + below
-        own, ahead = (key_scales, value_scales, view, cap), (next_at, n_lines, asked)
-        _weigh(member, own, query_scales[member], padded, ahead, scratch)
-        if member < ASKING:
-            asked += padded // KEYS * (WEIGH_ASKED + HALVE_ASKED)
+        own, ahead = (key_scales, value_scales, *view, cap), (next_at, n_lines, asked, padded)
+        asked = _weigh(member, own, query_scales[member], ahead, scratch)
     for block in range(n_blocks):
         tiles.values_1x4(
             address_of(scratch.halves),
@@ -145,28 +130,13 @@ def _fill_scores(
 
 
 @inlined
-def _weigh(member: int, own: Any, q_scale: Any, padded: int, ahead: Any, scratch: Any) -> None:
-    """A query's scores to the halves of its weights, with zeros around, and their factor.
-
-    Meanwhile memory is asked for scales, and for what comes next, as `line_ahead` has it, from a
-    line on.
-    """
+def _weigh(member: int, own: Any, q_scale: Any, ahead: Any, scratch: Any) -> Any:
+    """A query's scores to the halves of its weights, with zeros around: see `weigh_scores`."""
     wide_vectors()
-    (key_scales, value_scales, (skip, n_keys), cap), (next_at, n_lines, asked) = own, ahead
-    work_at = address_of(scratch.weights)
-    scores_at, scales_at = address_of(scratch.scores[member]), address_of(key_scales)
-    scales_after = next_at[2 + member % 2]
-    top = scale_scores(scores_at, scales_at, skip, n_keys, work_at, scales_after)
-    top, q_scale = cap_scores(cap, work_at, skip, n_keys, top, q_scale)
-    total_at, first, after = address_of(scratch.total), work_at, work_at
-    if member < ASKING:  # the others ask for what is there
-        first = line_ahead(next_at, n_lines, asked)
-        after = line_ahead(next_at, n_lines, asked + padded // KEYS * WEIGH_ASKED)
-    values_at = address_of(value_scales)
-    bits = weigh(work_at, values_at, skip, n_keys, top, q_scale, total_at, first)
-    most = max(i32(bits).view(np.float32), TINY)
-    scratch.factors[member] = (most * I16_UNIT) / (f32(scratch.total[0]) * SUM_UNIT)
+    inverse, after, asked = weigh_scores(member, own, q_scale, ahead, scratch)
+    work_at, n_keys, padded = address_of(scratch.weights), own[3], ahead[3]
     high, low = scratch.halves[member], scratch.halves[MEMBERS + member]
-    halve(work_at, n_keys, I16_LIMIT / most, address_of(high), address_of(low), after)
+    halve(work_at, n_keys, inverse, address_of(high), address_of(low), after)
     high[n_keys:padded] = 0
     low[n_keys:padded] = 0
+    return asked

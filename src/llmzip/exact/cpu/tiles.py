@@ -21,13 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.compiled import called, inlined, kernel
-from llmzip.compiled.compiler import cgutils, intrinsic, ir, types
+from llmzip.compiled.compiler import cgutils, ir
 from llmzip.exact.cpu.avx512_vnni import Avx512Vnni
 from llmzip.exact.cpu.instruction_set import (
-    ask_for_line,
+    ask_for,
     at,
     broadcast,
     call,
+    emitted,
     i8,
     i32,
     i64,
@@ -122,29 +123,17 @@ def _pointer(builder: ir.IRBuilder, address: ir.Value) -> ir.Value:
     return builder.inttoptr(address, i8.as_pointer())
 
 
-@intrinsic
-def _load_configuration(typing, address):  # type: ignore[no-untyped-def]
-    signature = types.void(types.int64)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        if _has_tiles():
-            _call(builder, "llvm.x86.ldtilecfg", _pointer(builder, arguments[0]))
-        return context.get_dummy_value()
-
-    return signature, generate
+@emitted
+def _load_configuration(builder, address):  # type: ignore[no-untyped-def]
+    if _has_tiles():
+        _call(builder, "llvm.x86.ldtilecfg", _pointer(builder, address))
 
 
-@intrinsic
-def release(typing):  # type: ignore[no-untyped-def]
+@emitted
+def release(builder):  # type: ignore[no-untyped-def]
     """Give the tiles back."""
-    signature = types.void()
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        if _has_tiles():
-            _call(builder, "llvm.x86.tilerelease")
-        return context.get_dummy_value()
-
-    return signature, generate
+    if _has_tiles():
+        _call(builder, "llvm.x86.tilerelease")
 
 
 @inlined
@@ -162,7 +151,7 @@ def _emit_products(
     ahead: ir.Value | None = None,
     n_asked: int = ASKED,
 ) -> None:
-    """The code of `_make_products`.
+    """The code of `_products`.
 
     column_line: bytes from one row of a tile of columns to the next. ahead: address of n_asked
     lines for every TERMS terms.
@@ -182,9 +171,7 @@ def _emit_products(
     begin, step = ir.Constant(i64, 0), ir.Constant(i64, TERMS)
     with cgutils.for_range_slice(builder, begin, n_terms, step, i64) as (k, _):
         if ahead is not None:
-            asked = at(builder, ahead, k, n_asked)
-            for i in range(n_asked):
-                ask_for_line(builder, asked, i)
+            ask_for(builder, at(builder, ahead, k, n_asked), n_asked)
         row_base = builder.add(rows, k)
         fours = builder.udiv(k, ir.Constant(i64, TOGETHER))
         column_base = builder.add(columns, builder.mul(fours, column_line))
@@ -204,79 +191,49 @@ def _emit_products(
         _call(builder, "llvm.x86.tilestored64", tile(index), place, out_stride)
 
 
-def _make_products(n_rows: int, n_columns: int) -> Any:
-    """Make a function for n_rows by n_columns tiles of sums, at most four."""
+def _products(  # type: ignore[no-untyped-def]
+    builder, n_rows, n_columns, rows, row_stride, columns, column_stride, n_terms, out, out_stride
+):
+    """out[r, c] = Σ_k rows[r, k] · columns[c, k] in int32, for 16 n_rows by 16 n_columns.
 
-    @intrinsic
-    def products(  # type: ignore[no-untyped-def]
-        typing, rows, row_stride, columns, column_stride, n_terms, out, out_stride
-    ):
-        """out[r, c] = Σ_k rows[r, k] · columns[c, k] in int32, for 16 n_rows by 16 n_columns.
-
-        rows: int8; columns: tiles of int8, the next 16 columns being column_stride further;
-        n_terms: a multiple of TERMS.
-        """
-        signature = types.void(*[types.int64] * 7)
-
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            _emit_products(builder, n_rows, n_columns, _WHOLE_LINES, arguments)
-            return context.get_dummy_value()
-
-        return signature, generate
-
-    return products
+    They fill at most four tiles. rows: int8; columns: tiles of int8, the next 16 columns being
+    column_stride further; n_terms: a multiple of TERMS.
+    """
+    operands = rows, row_stride, columns, column_stride, n_terms, out, out_stride
+    _emit_products(builder, n_rows, n_columns, _WHOLE_LINES, operands)
 
 
-products_2x2 = _make_products(2, 2)
-products_1x2 = _make_products(1, 2)
-products_2x1 = _make_products(2, 1)
-products_1x4 = _make_products(1, 4)
+products_2x2, products_1x2, products_2x1, products_1x4 = (
+    emitted(_products, *shape) for shape in ((2, 2), (1, 2), (2, 1), (1, 4))
+)
 
 
-def _make_asking(n_rows: int, n_columns: int, n_asked: int) -> Any:
-    """As `_make_products`; meanwhile n_asked lines at `ahead` are asked for with TERMS terms."""
-
-    @intrinsic
-    def products(  # type: ignore[no-untyped-def]
-        typing, rows, row_stride, columns, column_stride, n_terms, out, out_stride, ahead
-    ):
-        signature = types.void(*[types.int64] * 8)
-
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            shape = n_rows, n_columns, _WHOLE_LINES
-            _emit_products(builder, *shape, arguments[:-1], arguments[-1], n_asked)
-            return context.get_dummy_value()
-
-        return signature, generate
-
-    return products
+def _asking_products(  # type: ignore[no-untyped-def]
+    builder, n, n_asked, rows, row_stride, columns, column_stride, n_terms, out, out_stride, ahead
+):
+    """As n by 2 tiles; n_asked lines at `ahead` are asked for with TERMS terms."""
+    operands = rows, row_stride, columns, column_stride, n_terms, out, out_stride
+    _emit_products(builder, n, 2, _WHOLE_LINES, operands, ahead, n_asked)
 
 
 ASKED_ALL, ASKED_HALF, ASKED_QUARTER = 32, 16, 8
 """Of the lines that two tiles of weights have."""
-all_2x2 = _make_asking(2, 2, ASKED_ALL)
-all_1x2 = _make_asking(1, 2, ASKED_ALL)
-half_2x2 = _make_asking(2, 2, ASKED_HALF)
-half_1x2 = _make_asking(1, 2, ASKED_HALF)
-quarter_2x2 = _make_asking(2, 2, ASKED_QUARTER)
-quarter_1x2 = _make_asking(1, 2, ASKED_QUARTER)
+all_2x2, half_2x2, quarter_2x2, all_1x2, half_1x2, quarter_1x2 = (
+    emitted(_asking_products, n, asked)
+    for n in (2, 1)
+    for asked in (ASKED_ALL, ASKED_HALF, ASKED_QUARTER)
+)
 
 
-@intrinsic
+@emitted
 def values_1x4(  # type: ignore[no-untyped-def]
-    typing, rows, row_stride, columns, column_stride, n_terms, out, out_stride, line, ahead
+    builder, rows, row_stride, columns, column_stride, n_terms, out, out_stride, line, ahead
 ):
     """As 1 by 4 tiles, for columns `line` bytes apart, as a cache holds values: (terms / TOGETHER,
     outputs, TOGETHER). ASKED lines at `ahead` are asked for with TERMS terms.
     """
-    signature = types.void(*[types.int64] * 9)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        *operands, line, ahead = arguments
-        _emit_products(builder, 1, 4, line, operands, ahead)
-        return context.get_dummy_value()
-
-    return signature, generate
+    operands = rows, row_stride, columns, column_stride, n_terms, out, out_stride
+    _emit_products(builder, 1, 4, line, operands, ahead)
 
 
 @inlined
@@ -349,17 +306,10 @@ def _emit_columns(
             store(builder, column, at(builder, out, out_stride, high + odd))
 
 
-@intrinsic
-def four_columns(typing, sums, out, out_stride):  # type: ignore[no-untyped-def]
+@emitted
+def four_columns(builder, sums, out, out_stride):  # type: ignore[no-untyped-def]
     """Four columns of a tile of sums as rows of 16 int32, out_stride apart."""
-    signature = types.void(*[types.int64] * 3)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        sums, *target = arguments
-        _emit_columns(builder, sums, _WHOLE_LINES, *target)
-        return context.get_dummy_value()
-
-    return signature, generate
+    _emit_columns(builder, sums, _WHOLE_LINES, out, out_stride)
 
 
 @called
@@ -376,27 +326,13 @@ def pack_keys(keys: Any, n_keys: Any, d: Any, flip: Any, packed: Any, ahead: Any
             _turn(keys + place + part, d, flip, packed + place + part * ROWS)
 
 
-@intrinsic
-def _turn(typing, rows, stride, flip, out):  # type: ignore[no-untyped-def]
+@emitted(flip="int32")
+def _turn(builder, rows, stride, flip, out):  # type: ignore[no-untyped-def]
     """Four int32 of 16 rows, `stride` bytes apart, as four lines, changed by `flip`."""
-    signature = types.void(types.int64, types.int64, types.int32, types.int64)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        rows, stride, flip, out = arguments
-        _emit_columns(builder, rows, stride, out, _WHOLE_LINES, flip)
-        return context.get_dummy_value()
-
-    return signature, generate
+    _emit_columns(builder, rows, stride, out, _WHOLE_LINES, flip)
 
 
-@intrinsic
-def ask_for_lines(typing, address):  # type: ignore[no-untyped-def]
+@emitted
+def ask_for_lines(builder, address):  # type: ignore[no-untyped-def]
     """Ask memory for 4 lines of 64 bytes, into the second cache; they may lie anywhere."""
-    signature = types.void(types.int64)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        for index in range(4):
-            ask_for_line(builder, arguments[0], index)
-        return context.get_dummy_value()
-
-    return signature, generate
+    ask_for(builder, address, 4)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from llmzip.compiled import inlined, kernel
-from llmzip.compiled.compiler import intrinsic, ir, types
-from llmzip.exact.cpu.instruction_set import FLOATS, INTS
+from llmzip.compiled.compiler import ir
+from llmzip.exact.cpu.instruction_set import FLOATS, INTS, emitted
 from llmzip.exact.cpu.rows import (
     I8_LIMIT,
     I8_UNIT_64,
@@ -34,22 +34,16 @@ from llmzip.exact.cpu.vectors import BLOCK, LANES, Emitter
 from llmzip.exact.shape import ModelShape
 
 
-@intrinsic
-def _turn_64(typing, x):  # type: ignore[no-untyped-def]
+@emitted
+def _turn_64(builder, x):  # type: ignore[no-untyped-def]
     """Turn 64 floats at an address."""
-    signature = types.void(types.int64)
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        code = Emitter(builder)
-        vectors = code.loads(arguments[0])
-        for apart in (1, 2, 4, 8):
-            vectors = [_met_within(code, vector, apart) for vector in vectors]
-        for apart in (1, 2):
-            vectors = _met(code, vectors, apart)
-        code.stores(vectors, arguments[0])
-        return context.get_dummy_value()
-
-    return signature, generate
+    code = Emitter(builder)
+    vectors = code.loads(x)
+    for apart in (1, 2, 4, 8):
+        vectors = [_met_within(code, vector, apart) for vector in vectors]
+    for apart in (1, 2):
+        vectors = _met(code, vectors, apart)
+    code.stores(vectors, x)
 
 
 def _met_within(code: Emitter, vector: ir.Value, apart: int) -> ir.Value:

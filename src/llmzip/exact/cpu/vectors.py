@@ -1,8 +1,8 @@
 """Vectors of 16 numbers in LLVM's own terms, for passes that its vectoriser does not find.
 
 An `Emitter` writes the code of such a pass. Its floats are rounded once by each operation, as
-everywhere; for some of it an instruction set may have something better. What takes a list works on
-vectors side by side: each alone would wait for its own results.
+everywhere; what an instruction set may have something better for, that has: `InstructionSet`. What
+takes a list works on vectors side by side: each alone would wait for its own results.
 
 Addresses are int64 and need no alignment; offsets are in numbers of 4 bytes.
 """
@@ -17,16 +17,7 @@ import numpy as np
 
 from llmzip.compiled.compiler import cgutils, ir
 from llmzip.exact import constants
-from llmzip.exact.cpu.instruction_set import (
-    FLOATS,
-    INTS,
-    InstructionSet,
-    broadcast,
-    call,
-    i8,
-    i32,
-    i64,
-)
+from llmzip.exact.cpu.instruction_set import FLOATS, INTS, broadcast, i32, i64
 from llmzip.exact.cpu.scalars import WHOLE
 
 Join = Callable[[ir.Value, ir.Value], ir.Value]
@@ -47,7 +38,7 @@ def floats(x: Any) -> ir.Value:
     return ir.Constant(FLOATS, [ir.Constant(_f32, float(x))] * LANES)
 
 
-def ints(n: int) -> ir.Value:
+def ints(n: Any) -> ir.Value:
     """The same int32 in every place."""
     return ir.Constant(INTS, [ir.Constant(i32, int(n))] * LANES)
 
@@ -60,8 +51,8 @@ def doubles(x: Any) -> ir.Value:
 class Emitter:
     """Writes operations on vectors into a function that is being compiled."""
 
-    def __init__(self, builder: ir.IRBuilder, isa: type[InstructionSet] = InstructionSet) -> None:
-        self.builder, self._isa = builder, isa
+    def __init__(self, builder: ir.IRBuilder) -> None:
+        self.builder = builder
 
     def _pointer(self, address: ir.Value, offset: int, kind: ir.Type) -> ir.Value:
         place = self.builder.add(address, ir.Constant(i64, 4 * offset))
@@ -71,9 +62,9 @@ class Emitter:
         """The vector at `offset` numbers after an address."""
         return self.builder.load(self._pointer(address, offset, kind), align=1)
 
-    def loads(self, address: ir.Value, kind: ir.Type = FLOATS) -> list[ir.Value]:
-        """The four vectors of a block."""
-        return [self.load(address, i, kind) for i in range(0, BLOCK, LANES)]
+    def loads(self, address: ir.Value, kind: ir.Type = FLOATS, n: int = 4) -> list[ir.Value]:
+        """Vectors that follow each other: four are a block's."""
+        return [self.load(address, LANES * i, kind) for i in range(n)]
 
     def store(self, value: ir.Value, address: ir.Value, offset: int = 0) -> None:
         """Put a vector to memory."""
@@ -89,7 +80,7 @@ class Emitter:
         return self.builder.add(address, self.builder.mul(index, ir.Constant(i64, size)))
 
     def number(self, address: ir.Value, index: ir.Value, kind: ir.Type = _f32) -> ir.Value:
-        """Number `index` after an address."""
+        """Number `index` after an address, or the vector that begins there."""
         return self.load(self.moved(address, index), 0, kind)
 
     def spread(self, scalar: ir.Value) -> ir.Value:
@@ -140,42 +131,21 @@ class Emitter:
         sums = [builder.add(p, power) for p, power in zip(bits, powers, strict=True)]
         return [builder.bitcast(x, FLOATS) for x in sums]
 
+    def divided(self, xs: Sequence[ir.Value], ts: Sequence[ir.Value]) -> list[ir.Value]:
+        """x / (exp2(t) + 1)."""
+        builder, one, limit = self.builder, floats(1.0), floats(constants.EXP2_LIMIT)
+        powers = self.exp2([self.lower(t, limit) for t in ts])
+        return [builder.fdiv(x, builder.fadd(p, one)) for x, p in zip(xs, powers, strict=True)]
+
     def capped(self, zs: Sequence[ir.Value], depth: ir.Value) -> list[ir.Value]:
         """See `arith.capped`; depth: a float32."""
-        depths, limit = self.spread(depth), floats(constants.EXP2_LIMIT)
-        powers = self.exp2([self.lower(z, limit) for z in zs])
-        builder, one = self.builder, floats(1.0)
-        return [builder.fdiv(depths, builder.fadd(power, one)) for power in powers]
-
-    def rounded(self, x: ir.Value) -> ir.Value:
-        """rint(x) as int32."""
-        return self._isa.rounded(self.builder, x)
+        return self.divided([self.spread(depth)] * len(zs), zs)
 
     def joined(self, high: ir.Value, low: ir.Value, unit: int = 256) -> ir.Value:
         """unit · high + low of int32, as floats rounded once."""
         builder = self.builder
         total = builder.fmul(builder.sitofp(high, DOUBLES), doubles(unit))
         return builder.fptrunc(builder.fadd(total, builder.sitofp(low, DOUBLES)), FLOATS)
-
-    def squares(self, vectors: Sequence[ir.Value]) -> list[ir.Value]:
-        """Sums, pair by pair, of squares of four vectors of int16: two vectors of int32."""
-        return self._isa.squares(self.builder, vectors)
-
-    def root(self, x: ir.Value) -> ir.Value:
-        """Square roots of 16 float64."""
-        return call(self.builder, "llvm.sqrt.v16f64", DOUBLES, x)
-
-    def bytes_of(self, vectors: Sequence[ir.Value]) -> ir.Value:
-        """Four vectors of integers within int8 as 64 bytes."""
-        return self._isa.bytes_of(self.builder, vectors)
-
-    def halves(self, vectors: Sequence[ir.Value], signed: bool = True) -> tuple[ir.Value, ir.Value]:
-        """Four vectors of integers up to 32,639 as 64 high and 64 low bytes.
-
-        signed: as `arith.split_halves` has them; else of integers that are not negative as bytes
-        that are not.
-        """
-        return self._isa.halves(self.builder, vectors, signed)
 
     def folded(self, rows: Sequence[ir.Value], join: Join) -> ir.Value:
         """The numbers of each of 16 vectors joined into one: a vector of these, in order."""
@@ -195,12 +165,6 @@ class Emitter:
         before = builder.icmp_signed("<", places, self.spread(end))
         return builder.and_(before, builder.icmp_signed(">=", places, self.spread(begin)))
 
-    def variable(self, initial: ir.Value) -> ir.Value:
-        """A variable, for `builder.load` and `builder.store`."""
-        place = cgutils.alloca_once(self.builder, initial.type)
-        self.builder.store(initial, place)
-        return place
-
     def room(self, kind: ir.Type, value: ir.Value) -> ir.Value:
         """The address of a vector in memory of its own."""
         place = cgutils.alloca_once(self.builder, kind)
@@ -208,21 +172,23 @@ class Emitter:
         return self.builder.ptrtoint(place, i64)
 
     @contextmanager
-    def blocks(self, n: ir.Value) -> Iterator[ir.Value]:
-        """A loop over n numbers, a multiple of BLOCK: where each block begins."""
-        begin, step = ir.Constant(i64, 0), ir.Constant(i64, BLOCK)
+    def blocks(self, n: ir.Value, size: int = BLOCK) -> Iterator[ir.Value]:
+        """A loop over n numbers, `size` of them at a time: where each block begins."""
+        begin, step = ir.Constant(i64, 0), ir.Constant(i64, size)
         with cgutils.for_range_slice(self.builder, begin, n, step, i64) as (index, _):
             yield index
+
+    def either(self, address: ir.Value) -> Iterator[bool]:
+        """Code for where an address is 0, and code for where it is one: False, then True."""
+        is_none = self.builder.icmp_signed("==", address, ir.Constant(i64, 0))
+        with self.builder.if_else(is_none) as (none, some):
+            with none:
+                yield False
+            with some:
+                yield True
 
     @contextmanager
     def loop(self, n: ir.Value) -> Iterator[ir.Value]:
         """A loop from 0 to n - 1."""
         with cgutils.for_range(self.builder, n, intp=i64) as loop:
             yield loop.index
-
-    def ask(self, address: ir.Value, n_lines: int, to_write: bool = False) -> None:
-        """Ask memory for lines, into the first cache; they may lie anywhere."""
-        hints = [ir.Constant(i32, i) for i in (int(to_write), 3, 1)]
-        for line in range(n_lines):
-            place = self._pointer(address, LANES * line, i8)
-            call(self.builder, "llvm.prefetch.p0", ir.VoidType(), place, *hints)
