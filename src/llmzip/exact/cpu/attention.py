@@ -173,46 +173,24 @@ def put_key(x: Any, keys: Any, at: Any, spare: Any) -> Any:
 
 
 @kernel
-def split_heads(
-    sums: Any,
-    scale: Any,
-    bias: Any,
-    s_in: Any,
-    lanes: Any,
-    at: Any,
-    cos: Any,
-    sin: Any,
-    gains: Any,
-    eps: float,
-    gain_first: bool,
-    d_head: int,
-    whole: bool,
-    score_scale: Any,
-    q: Any,
-    q_scale: Any,
-    keys: Any,
-    key_scales: Any,
-    values: Any,
-    value_scales: Any,
-) -> None:
+def split_heads(sums: Any, linear: Any, s_in: Any, placing: Any) -> None:
     """De-quantise sums (M, (H + 2 KV) d), norm, rotate, quantise; keys, values go to the cache.
 
-    Row r belongs to lane lanes[r] at position at[r]. q: int8 (KV, M, G, d), q_scale:
-    float32 (KV, M, G), times score_scale. gains, and eps, gain_first, d_head, whole: see
-    `place_head`. keys, values: one layer of the cache, (n_lanes, KV, …), see `put_key` and
-    `put_value`.
+    linear: scale and bias. s_in: (M,). placing: the rows' lanes and positions, (M,); cos, sin and
+    what queries' scales are multiplied by; gains, and norms, see `place_head`; and where heads go,
+    each with their scales: queries, int8 (KV, M, G, d), with float32 (KV, M, G), keys and values,
+    one layer of the cache, (n_lanes, KV, …), see `put_key` and `put_value`.
     """
     wide_vectors()
-    sums, scale, bias, cos, sin = borrowed((sums, scale, bias, cos, sin))
-    q, keys, values, gains = borrowed((q, keys, values, gains))
-    q_scale, key_scales, value_scales = borrowed((q_scale, key_scales, value_scales))
+    sums, (scale, bias) = borrowed(sums), borrowed(linear)
+    (lanes, at), (cos, sin, score_scale), gains, norms, targets = borrowed(placing)
+    q, q_scale, keys, key_scales, values, value_scales = targets
     n_kv, n_rows, n_group, d = q.shape
     n_heads = n_kv * n_group
     own = np.empty(d, dtype=np.float32), np.empty(d, dtype=np.float32), np.empty(d, dtype=np.int8)
     x, spare, value = borrowed(own)
     for row in range(n_rows):
         s, lane, position = s_in[row], lanes[row], at[row]
-        norms = eps, gain_first, d_head, whole
         factors = whole_factors(gains, sums[row], scale, bias, s, n_heads, norms)
         for head in range(n_heads + 2 * n_kv):
             head_values(sums[row], scale, bias, s, head * d, x)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from llmzip.exact.bias import AnyBias, RowBias
 from llmzip.exact.cpu import head, rows, turned_rows
-from llmzip.exact.cpu.block_prefill import BlockPrefill, four_kernels, tile_kernels
+from llmzip.exact.cpu.block_prefill import BlockPrefill
 from llmzip.exact.cpu.buffers import (
     BLOCK_ROWS,
     KEY_STEP,
@@ -93,9 +93,7 @@ class CpuEngine:
             return PlainPrefill(self.shape, self._plain, self._work, self._look)
         if self.way is Way.AVX2:
             return PairPrefill(self._packed, self._work, self._look)
-        dot = self.way.dot
-        kernels = four_kernels(self._work, dot) if dot is not None else tile_kernels(self._work)
-        return BlockPrefill(self._packed, self._work, kernels)
+        return BlockPrefill(self._packed, self._work, self.way.isa)
 
     @property
     def head_bias(self) -> Bias | None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.compiled import called, inlined, kernel
+from llmzip.compiled import called, inlined
 from llmzip.exact.cpu.fours import (
     FEW,
     GRANULE,
@@ -36,7 +36,7 @@ from llmzip.exact.cpu.prefill_softmax import (
     weigh_blocks,
     whole,
 )
-from llmzip.exact.cpu.scalars import address_of, borrowed, f32, i32, keep, wide_vectors
+from llmzip.exact.cpu.scalars import address_of, borrowed, f32, i32, wide_vectors
 from llmzip.exact.cpu.simd import LANES, turn_values
 from llmzip.exact.cpu.step_softmax import ask_ahead, line_ahead
 from llmzip.exact.cpu.tiles import PACK_ASKED, lines, pack_keys
@@ -141,41 +141,6 @@ def _add_halves(part: Any, is_first: bool, total: Any) -> None:
             target[i] = joined if is_first else target[i] + joined
 
 
-@kernel
-def attend(
-    isa: Any,
-    queries: Any,
-    query_scales: Any,
-    keys: Any,
-    key_scales: Any,
-    values: Any,
-    value_scales: Any,
-    cap: Any,
-    first: int,
-    count: int,
-    start: int,
-    window: int,
-    mixed: Any,
-) -> None:
-    """Attention of rows first … first + count - 1, positions start … of a lane, into mixed.
-
-    queries: int8 (KV, M, G, d), with memory for ROWS more behind; query_scales (KV, M, G).
-    keys, values: the lane's, int8 (KV, positions, d) and (KV, positions, d, 1). window: how many
-    keys a row sees, its own among them. mixed: float32 (M, H, d).
-    """
-    wide_vectors()
-    queries, query_scales, mixed = borrowed((queries, query_scales, mixed))
-    keys, key_scales = borrowed((keys, key_scales))
-    values, value_scales, cap = borrowed((values, value_scales, cap))
-    n_kv, _, n_group, d = queries.shape
-    n_keys = whole(start + count, BLOCK) - first_block(start, window)
-    scratch, nowhere, rows = make_scratch(n_keys, d), np.int64(0), (first, count, start, window)
-    for g in range(n_kv):
-        own = queries[g], query_scales[g], keys[g], key_scales[g], values[g], value_scales[g], cap
-        attend_head(isa, own, rows, False, (nowhere, nowhere), scratch, mixed, g * n_group)
-    keep(scratch)
-
-
 class HeadScratch(NamedTuple):
     """What `attend_head` works in."""
 
@@ -206,10 +171,10 @@ def make_scratch(n_keys: int, d: int) -> Any:
 def attend_head(
     isa: Any, own: Any, rows: Any, asks: bool, next_at: Any, scratch: Any, mixed: Any, head: int
 ) -> None:
-    """As `attend` for one KV head, into the heads of `mixed` from one on.
+    """As `pair_attention.attend` for one KV head, into the heads of `mixed` from one on.
 
-    own: of the head, queries (M, G, d), keys and values, each with their scales, and the cap of
-    scores. rows: the first, how many, its position, and how many keys one sees.
+    own: of the head, queries (M, G, d), with memory for ROWS more behind, keys and values, int8
+    (positions, d) and (positions, d, 1), each with their scales, and the cap of scores.
     asks: whether memory is asked for what lies at next_at, values and then keys, a part with each
     part of the work.
     """

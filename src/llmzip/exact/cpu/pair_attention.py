@@ -47,31 +47,18 @@ def mix(p: Any, values: Any, first_key: int, n_keys: int, part: Any, total: Any)
 
 
 @kernel
-def attend(
-    queries: Any,
-    query_scales: Any,
-    keys: Any,
-    key_scales: Any,
-    values: Any,
-    value_scales: Any,
-    cap: Any,
-    first: int,
-    count: int,
-    start: int,
-    window: int,
-    mixed: Any,
-) -> None:
-    """Attention of rows first … first + count - 1, positions start … of a lane, into mixed.
+def attend(own: Any, rows: Any, mixed: Any) -> None:
+    """Attention of rows of a lane into theirs of mixed, float32 (M, H, d).
 
-    queries: int8 (KV, M, G, d); query_scales (KV, M, G). keys, values: the lane's, (KV, …).
-    window: how many keys a row sees, its own among them. mixed: float32 (M, H, d).
+    own: queries, int8 (KV, M, G, d), their scales (KV, M, G), keys and values of the lane (KV, …),
+    each with their scales, and the cap of scores. rows: the first, how many, its position, and how
+    many keys one sees, its own among them.
     """
-    queries, query_scales, mixed = borrowed((queries, query_scales, mixed))
-    keys, key_scales = borrowed((keys, key_scales))
-    values, value_scales, cap = borrowed((values, value_scales, cap))
+    queries, query_scales, keys, key_scales, values, value_scales, cap = borrowed(own)
+    mixed, (first, count, start, window) = borrowed(mixed), rows
     n_kv, n_all, n_group, d = queries.shape
     n_keys = (start + count + OUTPUTS - 1) // OUTPUTS * OUTPUTS
-    own = (
+    memory = (
         np.empty((BLOCK, d), dtype=np.int16),
         np.empty((BLOCK, n_keys), dtype=np.int32),
         np.empty((BLOCK, n_keys), dtype=np.int16),
@@ -80,7 +67,7 @@ def attend(
         np.empty((BLOCK, d), dtype=np.int64),
         np.empty(BLOCK, dtype=np.float32),
     )
-    wide, scores, p, work, part, total, factors = borrowed(own)
+    wide, scores, p, work, part, total, factors = borrowed(memory)
     for g in range(n_kv):
         own_queries = queries[g].reshape(n_all * n_group, d)
         for r0 in range(0, count * n_group, BLOCK):
@@ -114,4 +101,4 @@ def attend(
                 target, factor = mixed[row, g * n_group + member], factors[r]
                 for i in range(d):
                     target[i] = f32(total[r, i]) * factor
-    keep(own)
+    keep(memory)

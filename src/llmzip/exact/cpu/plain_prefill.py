@@ -79,38 +79,28 @@ class PlainPrefill(RowPrefill):
         )
 
     def _attention(
-        self,
-        queries: Array,
-        query_scales: Array,
-        keys: Array,
-        key_scales: Array,
-        values: Array,
-        value_scales: Array,
-        cap: Array,
-        first: int,
-        count: int,
-        start: int,
-        window: int,
-        mixed: Array,
+        self, own: tuple[Array, ...], rows: tuple[int, int, int, int], mixed: Array
     ) -> None:
         """As `pair_attention.attend`, a KV head of up to ATTENTION_ROWS rows at a time."""
+        queries, query_scales, keys, key_scales, values, value_scales, cap = own
+        first, count, start, window = rows
         for offset in range(0, count, ATTENTION_ROWS):
             row, block = first + offset, min(ATTENTION_ROWS, count - offset)
-            rows, at = slice(row, row + block), start + offset
+            part, at = slice(row, row + block), start + offset
             begin = max(0, at + 1 - window) // KEY_STEP * KEY_STEP
             seen = slice(begin, -(-(at + block) // KEY_STEP) * KEY_STEP)
             for group in range(len(keys)):
                 scales = key_scales[group, seen], value_scales[group, seen], cap
                 high, low, factor = self._weights(
-                    queries[group, rows],
-                    query_scales[group, rows],
+                    queries[group, part],
+                    query_scales[group, part],
                     keys[group, seen],
                     scales,
                     at - begin,
                     window,
                 )
                 sums = self._mixed(high, low, values[group, seen, :, 0])
-                attention.mix_heads(*sums, factor, group, mixed[rows])
+                attention.mix_heads(*sums, factor, group, mixed[part])
 
     def _weights(
         self,
@@ -144,5 +134,5 @@ class PlainPrefill(RowPrefill):
         self, hidden: CpuHidden, bias: RowBias, weights: Array, blocks: NDArray[np.int64]
     ) -> None:
         _, scale, _ = self._model.linear("head")
-        own = bias.values, bias.of, self._logit_cap, hidden.scale, weights, blocks
-        head.block_sums(self._head_sums(hidden.q), scale, *own)
+        rows = self._head_sums(hidden.q), hidden.scale, bias.of
+        head.block_sums(rows, (scale, bias.values, self._logit_cap), weights, blocks)

@@ -23,27 +23,15 @@ def feed_forward(
     configuration: Any,
     activation: int,
     up: Any,
-    up_scale: Any,
-    up_bias: Any,
     down: Any,
-    down_scale: Any,
-    down_bias: Any,
     eps: float,
-    active: Any,
-    halves: Any,
-    x: Any,
-    q: Any,
-    s: Any,
+    scratch: Any,
+    stream: Any,
 ) -> None:
-    """Up, activation, down, and the next norm, of q with scales s, in place; x takes the sum.
-
-    up, down: packed weights. q has memory for PAIR rows more behind. Scratch: active, float32
-    (TOGETHER, F), and halves, int8 (2 TOGETHER, F).
-    """
+    """As `four_linear.feed_forward`; q has memory for PAIR rows more behind."""
     wide_vectors()
-    up, up_scale, up_bias = borrowed((up, up_scale, up_bias))
-    down, down_scale, down_bias = borrowed((down, down_scale, down_bias))
-    x, q = borrowed((x, q))
+    (up, up_scale, up_bias), (down, down_scale, down_bias) = borrowed(up), borrowed(down)
+    (active, halves), (x, q, s) = borrowed(scratch), borrowed(stream)
     n_active, width = np.int64(active.shape[1]), np.int64(x.shape[1])
     sums, squares = tiles.lines(2 * PAIR * WIDTH // ROWS), tiles.lines(2 * ROWS)
     largest = tiles.lines(TOGETHER).view(np.float32)

@@ -132,9 +132,9 @@ class StepModel(NamedTuple):
         return tuple(part[layer] for part in getattr(self, name))
 
     def norms(self, layer: int) -> tuple[object, ...]:
-        """What `attention.split_heads` takes of a layer from cos to score_scale."""
-        own = self.gains[layer], self.eps, self.gain_first, self.d_head, self.whole
-        return *self.angles(layer), *own, self.score_scale
+        """A layer's angles, gains and norms, as `attention.split_heads` takes them."""
+        norms = self.eps, self.gain_first, self.d_head, self.whole
+        return (*self.angles(layer), self.score_scale), self.gains[layer], norms
 
 
 class StepCache(NamedTuple):
@@ -491,7 +491,7 @@ def step(
         np.empty((n_group, d), dtype=np.int64),
         np.empty(n_group, dtype=np.float32),
     )
-    several_scratch = step_several.make_scratch(n_keys, n_group, d)
+    several_scratch = step_several.make_scratch(work.configuration, n_keys, n_group, d)
     scratch, vectors = borrowed(own_scratch), borrowed(vector_scratch)
     several = borrowed(several_scratch)
     work.ticks[me, work.ticks.shape[1] - 1] = simd.ticks()

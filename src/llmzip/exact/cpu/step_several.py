@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.compiled import called, inlined
-from llmzip.exact.cpu import four_attention, prefill, tiles
+from llmzip.exact.cpu import block_attention, four_attention, prefill, tiles
 from llmzip.exact.cpu.scalars import borrowed, wide_vectors
 from llmzip.exact.cpu.step_attention import place_queries
 
@@ -29,20 +29,18 @@ class SeveralScratch(NamedTuple):
 
     queries: NDArray[np.int8]  # (MOST_ROWS + SPARE, G, d)
     scales: NDArray[np.float32]  # (MOST_ROWS + SPARE, G)
-    tiled: prefill.HeadScratch
-    fours: four_attention.HeadScratch
+    head: prefill.HeadScratch | four_attention.HeadScratch
 
 
 @inlined
-def make_scratch(n_keys: int, n_group: int, d: int) -> Any:
+def make_scratch(configuration: Any, n_keys: int, n_group: int, d: int) -> Any:
     """Scratch for up to n_keys keys and heads of d numbers, both multiples of tiles.TERMS."""
     n_rows = MOST_ROWS + SPARE
     queries = tiles.lines(n_rows * n_group * d // tiles.TERMS).view(np.int8)
     return SeveralScratch(
         queries.reshape(n_rows, n_group, d),
         np.empty((n_rows, n_group), dtype=np.float32),
-        prefill.make_scratch(n_keys, d),
-        four_attention.make_scratch(n_keys, d),
+        block_attention.make_scratch(configuration, n_keys, d),
     )
 
 
@@ -95,27 +93,5 @@ def attend_several(
     head = scratch.queries, scratch.scales, keys, scales[0], values, scales[1], model.score_cap
     rows = np.int64(0), count, at, model.windows[layer]
     target = work.mixed[row : row + count], g * n_group
-    _attend(keys, work.configuration, model.isa, head, rows, next_at, scratch, target)
-
-
-@inlined
-def _attend(
-    keys: Any,
-    configuration: Any,
-    isa: Any,
-    head: Any,
-    rows: Any,
-    next_at: Any,
-    scratch: Any,
-    target: Any,
-) -> None:
-    """Attention over a KV head of a lane, by the way's prefill; its keys say which is compiled.
-
-    head, rows: see `prefill.attend_head`. target: mixed (rows, H, d), and the first head.
-    """
-    if keys.ndim == 4:  # blocks for pairs, whose rows go one by one
-        return
-    if configuration.ndim == 1:
-        prefill.attend_head(head, rows, True, next_at, scratch.tiled, *target)
-    else:
-        four_attention.attend_head(isa, head, rows, True, next_at, scratch.fours, *target)
+    rest = True, next_at, scratch.head, *target
+    block_attention.attend_head(work.configuration, model.isa, head, rows, *rest)
