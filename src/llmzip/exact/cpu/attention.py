@@ -248,6 +248,19 @@ def softmax_row(
     return I16_LIMIT / largest_weight, factor
 
 
+@inlined
+def weigh_row(scores: Any, scales: Any, q_scale: Any, cap: Any, work: Any, p: Any) -> Any:
+    """As `softmax_row`, with the weights as int16 p (n,) in the end; returns the factor.
+
+    scales: of keys and of values.
+    """
+    wide_vectors()
+    inverse, factor = softmax_row(scores, scales[0], scales[1], q_scale, cap, work)
+    for j in range(p.size):
+        p[j] = np.int16(rounded(work[j] * inverse))
+    return factor
+
+
 @kernel
 def softmax_rows(
     scores: Any,
@@ -357,19 +370,12 @@ def step_attention(d_head: int, n_group: int) -> Any:
                             dot = i32(dot + i32(i32(query[i]) * i32(key[i])))
                         scores[member, j] = dot
                 for member in range(n_group):
-                    inverse, factors[member] = softmax_row(
-                        scores[member, seen:n_keys],
-                        key_scales[lane, g, seen:n_keys],
-                        value_scales[lane, g, seen:n_keys],
-                        q_scale[g, row, member],
-                        cap,
-                        work[seen:n_keys],
-                    )
-                    weights, shown = p[member], work[seen:n_keys]
+                    weights, own_scale = p[member], q_scale[g, row, member]
+                    scales = key_scales[lane, g, seen:n_keys], value_scales[lane, g, seen:n_keys]
+                    places = work[seen:n_keys], weights[seen:n_keys]
+                    own_scores = scores[member, seen:n_keys]
+                    factors[member] = weigh_row(own_scores, scales, own_scale, cap, *places)
                     weights[begin:seen] = 0
-                    seen_weights = weights[seen:n_keys]
-                    for j in range(shown.size):
-                        seen_weights[j] = np.int16(rounded(shown[j] * inverse))
                     weights[n_keys:padded] = 0
                 total[:] = 0
                 for first in range(begin, padded, EXACT_KEYS):

@@ -34,25 +34,6 @@ def make_scratch(configuration: Any, n_keys: int, d: int) -> Any:
     return four_attention.make_scratch(n_keys, d)
 
 
-@inlined
-def attend_head(
-    configuration: Any,
-    isa: Any,
-    own: Any,
-    rows: Any,
-    asks: bool,
-    next_at: Any,
-    scratch: Any,
-    mixed: Any,
-    head: int,
-) -> None:
-    """See `prefill.attend_head`; nothing for pairs."""
-    if configuration.ndim == 1:
-        prefill.attend_head(own, rows, asks, next_at, scratch, mixed, head)
-    elif configuration.ndim == 2:
-        four_attention.attend_head(isa, own, rows, asks, next_at, scratch, mixed, head)
-
-
 @kernel
 def attend(isa: Any, configuration: Any, own: Any, rows: Any, mixed: Any) -> None:
     """As `pair_attention.attend`; queries have memory for 2 tiles.ROWS rows more behind."""
@@ -64,7 +45,10 @@ def attend(isa: Any, configuration: Any, own: Any, rows: Any, mixed: Any) -> Non
     begin_products(isa, configuration)
     for g in range(n_kv):
         head = queries[g], query_scales[g], keys[g], key_scales[g], values[g], value_scales[g], cap
-        rest = rows, False, nowhere, scratch, mixed, g * n_group
-        attend_head(configuration, isa, head, *rest)
+        target = mixed, g * n_group
+        if configuration.ndim == 1:
+            prefill.attend_head(head, rows, False, nowhere, scratch, *target)
+        else:
+            four_attention.attend_head(isa, head, rows, False, nowhere, scratch, *target)
     end_products(isa)
     keep(scratch)

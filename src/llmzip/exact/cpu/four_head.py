@@ -67,7 +67,7 @@ def _intervals(isa: Any, sums: Any, rows: Any, weight: Any, linear: Any, found: 
                 else:
                     w_at = address_of(weight) + c * n_terms
                     place = w_at, undo_at, sums_at, BLOCK
-                    product_block(isa, q_at, n_rows, r, last, n_terms, *place)
+                    product_block(isa, q_at, n_rows, r, last, n_terms, place)
                 if width == BLOCK:
                     own_rows = c, r, last - r
                     use_rows(isa, again, sums_at, linear, s, tops, highest, counts, *own_rows)
@@ -109,7 +109,7 @@ def _distributions(
         for r in range(0, n_rows, PAIR):
             last = min(r + PAIR, n_rows)
             place = w_at, undo_at, sums_at, width
-            product_block(isa, q_at, n_rows, r, last, n_terms, *place)
+            product_block(isa, q_at, n_rows, r, last, n_terms, place)
             put_logits(sums, r, last - r, c, linear, bias_of, s, weights, tops)
     weigh_rows(weights, tops, blocks)
     keep((memory, undo))

@@ -61,7 +61,7 @@ def project_heads(isa: Any, configuration: Any, rows: Any, linear: Any, placing:
             for b in range(0, d, WIDTH):
                 w_at = address_of(weight) + (head * d + b) * width
                 place = w_at, undo_at, sums_at + b * (SUMS_BYTES // WIDTH), WIDTH
-                product_block(isa, q_at, n_rows, r, last, width, *place)
+                product_block(isa, q_at, n_rows, r, last, width, place)
             whose = last - r, own_linear, own_rows
             put_heads(isa, gains, head, r, *whose, norms, angles, targets, own)
     end_products(isa)
@@ -84,7 +84,7 @@ def fill_sums(isa: Any, configuration: Any, q: Any, weight: Any, sums: Any) -> N
         for r in range(0, n_rows, PAIR):
             last = min(r + PAIR, n_rows)
             place = address_of(weight) + c * width, undo_at, address_of(memory), WIDTH
-            product_block(isa, q_at, n_rows, r, last, width, *place)
+            product_block(isa, q_at, n_rows, r, last, width, place)
             copy_block(own, last - r, sums[r:last, c : c + WIDTH])
     end_products(isa)
     keep((memory, undo))
@@ -121,7 +121,7 @@ def close_attention(
             for r in range(0, n_rows, PAIR):
                 last = min(r + PAIR, n_rows)
                 place = w_at, undo_at, sums_at, WIDTH
-                product_block(isa, taken_at, n_rows, r, last, n_terms, *place)
+                product_block(isa, taken_at, n_rows, r, last, n_terms, place)
                 own = address_of(scale) + 4 * c, passes.bias_at(bias, c), scales_at + 4 * r
                 target = address_of(x) + (first + r) * wide + 4 * c, wide
                 most = address_of(largest) + r * LINE
@@ -149,7 +149,7 @@ def _activate(
                 w_at = address_of(weight) + (matrix * n_active + c) * width
                 out_at = sums + matrix * (4 * PAIR * PAIR)
                 place = w_at, undo, out_at, PAIR
-                product_block(isa, q_at, n_rows, r, last, width, *place)
+                product_block(isa, q_at, n_rows, r, last, width, place)
             activate(activation, scale, bias, n_active, sums, s_at, 0, last - r, c, r, *own)
 
 
@@ -173,7 +173,7 @@ def _add_down(isa: Any, down: Any, halves: Any, undo: Any, sums: Any, s: Any, ou
                 row, y = 2 * r + half * ROWS, sums + half * (4 * ROWS * PAIR)
                 last = row + block
                 place = w_at, undo_at, y, PAIR
-                product_block(isa, halves_at, n_halves, row, last, n_active, *place)
+                product_block(isa, halves_at, n_halves, row, last, n_active, place)
             own = address_of(scale) + 4 * c, passes.bias_at(bias, c), s + 4 * r
             target = x + r * wide + 4 * c, wide, largest + r * LINE
             passes.add_wide_block(sums, *own, np.int64(block), *target)

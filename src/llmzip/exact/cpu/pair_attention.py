@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from llmzip.compiled import inlined, kernel
-from llmzip.exact.cpu.attention import softmax_row
+from llmzip.exact.cpu.attention import weigh_row
 from llmzip.exact.cpu.pairs import LINE, OUTPUTS, TOGETHER, WIDE_TERMS, block_products, widen
-from llmzip.exact.cpu.scalars import address_of, borrowed, f32, keep, rounded
+from llmzip.exact.cpu.scalars import address_of, borrowed, f32, keep
 
 BLOCK = 24
 """Rows of prefill whose scores are held at once: strips of `pairs.ROWS`."""
@@ -82,17 +82,10 @@ def attend(own: Any, rows: Any, mixed: Any) -> None:
                 row, member = (r0 + r) // n_group, (r0 + r) % n_group
                 seen = start + row + 1
                 hidden = max(0, seen - window)
-                inverse, factors[r] = softmax_row(
-                    scores[r, hidden:seen],
-                    key_scales[g, hidden:seen],
-                    value_scales[g, hidden:seen],
-                    query_scales[g, first + row, member],
-                    cap,
-                    work[hidden:seen],
-                )
-                weights, shown = p[r, hidden:seen], work[hidden:seen]
-                for j in range(weights.size):
-                    weights[j] = np.int16(rounded(shown[j] * inverse))
+                scales = key_scales[g, hidden:seen], value_scales[g, hidden:seen]
+                places = work[hidden:seen], p[r, hidden:seen]
+                q_scale = query_scales[g, first + row, member]
+                factors[r] = weigh_row(scores[r, hidden:seen], scales, q_scale, cap, *places)
                 p[r, j0:hidden] = 0
                 p[r, seen:longest] = 0
             mix(p, values[g], j0, longest, part[:n_rows], total[:n_rows])

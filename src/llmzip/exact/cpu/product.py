@@ -119,6 +119,6 @@ def _product_fours(
     apart, n_fours = n_inner * simd.LANES, n_inner // np.int64(fours.TOGETHER)
     for n in range(first, last, outputs_of(isa)):
         w_at, o_at = weight_at + n * n_inner, address_of(out) + (n - shift) * 4
-        place = w_at, apart, n_fours, address_of(undo), o_at, stride
-        fours.strips(isa, n_rows, a_at, n_inner, *place)
+        columns = w_at, apart, n_fours
+        fours.strips(isa, n_rows, (a_at, n_inner, *columns, address_of(undo), o_at, stride))
     keep(undo)
