@@ -169,11 +169,7 @@ class ModelView:
     layers: tuple[dict[str, LinearView], ...]
     head: LinearView
     shape: ModelShape
-
-    @property
-    def d_head(self) -> int:
-        """Numbers of a head."""
-        return self.shape.d_head
+    d_head: int
 
     def linear(self, name: str, layer: int = 0) -> tuple[NDArray[Any], ...]:
         """Weight, scale and bias of one of a layer, or of the `head`."""
@@ -205,4 +201,5 @@ class ModelView:
             ),
             LinearView.of(model.head),
             model.shape,
+            model.shape.d_head,
         )

@@ -117,10 +117,8 @@ class CpuEngine:
         """
         B, T = ids.shape
         at = (starts[:, None] + np.arange(T)).reshape(-1)
-        row_lanes = np.repeat(lanes, T)
         self._embed(ids.reshape(-1), at)
-        for index in range(self.shape.n_layers):
-            self._prefill.layer(index, lanes, starts, row_lanes, at, cache)
+        self._run_layers(lanes, starts, at, cache)
         hidden = self._inside(B * T)
         return CpuHidden(hidden.q, hidden.scale)
 
@@ -134,9 +132,13 @@ class CpuEngine:
         inside = self._inside(len(at))
         inside.fill(stream)
         self._take_in(inside)
-        for index in range(self.shape.n_layers):
-            self._prefill.layer(index, lanes, starts, np.repeat(lanes, count), at, cache)
+        self._run_layers(lanes, starts, at, cache)
         stream.fill(inside)
+
+    def _run_layers(self, lanes: Ids, starts: Ids, at: Ids, cache: CpuCache) -> None:
+        row_lanes = np.repeat(lanes, len(at) // len(lanes))
+        for index in range(self.shape.n_layers):
+            self._prefill.layer(index, lanes, starts, row_lanes, at, cache)
 
     def intervals(self, hidden: CpuHidden, tokens: Ids) -> TokenIntervals:
         """The intervals of the next tokens (rows,) in the distributions of `hidden`."""

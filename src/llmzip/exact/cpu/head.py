@@ -13,7 +13,7 @@ import numpy as np
 from llmzip.compiled import inlined, kernel
 from llmzip.exact.bias import GRADIENT_BITS
 from llmzip.exact.constants import FREQ_BITS
-from llmzip.exact.cpu.caps import cap_logits
+from llmzip.exact.cpu.caps import cap_scores
 from llmzip.exact.cpu.scalars import (
     borrowed,
     exp2_below,
@@ -39,7 +39,8 @@ def fill_logits(sums: Any, scale: Any, bias: Any, cap: Any, s: Any, logits: Any)
     wide_vectors()
     for v in range(logits.size):
         logits[v] = f32(sums[v]) * scale[v] * s
-    cap_logits(cap, logits)
+    if cap.size:
+        cap_scores(cap, cap[0], logits)
     if bias.size:
         for v in range(logits.size):
             logits[v] = logits[v] + bias[v]

@@ -41,13 +41,19 @@ I8_UNIT_64 = np.float64(1.0 / constants.INT8_MAX)
 
 
 @inlined
+def _round_row(x: Any, top: Any, q: Any) -> None:
+    wide_vectors()
+    inverse = I8_LIMIT / top
+    for i in range(x.size):
+        q[i] = low_byte(rounded_bits(x[i] * inverse))
+
+
+@inlined
 def quantise_row(x: Any, q: Any) -> Any:
     """Round a float32 row into int8 `q`; return its scale."""
     wide_vectors()
     top = largest(x)
-    inverse = I8_LIMIT / top
-    for i in range(x.size):
-        q[i] = low_byte(rounded_bits(x[i] * inverse))
+    _round_row(x, top, q)
     return top * I8_UNIT
 
 
@@ -67,12 +73,14 @@ def quantise_row_wide(x: Any, high: Any, low: Any) -> Any:
 @inlined
 def normalise_row(x: Any, eps: float, q: Any) -> Any:
     """See `arith.normalise`: fill int8 `q`, return the scale."""
-    wide_vectors()
     top = largest(x)
-    root = root_mean_square(x, top, eps, x.size)
-    inverse = I8_LIMIT / top
-    for i in range(x.size):
-        q[i] = low_byte(rounded_bits(x[i] * inverse))
+    return quantise_normed(x, top, root_mean_square(x, top, eps, x.size), q)
+
+
+@inlined
+def quantise_normed(x: Any, top: Any, root: Any, q: Any) -> Any:
+    """Round a row, the largest magnitude `top`, into int8 `q`; return its scale, over `root`."""
+    _round_row(x, top, q)
     return f32(np.float64(top) * I8_UNIT_64 / root)
 
 

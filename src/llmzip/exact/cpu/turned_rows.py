@@ -13,23 +13,15 @@ from llmzip.compiled import inlined, kernel
 from llmzip.compiled.compiler import intrinsic, ir, types
 from llmzip.exact.cpu.instruction_set import FLOATS, INTS
 from llmzip.exact.cpu.rows import (
-    I8_LIMIT,
-    I8_UNIT_64,
     dequantise_halves,
     dequantise_row,
     embed_row,
     norm_factor,
+    quantise_normed,
     quantise_row,
     root_mean_square,
 )
-from llmzip.exact.cpu.scalars import (
-    address_of,
-    f32,
-    largest,
-    low_byte,
-    rounded_bits,
-    wide_vectors,
-)
+from llmzip.exact.cpu.scalars import address_of, largest, wide_vectors
 from llmzip.exact.cpu.vectors import BLOCK, LANES, Emitter
 from llmzip.exact.shape import ModelShape
 
@@ -110,11 +102,8 @@ def read_row(x: Any, gain: Any, block: int, normed: bool, eps: float, turned: An
     butterfly_row(turned, block)
     if not normed:
         return quantise_row(turned, q)
-    root, top = root_mean_square(x, largest(x), eps, x.size), largest(turned)
-    inverse = I8_LIMIT / top
-    for i in range(x.size):
-        q[i] = low_byte(rounded_bits(turned[i] * inverse))
-    return f32(np.float64(top) * I8_UNIT_64 / root)
+    root = root_mean_square(x, largest(x), eps, x.size)
+    return quantise_normed(turned, largest(turned), root, q)
 
 
 @inlined
