@@ -115,7 +115,7 @@ def test_feed_forward(
     own = up_scale, up_bias, wanted_s, high, low, wanted_s
     rows.activate_quantise(int(activation), product(q, up), *own)
     sums = product(high, down), product(low, down)
-    rest = down_scale, down_bias, wanted_s, wanted_x, EPS, wanted_q, wanted_s
+    rest = (down_scale, down_bias), wanted_s, wanted_x, EPS, wanted_q, wanted_s
     rows.add_normalise_wide(*sums, *rest)
     kernels_of(way).feed_forward(
         int(activation),
@@ -150,7 +150,7 @@ def test_close_attention(
     taken, s = np.empty((n_rows, width), dtype=np.int8), np.empty(n_rows, dtype=np.float32)
     wanted_x, wanted_q = x.copy(), np.empty((n_rows, d), dtype=np.int8)
     rows.quantise_rows(mixed, taken, s)
-    rows.add_normalise(product(taken, weight), scale, bias, s, wanted_x, EPS, wanted_q, s)
+    rows.add_normalise(product(taken, weight), (scale, bias), s, wanted_x, EPS, wanted_q, s)
     q, own_s = np.empty_like(wanted_q), np.empty_like(s)
     linear = packed(weight, way), scale, bias
     kernels_of(way).close_attention(mixed, linear, EPS, (x, q, own_s))
@@ -259,18 +259,10 @@ def test_attend(
         seen = slice(max(0, position + 1 - window), position + 1)
         high, low = np.empty((2, n_group, seen.stop - seen.start), dtype=np.int8)
         factor = np.empty(n_group, dtype=np.float32)
-        attention.softmax_rows(
-            product(queries[g, row], keys[g, seen]),
-            query_scales[g, row : row + 1],
-            key_scales[g, seen],
-            value_scales[g, seen],
-            cap_of(cap),
-            position - seen.start,
-            ALL_KEYS,
-            high,
-            low,
-            factor,
-        )
+        own_scales = query_scales[g, row : row + 1], key_scales[g, seen], value_scales[g, seen]
+        in_view, halves = (position - seen.start, ALL_KEYS), (high, low, factor)
+        scores = product(queries[g, row], keys[g, seen])
+        attention.softmax_rows(scores, own_scales, cap_of(cap), in_view, halves)
         sums = (product(half, values[g, seen].T) for half in (high, low))
         attention.mix_heads(*sums, factor, g, wanted[row : row + 1])
     own = queries, query_scales, keys, key_scales, as_cached(values, way), value_scales, cap_of(cap)

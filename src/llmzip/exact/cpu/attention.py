@@ -89,23 +89,16 @@ def _gain_row(gains: Any, head: int, norms: Any, x: Any) -> None:
 
 @inlined
 def place_head(
-    gains: Any,
-    head: int,
-    norms: Any,
-    factor: Any,
-    rotary: bool,
-    cos: Any,
-    sin: Any,
-    x: Any,
-    spare: Any,
+    gains: Any, head: int, norms: Any, factor: Any, angles: Any, x: Any, spare: Any
 ) -> Any:
     """A query or key, by its head, normed and rotated, in x or spare: (result, other).
 
     gains: (H + KV, d), or (0, …) where there are no norms. norms: eps, whether gains come before
     RoPE, how many numbers a head has beside zeros, and whether all heads have one norm: then
-    factor is its, see `whole_factors`. cos, sin: tables that begin with the head's position. See
-    `Reference._placed`.
+    factor is its, see `whole_factors`. angles: whether there is RoPE, and tables, cos and sin, that
+    begin with the head's position. See `Reference._placed`.
     """
+    rotary, cos, sin = angles
     normed = gains.shape[0] > 0
     if normed:  # functions of their own: a head without norms goes through as if there were none
         _norm_row(gains, head, norms, factor, x)
@@ -197,8 +190,8 @@ def split_heads(sums: Any, linear: Any, s_in: Any, placing: Any) -> None:
             if head < n_heads + n_kv:
                 rotary, factor = cos.shape[0] > 0, factors[head // n_heads]
                 p = position if rotary else 0
-                angles = cos[p:], sin[p:]
-                x, spare = place_head(gains, head, norms, factor, rotary, *angles, x, spare)
+                angles = rotary, cos[p:], sin[p:]
+                x, spare = place_head(gains, head, norms, factor, angles, x, spare)
             if head < n_heads:
                 g, member = head // n_group, head % n_group
                 q_scale[g, row, member] = quantise_row(x, q[g, row, member]) * score_scale
@@ -262,25 +255,16 @@ def weigh_row(scores: Any, scales: Any, q_scale: Any, cap: Any, work: Any, p: An
 
 
 @kernel
-def softmax_rows(
-    scores: Any,
-    q_scale: Any,
-    key_scales: Any,
-    value_scales: Any,
-    cap: Any,
-    start: int,
-    window: int,
-    high: Any,
-    low: Any,
-    factor: Any,
-) -> None:
+def softmax_rows(scores: Any, scales: Any, cap: Any, seen: Any, found: Any) -> None:
     """Causal softmax of scores (M G, n) int32, row r at position start + r // G of these keys.
 
-    window: keys that a row sees, its own among them. Fills p's halves (M G, n), zero where a key is
-    not visible, and factor (M G,). q_scale: (M, G) float32; key_scales, value_scales: (n,).
+    scales, float32: of queries (M, G), keys and values (n,). seen: start, and how many keys a row
+    sees, its own among them. found, which is filled in: p's halves (M G, n), zero where a key is
+    not visible, and factors (M G,).
     """
     wide_vectors()
-    cap = borrowed(cap)
+    (q_scale, key_scales, value_scales), cap, (start, window) = scales, borrowed(cap), seen
+    high, low, factor = found
     n_rows, n_keys = scores.shape
     n_group = q_scale.shape[1]
     work = np.empty(n_keys, dtype=np.float32)
@@ -325,29 +309,17 @@ def step_attention(d_head: int, n_group: int) -> Any:
 
     It closes over nothing but these two numbers, so that its cached form is found again.
 
-    attend(q, q_scale, keys, key_scales, values, value_scales, cap, lanes, at, window, mixed):
-    attention of one query row a lane over the last `window` keys of that lane's cache into mixed
-    (M, H, d) float32.
-    q: int8 (KV, M, G, d), q_scale (KV, M, G). keys, values: one layer of the cache, whose
-    positions are a multiple of STEP_KEYS.
+    attend(own, rows, mixed): attention of one query row a lane over its last keys into mixed
+    (M, H, d) float32. own: as for `pair_attention.attend`, but one layer of the cache, whose
+    positions are a multiple of STEP_KEYS. rows: their lanes and positions, and how many keys each
+    sees.
     """
 
     @kernel
-    def attend(
-        q: Any,
-        q_scale: Any,
-        keys: Any,
-        key_scales: Any,
-        values: Any,
-        value_scales: Any,
-        cap: Any,
-        lanes: Any,
-        at: Any,
-        window: int,
-        mixed: Any,
-    ) -> None:
+    def attend(own: Any, rows: Any, mixed: Any) -> None:
         wide_vectors()
-        cap, size = borrowed(cap), keys.shape[2]
+        q, q_scale, keys, key_scales, values, value_scales, cap = borrowed(own)
+        (lanes, at, window), size = rows, keys.shape[2]
         queries = np.empty((n_group, d_head), dtype=np.int16)
         scores, work = np.empty((n_group, size), dtype=np.int32), np.empty(size, dtype=np.float32)
         p, factors = np.empty((n_group, size), dtype=np.int16), np.empty(n_group, dtype=np.float32)

@@ -45,10 +45,9 @@ def attend(isa: Any, configuration: Any, own: Any, rows: Any, mixed: Any) -> Non
     begin_products(isa, configuration)
     for g in range(n_kv):
         head = queries[g], query_scales[g], keys[g], key_scales[g], values[g], value_scales[g], cap
-        target = mixed, g * n_group
         if configuration.ndim == 1:
-            prefill.attend_head(head, rows, False, nowhere, scratch, *target)
+            prefill.attend_head(head, rows, False, nowhere, scratch, mixed, g * n_group)
         else:
-            four_attention.attend_head(isa, head, rows, False, nowhere, scratch, *target)
+            four_attention.attend_head(isa, head, rows, False, nowhere, scratch, mixed, g * n_group)
     end_products(isa)
     keep(scratch)

@@ -238,9 +238,9 @@ def _start(
 ) -> None:
     """Rows of tokens ids (M,) at their positions, and their norm, where that is of all alike."""
     if shape.norms:
-        turned_rows.embed(ids, at, *embeddings, stream.x)
+        turned_rows.embed(ids, at, embeddings, stream.x)
     else:
-        rows.embed_normalise(ids, at, *embeddings, shape.eps, stream.x, stream.q, stream.scale)
+        rows.embed_normalise(ids, at, embeddings, shape.eps, stream.x, stream.q, stream.scale)
 
 
 class CpuDistributions:

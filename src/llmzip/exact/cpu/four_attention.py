@@ -77,25 +77,18 @@ def _score(
 
 @inlined
 def _halve(
-    isa: Any,
-    scores: Any,
-    n_rows: int,
-    keys: Any,
-    state: Any,
-    halves: Any,
-    line: Any,
-    ahead: Any,
+    isa: Any, scores: Any, n_rows: int, keys: Any, state: Any, halves: Any, ahead: Any
 ) -> None:
     """Weights to bytes: ROWS lines of high ones, then as many of low ones.
 
-    keys: the first, one of a block, and how many there are. ahead: see `step_softmax.ask_ahead`; of
-    0 lines none is asked for.
+    keys: the first, one of a block, and how many there are. halves: an address, and how long a line
+    is. ahead: see `step_softmax.ask_ahead`; of 0 lines none is asked for.
     """
-    next_at, n_lines, asked = ahead
+    (next_at, n_lines, asked), (halves_at, line) = ahead, halves
     small_as_zero(isa, True)  # integers come of it, whatever the scales
     for j in range(keys[0], keys[1], BLOCK):
         block, inverses = scores + j * (BLOCK_BYTES // BLOCK), address_of(state.inverses)
-        high = halves + j
+        high = halves_at + j
         halve_weights(isa, block, inverses, np.int64(n_rows), high, high + ROWS * line, line)
         if n_lines:
             asked = ask_ahead(next_at, n_lines, asked, BLOCK)
@@ -103,27 +96,19 @@ def _halve(
 
 
 @inlined
-def _mix(
-    isa: Any,
-    few: bool,
-    halves: Any,
-    n_keys: Any,
-    values: Any,
-    first: int,
-    last: int,
-    part: Any,
-) -> None:
+def _mix(isa: Any, few: bool, halves: Any, values: Any, first: int, last: int, part: Any) -> None:
     """part[r, i] = Σ_j halves[r, j] · values[j, i] for keys first … last - 1, in int32.
 
-    halves: bytes (2 ROWS, n_keys), values packed, addresses both; part: (2 ROWS, d). few: whether
-    the first half of the rows will do.
+    halves: the address of bytes (2 ROWS, n_keys), and n_keys. values: the address of packed ones.
+    part: (2 ROWS, d). few: whether the first half of the rows will do.
     """
+    halves_at, n_keys = halves
     d, apart = part.shape[1], n_keys * LANES
     fours, line = np.int64((last - first) // TOGETHER), np.int64(4 * d)
     for i in range(0, d, outputs_of(isa)):
         v_at = values + i * n_keys + first * LANES
         for r in range(0, part.shape[0], ROWS):
-            p_at, out = halves + r * n_keys + first, address_of(part) + r * line + 4 * i
+            p_at, out = halves_at + r * n_keys + first, address_of(part) + r * line + 4 * i
             if few:
                 few_weight_products(isa, p_at, n_keys, v_at, apart, fours, out, line)
             else:
@@ -217,10 +202,10 @@ def attend_head(
                 asked = ask_ahead(next_at, n_lines, asked, d64 // 2)
         weigh_blocks(isa, s_at, v_scales, cap, n_rows, j0, whole(seen, BLOCK), state)
         own_lines = next_at, n_lines if asks and r0 == 0 else np.int64(0), asked
-        _halve(isa, s_at, n_rows, (j0, seen), state, h_at, n_keys, own_lines)
+        _halve(isa, s_at, n_rows, (j0, seen), state, (h_at, n_keys), own_lines)
         n_mixed = whole(seen, GRANULE)
         for j in range(j0, n_mixed, FAR_KEYS):
-            _mix(isa, few, h_at, n_keys, v_at, j, min(j + FAR_KEYS, n_mixed), part)
+            _mix(isa, few, (h_at, n_keys), v_at, j, min(j + FAR_KEYS, n_mixed), part)
             _add_halves(part, j == j0, total)
         for r in range(n_rows):
             row, member = first + (r0 + r) // n_group, (r0 + r) % n_group

@@ -47,12 +47,10 @@ def project_heads(isa: Any, configuration: Any, rows: Any, linear: Any, placing:
     (M, D), and scales (M,). linear: packed weight, scale, bias.
     """
     wide_vectors()
-    (q, s), (weight, scale, bias) = borrowed(rows), borrowed(linear)
-    (lanes, at), angles, gains, norms, targets = borrowed(placing)
-    n_kv, n_rows, n_group, d = targets[0].shape
+    (q, s), (weight, scale, bias), placing = borrowed(rows), borrowed(linear), borrowed(placing)
+    n_kv, n_rows, n_group, d = placing[4][0].shape  # of queries
     width, scratch = np.int64(q.shape[1]), head_scratch(d)
     own, undo = borrowed(scratch), corrections(isa, address_of(q), n_rows, width)
-    own_linear, own_rows = (scale, bias), (s, lanes, at)
     q_at, undo_at, sums_at = address_of(q), address_of(undo), address_of(own.sums)
     begin_products(isa, configuration)
     for head in range(n_kv * (n_group + 2)):
@@ -62,8 +60,7 @@ def project_heads(isa: Any, configuration: Any, rows: Any, linear: Any, placing:
                 w_at = address_of(weight) + (head * d + b) * width
                 place = w_at, undo_at, sums_at + b * (SUMS_BYTES // WIDTH), WIDTH
                 product_block(isa, q_at, n_rows, r, last, width, place)
-            whose = last - r, own_linear, own_rows
-            put_heads(isa, gains, head, r, *whose, norms, angles, targets, own)
+            put_heads(isa, head, r, last - r, (scale, bias), s, placing, own)
     end_products(isa)
     keep((scratch, undo))
 
@@ -126,7 +123,7 @@ def close_attention(
                 target = address_of(x) + (first + r) * wide + 4 * c, wide
                 most = address_of(largest) + r * LINE
                 passes.add_block(sums_at, *own, np.int64(last - r), *target, most)
-        normalise_rows(isa, x, eps, largest, squares, scales, q, s, first, n_rows)
+        normalise_rows(isa, (x, q, s), eps, (largest, squares, scales), first, n_rows)
     end_products(isa)
     keep((taken, sums, undo))
 
@@ -206,9 +203,9 @@ def feed_forward(
         fill_corrections(isa, rows[0], n, width, undo)
         floats = active_at, line, largest_at
         _activate(isa, activation, up, rows, undo_at, n_active, sums_at, floats)
-        halve_rows(isa, *floats, n, n_active, inverses_at, scales_at, halves_at)
+        halve_rows(isa, floats, n, n_active, inverses_at, scales_at, halves_at)
         largest[:] = 0
         own, target = (halves_at, n, n_active), (address_of(x) + first * wide, wide, largest_at)
         _add_down(isa, down, own, undo, sums_at, scales_at, target)
-        normalise_rows(isa, x, eps, largest, squares, scales, q, s, first, n)
+        normalise_rows(isa, (x, q, s), eps, (largest, squares, scales), first, n)
     keep((sums, inverses, undo))

@@ -1,4 +1,4 @@
-"""Attention of a head and the head's distributions of prefill in tiles.
+"""Attention over a KV head, and the distributions of the model's head, of prefill in tiles.
 
 The sums of products are used while they are in the first cache.
 """

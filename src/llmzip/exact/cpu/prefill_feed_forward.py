@@ -20,13 +20,7 @@ from llmzip.exact.cpu.scalars import address_of, borrowed, keep, wide_vectors
 
 @kernel
 def feed_forward(
-    configuration: Any,
-    activation: int,
-    up: Any,
-    down: Any,
-    eps: float,
-    scratch: Any,
-    stream: Any,
+    configuration: Any, activation: int, up: Any, down: Any, eps: float, scratch: Any, stream: Any
 ) -> None:
     """As `four_linear.feed_forward`; q has memory for PAIR rows more behind."""
     wide_vectors()
@@ -78,7 +72,7 @@ def feed_forward(
                     tile_steps.end_2x2(new_at + matrix * (4 * PAIR * PAIR), np.int64(4 * PAIR))
             if n_left > done:
                 activate(*linear, old_at, s_at, done, n_left - done, old_c, old_r, *floats)
-        halve_rows(tiles.AMX, *floats, n_rows, n_active, inverses_at, scales_at, halves_at)
+        halve_rows(tiles.AMX, floats, n_rows, n_active, inverses_at, scales_at, halves_at)
         largest[:] = 0
         for c in range(0, x.shape[1], PAIR):
             w_at = address_of(down) + c * n_active
@@ -94,6 +88,6 @@ def feed_forward(
                 target = address_of(x) + (first + r) * wide + 4 * c, wide
                 block, most = np.int64(min(ROWS, n_rows - r)), largest_at + r * tiles.TERMS
                 passes.add_wide_block(sums_at, *own, scales_at + 4 * r, block, *target, most)
-        normalise_rows(tiles.AMX, x, eps, largest, squares, scales, q, s, first, n_rows)
+        normalise_rows(tiles.AMX, (x, q, s), eps, (largest, squares, scales), first, n_rows)
     tiles.release()
     keep((sums, inverses))

@@ -72,15 +72,15 @@ class RowPrefill(LayerPrefill):
 
         sums: those of rows, or of their high and low halves.
         """
-        _, *own = self._model.linear(name, index)
+        linear = self._model.linear(name, index)[1:]
         stream, eps, part = self._work.stream.array(*q.shape), self._shape.eps, len(sums) - 1
         if self._shape.norms:
             add = (turned_rows.add_normed, turned_rows.add_normed_wide)[part]
-            add(*sums, *own, scale, self._model.added_gains[index, part], eps, stream)
+            add(*sums, linear, scale, self._model.added_gains[index, part], eps, stream)
             self._take_in(2 * index + 1 + part, stream, q, scale)
         else:
             add = (rows.add_normalise, rows.add_normalise_wide)[part]
-            add(*sums, *own, scale, stream, eps, q, scale)
+            add(*sums, linear, scale, stream, eps, q, scale)
 
     def _head_sums(self, q: Array) -> Array:
         """The head's sums (rows, V)."""

@@ -206,7 +206,7 @@ def _distributions(who: Any, n_rows: int, model: Any, work: Any, met: int) -> No
     rows = _operand(head.weight, work.q, n_rows, work.wide[me])
     for first in range(v0, v1, BLOCK):
         last = min(first + BLOCK, v1)
-        product(model.isa, rows, n_rows, head.weight, 0, first, last, first, sums)
+        product(model.isa, rows, n_rows, head.weight, 0, (first, last, first), sums)
         put_logits(sums, 0, n_rows, first, linear, work.bias_of, work.scale, work.logits, tops)
     for row in range(n_rows):
         work.thread_tops[me, row] = tops[row]
@@ -225,7 +225,7 @@ def _my_product(
 ) -> None:
     first, last = _part(linear.scale.shape[1], OUTPUTS, who)
     rows = _operand(linear.weight, a, n_rows, wide)
-    product(isa, rows, n_rows, linear.weight, layer, first, last, 0, out)
+    product(isa, rows, n_rows, linear.weight, layer, (first, last, 0), out)
 
 
 @inlined
@@ -268,12 +268,12 @@ def _add(
     layer: int, sums: Any, linear: Any, scale: Any, model: Any, x: Any, q: Any, s: Any
 ) -> None:
     """Rows of sums of `out` to the stream x, which then is taken in: q, s."""
-    own, gains = (linear.scale[layer], linear.bias[layer], scale), model.added_gains
+    own, gains = (linear.scale[layer], linear.bias[layer]), model.added_gains
     if gains.size:
-        add_normed(sums, *own, gains[layer, 0], model.eps, x)
+        add_normed(sums, own, scale, gains[layer, 0], model.eps, x)
         _take_in(model, 2 * layer + 1, x, q, s)
     else:
-        add_normalise(sums, *own, x, model.eps, q, s)
+        add_normalise(sums, own, scale, x, model.eps, q, s)
 
 
 @inlined
@@ -281,12 +281,12 @@ def _add_wide(
     layer: int, high: Any, low: Any, linear: Any, model: Any, x: Any, q: Any, s: Any
 ) -> None:
     """The same of sums of halves, by `down`; s: their scales, replaced by those of q."""
-    own, gains = (linear.scale[layer], linear.bias[layer], s), model.added_gains
+    own, gains = (linear.scale[layer], linear.bias[layer]), model.added_gains
     if gains.size:
-        add_normed_wide(high, low, *own, gains[layer, 1], model.eps, x)
+        add_normed_wide(high, low, own, s, gains[layer, 1], model.eps, x)
         _take_in(model, 2 * layer + 2, x, q, s)
     else:
-        add_normalise_wide(high, low, *own, x, model.eps, q, s)
+        add_normalise_wide(high, low, own, s, x, model.eps, q, s)
 
 
 @inlined
@@ -294,10 +294,10 @@ def _start(ids: Any, at: Any, model: Any, x: Any, q: Any, s: Any) -> None:
     """Rows of the stream x from tokens, and as the first layer takes them in: q, s."""
     tables = model.embedding, model.embedding_scale, model.positions
     if model.added_gains.size:
-        embed(ids, at, *tables, x)
+        embed(ids, at, tables, x)
         _take_in(model, 0, x, q, s)
     else:
-        embed_normalise(ids, at, *tables, model.eps, x, q, s)
+        embed_normalise(ids, at, tables, model.eps, x, q, s)
 
 
 @inlined

@@ -61,14 +61,13 @@ def put_group(run: Any, place: Any, own: Any) -> None:
     wide_vectors()
     (model, cache, work, sums), (layer, row, g, lane, at), (x, spare, value) = run, place, own[:3]
     n_kv, (_, n_heads, d) = cache.keys.shape[2], work.mixed.shape
-    rotary, cos, sin = _angles(model, layer, at)
-    s, line = work.scale[row], sums[row]
+    s, line, angles = work.scale[row], sums[row], _angles(model, layer, at)
     scale, bias = model.qkv.scale[layer], model.qkv.bias[layer]
     keys, values = cache.keys[layer, lane, g], cache.values[layer, lane, g]
     head_values(line, scale, bias, s, (n_heads + g) * d, x)
     gains, norms = model.gains[layer], norms_of(model)
     factor = work.factors[row, 1]
-    x, spare = place_head(gains, n_heads + g, norms, factor, rotary, cos, sin, x, spare)
+    x, spare = place_head(gains, n_heads + g, norms, factor, angles, x, spare)
     cache.key_scales[layer, lane, g, at] = put_key(x, keys, at, value)
     head_values(line, scale, bias, s, (n_heads + n_kv + g) * d, x)
     cache.value_scales[layer, lane, g, at] = quantise_row(x, value)
@@ -84,15 +83,14 @@ def place_queries(run: Any, place: Any, own: Any, targets: Any) -> None:
     (model, _, work, sums), (layer, row, g, _, at), (x, spare) = run, place, own[:2]
     queries, scales = targets
     n_group, d = queries.shape
-    rotary, cos, sin = _angles(model, layer, at)
-    s, line = work.scale[row], sums[row]
+    s, line, angles = work.scale[row], sums[row], _angles(model, layer, at)
     scale, bias = model.qkv.scale[layer], model.qkv.bias[layer]
     gains, norms = model.gains[layer], norms_of(model)
     for member in range(n_group):
         head = g * n_group + member
         head_values(line, scale, bias, s, head * d, x)
         factor = work.factors[row, 0]
-        x, spare = place_head(gains, head, norms, factor, rotary, cos, sin, x, spare)
+        x, spare = place_head(gains, head, norms, factor, angles, x, spare)
         scales[member] = quantise_row(x, queries[member]) * model.score_scale
 
 

@@ -21,7 +21,7 @@ from llmzip.exact.cpu.rows import (
     quantise_row,
     root_mean_square,
 )
-from llmzip.exact.cpu.scalars import address_of, largest, wide_vectors
+from llmzip.exact.cpu.scalars import address_of, borrowed, largest, wide_vectors
 from llmzip.exact.cpu.vectors import BLOCK, LANES, Emitter
 from llmzip.exact.shape import ModelShape
 
@@ -143,18 +143,19 @@ def take_in(shape: ModelShape, gains: Any, index: int, x: Any, q: Any, s: Any) -
 
 
 @kernel
-def embed(ids: Any, at: Any, embedding: Any, scales: Any, positions: Any, x: Any) -> None:
-    """Start the stream x (M, D) from token ids (M,) at positions `at`."""
+def embed(ids: Any, at: Any, tables: Any, x: Any) -> None:
+    """Start the stream x (M, D) from token ids (M,) at positions `at`; tables: see `embed_row`."""
     wide_vectors()
+    tables = borrowed(tables)
     for row in range(ids.size):
-        embed_row(ids[row], at[row], embedding, scales, positions, x[row])
+        embed_row(ids[row], at[row], tables, x[row])
 
 
 @kernel
-def add_normed(sums: Any, scale: Any, bias: Any, s_in: Any, gain: Any, eps: float, x: Any) -> None:
-    """x += the norm of de-quantised sums (M, D) int32, times the gain."""
+def add_normed(sums: Any, linear: Any, s_in: Any, gain: Any, eps: float, x: Any) -> None:
+    """x += the norm of de-quantised sums (M, D) int32, times the gain; linear: scale and bias."""
     wide_vectors()
-    y = np.empty(x.shape[1], dtype=np.float32)
+    (scale, bias), y = borrowed(linear), np.empty(x.shape[1], dtype=np.float32)
     for row in range(sums.shape[0]):
         dequantise_row(sums[row], scale, bias, s_in[row], y)
         add_row(y, gain, eps, x[row])
@@ -162,11 +163,11 @@ def add_normed(sums: Any, scale: Any, bias: Any, s_in: Any, gain: Any, eps: floa
 
 @kernel
 def add_normed_wide(
-    high: Any, low: Any, scale: Any, bias: Any, s_in: Any, gain: Any, eps: float, x: Any
+    high: Any, low: Any, linear: Any, s_in: Any, gain: Any, eps: float, x: Any
 ) -> None:
     """As add_normed, for the sums (M, D) of high and low halves."""
     wide_vectors()
-    y = np.empty(x.shape[1], dtype=np.float32)
+    (scale, bias), y = borrowed(linear), np.empty(x.shape[1], dtype=np.float32)
     for row in range(high.shape[0]):
         dequantise_halves(high[row], low[row], scale, bias, s_in[row], y)
         add_row(y, gain, eps, x[row])
