@@ -28,14 +28,13 @@ from llmzip.bench import machine
 from llmzip.bench.numbers import number
 from llmzip.exact.cpu import (
     attention,
-    four_attention,
+    block_attention,
     four_head,
     four_linear,
     head,
     pair_attention,
     pair_head,
     pairs,
-    prefill,
     prefill_feed_forward,
     prefill_head,
     rows,
@@ -60,15 +59,14 @@ KERNELS = (
     (pair_attention, ("attend",)),
     (pair_head, ("distributions",)),
     (four_linear, ("project_heads", "fill_sums", "close_attention", "feed_forward")),
-    (four_attention, ("attend",)),
+    (block_attention, ("attend",)),
     (four_head, ("token_intervals",)),
-    (prefill, ("attend",)),
     (prefill_head, ("token_intervals",)),
     (prefill_feed_forward, ("feed_forward",)),
 )
-TILED = (prefill, prefill_feed_forward, prefill_head)
+TILED = (prefill_feed_forward, prefill_head)
 PAIRED = (pairs, pair_attention, pair_head)
-FOURS = (four_linear, four_attention, four_head)
+FOURS = (four_linear, block_attention, four_head)
 REST = "Python between"
 SEARCH = "find tokens"
 

@@ -33,7 +33,7 @@ def by_blocks(isa: Any, rows: Any, weight: Any, step: int, width: int, out: Any)
         for r in range(0, n_rows, step):
             last = min(r + step, n_rows)
             place = w_at, undo_at, part_at, width
-            fours.product_block(isa, rows_at, n_rows, r, last, n_terms, *place)
+            fours.product_block(isa, rows_at, n_rows, r, last, n_terms, place)
             out[r:last, c : c + width] = part[: last - r]
     undo[0] = 0  # used until here, so that its memory is not given back before
 

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from exact_models import WIDE, float_model
 from llmzip.exact.aligned import aligned_zeros
 from llmzip.exact.bias import RowBias
-from llmzip.exact.cpu import attention, head, rows, tiles
-from llmzip.exact.cpu.block_prefill import Kernels, four_kernels, tile_kernels
+from llmzip.exact.cpu import attention, block_prefill, head, rows, tiles
 from llmzip.exact.cpu.buffers import BLOCK_ROWS, TOGETHER, Workspace
 from llmzip.exact.cpu.caps import cap_of
 from llmzip.exact.cpu.packed import packed_rows
@@ -52,10 +51,9 @@ def scales(rng: np.random.Generator, *shape: int, power: int = 0) -> Array:
 
 
 @cache
-def kernels_of(way: Way) -> Kernels:
+def kernels_of(way: Way) -> block_prefill.Kernels:
     shape = replace(float_model(WIDE["llama-wide"]).shape, vocab_size=MOST_OUTPUTS)
-    work = Workspace(shape, BLOCK_ROWS, 1)
-    return tile_kernels(work) if way.dot is None else four_kernels(work, way.dot)
+    return block_prefill.kernels_of(Workspace(shape, BLOCK_ROWS, 1), way.isa)
 
 
 def packed(weight: Array, way: Way) -> Array:
@@ -117,22 +115,15 @@ def test_feed_forward(
     own = up_scale, up_bias, wanted_s, high, low, wanted_s
     rows.activate_quantise(int(activation), product(q, up), *own)
     sums = product(high, down), product(low, down)
-    rest = down_scale, down_bias, wanted_s, wanted_x, EPS, wanted_q, wanted_s
+    rest = (down_scale, down_bias), wanted_s, wanted_x, EPS, wanted_q, wanted_s
     rows.add_normalise_wide(*sums, *rest)
     kernels_of(way).feed_forward(
         int(activation),
-        packed(up, way),
-        up_scale,
-        up_bias,
-        packed(down, way),
-        down_scale,
-        down_bias,
+        (packed(up, way), up_scale, up_bias),
+        (packed(down, way), down_scale, down_bias),
         EPS,
-        np.empty((TOGETHER, f), dtype=np.float32),
-        aligned_zeros((2 * TOGETHER, f), np.int8),
-        x,
-        q,
-        s,
+        (np.empty((TOGETHER, f), dtype=np.float32), aligned_zeros((2 * TOGETHER, f), np.int8)),
+        (x, q, s),
     )
     assert same(x, wanted_x)
     assert same(q, wanted_q)
@@ -159,10 +150,10 @@ def test_close_attention(
     taken, s = np.empty((n_rows, width), dtype=np.int8), np.empty(n_rows, dtype=np.float32)
     wanted_x, wanted_q = x.copy(), np.empty((n_rows, d), dtype=np.int8)
     rows.quantise_rows(mixed, taken, s)
-    rows.add_normalise(product(taken, weight), scale, bias, s, wanted_x, EPS, wanted_q, s)
+    rows.add_normalise(product(taken, weight), (scale, bias), s, wanted_x, EPS, wanted_q, s)
     q, own_s = np.empty_like(wanted_q), np.empty_like(s)
-    arguments = mixed, packed(weight, way), scale, bias, EPS, x, q, own_s
-    kernels_of(way).close_attention(*arguments)
+    linear = packed(weight, way), scale, bias
+    kernels_of(way).close_attention(mixed, linear, EPS, (x, q, own_s))
     assert same(x, wanted_x)
     assert same(q, wanted_q)
     assert same(own_s, s)
@@ -211,11 +202,11 @@ def test_project_heads(
     wanted, found = empty(together(way)), empty(together(way))
     heads = (n_kv * (n_group + 1) if norm else 0, d_head)
     gains = (1 + rng.standard_normal(heads) / 2).astype(np.float32)
-    norms, unit = (gains, EPS, norm == "before", 50, False), np.float32(0.18)
-    rest = lanes, at, cos, sin, *norms
-    attention.split_heads(product(q, weight), scale, bias, s, *rest, unit, *wanted)
-    own = q, s, packed(weight, way), scale, bias
-    kernels_of(way).project_heads(*own, *rest, unit, *found)
+    norms, angles = (EPS, norm == "before", 50, False), (cos, sin, np.float32(0.18))
+    rest = (lanes, at), angles, gains, norms
+    attention.split_heads(product(q, weight), (scale, bias), s, (*rest, wanted))
+    linear = packed(weight, way), scale, bias
+    kernels_of(way).project_heads((q, s), linear, (*rest, found))
     assert all(same(a, b) for a, b in zip(wanted, found, strict=True))
 
 
@@ -268,34 +259,14 @@ def test_attend(
         seen = slice(max(0, position + 1 - window), position + 1)
         high, low = np.empty((2, n_group, seen.stop - seen.start), dtype=np.int8)
         factor = np.empty(n_group, dtype=np.float32)
-        attention.softmax_rows(
-            product(queries[g, row], keys[g, seen]),
-            query_scales[g, row : row + 1],
-            key_scales[g, seen],
-            value_scales[g, seen],
-            cap_of(cap),
-            position - seen.start,
-            ALL_KEYS,
-            high,
-            low,
-            factor,
-        )
+        own_scales = query_scales[g, row : row + 1], key_scales[g, seen], value_scales[g, seen]
+        in_view, halves = (position - seen.start, ALL_KEYS), (high, low, factor)
+        scores = product(queries[g, row], keys[g, seen])
+        attention.softmax_rows(scores, own_scales, cap_of(cap), in_view, halves)
         sums = (product(half, values[g, seen].T) for half in (high, low))
         attention.mix_heads(*sums, factor, g, wanted[row : row + 1])
-    kernels_of(way).attend(
-        queries,
-        query_scales,
-        keys,
-        key_scales,
-        as_cached(values, way),
-        value_scales,
-        cap_of(cap),
-        first,
-        count,
-        start,
-        window,
-        found,
-    )
+    own = queries, query_scales, keys, key_scales, as_cached(values, way), value_scales, cap_of(cap)
+    kernels_of(way).attend(own, (first, count, start, window), found)
     assert same(found, wanted)
 
 
@@ -329,10 +300,9 @@ def test_token_intervals(
         return *np.zeros((3, n_rows), dtype=np.uint64), np.zeros(n_rows)
 
     wanted, found = empty(), empty()
-    rest = scale, bias, cap_of(cap), s, tokens
-    head.token_intervals(product(q, weight), *rest, *wanted)
-    arguments = q, packed(weight, way), *rest
-    kernels_of(way).token_intervals(*arguments, *found)
+    linear = scale, bias, cap_of(cap)
+    head.token_intervals((product(q, weight), s, tokens), linear, wanted)
+    kernels_of(way).token_intervals(packed(weight, way), linear, (q, s, tokens), found)
     assert all(same(a, b) for a, b in zip(wanted, found, strict=True))
 
 
@@ -360,9 +330,9 @@ def test_distributions(
         return np.empty((n_rows, n_out), np.float32), np.empty((n_rows, n_blocks), np.int64)
 
     wanted, found = empty(), empty()
-    rest = scale, bias.values, bias.of, cap_of(cap), s
-    head.block_sums(product(q, weight), *rest, *wanted)
-    kernels_of(way).distributions(q, packed(weight, way), *rest, *found)
+    linear = scale, bias.values, cap_of(cap)
+    head.block_sums((product(q, weight), s, bias.of), linear, *wanted)
+    kernels_of(way).distributions(packed(weight, way), linear, (q, s, bias.of), *found)
     assert all(same(a, b) for a, b in zip(wanted, found, strict=True))
 
 
@@ -376,9 +346,8 @@ def test_attention_over_more_keys_than_int32_sums_the_low_bytes_of(way: Way) -> 
     value_scales = np.full((1, n_keys), 32511 / 32639, dtype=np.float32)
     value_scales[0, 5] = 1
     found = np.zeros((1, 1, 64), dtype=np.float32)
-    own = queries, ones[:, :1, None].copy()
-    rest = value_scales, cap_of(0.0), 0, 1, n_keys - 1, ALL_KEYS, found
-    kernels_of(way).attend(*own, keys, ones, as_cached(values, way), *rest)
+    own = queries, ones[:, :1, None].copy(), keys, ones, as_cached(values, way), value_scales
+    kernels_of(way).attend((*own, cap_of(0.0)), (0, 1, n_keys - 1, ALL_KEYS), found)
     total = 127 * ((n_keys - 1) * 32511 + 32639)
     factor = np.float32(1 / 32639) / np.float32(n_keys)
     assert (found == np.float32(total) * factor).all()

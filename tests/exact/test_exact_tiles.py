@@ -78,7 +78,7 @@ def product_in_tiles(
     isa: Any, configuration: Any, a: Any, n_rows: int, linear: Any, out: Any
 ) -> None:
     tiles.configure(configuration)
-    product(isa, a, n_rows, linear.weight, 0, 0, out.shape[1], 0, out)
+    product(isa, a, n_rows, linear.weight, 0, (0, out.shape[1], 0), out)
     tiles.release()
 
 

@@ -113,7 +113,7 @@ def test_sums_are_normed(width: int, biased: bool, largest: bool) -> None:
         wanted = added(x, y, gain)
         found = x.copy()
         if wide:
-            turned_rows.add_normed_wide(high, low, scale, bias, s, gain, EPS, found)
+            turned_rows.add_normed_wide(high, low, (scale, bias), s, gain, EPS, found)
         else:
-            turned_rows.add_normed(high, scale, bias, s, gain, EPS, found)
+            turned_rows.add_normed(high, (scale, bias), s, gain, EPS, found)
         assert (found == wanted).all()

@@ -11,16 +11,10 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 
-
-def _told_by_system() -> Callable[[], int] | None:
-    """Return what tells on which processor its caller runs, where threads can be moved at all."""
-    if not hasattr(os, "sched_setaffinity"):
-        return None
-    found: Callable[[], int] | None = getattr(ctypes.CDLL(None), "sched_getcpu", None)
-    return found
-
-
-_processor = _told_by_system()
+# what tells on which processor its caller runs, where threads can be moved at all
+_processor: Callable[[], int] | None = (
+    getattr(ctypes.CDLL(None), "sched_getcpu", None) if hasattr(os, "sched_setaffinity") else None
+)
 
 
 class Apart:

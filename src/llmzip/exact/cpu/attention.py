@@ -89,23 +89,16 @@ def _gain_row(gains: Any, head: int, norms: Any, x: Any) -> None:
 
 @inlined
 def place_head(
-    gains: Any,
-    head: int,
-    norms: Any,
-    factor: Any,
-    rotary: bool,
-    cos: Any,
-    sin: Any,
-    x: Any,
-    spare: Any,
+    gains: Any, head: int, norms: Any, factor: Any, angles: Any, x: Any, spare: Any
 ) -> Any:
     """A query or key, by its head, normed and rotated, in x or spare: (result, other).
 
     gains: (H + KV, d), or (0, …) where there are no norms. norms: eps, whether gains come before
     RoPE, how many numbers a head has beside zeros, and whether all heads have one norm: then
-    factor is its, see `whole_factors`. cos, sin: tables that begin with the head's position. See
-    `Reference._placed`.
+    factor is its, see `whole_factors`. angles: whether there is RoPE, and tables, cos and sin, that
+    begin with the head's position. See `Reference._placed`.
     """
+    rotary, cos, sin = angles
     normed = gains.shape[0] > 0
     if normed:  # functions of their own: a head without norms goes through as if there were none
         _norm_row(gains, head, norms, factor, x)
@@ -173,54 +166,32 @@ def put_key(x: Any, keys: Any, at: Any, spare: Any) -> Any:
 
 
 @kernel
-def split_heads(
-    sums: Any,
-    scale: Any,
-    bias: Any,
-    s_in: Any,
-    lanes: Any,
-    at: Any,
-    cos: Any,
-    sin: Any,
-    gains: Any,
-    eps: float,
-    gain_first: bool,
-    d_head: int,
-    whole: bool,
-    score_scale: Any,
-    q: Any,
-    q_scale: Any,
-    keys: Any,
-    key_scales: Any,
-    values: Any,
-    value_scales: Any,
-) -> None:
+def split_heads(sums: Any, linear: Any, s_in: Any, placing: Any) -> None:
     """De-quantise sums (M, (H + 2 KV) d), norm, rotate, quantise; keys, values go to the cache.
 
-    Row r belongs to lane lanes[r] at position at[r]. q: int8 (KV, M, G, d), q_scale:
-    float32 (KV, M, G), times score_scale. gains, and eps, gain_first, d_head, whole: see
-    `place_head`. keys, values: one layer of the cache, (n_lanes, KV, …), see `put_key` and
-    `put_value`.
+    linear: scale and bias. s_in: (M,). placing: the rows' lanes and positions, (M,); cos, sin and
+    what queries' scales are multiplied by; gains, and norms, see `place_head`; and where heads go,
+    each with their scales: queries, int8 (KV, M, G, d), with float32 (KV, M, G), keys and values,
+    one layer of the cache, (n_lanes, KV, …), see `put_key` and `put_value`.
     """
     wide_vectors()
-    sums, scale, bias, cos, sin = borrowed((sums, scale, bias, cos, sin))
-    q, keys, values, gains = borrowed((q, keys, values, gains))
-    q_scale, key_scales, value_scales = borrowed((q_scale, key_scales, value_scales))
+    sums, (scale, bias) = borrowed(sums), borrowed(linear)
+    (lanes, at), (cos, sin, score_scale), gains, norms, targets = borrowed(placing)
+    q, q_scale, keys, key_scales, values, value_scales = targets
     n_kv, n_rows, n_group, d = q.shape
     n_heads = n_kv * n_group
     own = np.empty(d, dtype=np.float32), np.empty(d, dtype=np.float32), np.empty(d, dtype=np.int8)
     x, spare, value = borrowed(own)
     for row in range(n_rows):
         s, lane, position = s_in[row], lanes[row], at[row]
-        norms = eps, gain_first, d_head, whole
         factors = whole_factors(gains, sums[row], scale, bias, s, n_heads, norms)
         for head in range(n_heads + 2 * n_kv):
             head_values(sums[row], scale, bias, s, head * d, x)
             if head < n_heads + n_kv:
                 rotary, factor = cos.shape[0] > 0, factors[head // n_heads]
                 p = position if rotary else 0
-                angles = cos[p:], sin[p:]
-                x, spare = place_head(gains, head, norms, factor, rotary, *angles, x, spare)
+                angles = rotary, cos[p:], sin[p:]
+                x, spare = place_head(gains, head, norms, factor, angles, x, spare)
             if head < n_heads:
                 g, member = head // n_group, head % n_group
                 q_scale[g, row, member] = quantise_row(x, q[g, row, member]) * score_scale
@@ -270,26 +241,30 @@ def softmax_row(
     return I16_LIMIT / largest_weight, factor
 
 
-@kernel
-def softmax_rows(
-    scores: Any,
-    q_scale: Any,
-    key_scales: Any,
-    value_scales: Any,
-    cap: Any,
-    start: int,
-    window: int,
-    high: Any,
-    low: Any,
-    factor: Any,
-) -> None:
-    """Causal softmax of scores (M G, n) int32, row r at position start + r // G of these keys.
+@inlined
+def weigh_row(scores: Any, scales: Any, q_scale: Any, cap: Any, work: Any, p: Any) -> Any:
+    """As `softmax_row`, with the weights as int16 p (n,) in the end; returns the factor.
 
-    window: keys that a row sees, its own among them. Fills p's halves (M G, n), zero where a key is
-    not visible, and factor (M G,). q_scale: (M, G) float32; key_scales, value_scales: (n,).
+    scales: of keys and of values.
     """
     wide_vectors()
-    cap = borrowed(cap)
+    inverse, factor = softmax_row(scores, scales[0], scales[1], q_scale, cap, work)
+    for j in range(p.size):
+        p[j] = np.int16(rounded(work[j] * inverse))
+    return factor
+
+
+@kernel
+def softmax_rows(scores: Any, scales: Any, cap: Any, seen: Any, found: Any) -> None:
+    """Causal softmax of scores (M G, n) int32, row r at position start + r // G of these keys.
+
+    scales, float32: of queries (M, G), keys and values (n,). seen: start, and how many keys a row
+    sees, its own among them. found, which is filled in: p's halves (M G, n), zero where a key is
+    not visible, and factors (M G,).
+    """
+    wide_vectors()
+    (q_scale, key_scales, value_scales), cap, (start, window) = scales, borrowed(cap), seen
+    high, low, factor = found
     n_rows, n_keys = scores.shape
     n_group = q_scale.shape[1]
     work = np.empty(n_keys, dtype=np.float32)
@@ -334,29 +309,17 @@ def step_attention(d_head: int, n_group: int) -> Any:
 
     It closes over nothing but these two numbers, so that its cached form is found again.
 
-    attend(q, q_scale, keys, key_scales, values, value_scales, cap, lanes, at, window, mixed):
-    attention of one query row a lane over the last `window` keys of that lane's cache into mixed
-    (M, H, d) float32.
-    q: int8 (KV, M, G, d), q_scale (KV, M, G). keys, values: one layer of the cache, whose
-    positions are a multiple of STEP_KEYS.
+    attend(own, rows, mixed): attention of one query row a lane over its last keys into mixed
+    (M, H, d) float32. own: as for `pair_attention.attend`, but one layer of the cache, whose
+    positions are a multiple of STEP_KEYS. rows: their lanes and positions, and how many keys each
+    sees.
     """
 
     @kernel
-    def attend(
-        q: Any,
-        q_scale: Any,
-        keys: Any,
-        key_scales: Any,
-        values: Any,
-        value_scales: Any,
-        cap: Any,
-        lanes: Any,
-        at: Any,
-        window: int,
-        mixed: Any,
-    ) -> None:
+    def attend(own: Any, rows: Any, mixed: Any) -> None:
         wide_vectors()
-        cap, size = borrowed(cap), keys.shape[2]
+        q, q_scale, keys, key_scales, values, value_scales, cap = borrowed(own)
+        (lanes, at, window), size = rows, keys.shape[2]
         queries = np.empty((n_group, d_head), dtype=np.int16)
         scores, work = np.empty((n_group, size), dtype=np.int32), np.empty(size, dtype=np.float32)
         p, factors = np.empty((n_group, size), dtype=np.int16), np.empty(n_group, dtype=np.float32)
@@ -379,19 +342,12 @@ def step_attention(d_head: int, n_group: int) -> Any:
                             dot = i32(dot + i32(i32(query[i]) * i32(key[i])))
                         scores[member, j] = dot
                 for member in range(n_group):
-                    inverse, factors[member] = softmax_row(
-                        scores[member, seen:n_keys],
-                        key_scales[lane, g, seen:n_keys],
-                        value_scales[lane, g, seen:n_keys],
-                        q_scale[g, row, member],
-                        cap,
-                        work[seen:n_keys],
-                    )
-                    weights, shown = p[member], work[seen:n_keys]
+                    weights, own_scale = p[member], q_scale[g, row, member]
+                    scales = key_scales[lane, g, seen:n_keys], value_scales[lane, g, seen:n_keys]
+                    places = work[seen:n_keys], weights[seen:n_keys]
+                    own_scores = scores[member, seen:n_keys]
+                    factors[member] = weigh_row(own_scores, scales, own_scale, cap, *places)
                     weights[begin:seen] = 0
-                    seen_weights = weights[seen:n_keys]
-                    for j in range(shown.size):
-                        seen_weights[j] = np.int16(rounded(shown[j] * inverse))
                     weights[n_keys:padded] = 0
                 total[:] = 0
                 for first in range(begin, padded, EXACT_KEYS):

@@ -1,7 +1,7 @@
 """The engine's prefill by kernels that use sums where they are made: in tiles or by `fours`.
 
-Tiles: `four_linear` but for its feed-forward, `prefill`, `prefill_feed_forward` and
-`prefill_head`. Fours: `four_linear`, `four_attention` and `four_head`.
+Both: `four_linear` and `block_attention`, of tiles but for the feed-forward. Tiles: `prefill`,
+`prefill_feed_forward` and `prefill_head`. Fours: `four_head`.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from numpy.typing import NDArray
 from llmzip.exact.bias import RowBias
 from llmzip.exact.cpu import (
     attention,
-    four_attention,
+    block_attention,
     four_head,
     four_linear,
     prefill,
     prefill_feed_forward,
     prefill_head,
-    tiles,
     turned_rows,
 )
+from llmzip.exact.cpu.block_attention import configuration_of
 from llmzip.exact.cpu.buffers import BLOCK_ROWS, TOGETHER, CpuCache, CpuHidden, Workspace
 from llmzip.exact.cpu.head_blocks import in_blocks
-from llmzip.exact.cpu.instruction_set import Dot
+from llmzip.exact.cpu.instruction_set import InstructionSet
 from llmzip.exact.cpu.layer_prefill import Ids, LayerPrefill, Weights
 from llmzip.exact.cpu.packed import PackedModel
 
@@ -43,30 +43,27 @@ class Kernels(NamedTuple):
     distributions: Callable[..., None]
 
 
-def tile_kernels(work: Workspace) -> Kernels:
-    """Products in tiles."""
-    isa, configuration = tiles.AMX, work.configuration
+def kernels_of(work: Workspace, isa: InstructionSet) -> Kernels:
+    """Those of tiles, or of fours by an instruction set."""
+    configuration = configuration_of(isa)
+    if isa.IS_TILED:
+        own = (
+            partial(prefill_feed_forward.feed_forward, configuration),
+            partial(prefill_head.token_intervals, configuration),
+            partial(prefill.distributions, configuration),
+        )
+    else:
+        own = (
+            partial(four_linear.feed_forward, isa),
+            partial(four_head.token_intervals, isa, work.head_sums.whole()),
+            partial(four_head.distributions, isa),
+        )
     return Kernels(
         partial(four_linear.project_heads, isa, configuration),
         partial(four_linear.fill_sums, isa, configuration),
-        partial(prefill.attend, configuration),
+        partial(block_attention.attend, isa, configuration),
         partial(four_linear.close_attention, isa, configuration),
-        partial(prefill_feed_forward.feed_forward, configuration),
-        partial(prefill_head.token_intervals, configuration),
-        partial(prefill.distributions, configuration),
-    )
-
-
-def four_kernels(work: Workspace, isa: Dot) -> Kernels:
-    """Products of fours by an instruction set."""
-    return Kernels(
-        partial(four_linear.project_heads, isa, work.configuration),
-        partial(four_linear.fill_sums, isa, work.configuration),
-        partial(four_attention.attend, isa),
-        partial(four_linear.close_attention, isa, work.configuration),
-        partial(four_linear.feed_forward, isa),
-        partial(four_head.token_intervals, isa, work.head_sums.whole()),
-        partial(four_head.distributions, isa),
+        *own,
     )
 
 
@@ -75,9 +72,10 @@ class BlockPrefill(LayerPrefill):
 
     HEAD_ROWS: ClassVar = BLOCK_ROWS
 
-    def __init__(self, packed: PackedModel, work: Workspace, kernels: Kernels) -> None:
+    def __init__(self, packed: PackedModel, work: Workspace, isa: InstructionSet) -> None:
         super().__init__(in_blocks(packed.model.shape), packed, work)
-        self._kernels, self._attention = kernels, kernels.attend
+        self._kernels = kernels_of(work, isa)
+        self._attention = self._kernels.attend
 
     def layer(
         self, index: int, lanes: Ids, starts: Ids, row_lanes: Ids, at: Ids, cache: CpuCache
@@ -88,34 +86,32 @@ class BlockPrefill(LayerPrefill):
         super().layer(index, lanes, starts, row_lanes, at, cache)
 
     def _project(self, index: int, lanes: Ids, at: Ids, cache: CpuCache) -> None:
-        weight, *own = self._model.linear("qkv", index)
-        placing, (q, s) = self._placing(index, lanes, at, cache), self._taken(len(at))
+        linear, placing = self._model.linear("qkv", index), self._placing(index, lanes, at, cache)
+        q, s = self._taken(len(at))
         if self._shape.head_norm == "whole":  # no head is known before all of them are
             sums = self._work.sums.array(len(at), self._shape.d_qkv)
-            self._kernels.fill_sums(q, weight, sums)
-            attention.split_heads(sums, *own, s, *placing)
+            self._kernels.fill_sums(q, linear[0], sums)
+            attention.split_heads(sums, linear[1:], s, placing)
         else:
-            self._kernels.project_heads(q, s, weight, *own, *placing)
+            self._kernels.project_heads((q, s), linear, placing)
 
     def _close_attention(self, index: int, n_rows: int) -> None:
         work = self._work
         taken = work.aside_q.array(n_rows, self._shape.d_model), work.aside_scale.array(n_rows)
-        mixed, own = work.mixed.array(n_rows, self._shape.d_heads), (self._added(n_rows), *taken)
+        mixed, stream = work.mixed.array(n_rows, self._shape.d_heads), (self._added(n_rows), *taken)
         linear = self._model.linear("out", index)
-        self._kernels.close_attention(mixed, *linear, self._shape.eps, *own)
+        self._kernels.close_attention(mixed, linear, self._shape.eps, stream)
         self._add_normed(index, 0, n_rows, taken)
 
     def _feed_forward(self, index: int, n_rows: int) -> None:
         shape, work = self._shape, self._work
         self._kernels.feed_forward(
             int(shape.feed_forward),
-            *self._model.linear("up", index),
-            *self._model.linear("down", index),
+            self._model.linear("up", index),
+            self._model.linear("down", index),
             shape.eps,
-            work.active.array(TOGETHER, shape.d_ff),
-            work.halves.array(2 * TOGETHER, shape.d_ff),
-            self._added(n_rows),
-            *self._taken(n_rows),
+            (work.active.array(TOGETHER, shape.d_ff), work.halves.array(2 * TOGETHER, shape.d_ff)),
+            (self._added(n_rows), *self._taken(n_rows)),
         )
         self._add_normed(index, 1, n_rows, self._taken(n_rows))
 
@@ -149,13 +145,14 @@ class BlockPrefill(LayerPrefill):
     def _head_intervals(
         self, hidden: CpuHidden, tokens: Ids, found: tuple[NDArray[Any], ...]
     ) -> None:
-        linear = *self._model.linear("head"), self._logit_cap
-        own = self._head_input(hidden), *linear, hidden.scale
-        self._kernels.token_intervals(*own, tokens, *found)
+        (weight, *own), rows = self._model.linear("head"), (self._head_input(hidden), hidden.scale)
+        linear = *own, self._logit_cap
+        self._kernels.token_intervals(weight, linear, (*rows, tokens), found)
 
     def _head_distributions(
         self, hidden: CpuHidden, bias: RowBias, weights: Weights, blocks: Ids
     ) -> None:
         weight, scale, _ = self._model.linear("head")
-        own = bias.values, bias.of, self._logit_cap, hidden.scale, weights, blocks
-        self._kernels.distributions(self._head_input(hidden), weight, scale, *own)
+        linear, rows = (scale, bias.values, self._logit_cap), (hidden.scale, bias.of)
+        own = self._head_input(hidden), *rows
+        self._kernels.distributions(weight, linear, own, weights, blocks)

@@ -65,7 +65,6 @@ class Workspace:
     def __init__(self, shape: ModelShape, n_rows: int, n_positions: int) -> None:
         attention = ATTENTION_ROWS * (shape.n_heads // shape.n_kv_heads)
         n_keys = n_positions + KEY_STEP
-        self.configuration = tiles.configuration()
         spare = 2 * tiles.ROWS  # rows that tiles may read beyond the last
         self.stream = Buffer(n_rows * shape.d_model, np.float32)
         # what a sublayer adds, where that is normed: zeros between two of them
@@ -170,11 +169,7 @@ class ModelView:
     layers: tuple[dict[str, LinearView], ...]
     head: LinearView
     shape: ModelShape
-
-    @property
-    def d_head(self) -> int:
-        """Numbers of a head."""
-        return self.shape.d_head
+    d_head: int
 
     def linear(self, name: str, layer: int = 0) -> tuple[NDArray[Any], ...]:
         """Weight, scale and bias of one of a layer, or of the `head`."""
@@ -182,12 +177,12 @@ class ModelView:
         return own.weight, own.scale, own.bias
 
     def norms(self, layer: int) -> tuple[object, ...]:
-        """What `attention.split_heads` takes of a layer from cos to score_scale."""
+        """A layer's angles, gains and norms, as `attention.split_heads` takes them."""
         s, none = self.shape, np.empty((0, 0), dtype=np.float32)
         table = s.rope_of(layer)
         angles = self.ropes[table] if table >= 0 else (none, none)
-        own = self.gains[layer], s.eps, s.gain_first, s.d_head, s.head_norm == "whole"
-        return *angles, *own, f32(score_scale(s.d_head, s.score_cap))
+        norms = s.eps, s.gain_first, s.d_head, s.head_norm == "whole"
+        return (*angles, f32(score_scale(s.d_head, s.score_cap))), self.gains[layer], norms
 
     @classmethod
     def of(cls, model: ExactModel) -> ModelView:
@@ -206,4 +201,5 @@ class ModelView:
             ),
             LinearView.of(model.head),
             model.shape,
+            model.shape.d_head,
         )

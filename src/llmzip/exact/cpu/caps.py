@@ -38,13 +38,3 @@ def cap_scores(cap: Any, q_scale: Any, scores: Any) -> Any:
             scores[j] = depth / (exp2(scores[j] * q_scale) + ONE)
         return f32(1)
     return q_scale
-
-
-@inlined
-def cap_logits(cap: Any, logits: Any) -> None:
-    """Cap a row's logits in place, if there is a cap."""
-    wide_vectors()
-    if cap.size:
-        unit, depth = cap[0], cap[1]
-        for v in range(logits.size):
-            logits[v] = depth / (exp2(logits[v] * unit) + ONE)

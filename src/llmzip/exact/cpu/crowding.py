@@ -50,13 +50,11 @@ class Crowding:
         self._n_crowded += waited > CROWDED
         self._all_s += seconds
         self._waited_s += seconds * waited
-        if self._n_steps == JUDGED_STEPS or self._is_back(seconds * waited, waited):
+        # after a crowd a single step that waits is enough to say that it is there yet
+        is_back = self._was_there and waited > CROWDED and seconds * waited > LEAST_S
+        if self._n_steps == JUDGED_STEPS or is_back:
             self._judge()
             self._begin()
-
-    def _is_back(self, waited_s: float, waited: float) -> bool:
-        """Whether a step says that the crowd is there yet: after one, a single step is enough."""
-        return self._was_there and waited > CROWDED and waited_s > LEAST_S
 
     @property
     def _was_there(self) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from llmzip.exact.bias import AnyBias, RowBias
 from llmzip.exact.cpu import head, rows, turned_rows
-from llmzip.exact.cpu.block_prefill import BlockPrefill, four_kernels, tile_kernels
+from llmzip.exact.cpu.block_prefill import BlockPrefill
 from llmzip.exact.cpu.buffers import (
     BLOCK_ROWS,
     KEY_STEP,
@@ -93,9 +93,7 @@ class CpuEngine:
             return PlainPrefill(self.shape, self._plain, self._work, self._look)
         if self.way is Way.AVX2:
             return PairPrefill(self._packed, self._work, self._look)
-        dot = self.way.dot
-        kernels = four_kernels(self._work, dot) if dot is not None else tile_kernels(self._work)
-        return BlockPrefill(self._packed, self._work, kernels)
+        return BlockPrefill(self._packed, self._work, self.way.isa)
 
     @property
     def head_bias(self) -> Bias | None:
@@ -119,10 +117,8 @@ class CpuEngine:
         """
         B, T = ids.shape
         at = (starts[:, None] + np.arange(T)).reshape(-1)
-        row_lanes = np.repeat(lanes, T)
         self._embed(ids.reshape(-1), at)
-        for index in range(self.shape.n_layers):
-            self._prefill.layer(index, lanes, starts, row_lanes, at, cache)
+        self._run_layers(lanes, starts, at, cache)
         hidden = self._inside(B * T)
         return CpuHidden(hidden.q, hidden.scale)
 
@@ -136,9 +132,13 @@ class CpuEngine:
         inside = self._inside(len(at))
         inside.fill(stream)
         self._take_in(inside)
-        for index in range(self.shape.n_layers):
-            self._prefill.layer(index, lanes, starts, np.repeat(lanes, count), at, cache)
+        self._run_layers(lanes, starts, at, cache)
         stream.fill(inside)
+
+    def _run_layers(self, lanes: Ids, starts: Ids, at: Ids, cache: CpuCache) -> None:
+        row_lanes = np.repeat(lanes, len(at) // len(lanes))
+        for index in range(self.shape.n_layers):
+            self._prefill.layer(index, lanes, starts, row_lanes, at, cache)
 
     def intervals(self, hidden: CpuHidden, tokens: Ids) -> TokenIntervals:
         """The intervals of the next tokens (rows,) in the distributions of `hidden`."""
@@ -238,9 +238,9 @@ def _start(
 ) -> None:
     """Rows of tokens ids (M,) at their positions, and their norm, where that is of all alike."""
     if shape.norms:
-        turned_rows.embed(ids, at, *embeddings, stream.x)
+        turned_rows.embed(ids, at, embeddings, stream.x)
     else:
-        rows.embed_normalise(ids, at, *embeddings, shape.eps, stream.x, stream.q, stream.scale)
+        rows.embed_normalise(ids, at, embeddings, shape.eps, stream.x, stream.q, stream.scale)
 
 
 class CpuDistributions:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from llmzip.compiled import called, inlined, kernel
+from llmzip.compiled import called, inlined
 from llmzip.exact.cpu.fours import (
     FEW,
     GRANULE,
@@ -36,7 +36,7 @@ from llmzip.exact.cpu.prefill_softmax import (
     weigh_blocks,
     whole,
 )
-from llmzip.exact.cpu.scalars import address_of, borrowed, f32, i32, keep, wide_vectors
+from llmzip.exact.cpu.scalars import address_of, borrowed, f32, i32, wide_vectors
 from llmzip.exact.cpu.simd import LANES, turn_values
 from llmzip.exact.cpu.step_softmax import ask_ahead, line_ahead
 from llmzip.exact.cpu.tiles import PACK_ASKED, lines, pack_keys
@@ -77,25 +77,18 @@ def _score(
 
 @inlined
 def _halve(
-    isa: Any,
-    scores: Any,
-    n_rows: int,
-    keys: Any,
-    state: Any,
-    halves: Any,
-    line: Any,
-    ahead: Any,
+    isa: Any, scores: Any, n_rows: int, keys: Any, state: Any, halves: Any, ahead: Any
 ) -> None:
     """Weights to bytes: ROWS lines of high ones, then as many of low ones.
 
-    keys: the first, one of a block, and how many there are. ahead: see `step_softmax.ask_ahead`; of
-    0 lines none is asked for.
+    keys: the first, one of a block, and how many there are. halves: an address, and how long a line
+    is. ahead: see `step_softmax.ask_ahead`; of 0 lines none is asked for.
     """
-    next_at, n_lines, asked = ahead
+    (next_at, n_lines, asked), (halves_at, line) = ahead, halves
     small_as_zero(isa, True)  # integers come of it, whatever the scales
     for j in range(keys[0], keys[1], BLOCK):
         block, inverses = scores + j * (BLOCK_BYTES // BLOCK), address_of(state.inverses)
-        high = halves + j
+        high = halves_at + j
         halve_weights(isa, block, inverses, np.int64(n_rows), high, high + ROWS * line, line)
         if n_lines:
             asked = ask_ahead(next_at, n_lines, asked, BLOCK)
@@ -103,27 +96,19 @@ def _halve(
 
 
 @inlined
-def _mix(
-    isa: Any,
-    few: bool,
-    halves: Any,
-    n_keys: Any,
-    values: Any,
-    first: int,
-    last: int,
-    part: Any,
-) -> None:
+def _mix(isa: Any, few: bool, halves: Any, values: Any, first: int, last: int, part: Any) -> None:
     """part[r, i] = Σ_j halves[r, j] · values[j, i] for keys first … last - 1, in int32.
 
-    halves: bytes (2 ROWS, n_keys), values packed, addresses both; part: (2 ROWS, d). few: whether
-    the first half of the rows will do.
+    halves: the address of bytes (2 ROWS, n_keys), and n_keys. values: the address of packed ones.
+    part: (2 ROWS, d). few: whether the first half of the rows will do.
     """
+    halves_at, n_keys = halves
     d, apart = part.shape[1], n_keys * LANES
     fours, line = np.int64((last - first) // TOGETHER), np.int64(4 * d)
     for i in range(0, d, outputs_of(isa)):
         v_at = values + i * n_keys + first * LANES
         for r in range(0, part.shape[0], ROWS):
-            p_at, out = halves + r * n_keys + first, address_of(part) + r * line + 4 * i
+            p_at, out = halves_at + r * n_keys + first, address_of(part) + r * line + 4 * i
             if few:
                 few_weight_products(isa, p_at, n_keys, v_at, apart, fours, out, line)
             else:
@@ -139,41 +124,6 @@ def _add_halves(part: Any, is_first: bool, total: Any) -> None:
         for i in range(target.size):
             joined = np.int64(high[i]) * 256 + np.int64(low[i])
             target[i] = joined if is_first else target[i] + joined
-
-
-@kernel
-def attend(
-    isa: Any,
-    queries: Any,
-    query_scales: Any,
-    keys: Any,
-    key_scales: Any,
-    values: Any,
-    value_scales: Any,
-    cap: Any,
-    first: int,
-    count: int,
-    start: int,
-    window: int,
-    mixed: Any,
-) -> None:
-    """Attention of rows first … first + count - 1, positions start … of a lane, into mixed.
-
-    queries: int8 (KV, M, G, d), with memory for ROWS more behind; query_scales (KV, M, G).
-    keys, values: the lane's, int8 (KV, positions, d) and (KV, positions, d, 1). window: how many
-    keys a row sees, its own among them. mixed: float32 (M, H, d).
-    """
-    wide_vectors()
-    queries, query_scales, mixed = borrowed((queries, query_scales, mixed))
-    keys, key_scales = borrowed((keys, key_scales))
-    values, value_scales, cap = borrowed((values, value_scales, cap))
-    n_kv, _, n_group, d = queries.shape
-    n_keys = whole(start + count, BLOCK) - first_block(start, window)
-    scratch, nowhere, rows = make_scratch(n_keys, d), np.int64(0), (first, count, start, window)
-    for g in range(n_kv):
-        own = queries[g], query_scales[g], keys[g], key_scales[g], values[g], value_scales[g], cap
-        attend_head(isa, own, rows, False, (nowhere, nowhere), scratch, mixed, g * n_group)
-    keep(scratch)
 
 
 class HeadScratch(NamedTuple):
@@ -206,10 +156,10 @@ def make_scratch(n_keys: int, d: int) -> Any:
 def attend_head(
     isa: Any, own: Any, rows: Any, asks: bool, next_at: Any, scratch: Any, mixed: Any, head: int
 ) -> None:
-    """As `attend` for one KV head, into the heads of `mixed` from one on.
+    """As `pair_attention.attend` for one KV head, into the heads of `mixed` from one on.
 
-    own: of the head, queries (M, G, d), keys and values, each with their scales, and the cap of
-    scores. rows: the first, how many, its position, and how many keys one sees.
+    own: of the head, queries (M, G, d), with memory for ROWS more behind, keys and values, int8
+    (positions, d) and (positions, d, 1), each with their scales, and the cap of scores.
     asks: whether memory is asked for what lies at next_at, values and then keys, a part with each
     part of the work.
     """
@@ -252,10 +202,10 @@ def attend_head(
                 asked = ask_ahead(next_at, n_lines, asked, d64 // 2)
         weigh_blocks(isa, s_at, v_scales, cap, n_rows, j0, whole(seen, BLOCK), state)
         own_lines = next_at, n_lines if asks and r0 == 0 else np.int64(0), asked
-        _halve(isa, s_at, n_rows, (j0, seen), state, h_at, n_keys, own_lines)
+        _halve(isa, s_at, n_rows, (j0, seen), state, (h_at, n_keys), own_lines)
         n_mixed = whole(seen, GRANULE)
         for j in range(j0, n_mixed, FAR_KEYS):
-            _mix(isa, few, h_at, n_keys, v_at, j, min(j + FAR_KEYS, n_mixed), part)
+            _mix(isa, few, (h_at, n_keys), v_at, j, min(j + FAR_KEYS, n_mixed), part)
             _add_halves(part, j == j0, total)
         for r in range(n_rows):
             row, member = first + (r0 + r) // n_group, (r0 + r) % n_group

@@ -29,34 +29,21 @@ WIDTH = 8 * BLOCK
 
 
 @kernel
-def token_intervals(
-    isa: Any,
-    sums: Any,
-    q: Any,
-    weight: Any,
-    scale: Any,
-    bias: Any,
-    cap: Any,
-    s: Any,
-    tokens: Any,
-    low: Any,
-    freq: Any,
-    total: Any,
-    bits: Any,
-) -> None:
-    """As `head.token_intervals`, from the head's input q (M, D).
+def token_intervals(isa: Any, sums: Any, weight: Any, linear: Any, rows: Any, found: Any) -> None:
+    """As `head.token_intervals`, of rows whose q (M, D) takes the place of sums; weight: packed.
 
-    weight: packed. Scratch: sums, int32, for KEPT_ROWS rows of as many outputs as are packed.
+    Scratch: sums, int32, for KEPT_ROWS rows of as many outputs as are packed.
     """
     wide_vectors()
-    sums, weight, scale, bias, cap, q = borrowed((sums, weight, scale, bias, cap, q))
-    n_blocks = (scale.size + BLOCK - 1) // BLOCK
+    sums, weight, linear = borrowed(sums), borrowed(weight), borrowed(linear)
+    (q, s, tokens), (low, freq, total, bits) = borrowed(rows), found
+    n_blocks = (linear[0].size + BLOCK - 1) // BLOCK
     kept = sums[: n_blocks * KEPT_ROWS * BLOCK].reshape(n_blocks, KEPT_ROWS // PAIR, PAIR, BLOCK)
     for first in range(0, q.shape[0], KEPT_ROWS):
         last = min(first + KEPT_ROWS, q.shape[0])
-        found = low[first:last], freq[first:last], total[first:last], bits[first:last]
+        some = low[first:last], freq[first:last], total[first:last], bits[first:last]
         own = q[first:last], s[first:last], tokens[first:last]
-        _intervals(isa, kept, own, weight, (scale, bias, cap), found)
+        _intervals(isa, kept, own, weight, linear, some)
 
 
 @called
@@ -80,7 +67,7 @@ def _intervals(isa: Any, sums: Any, rows: Any, weight: Any, linear: Any, found: 
                 else:
                     w_at = address_of(weight) + c * n_terms
                     place = w_at, undo_at, sums_at, BLOCK
-                    product_block(isa, q_at, n_rows, r, last, n_terms, *place)
+                    product_block(isa, q_at, n_rows, r, last, n_terms, place)
                 if width == BLOCK:
                     own_rows = c, r, last - r
                     use_rows(isa, again, sums_at, linear, s, tops, highest, counts, *own_rows)
@@ -95,26 +82,15 @@ def _intervals(isa: Any, sums: Any, rows: Any, weight: Any, linear: Any, found: 
 
 
 @kernel
-def distributions(
-    isa: Any,
-    q: Any,
-    weight: Any,
-    scale: Any,
-    bias: Any,
-    bias_of: Any,
-    cap: Any,
-    s: Any,
-    weights: Any,
-    blocks: Any,
-) -> None:
-    """As `head.block_sums`, from the head's input q (M, D)."""
+def distributions(isa: Any, weight: Any, linear: Any, rows: Any, weights: Any, blocks: Any) -> None:
+    """As `head.block_sums`, of rows whose q (M, D) takes the place of sums; weight: packed."""
     wide_vectors()
-    q, weight, scale, bias, cap, weights = borrowed((q, weight, scale, bias, cap, weights))
+    weight, linear, weights = borrowed(weight), borrowed(linear), borrowed(weights)
+    q, s, bias_of = borrowed(rows)
     for first in range(0, q.shape[0], KEPT_ROWS):
         last = min(first + KEPT_ROWS, q.shape[0])
-        rows = q[first:last], s[first:last], bias_of[first:last]
-        linear, own = (scale, bias, cap), weights[first:last]
-        _distributions(isa, rows, weight, linear, own, blocks[first:last])
+        own = q[first:last], s[first:last], bias_of[first:last]
+        _distributions(isa, own, weight, linear, weights[first:last], blocks[first:last])
 
 
 @called
@@ -133,7 +109,7 @@ def _distributions(
         for r in range(0, n_rows, PAIR):
             last = min(r + PAIR, n_rows)
             place = w_at, undo_at, sums_at, width
-            product_block(isa, q_at, n_rows, r, last, n_terms, *place)
+            product_block(isa, q_at, n_rows, r, last, n_terms, place)
             put_logits(sums, r, last - r, c, linear, bias_of, s, weights, tops)
     weigh_rows(weights, tops, blocks)
     keep((memory, undo))

@@ -40,46 +40,17 @@ from llmzip.exact.cpu.vectors import LINE
 
 
 @kernel
-def project_heads(
-    isa: Any,
-    configuration: Any,
-    q: Any,
-    s: Any,
-    weight: Any,
-    scale: Any,
-    bias: Any,
-    lanes: Any,
-    at: Any,
-    cos: Any,
-    sin: Any,
-    gains: Any,
-    eps: float,
-    gain_first: bool,
-    d_head: int,
-    whole: bool,
-    score_scale: Any,
-    queries: Any,
-    query_scales: Any,
-    keys: Any,
-    key_scales: Any,
-    values: Any,
-    value_scales: Any,
-) -> None:
-    """The linear `qkv` of q with scales s, and what `attention.split_heads` does.
+def project_heads(isa: Any, configuration: Any, rows: Any, linear: Any, placing: Any) -> None:
+    """The linear `qkv` of rows, and what `attention.split_heads` does with a placing.
 
-    configuration: that of tiles, for which q has memory for PAIR rows more behind.
+    configuration: that of tiles, for which q has memory for PAIR rows more behind. rows: q, int8
+    (M, D), and scales (M,). linear: packed weight, scale, bias.
     """
     wide_vectors()
-    weight, scale, bias, cos, sin, q = borrowed((weight, scale, bias, cos, sin, q))
-    queries, keys, values, gains = borrowed((queries, keys, values, gains))
-    query_scales, key_scales, value_scales = borrowed((query_scales, key_scales, value_scales))
-    s, lanes, at = borrowed((s, lanes, at))
-    n_kv, n_rows, n_group, d = queries.shape
+    (q, s), (weight, scale, bias), placing = borrowed(rows), borrowed(linear), borrowed(placing)
+    n_kv, n_rows, n_group, d = placing[4][0].shape  # of queries
     width, scratch = np.int64(q.shape[1]), head_scratch(d)
     own, undo = borrowed(scratch), corrections(isa, address_of(q), n_rows, width)
-    targets = queries, query_scales, keys, key_scales, values, value_scales
-    linear, angles = (scale, bias), (cos, sin, score_scale)
-    norms = eps, gain_first, d_head, whole
     q_at, undo_at, sums_at = address_of(q), address_of(undo), address_of(own.sums)
     begin_products(isa, configuration)
     for head in range(n_kv * (n_group + 2)):
@@ -88,9 +59,8 @@ def project_heads(
             for b in range(0, d, WIDTH):
                 w_at = address_of(weight) + (head * d + b) * width
                 place = w_at, undo_at, sums_at + b * (SUMS_BYTES // WIDTH), WIDTH
-                product_block(isa, q_at, n_rows, r, last, width, *place)
-            block, rows = last - r, (s, lanes, at)
-            put_heads(isa, gains, head, r, block, linear, rows, norms, angles, targets, own)
+                product_block(isa, q_at, n_rows, r, last, width, place)
+            put_heads(isa, head, r, last - r, (scale, bias), s, placing, own)
     end_products(isa)
     keep((scratch, undo))
 
@@ -111,7 +81,7 @@ def fill_sums(isa: Any, configuration: Any, q: Any, weight: Any, sums: Any) -> N
         for r in range(0, n_rows, PAIR):
             last = min(r + PAIR, n_rows)
             place = address_of(weight) + c * width, undo_at, address_of(memory), WIDTH
-            product_block(isa, q_at, n_rows, r, last, width, *place)
+            product_block(isa, q_at, n_rows, r, last, width, place)
             copy_block(own, last - r, sums[r:last, c : c + WIDTH])
     end_products(isa)
     keep((memory, undo))
@@ -119,23 +89,15 @@ def fill_sums(isa: Any, configuration: Any, q: Any, weight: Any, sums: Any) -> N
 
 @kernel
 def close_attention(
-    isa: Any,
-    configuration: Any,
-    mixed: Any,
-    weight: Any,
-    scale: Any,
-    bias: Any,
-    eps: float,
-    x: Any,
-    q: Any,
-    s: Any,
+    isa: Any, configuration: Any, mixed: Any, linear: Any, eps: float, stream: Any
 ) -> None:
-    """Quantise `mixed` (M, K), the linear `out`, and the next norm into q, s; x takes the sum.
+    """Quantise `mixed` (M, K), the linear `out`, and the next norm.
 
-    configuration: that of tiles.
+    configuration: that of tiles. linear: packed weight, scale, bias. stream: x (M, D), which takes
+    the sum, and q and s, which take the norm.
     """
     wide_vectors()
-    weight, scale, bias, x, q, mixed = borrowed((weight, scale, bias, x, q, mixed))
+    mixed, (weight, scale, bias), (x, q, s) = borrowed(mixed), borrowed(linear), borrowed(stream)
     n_terms, width = np.int64(mixed.shape[1]), np.int64(x.shape[1])
     taken = lines(TOGETHER * n_terms // LINE).view(np.int8)
     rows = taken.reshape(TOGETHER, taken.size // TOGETHER)
@@ -156,35 +118,27 @@ def close_attention(
             for r in range(0, n_rows, PAIR):
                 last = min(r + PAIR, n_rows)
                 place = w_at, undo_at, sums_at, WIDTH
-                product_block(isa, taken_at, n_rows, r, last, n_terms, *place)
+                product_block(isa, taken_at, n_rows, r, last, n_terms, place)
                 own = address_of(scale) + 4 * c, passes.bias_at(bias, c), scales_at + 4 * r
                 target = address_of(x) + (first + r) * wide + 4 * c, wide
                 most = address_of(largest) + r * LINE
                 passes.add_block(sums_at, *own, np.int64(last - r), *target, most)
-        normalise_rows(isa, x, eps, largest, squares, scales, q, s, first, n_rows)
+        normalise_rows(isa, (x, q, s), eps, (largest, squares, scales), first, n_rows)
     end_products(isa)
     keep((taken, sums, undo))
 
 
 @inlined
 def _activate(
-    isa: Any,
-    activation: int,
-    up: Any,
-    rows: Any,
-    n_rows: int,
-    undo: Any,
-    n_active: Any,
-    sums: Any,
-    out: Any,
+    isa: Any, activation: int, up: Any, rows: Any, undo: Any, n_active: Any, sums: Any, out: Any
 ) -> None:
-    """The linear `up` of n_rows rows and its activation, into floats.
+    """The linear `up` of rows and its activation, into floats.
 
-    up: weight, scale, bias. rows: addresses of the rows and of their scales, and their width. undo,
-    sums: addresses. out: where the floats go, how long a block of them is, and where their largest
-    magnitudes go.
+    up: weight, scale, bias. rows: addresses of the rows and of their scales, how many, their width.
+    undo, sums: addresses. out: where the floats go, how long a block of them is, and where their
+    largest magnitudes go.
     """
-    (weight, scale, bias), (q_at, s_at, width), (active, line, largest) = up, rows, out
+    (weight, scale, bias), (q_at, s_at, n_rows, width), own = up, rows, out
     for c in range(0, n_active, PAIR):
         for r in range(0, n_rows, PAIR):
             last = min(r + PAIR, n_rows)
@@ -192,31 +146,21 @@ def _activate(
                 w_at = address_of(weight) + (matrix * n_active + c) * width
                 out_at = sums + matrix * (4 * PAIR * PAIR)
                 place = w_at, undo, out_at, PAIR
-                product_block(isa, q_at, n_rows, r, last, width, *place)
-            block, own = (0, last - r), (active, line, largest)
-            activate(activation, scale, bias, n_active, sums, s_at, *block, c, r, *own)
+                product_block(isa, q_at, n_rows, r, last, width, place)
+            activate(activation, scale, bias, n_active, sums, s_at, 0, last - r, c, r, *own)
 
 
 @inlined
-def _add_down(
-    isa: Any,
-    down: Any,
-    halves: Any,
-    n_rows: int,
-    undo: Any,
-    n_active: Any,
-    sums: Any,
-    s: Any,
-    out: Any,
-) -> None:
+def _add_down(isa: Any, down: Any, halves: Any, undo: Any, sums: Any, s: Any, out: Any) -> None:
     """The linear `down` of rows in halves, added to the stream.
 
-    down: weight, scale, bias. halves, undo, sums, s: addresses. out: that of the stream's rows, how
-    long these are, and where their largest magnitudes go.
+    down: weight, scale, bias. halves: an address, of how many rows, and their width. undo: memory.
+    sums, s: addresses. out: that of the stream's rows, how long these are, and where their largest
+    magnitudes go.
     """
-    (weight, scale, bias), (x, wide, largest) = down, out
+    (weight, scale, bias), (halves_at, n_rows, n_active), (x, wide, largest) = down, halves, out
     n_halves = (n_rows + ROWS - 1) // ROWS * (2 * ROWS)
-    fill_corrections(isa, halves, n_halves, n_active, undo)
+    fill_corrections(isa, halves_at, n_halves, n_active, undo)
     undo_at = address_of(undo)
     for c in range(0, scale.size, PAIR):
         w_at = address_of(weight) + c * n_active
@@ -226,7 +170,7 @@ def _add_down(
                 row, y = 2 * r + half * ROWS, sums + half * (4 * ROWS * PAIR)
                 last = row + block
                 place = w_at, undo_at, y, PAIR
-                product_block(isa, halves, n_halves, row, last, n_active, *place)
+                product_block(isa, halves_at, n_halves, row, last, n_active, place)
             own = address_of(scale) + 4 * c, passes.bias_at(bias, c), s + 4 * r
             target = x + r * wide + 4 * c, wide, largest + r * LINE
             passes.add_wide_block(sums, *own, np.int64(block), *target)
@@ -234,29 +178,15 @@ def _add_down(
 
 @kernel
 def feed_forward(
-    isa: Any,
-    activation: int,
-    up: Any,
-    up_scale: Any,
-    up_bias: Any,
-    down: Any,
-    down_scale: Any,
-    down_bias: Any,
-    eps: float,
-    active: Any,
-    halves: Any,
-    x: Any,
-    q: Any,
-    s: Any,
+    isa: Any, activation: int, up: Any, down: Any, eps: float, scratch: Any, stream: Any
 ) -> None:
     """Linear `up` of q with scales s, activation, linear `down`, and the next norm into q, s.
 
-    x takes the sum. Both weights are packed. Scratch: active, float32 (TOGETHER, F), and halves,
-    int8 (2 TOGETHER, F).
+    up, down: packed weight, scale, bias. Scratch: active, float32 (TOGETHER, F), and halves, int8
+    (2 TOGETHER, F). stream: x (M, D), which takes the sum, q and s.
     """
     wide_vectors()
-    gate, back = borrowed((up, up_scale, up_bias)), borrowed((down, down_scale, down_bias))
-    x, q = borrowed((x, q))
+    up, down, (active, halves), (x, q, s) = borrowed((up, down, scratch, stream))
     n_active = np.int64(active.shape[1])
     width, wide = np.int64(x.shape[1]), np.int64(4 * x.shape[1])
     sums, squares = lines(2 * PAIR * PAIR // ROWS), lines(2 * ROWS)
@@ -269,13 +199,13 @@ def feed_forward(
     largest[:] = 0
     for first in range(0, x.shape[0], TOGETHER):
         n = min(TOGETHER, x.shape[0] - first)
-        rows = address_of(q) + first * width, address_of(s) + 4 * first, width
+        rows = address_of(q) + first * width, address_of(s) + 4 * first, n, width
         fill_corrections(isa, rows[0], n, width, undo)
         floats = active_at, line, largest_at
-        _activate(isa, activation, gate, rows, n, undo_at, n_active, sums_at, floats)
-        halve_rows(isa, *floats, n, n_active, inverses_at, scales_at, halves_at)
+        _activate(isa, activation, up, rows, undo_at, n_active, sums_at, floats)
+        halve_rows(isa, floats, n, n_active, inverses_at, scales_at, halves_at)
         largest[:] = 0
-        stream = address_of(x) + first * wide, wide, largest_at
-        _add_down(isa, back, halves_at, n, undo, n_active, sums_at, scales_at, stream)
-        normalise_rows(isa, x, eps, largest, squares, scales, q, s, first, n)
+        own, target = (halves_at, n, n_active), (address_of(x) + first * wide, wide, largest_at)
+        _add_down(isa, down, own, undo, sums_at, scales_at, target)
+        normalise_rows(isa, (x, q, s), eps, (largest, squares, scales), first, n)
     keep((sums, inverses, undo))

@@ -195,19 +195,9 @@ weight_products, few_weight_products = (emitted(_weight_products, n) for n in (S
 
 
 @inlined
-def _few(
-    isa: Any,
-    n_rows: int,
-    rows: Any,
-    row_stride: Any,
-    columns: Any,
-    apart: Any,
-    n_fours: Any,
-    undo: Any,
-    out: Any,
-    out_stride: Any,
-) -> None:
-    """`products` for less than 8 rows."""
+def _few(isa: Any, n_rows: int, place: Any) -> None:
+    """`products` for less than 8 rows; place: what they take after the instruction set."""
+    rows, row_stride, columns, apart, n_fours, undo, out, out_stride = place
     x, c, y = rows, undo, out
     if n_rows >= 4:
         products_4(isa, x, row_stride, columns, apart, n_fours, c, y, out_stride)
@@ -221,19 +211,9 @@ def _few(
 
 
 @inlined
-def strips(
-    isa: Any,
-    n_rows: int,
-    rows: Any,
-    row_stride: Any,
-    columns: Any,
-    apart: Any,
-    n_fours: Any,
-    undo: Any,
-    out: Any,
-    out_stride: Any,
-) -> None:
-    """`products` for any number of rows."""
+def strips(isa: Any, n_rows: int, place: Any) -> None:
+    """`products` for any number of rows; place: see `_few`."""
+    rows, row_stride, columns, apart, n_fours, undo, out, out_stride = place
     row, x, c, y = 0, rows, undo, out
     while n_rows - row >= rows_of(isa):
         if row == 0:
@@ -242,7 +222,7 @@ def strips(
             products_all(isa, x, row_stride, columns, apart, n_fours, c, y, out_stride)
         row += rows_of(isa)
         x, c, y = rows + row * row_stride, undo + row * 4, out + row * out_stride
-    _few(isa, n_rows - row, x, row_stride, columns, apart, n_fours, c, y, out_stride)
+    _few(isa, n_rows - row, (x, row_stride, columns, apart, n_fours, c, y, out_stride))
 
 
 @inlined
@@ -261,24 +241,16 @@ def end_products(isa: Any) -> None:
 
 @called
 def product_block(
-    isa: Any,
-    rows: Any,
-    n_all: int,
-    first: int,
-    last: int,
-    n_terms: Any,
-    columns: Any,
-    undo: Any,
-    out: Any,
-    width: int,
+    isa: Any, rows: Any, n_all: int, first: int, last: int, n_terms: Any, place: Any
 ) -> None:
     """The sums of rows first … last - 1 of n_all with `width` outputs into out (…, width).
 
-    rows, undo: addresses of all rows, one after the other, and of their corrections. columns, out:
-    addresses; width: a multiple of 32, of which OUTPUTS stay in the first cache while rows go
-    through them. Meanwhile memory is asked for these rows' share of as many columns behind. For
-    tiles, see `tiles.product_block`: up to 32 rows, whose corrections do not matter.
+    rows: the address of all, one after the other. place: the addresses of columns, of all rows'
+    corrections and of out, and width: a multiple of 32, of which OUTPUTS stay in the first cache
+    while rows go through them. Meanwhile memory is asked for these rows' share of as many columns
+    behind. For tiles, see `tiles.product_block`: up to 32 rows, whose corrections do not matter.
     """
+    columns, undo, out, width = place
     if is_tiled(isa):
         row_at = rows + first * n_terms
         tiles.product_block(row_at, last - first, n_terms, columns, out, width)
@@ -296,7 +268,7 @@ def product_block(
             asking_products(isa, x, n_terms, w_at, apart, fours, own, y, line, ahead, step)
             ahead, row = ahead + part, row + at_once
         x, y = rows + row * n_terms, out + 4 * c + (row - first) * line
-        _few(isa, last - row, x, n_terms, w_at, apart, fours, undo + 4 * row, y, line)
+        _few(isa, last - row, (x, n_terms, w_at, apart, fours, undo + 4 * row, y, line))
 
 
 @emitted(result="int32")

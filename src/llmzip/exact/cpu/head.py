@@ -13,7 +13,7 @@ import numpy as np
 from llmzip.compiled import inlined, kernel
 from llmzip.exact.bias import GRADIENT_BITS
 from llmzip.exact.constants import FREQ_BITS
-from llmzip.exact.cpu.caps import cap_logits
+from llmzip.exact.cpu.caps import cap_scores
 from llmzip.exact.cpu.scalars import (
     borrowed,
     exp2_below,
@@ -39,7 +39,8 @@ def fill_logits(sums: Any, scale: Any, bias: Any, cap: Any, s: Any, logits: Any)
     wide_vectors()
     for v in range(logits.size):
         logits[v] = f32(sums[v]) * scale[v] * s
-    cap_logits(cap, logits)
+    if cap.size:
+        cap_scores(cap, cap[0], logits)
     if bias.size:
         for v in range(logits.size):
             logits[v] = logits[v] + bias[v]
@@ -56,24 +57,16 @@ def frequency_sum(logits: Any, top: Any) -> Any:
 
 
 @kernel
-def token_intervals(
-    sums: Any,
-    scale: Any,
-    bias: Any,
-    cap: Any,
-    s: Any,
-    tokens: Any,
-    low: Any,
-    freq: Any,
-    total: Any,
-    bits: Any,
-) -> None:
-    """Intervals of given tokens (M,) in the rows' distributions, from sums (M, V).
+def token_intervals(rows: Any, linear: Any, found: Any) -> None:
+    """Intervals of given tokens in the rows' distributions.
 
-    Fills low, freq, total (uint64) and bits (float64), the cross-entropy before rounding.
+    rows: sums (M, V), scales (M,), tokens (M,). linear: scale and bias (V,), and the cap of logits.
+    found, which is filled in, (M,): low, freq, total, uint64, and bits, float64, the cross-entropy
+    before rounding.
     """
     wide_vectors()
-    cap, logits = borrowed(cap), np.empty(sums.shape[1], dtype=np.float32)
+    (sums, s, tokens), (scale, bias, cap) = borrowed(rows), borrowed(linear)
+    (low, freq, total, bits), logits = found, np.empty(sums.shape[1], dtype=np.float32)
     for row in range(sums.shape[0]):
         token = tokens[row]
         fill_logits(sums[row], scale, bias, cap, s[row], logits)
@@ -109,22 +102,14 @@ def _weight_sum(weights: Any) -> Any:
 
 
 @kernel
-def block_sums(
-    sums: Any,
-    scale: Any,
-    bias: Any,
-    bias_of: Any,
-    cap: Any,
-    s: Any,
-    weights: Any,
-    blocks: Any,
-) -> None:
+def block_sums(rows: Any, linear: Any, weights: Any, blocks: Any) -> None:
     """Weights (M, V), and their frequencies' sums by blocks (M, V / BLOCK).
 
-    bias: (n, V), or (n, 0) for none; bias_of (M,): which of them each row has.
+    rows: sums (M, V), scales (M,), and which of the biases each has, (M,). linear: scale (V,),
+    biases (n, V), or (n, 0) for none, and the cap of logits.
     """
     wide_vectors()
-    cap = borrowed(cap)
+    (sums, s, bias_of), (scale, bias, cap) = borrowed(rows), borrowed(linear)
     for row in range(sums.shape[0]):
         line = weights[row]
         fill_logits(sums[row], scale, bias[bias_of[row]], cap, s[row], line)

@@ -91,28 +91,19 @@ class LayerPrefill(ABC):
         return work.queries.array(*shape, s.d_head), work.query_scales.array(*shape)
 
     def _placing(self, index: int, lanes: Ids, at: Ids, cache: CpuCache) -> tuple[object, ...]:
-        """What `attention.split_heads` takes from the rows' lanes on."""
+        """What `attention.split_heads` takes of rows, of the layer, and of where heads go."""
         kept = cache.keys, cache.key_scales, cache.values, cache.value_scales
         own = (part[index] for part in kept)
-        return lanes, at, *self._model.norms(index), *self._queries(len(at)), *own
+        return (lanes, at), *self._model.norms(index), (*self._queries(len(at)), *own)
 
     def _attend(self, index: int, lanes: Ids, starts: Ids, n_rows: int, cache: CpuCache) -> None:
         s, count = self._shape, n_rows // len(lanes)
         mixed, window = self._work.mixed.array(n_rows, s.n_heads, s.d_head), self._window(index)
         for i, (lane, start) in enumerate(zip(lanes.tolist(), starts.tolist(), strict=True)):
-            self._attention(
-                *self._queries(n_rows),
-                cache.keys[index, lane],
-                cache.key_scales[index, lane],
-                cache.values[index, lane],
-                cache.value_scales[index, lane],
-                self._score_cap,
-                i * count,
-                count,
-                start,
-                window,
-                mixed,
-            )
+            keys = cache.keys[index, lane], cache.key_scales[index, lane]
+            values = cache.values[index, lane], cache.value_scales[index, lane]
+            own = *self._queries(n_rows), *keys, *values, self._score_cap
+            self._attention(own, (i * count, count, start, window), mixed)
 
     def _window(self, index: int) -> int:
         """Keys that a row sees."""

@@ -20,7 +20,7 @@ from llmzip.exact.aligned import aligned_zeros
 from llmzip.exact.cpu import pairs, tiles
 from llmzip.exact.cpu.buffers import LinearView, ModelView
 from llmzip.exact.cpu.head_blocks import spread
-from llmzip.exact.cpu.packed_form import keep_step, kept_step, read_step, step_model
+from llmzip.exact.cpu.packed_form import keep_step, kept_step, packed_shape, read_step, step_model
 from llmzip.exact.cpu.product import StepLinear
 from llmzip.exact.cpu.step import StepModel
 from llmzip.exact.cpu.ways import Way
@@ -145,19 +145,19 @@ def _step_linear(way: Way, d_head: int, name: str, linears: Sequence[LinearView]
         scale, bias = (spread(part, d_head) if part.size else part for part in (scale, bias))
     # a mapped file comes in small pages; numpy asks for huge ones, which are read faster
     weights = packed_rows(_Rows(linears, d_head, _HEADS.get(name)), way)
-    if way is Way.AVX2:
-        n_layers, n_out, n_in = weights.shape
-        block, together = pairs.OUTPUTS, pairs.TOGETHER
-        weights = weights.reshape(n_layers, n_out // block, n_in // together, block, together)
-    return StepLinear(weights, scale, bias)
+    return StepLinear(weights.reshape(packed_shape(way, *weights.shape)), scale, bias)
 
 
 def packed_rows(rows: Sequence[NDArray[np.int8]], way: Way) -> NDArray[np.int8]:
     """Weights (outputs, inputs) in the order in which a way's kernels read them, one after another.
 
-    There are outputs for whole blocks.
+    That is in blocks of 16 outputs, with the terms that an integer holds side by side. There are
+    outputs for whole blocks.
     """
-    weights = _packed(rows, *_order(way))
+    (n_out, n_in), (block, together) = rows[0].shape, _order(way)
+    weights = aligned_zeros((len(rows), -(-n_out // block) * block, n_in), np.int8)
+    for source, target in zip(rows, weights, strict=True):
+        tiles.pack_rows(source.view(together), target.reshape(-1).view(together))
     if way.isa.SIGN_BITS:
         weights ^= np.int8(-way.isa.SIGN_BITS)
     return weights
@@ -181,19 +181,4 @@ def packed_part(
         at, row = np.divmod(outputs[first : first + tiles.ROWS], tiles.ROWS)
         part[first // tiles.ROWS, :, : len(row)] = whole[at, :, row].T
     found: NDArray[np.int8] = part.reshape(-1).view(np.int8)
-    return found.reshape(1, n_out // block if way is Way.AVX2 else n_out, *weights.shape[2:])
-
-
-def _packed(
-    rows: Sequence[NDArray[np.int8]], n_outputs: int, together: type[np.int16 | np.int32]
-) -> NDArray[np.int8]:
-    """Weights in blocks of 16 outputs, the terms that an integer `together` holds side by side.
-
-    There are outputs for a multiple of n_outputs.
-    """
-    n_out, n_in = rows[0].shape
-    n_out = -(-n_out // n_outputs) * n_outputs
-    weights = aligned_zeros((len(rows), n_out, n_in), np.int8)
-    for source, target in zip(rows, weights, strict=True):
-        tiles.pack_rows(source.view(together), target.reshape(-1).view(together))
-    return weights
+    return found.reshape(1, -1, *weights.shape[2:])

@@ -15,7 +15,7 @@ from llmzip.exact.cpu.caps import cap_of
 from llmzip.exact.cpu.head_blocks import angles, in_blocks
 from llmzip.exact.cpu.product import StepLinear
 from llmzip.exact.cpu.scalars import f32
-from llmzip.exact.cpu.step import ALL_KEYS, StepModel, StepStream
+from llmzip.exact.cpu.step import ALL_KEYS, StepModel
 from llmzip.exact.cpu.ways import Way
 from llmzip.exact.model import LINEARS, Rope
 from llmzip.exact.shape import ModelShape
@@ -26,7 +26,6 @@ PACKING = 1
 
 _TABLES = "embedding", "embedding_scale", "positions"
 _PARTS = "weight", "scale", "bias"
-Wanted = tuple[type[np.generic], tuple[int, ...]]
 
 
 def kept_step(forms: KeptForms, shape: ModelShape, way: Way) -> StepModel | None:
@@ -47,15 +46,7 @@ def kept_step(forms: KeptForms, shape: ModelShape, way: Way) -> StepModel | None
     )
 
 
-def step_model(
-    shape: ModelShape,
-    way: Way,
-    *,
-    ropes: Sequence[Rope],
-    taken_gains: NDArray[np.float32],
-    added_gains: NDArray[np.float32],
-    **parts: Any,
-) -> StepModel:
+def step_model(shape: ModelShape, way: Way, *, ropes: Sequence[Rope], **parts: Any) -> StepModel:
     """A packed model of its arrays and linears, by their names, and of what its shape says."""
     cos, sin = (_stacked([rope[part] for rope in ropes], shape.d_head) for part in (0, 1))
     layers = range(shape.n_layers)
@@ -64,7 +55,8 @@ def step_model(
         cos=cos,
         sin=sin,
         ropes=np.array([shape.rope_of(layer) for layer in layers], dtype=np.int64),
-        stream=StepStream.of(shape, taken_gains, added_gains),
+        turned_block=shape.turned_block,
+        takes_normed=shape.norms != "after",
         gain_first=shape.gain_first,
         d_head=shape.d_head,
         whole=shape.head_norm == "whole",
@@ -115,9 +107,9 @@ def _named_arrays(step: StepModel) -> Iterator[tuple[str, NDArray[Any]]]:
         yield name, table.reshape(len(table), table[:1].size)
     if step.gains.size:
         yield "gains", step.gains
-    if step.stream.added.size:
-        yield "taken_gains", step.stream.taken
-        yield "added_gains", step.stream.added
+    if step.added_gains.size:
+        yield "taken_gains", step.taken_gains
+        yield "added_gains", step.added_gains
     for name in (*LINEARS, "head"):
         for part in _PARTS:
             yield f"{name}.{part}", getattr(getattr(step, name), part)
@@ -140,45 +132,42 @@ def _are_of(shape: ModelShape, way: Way, arrays: Mapping[str, NDArray[Any]]) -> 
     """Whether these are all arrays, of the sizes and types that kernels take for granted."""
     wanted = dict(_wanted(shape, way))
     return arrays.keys() == wanted.keys() and all(
-        any(_is(arrays[name], *choice) for choice in choices) for name, choices in wanted.items()
+        arrays[name].dtype == dtype and arrays[name].shape in sizes
+        for name, (dtype, *sizes) in wanted.items()
     )
 
 
-def _is(array: NDArray[Any], dtype: type[np.generic], sizes: tuple[int, ...]) -> bool:
-    return array.dtype == dtype and array.shape == sizes
-
-
-def _wanted(shape: ModelShape, way: Way) -> Iterator[tuple[str, tuple[Wanted, ...]]]:
-    """Yield what each array may be, by name."""
+def _wanted(shape: ModelShape, way: Way) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Yield each array's name, its type, and the sizes that it may have."""
     shape = in_blocks(shape)
-    n_tokens, d_model = shape.vocab_size, shape.d_model
-    none = (np.float32, (0, 0))
-    angles = (np.float32, (shape.n_positions, shape.d_head // 2)) if shape.rotary else none
-    yield "embedding", ((np.int16, (n_tokens, d_model)),)
-    yield "embedding_scale", ((np.float32, (n_tokens,)),)
-    yield "positions", (none if shape.rotary else (np.float32, (shape.n_positions, d_model)),)
+    n_tokens, d_model, none = shape.vocab_size, shape.d_model, (0, 0)
+    yield "embedding", (np.int16, (n_tokens, d_model))
+    yield "embedding_scale", (np.float32, (n_tokens,))
+    yield "positions", (np.float32, none if shape.rotary else (shape.n_positions, d_model))
+    angles = (shape.n_positions, shape.d_head // 2) if shape.rotary else none
     for name in rope_names(max(shape.n_ropes, 1)):
-        yield name, (angles,)
+        yield name, (np.float32, angles)
     if shape.head_norm:
-        yield "gains", ((np.float32, (shape.n_layers, *shape.gains)),)
+        yield "gains", (np.float32, (shape.n_layers, *shape.gains))
     if shape.norms:
-        yield "taken_gains", ((np.float32, (2 * shape.n_layers + 1, d_model)),)
-        yield "added_gains", ((np.float32, (shape.n_layers, 2, d_model)),)
-    n_layers = shape.n_layers
-    yield from _linear("qkv", way, n_layers, shape.d_qkv, d_model)
-    yield from _linear("out", way, n_layers, d_model, shape.d_heads)
-    yield from _linear("up", way, n_layers, shape.d_up, d_model)
-    yield from _linear("down", way, n_layers, d_model, shape.d_ff)
-    yield from _linear("head", way, 1, n_tokens, d_model)
+        yield "taken_gains", (np.float32, (2 * shape.n_layers + 1, d_model))
+        yield "added_gains", (np.float32, (shape.n_layers, 2, d_model))
+    linears = {
+        "qkv": (shape.n_layers, shape.d_qkv, d_model),
+        "out": (shape.n_layers, d_model, shape.d_heads),
+        "up": (shape.n_layers, shape.d_up, d_model),
+        "down": (shape.n_layers, d_model, shape.d_ff),
+        "head": (1, n_tokens, d_model),
+    }
+    for name, (n_layers, n_out, n_in) in linears.items():
+        yield f"{name}.weight", (np.int8, packed_shape(way, n_layers, n_out, n_in))
+        yield f"{name}.scale", (np.float32, (n_layers, n_out))
+        yield f"{name}.bias", (np.float32, (n_layers, n_out), (n_layers, 0))
 
 
-def _linear(
-    name: str, way: Way, n_layers: int, n_out: int, n_in: int
-) -> Iterator[tuple[str, tuple[Wanted, ...]]]:
-    block = pairs.OUTPUTS if way is Way.AVX2 else tiles.OUTPUTS
-    packed: tuple[int, ...] = (n_layers, -(-n_out // block) * block, n_in)
-    if way is Way.AVX2:
-        packed = n_layers, packed[1] // block, n_in // pairs.TOGETHER, block, pairs.TOGETHER
-    yield f"{name}.weight", ((np.int8, packed),)
-    yield f"{name}.scale", ((np.float32, (n_layers, n_out)),)
-    yield f"{name}.bias", ((np.float32, (n_layers, n_out)), (np.float32, (n_layers, 0)))
+def packed_shape(way: Way, n_layers: int, n_out: int, n_in: int) -> tuple[int, ...]:
+    """Of packed weights, with outputs for whole blocks; see `StepLinear`."""
+    if way is not Way.AVX2:
+        return n_layers, -(-n_out // tiles.OUTPUTS) * tiles.OUTPUTS, n_in
+    block, together = pairs.OUTPUTS, pairs.TOGETHER
+    return n_layers, -(-n_out // block), n_in // together, block, together

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from llmzip.compiled import inlined, kernel
-from llmzip.exact.cpu.attention import softmax_row
+from llmzip.exact.cpu.attention import weigh_row
 from llmzip.exact.cpu.pairs import LINE, OUTPUTS, TOGETHER, WIDE_TERMS, block_products, widen
-from llmzip.exact.cpu.scalars import address_of, borrowed, f32, keep, rounded
+from llmzip.exact.cpu.scalars import address_of, borrowed, f32, keep
 
 BLOCK = 24
 """Rows of prefill whose scores are held at once: strips of `pairs.ROWS`."""
@@ -47,31 +47,18 @@ def mix(p: Any, values: Any, first_key: int, n_keys: int, part: Any, total: Any)
 
 
 @kernel
-def attend(
-    queries: Any,
-    query_scales: Any,
-    keys: Any,
-    key_scales: Any,
-    values: Any,
-    value_scales: Any,
-    cap: Any,
-    first: int,
-    count: int,
-    start: int,
-    window: int,
-    mixed: Any,
-) -> None:
-    """Attention of rows first … first + count - 1, positions start … of a lane, into mixed.
+def attend(own: Any, rows: Any, mixed: Any) -> None:
+    """Attention of rows of a lane into theirs of mixed, float32 (M, H, d).
 
-    queries: int8 (KV, M, G, d); query_scales (KV, M, G). keys, values: the lane's, (KV, …).
-    window: how many keys a row sees, its own among them. mixed: float32 (M, H, d).
+    own: queries, int8 (KV, M, G, d), their scales (KV, M, G), keys and values of the lane (KV, …),
+    each with their scales, and the cap of scores. rows: the first, how many, its position, and how
+    many keys one sees, its own among them.
     """
-    queries, query_scales, mixed = borrowed((queries, query_scales, mixed))
-    keys, key_scales = borrowed((keys, key_scales))
-    values, value_scales, cap = borrowed((values, value_scales, cap))
+    queries, query_scales, keys, key_scales, values, value_scales, cap = borrowed(own)
+    mixed, (first, count, start, window) = borrowed(mixed), rows
     n_kv, n_all, n_group, d = queries.shape
     n_keys = (start + count + OUTPUTS - 1) // OUTPUTS * OUTPUTS
-    own = (
+    memory = (
         np.empty((BLOCK, d), dtype=np.int16),
         np.empty((BLOCK, n_keys), dtype=np.int32),
         np.empty((BLOCK, n_keys), dtype=np.int16),
@@ -80,7 +67,7 @@ def attend(
         np.empty((BLOCK, d), dtype=np.int64),
         np.empty(BLOCK, dtype=np.float32),
     )
-    wide, scores, p, work, part, total, factors = borrowed(own)
+    wide, scores, p, work, part, total, factors = borrowed(memory)
     for g in range(n_kv):
         own_queries = queries[g].reshape(n_all * n_group, d)
         for r0 in range(0, count * n_group, BLOCK):
@@ -95,17 +82,10 @@ def attend(
                 row, member = (r0 + r) // n_group, (r0 + r) % n_group
                 seen = start + row + 1
                 hidden = max(0, seen - window)
-                inverse, factors[r] = softmax_row(
-                    scores[r, hidden:seen],
-                    key_scales[g, hidden:seen],
-                    value_scales[g, hidden:seen],
-                    query_scales[g, first + row, member],
-                    cap,
-                    work[hidden:seen],
-                )
-                weights, shown = p[r, hidden:seen], work[hidden:seen]
-                for j in range(weights.size):
-                    weights[j] = np.int16(rounded(shown[j] * inverse))
+                scales = key_scales[g, hidden:seen], value_scales[g, hidden:seen]
+                places = work[hidden:seen], p[r, hidden:seen]
+                q_scale = query_scales[g, first + row, member]
+                factors[r] = weigh_row(scores[r, hidden:seen], scales, q_scale, cap, *places)
                 p[r, j0:hidden] = 0
                 p[r, seen:longest] = 0
             mix(p, values[g], j0, longest, part[:n_rows], total[:n_rows])
@@ -114,4 +94,4 @@ def attend(
                 target, factor = mixed[row, g * n_group + member], factors[r]
                 for i in range(d):
                     target[i] = f32(total[r, i]) * factor
-    keep(own)
+    keep(memory)

@@ -1,4 +1,4 @@
-"""The head by pairs of int16: from its input to intervals and to distributions."""
+"""The head by pairs of int16, from its input to distributions; for intervals, see `head`."""
 
 from __future__ import annotations
 
@@ -14,25 +14,15 @@ from llmzip.exact.cpu.scalars import borrowed, f32, keep
 
 
 @kernel
-def distributions(
-    rows: Any,
-    weight: Any,
-    scale: Any,
-    bias: Any,
-    bias_of: Any,
-    cap: Any,
-    s: Any,
-    weights: Any,
-    blocks: Any,
-) -> None:
-    """As `head.block_sums`, from the head's int16 input rows (M, D)."""
-    rows, weight, scale, bias, cap = borrowed((rows, weight, scale, bias, cap))
+def distributions(weight: Any, linear: Any, rows: Any, weights: Any, blocks: Any) -> None:
+    """As `head.block_sums`, of rows whose q, int16 (M, D), takes the place of sums."""
+    weight, linear, (q, s, bias_of) = borrowed(weight), borrowed(linear), borrowed(rows)
     weights, blocks = borrowed((weights, blocks))
-    n_rows, n_out = rows.shape[0], scale.size
+    n_rows, n_out = q.shape[0], linear[0].size
     own = np.empty((n_rows, BLOCK), dtype=np.int32), np.full(n_rows, f32(-np.inf))
     sums, tops = borrowed(own)
     for c in range(0, n_out, BLOCK):
-        product(rows, weight, c, min(c + BLOCK, n_out), c, sums)
-        put_logits(sums, 0, n_rows, c, (scale, bias, cap), bias_of, s, weights, tops)
+        product(q, weight, c, min(c + BLOCK, n_out), c, sums)
+        put_logits(sums, 0, n_rows, c, linear, bias_of, s, weights, tops)
     weigh_rows(weights, tops, blocks)
     keep(own)

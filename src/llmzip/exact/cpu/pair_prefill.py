@@ -48,5 +48,6 @@ class PairPrefill(RowPrefill):
         self, hidden: CpuHidden, bias: RowBias, weights: Array, blocks: NDArray[np.int64]
     ) -> None:
         weight, scale, _ = self._model.linear("head")
-        own = bias.values, bias.of, self._logit_cap, hidden.scale, weights, blocks
-        pair_head.distributions(self._wide(hidden.q), weight, scale, *own)
+        linear = scale, bias.values, self._logit_cap
+        rows = self._wide(hidden.q), hidden.scale, bias.of
+        pair_head.distributions(weight, linear, rows, weights, blocks)

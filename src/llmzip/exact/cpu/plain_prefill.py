@@ -65,71 +65,44 @@ class PlainPrefill(RowPrefill):
         if count > FEW_ROWS:
             super()._attend(index, lanes, starts, n_rows, cache)
             return
-        self._step(
-            *self._queries(n_rows),
-            cache.keys[index],
-            cache.key_scales[index],
-            cache.values[index, ..., 0],
-            cache.value_scales[index],
-            self._score_cap,
-            np.repeat(lanes, count),
-            (starts[:, None] + np.arange(count)).reshape(-1),
-            self._window(index),
-            self._work.mixed.array(n_rows, s.n_heads, s.d_head),
-        )
+        keys = cache.keys[index], cache.key_scales[index]
+        values = cache.values[index, ..., 0], cache.value_scales[index]
+        own = *self._queries(n_rows), *keys, *values, self._score_cap
+        at = (starts[:, None] + np.arange(count)).reshape(-1)
+        rows = np.repeat(lanes, count), at, self._window(index)
+        self._step(own, rows, self._work.mixed.array(n_rows, s.n_heads, s.d_head))
 
     def _attention(
-        self,
-        queries: Array,
-        query_scales: Array,
-        keys: Array,
-        key_scales: Array,
-        values: Array,
-        value_scales: Array,
-        cap: Array,
-        first: int,
-        count: int,
-        start: int,
-        window: int,
-        mixed: Array,
+        self, own: tuple[Array, ...], rows: tuple[int, int, int, int], mixed: Array
     ) -> None:
         """As `pair_attention.attend`, a KV head of up to ATTENTION_ROWS rows at a time."""
+        queries, query_scales, keys, key_scales, values, value_scales, _ = own
+        first, count, start, window = rows
         for offset in range(0, count, ATTENTION_ROWS):
             row, block = first + offset, min(ATTENTION_ROWS, count - offset)
-            rows, at = slice(row, row + block), start + offset
+            part, at = slice(row, row + block), start + offset
             begin = max(0, at + 1 - window) // KEY_STEP * KEY_STEP
             seen = slice(begin, -(-(at + block) // KEY_STEP) * KEY_STEP)
             for group in range(len(keys)):
-                scales = key_scales[group, seen], value_scales[group, seen], cap
-                high, low, factor = self._weights(
-                    queries[group, rows],
-                    query_scales[group, rows],
-                    keys[group, seen],
-                    scales,
-                    at - begin,
-                    window,
-                )
+                own_scales = query_scales[group, part], key_scales[group, seen]
+                scales = *own_scales, value_scales[group, seen]
+                own_rows = queries[group, part], keys[group, seen]
+                high, low, factor = self._weights(*own_rows, scales, (at - begin, window))
                 sums = self._mixed(high, low, values[group, seen, :, 0])
-                attention.mix_heads(*sums, factor, group, mixed[rows])
+                attention.mix_heads(*sums, factor, group, mixed[part])
 
     def _weights(
-        self,
-        queries: Array,
-        query_scales: Array,
-        keys: Array,
-        scales: tuple[Array, Array, Array],
-        start: int,
-        window: int,
+        self, queries: Array, keys: Array, scales: tuple[Array, ...], seen: tuple[int, int]
     ) -> tuple[Array, Array, Array]:
         """The halves of the weights of queries (M, G, d), and their factors.
 
-        scales: of keys and of values, and the scores' cap.
+        scales, seen: see `attention.softmax_rows`.
         """
-        work, m, n_keys = self._work, query_scales.size, len(keys)
+        work, m, n_keys = self._work, scales[0].size, len(keys)
         scores = work.scores.array(m, n_keys)
         self._product(queries.reshape(m, -1), keys.T, scores)
         found = work.high.array(m, n_keys), work.low.array(m, n_keys), work.factor.array(m)
-        attention.softmax_rows(scores, query_scales, *scales, start, window, *found)
+        attention.softmax_rows(scores, scales, self._score_cap, seen, found)
         return found
 
     def _mixed(self, high: Array, low: Array, values: Array) -> tuple[Array, Array]:
@@ -144,5 +117,5 @@ class PlainPrefill(RowPrefill):
         self, hidden: CpuHidden, bias: RowBias, weights: Array, blocks: NDArray[np.int64]
     ) -> None:
         _, scale, _ = self._model.linear("head")
-        own = bias.values, bias.of, self._logit_cap, hidden.scale, weights, blocks
-        head.block_sums(self._head_sums(hidden.q), scale, *own)
+        rows = self._head_sums(hidden.q), hidden.scale, bias.of
+        head.block_sums(rows, (scale, bias.values, self._logit_cap), weights, blocks)

@@ -1,4 +1,4 @@
-"""Attention and the head's distributions of prefill in tiles.
+"""Attention over a KV head, and the distributions of the model's head, of prefill in tiles.
 
 The sums of products are used while they are in the first cache.
 """
@@ -25,50 +25,13 @@ from llmzip.exact.cpu.prefill_softmax import (
     weigh_blocks,
     whole,
 )
-from llmzip.exact.cpu.scalars import address_of, borrowed, f32, i32, joined, keep, wide_vectors
+from llmzip.exact.cpu.scalars import address_of, borrowed, f32, i32, joined, wide_vectors
 from llmzip.exact.cpu.step_softmax import ask_ahead, line_ahead
 
 ROWS = 2 * tiles.ROWS
 """Rows that a block of sums has."""
 WIDTH = tiles.OUTPUTS
 """Outputs that a block of sums has."""
-
-
-@kernel
-def attend(
-    configuration: Any,
-    queries: Any,
-    query_scales: Any,
-    keys: Any,
-    key_scales: Any,
-    values: Any,
-    value_scales: Any,
-    cap: Any,
-    first: int,
-    count: int,
-    start: int,
-    window: int,
-    mixed: Any,
-) -> None:
-    """Attention of rows first … first + count - 1, positions start … of a lane, into mixed.
-
-    queries: int8 (KV, M, G, d), with memory for ROWS more behind; query_scales (KV, M, G).
-    keys, values: the lane's, int8 (KV, positions, d) and (KV, positions / 4, d, 4). window: how
-    many keys a row sees, its own among them. mixed: float32 (M, H, d).
-    """
-    wide_vectors()
-    queries, query_scales, mixed = borrowed((queries, query_scales, mixed))
-    keys, key_scales = borrowed((keys, key_scales))
-    values, value_scales, cap = borrowed((values, value_scales, cap))
-    n_kv, _, n_group, d = queries.shape
-    n_keys = whole(start + count, tiles.TERMS) - first_block(start, window)
-    scratch, nowhere, rows = make_scratch(n_keys, d), np.int64(0), (first, count, start, window)
-    tiles.configure(configuration)
-    for g in range(n_kv):
-        own = queries[g], query_scales[g], keys[g], key_scales[g], values[g], value_scales[g], cap
-        attend_head(own, rows, False, (nowhere, nowhere), scratch, mixed, g * n_group)
-    tiles.release()
-    keep(scratch)
 
 
 class HeadScratch(NamedTuple):
@@ -90,10 +53,10 @@ def make_scratch(n_keys: int, d: int) -> Any:
 def attend_head(
     own: Any, rows: Any, asks: bool, next_at: Any, scratch: Any, mixed: Any, head: int
 ) -> None:
-    """As `attend` for one KV head, into the heads of `mixed` from one on.
+    """As `pair_attention.attend` for one KV head, into the heads of `mixed` from one on.
 
-    own: of the head, queries (M, G, d), keys and values, each with their scales, and the cap of
-    scores. rows: the first, how many, its position, and how many keys one sees.
+    own: of the head, queries (M, G, d), with memory for ROWS more behind, keys and values, int8
+    (positions, d) and (positions / 4, d, 4), each with their scales, and the cap of scores.
     asks: whether memory is asked for what lies at next_at, values and then keys, a part with each
     part of the work. The tiles have been configured.
     """
@@ -150,21 +113,16 @@ def attend_head(
 
 @kernel
 def distributions(
-    configuration: Any,
-    q: Any,
-    weight: Any,
-    scale: Any,
-    bias: Any,
-    bias_of: Any,
-    cap: Any,
-    s: Any,
-    weights: Any,
-    blocks: Any,
+    configuration: Any, weight: Any, linear: Any, rows: Any, weights: Any, blocks: Any
 ) -> None:
-    """As `head.block_sums`, from the head's input q (M, D), with memory for ROWS more behind."""
+    """As `head.block_sums`, of rows whose q (M, D) takes the place of sums; weight: packed.
+
+    q has memory for ROWS rows more behind.
+    """
     wide_vectors()
-    weight, scale, bias, cap, weights = borrowed((weight, scale, bias, cap, weights))
-    n_rows, n_terms, n_out = q.shape[0], np.int64(q.shape[1]), scale.size
+    weight, linear, weights = borrowed(weight), borrowed(linear), borrowed(weights)
+    q, s, bias_of = borrowed(rows)
+    n_rows, n_terms, n_out = q.shape[0], np.int64(q.shape[1]), linear[0].size
     sums = tiles.lines(ROWS * WIDTH // tiles.ROWS).reshape(ROWS, WIDTH)
     tops = np.full(n_rows, f32(-np.inf))
     tiles.configure(configuration)
@@ -173,7 +131,6 @@ def distributions(
         for r0 in range(0, n_rows, ROWS):
             block, q_at = min(ROWS, n_rows - r0), address_of(q) + r0 * n_terms
             tiles.product_block(q_at, block, n_terms, w_at, address_of(sums), WIDTH)
-            linear = scale, bias, cap
             put_logits(sums, r0, block, c, linear, bias_of, s, weights, tops)
     tiles.release()
     weigh_rows(weights, tops, blocks)

@@ -32,25 +32,19 @@ ANGLE_BYTES = 4 * HALF
 
 
 @inlined
-def normalise_rows(
-    isa: Any,
-    x: Any,
-    eps: float,
-    largest: Any,
-    squares: Any,
-    scales: Any,
-    q: Any,
-    s: Any,
-    first: int,
-    n_rows: int,
-) -> None:
-    """The norms of n_rows rows from `first` on; `largest` has theirs, and is cleared."""
+def normalise_rows(isa: Any, stream: Any, eps: float, found: Any, first: int, n_rows: int) -> None:
+    """The norms of n_rows rows x from `first` on, into q and s.
+
+    stream: x, q, s. found: their largest magnitudes, which are cleared, and memory for squares and
+    scales.
+    """
+    (x, q, s), (largest, squares, scales) = stream, found
     width = np.int64(x.shape[1])
     for r in range(0, n_rows, ROWS):
         block, at = min(ROWS, n_rows - r), (first + r) * width
         rows = address_of(x) + 4 * at, np.int64(block), width, eps
-        found = address_of(squares), address_of(q) + at, address_of(scales)
-        passes.normalise_rows(isa, *rows, address_of(largest) + r * LINE, *found)
+        own = address_of(squares), address_of(q) + at, address_of(scales)
+        passes.normalise_rows(isa, *rows, address_of(largest) + r * LINE, *own)
         for i in range(block):
             s[first + r + i] = scales[i]
     largest[:] = 0
@@ -58,21 +52,14 @@ def normalise_rows(
 
 @inlined
 def halve_rows(
-    isa: Any,
-    active: Any,
-    line: Any,
-    largest: Any,
-    n_rows: int,
-    n_active: Any,
-    inverses: Any,
-    scales: Any,
-    halves: Any,
+    isa: Any, floats: Any, n_rows: int, n_active: Any, inverses: Any, scales: Any, halves: Any
 ) -> None:
     """16-bit integers of rows whose largest magnitudes are known, as halves; addresses all.
 
-    active: blocks of WIDTH floats of all rows, `line` bytes each. halves: of ROWS rows each, high
-    ones (ROWS, n_active) and below them low ones.
+    floats: blocks of WIDTH floats of all rows, how many bytes a block has, and the largest
+    magnitudes. halves: of ROWS rows each, high ones (ROWS, n_active) and below them low ones.
     """
+    active, line, largest = floats
     for r in range(0, n_rows, ROWS):
         passes.fold_wide(largest + r * LINE, inverses + 4 * r, scales + 4 * r)
         high = halves + 2 * r * n_active
@@ -130,7 +117,8 @@ def _norm_heads(
             p = at[r + i] if rotary else 0
             for b in range(lines.shape[0]):
                 x[b * WIDTH : (b + 1) * WIDTH] = lines[b, i]
-            x, spare = place_head(gains, head, norms, f32(1), rotary, cos[p:], sin[p:], x, spare)
+            own_angles = rotary, cos[p:], sin[p:]
+            x, spare = place_head(gains, head, norms, f32(1), own_angles, x, spare)
             for b in range(lines.shape[0]):
                 lines[b, i] = x[b * WIDTH : (b + 1) * WIDTH]
             own.largest[i, 0] = largest(x)
@@ -138,26 +126,15 @@ def _norm_heads(
 
 @inlined
 def put_heads(
-    isa: Any,
-    gains: Any,
-    head: int,
-    r: int,
-    block: int,
-    linear: Any,
-    rows: Any,
-    norms: Any,
-    angles: Any,
-    targets: Any,
-    own: Any,
+    isa: Any, head: int, r: int, block: int, linear: Any, s: Any, placing: Any, own: Any
 ) -> None:
     """What `attention.split_heads` does with one head of a block of rows from r on.
 
-    gains, norms: see `attention.place_head`. linear: its scale and bias. rows: their scales, lanes
-    and positions. angles: cos, sin and what queries' scales are multiplied by. targets: queries
-    (KV, M, G, d) and their scales, and of the cache keys and values, each with their scales. own: a
-    `HeadScratch` with the sums.
+    linear: its scale and bias. s: the rows' scales. placing: see there. own: a `HeadScratch` with
+    the sums.
     """
-    (scale, bias), (s, lanes, at), (cos, sin, score_scale) = linear, rows, angles
+    (scale, bias), ((lanes, at), angles, gains, norms, targets) = linear, placing
+    cos, sin, score_scale = angles
     queries, query_scales, keys, key_scales, values, value_scales = targets
     n_kv, n_rows, n_group, d = queries.shape
     n_heads, none, n_blocks = n_kv * n_group, np.int64(0), own.sums.shape[0]

@@ -20,30 +20,12 @@ from llmzip.exact.cpu.scalars import address_of, borrowed, keep, wide_vectors
 
 @kernel
 def feed_forward(
-    configuration: Any,
-    activation: int,
-    up: Any,
-    up_scale: Any,
-    up_bias: Any,
-    down: Any,
-    down_scale: Any,
-    down_bias: Any,
-    eps: float,
-    active: Any,
-    halves: Any,
-    x: Any,
-    q: Any,
-    s: Any,
+    configuration: Any, activation: int, up: Any, down: Any, eps: float, scratch: Any, stream: Any
 ) -> None:
-    """Up, activation, down, and the next norm, of q with scales s, in place; x takes the sum.
-
-    up, down: packed weights. q has memory for PAIR rows more behind. Scratch: active, float32
-    (TOGETHER, F), and halves, int8 (2 TOGETHER, F).
-    """
+    """As `four_linear.feed_forward`; q has memory for PAIR rows more behind."""
     wide_vectors()
-    up, up_scale, up_bias = borrowed((up, up_scale, up_bias))
-    down, down_scale, down_bias = borrowed((down, down_scale, down_bias))
-    x, q = borrowed((x, q))
+    (up, up_scale, up_bias), (down, down_scale, down_bias) = borrowed(up), borrowed(down)
+    (active, halves), (x, q, s) = borrowed(scratch), borrowed(stream)
     n_active, width = np.int64(active.shape[1]), np.int64(x.shape[1])
     sums, squares = tiles.lines(2 * PAIR * WIDTH // ROWS), tiles.lines(2 * ROWS)
     largest = tiles.lines(TOGETHER).view(np.float32)
@@ -90,7 +72,7 @@ def feed_forward(
                     tile_steps.end_2x2(new_at + matrix * (4 * PAIR * PAIR), np.int64(4 * PAIR))
             if n_left > done:
                 activate(*linear, old_at, s_at, done, n_left - done, old_c, old_r, *floats)
-        halve_rows(tiles.AMX, *floats, n_rows, n_active, inverses_at, scales_at, halves_at)
+        halve_rows(tiles.AMX, floats, n_rows, n_active, inverses_at, scales_at, halves_at)
         largest[:] = 0
         for c in range(0, x.shape[1], PAIR):
             w_at = address_of(down) + c * n_active
@@ -106,6 +88,6 @@ def feed_forward(
                 target = address_of(x) + (first + r) * wide + 4 * c, wide
                 block, most = np.int64(min(ROWS, n_rows - r)), largest_at + r * tiles.TERMS
                 passes.add_wide_block(sums_at, *own, scales_at + 4 * r, block, *target, most)
-        normalise_rows(tiles.AMX, x, eps, largest, squares, scales, q, s, first, n_rows)
+        normalise_rows(tiles.AMX, (x, q, s), eps, (largest, squares, scales), first, n_rows)
     tiles.release()
     keep((sums, inverses))

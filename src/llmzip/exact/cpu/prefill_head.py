@@ -26,33 +26,21 @@ from llmzip.exact.cpu.vectors import BLOCK, LANES
 
 
 @kernel
-def token_intervals(
-    configuration: Any,
-    q: Any,
-    weight: Any,
-    scale: Any,
-    bias: Any,
-    cap: Any,
-    s: Any,
-    tokens: Any,
-    low: Any,
-    freq: Any,
-    total: Any,
-    bits: Any,
-) -> None:
-    """As `head.token_intervals`, from the head's input q (M, D).
+def token_intervals(configuration: Any, weight: Any, linear: Any, rows: Any, found: Any) -> None:
+    """As `head.token_intervals`, of rows whose q (M, D) takes the place of sums; weight: packed.
 
-    weight: packed. q has memory for PAIR rows more behind.
+    q has memory for PAIR rows more behind.
     """
     wide_vectors()
-    weight, scale, bias, cap, q = borrowed((weight, scale, bias, cap, q))
-    linear, isa = (scale, bias, cap), tiles.AMX
-    n_rows, n_terms, n_out = q.shape[0], np.int64(q.shape[1]), scale.size
+    weight, linear, (q, s, tokens) = borrowed(weight), borrowed(linear), borrowed(rows)
+    (low, freq, total, bits), isa = found, tiles.AMX
+    n_rows, n_terms, n_out = q.shape[0], np.int64(q.shape[1]), linear[0].size
     sums = tiles.lines(2 * PAIR * BLOCK // ROWS).reshape(2, PAIR, BLOCK)
     line = np.empty(BLOCK, dtype=np.float32)
     tops, own = np.empty(n_rows, dtype=np.float32), np.empty(n_rows, dtype=np.float32)
     highest = np.full((n_rows, LANES), f32(-np.inf))
     counts, rest = np.zeros((n_rows, LANES), dtype=np.int64), np.zeros(n_rows, dtype=np.int64)
+    noted = low, freq, own, counts
     n_groups, width = (n_rows + PAIR - 1) // PAIR, n_out % BLOCK
     n_todo, whole = n_out // BLOCK * n_groups, n_out - width
     at_once = (PAIR * tiles.TERMS - 1) // (2 * n_terms) + 1
@@ -67,8 +55,7 @@ def token_intervals(
             n_left = min(PAIR, n_rows - old_r) if todo else 0
             done: Any = 0
             if again and todo:
-                found = (low, freq, own, counts)
-                note_own(old, linear, s, tokens, tops, old_c, old_r, line, found)
+                note_own(old, linear, s, tokens, tops, old_c, old_r, line, noted)
             # meanwhile memory is asked for a share of the next outputs' weights
             next_at = address_of(weight) + (c + BLOCK) * n_terms + todo % n_groups * 4 * n_terms
             if todo < n_todo:
@@ -98,12 +85,12 @@ def token_intervals(
                 top = maximum(highest[row])
                 tops[row] = top_logit(linear, s[row], top)
         if width:
-            w_at, found = address_of(weight) + whole * n_terms, (low, freq, own, counts)
+            w_at = address_of(weight) + whole * n_terms
             for r in range(0, n_rows, PAIR):
                 block, q_at = min(PAIR, n_rows - r), address_of(q) + r * n_terms
                 tiles.product_block(q_at, block, n_terms, w_at, address_of(sums), BLOCK)
                 if again:
-                    note_own(sums[0], linear, s, tokens, tops, whole, r, line[:width], found)
+                    note_own(sums[0], linear, s, tokens, tops, whole, r, line[:width], noted)
                 use_rest(again, sums[0], linear, s, tops, rest, whole, r, block, line[:width])
     tiles.release()
     end_rows(counts, rest, own, tops, n_out, total, bits)

@@ -29,41 +29,30 @@ class StepLinear(NamedTuple):
 
 
 @kernel
-def product(
-    isa: Any,
-    a: Any,
-    n_rows: int,
-    weight: Any,
-    layer: int,
-    first: int,
-    last: int,
-    shift: int,
-    out: Any,
-) -> None:
-    """Outputs first … last - 1 of a linear for rows a (n_rows, K), as int32 sums.
+def product(isa: Any, a: Any, n_rows: int, weight: Any, layer: int, outputs: Any, out: Any) -> None:
+    """Outputs of a linear for rows a (n_rows, K), as int32 sums.
 
-    weight: that of a `StepLinear`. isa: that of the way for which it is packed. The rows are int8;
-    those for pairs have been widened to int16.
+    outputs: first, last, shift; of first … last - 1, n goes to out[:, n - shift]. weight: that of a
+    `StepLinear`. isa: that of the way for which it is packed. The rows are int8; those for pairs
+    have been widened to int16.
 
-    Output n goes to out[:, n - shift]. a and out have rows for a multiple of PADDED_ROWS, and out
-    has outputs for a multiple of OUTPUTS, of which `first` is one.
+    a and out have rows for a multiple of PADDED_ROWS, and out has outputs for a multiple of
+    OUTPUTS, of which `first` is one.
     """
     if weight.ndim == 5:  # numba compiles what the array's type says, and no more
-        pairs.product(a[:n_rows], weight[layer], first, last, shift, out)
+        pairs.product(a[:n_rows], weight[layer], *outputs, out)
     elif is_tiled(isa):
-        _product_tiled(a, n_rows, weight[layer], first, last, shift, out)
+        _product_tiled(a, n_rows, weight[layer], outputs, out)
     else:
-        _product_fours(isa, a, n_rows, weight[layer], first, last, shift, out)
+        _product_fours(isa, a, n_rows, weight[layer], outputs, out)
 
 
 @called
-def _product_tiled(
-    a: Any, n_rows: int, weight: Any, first: int, last: int, shift: int, out: Any
-) -> None:
+def _product_tiled(a: Any, n_rows: int, weight: Any, outputs: Any, out: Any) -> None:
     """The weights of OUTPUTS outputs are all asked for in the course of the OUTPUTS before."""
-    n_inner, stride = np.int64(a.shape[1]), np.int64(out.shape[1] * 4)
+    (first, last, shift), n_inner = outputs, np.int64(a.shape[1])
     weight_at, out_at, a_at = address_of(weight), address_of(out), address_of(a)
-    n_bytes = OUTPUTS * n_inner
+    n_bytes, stride = OUTPUTS * n_inner, np.int64(out.shape[1] * 4)
     n_blocks = (n_rows + 2 * tiles.ROWS - 1) // (2 * tiles.ROWS)
     n_asking = 1 if n_blocks == 1 else 2 if n_blocks < 4 else 4
     for n in range(first, last, OUTPUTS):
@@ -102,23 +91,14 @@ def _block(
 
 
 @called
-def _product_fours(
-    isa: Any,
-    a: Any,
-    n_rows: int,
-    weight: Any,
-    first: int,
-    last: int,
-    shift: int,
-    out: Any,
-) -> None:
+def _product_fours(isa: Any, a: Any, n_rows: int, weight: Any, outputs: Any, out: Any) -> None:
     """All rows go through a block of weights before the next."""
-    n_inner, stride = np.int64(a.shape[1]), np.int64(out.shape[1] * 4)
-    weight_at, a_at = address_of(weight), address_of(a)
+    (first, last, shift), n_inner = outputs, np.int64(a.shape[1])
+    weight_at, a_at, stride = address_of(weight), address_of(a), np.int64(out.shape[1] * 4)
     undo = fours.corrections(isa, a_at, n_rows, n_inner)
     apart, n_fours = n_inner * simd.LANES, n_inner // np.int64(fours.TOGETHER)
     for n in range(first, last, outputs_of(isa)):
         w_at, o_at = weight_at + n * n_inner, address_of(out) + (n - shift) * 4
-        place = w_at, apart, n_fours, address_of(undo), o_at, stride
-        fours.strips(isa, n_rows, a_at, n_inner, *place)
+        columns = w_at, apart, n_fours
+        fours.strips(isa, n_rows, (a_at, n_inner, *columns, address_of(undo), o_at, stride))
     keep(undo)

@@ -46,9 +46,8 @@ class RowPrefill(LayerPrefill):
     def _project(self, index: int, lanes: Ids, at: Ids, cache: CpuCache) -> None:
         work, n_rows = self._work, len(at)
         sums = self._sums(work.q.array(n_rows, self._shape.d_model), "qkv", index)
-        _, *own = self._model.linear("qkv", index)
-        placing = self._placing(index, lanes, at, cache)
-        attention.split_heads(sums, *own, work.scale.array(n_rows), *placing)
+        linear, placing = self._model.linear("qkv", index), self._placing(index, lanes, at, cache)
+        attention.split_heads(sums, linear[1:], work.scale.array(n_rows), placing)
 
     def _close_attention(self, index: int, n_rows: int) -> None:
         work, width = self._work, self._shape.d_heads
@@ -73,15 +72,15 @@ class RowPrefill(LayerPrefill):
 
         sums: those of rows, or of their high and low halves.
         """
-        _, *own = self._model.linear(name, index)
+        linear = self._model.linear(name, index)[1:]
         stream, eps, part = self._work.stream.array(*q.shape), self._shape.eps, len(sums) - 1
         if self._shape.norms:
             add = (turned_rows.add_normed, turned_rows.add_normed_wide)[part]
-            add(*sums, *own, scale, self._model.added_gains[index, part], eps, stream)
+            add(*sums, linear, scale, self._model.added_gains[index, part], eps, stream)
             self._take_in(2 * index + 1 + part, stream, q, scale)
         else:
             add = (rows.add_normalise, rows.add_normalise_wide)[part]
-            add(*sums, *own, scale, stream, eps, q, scale)
+            add(*sums, linear, scale, stream, eps, q, scale)
 
     def _head_sums(self, q: Array) -> Array:
         """The head's sums (rows, V)."""
@@ -95,6 +94,5 @@ class RowPrefill(LayerPrefill):
         return n_out
 
     def _head_intervals(self, hidden: CpuHidden, tokens: Ids, found: tuple[Array, ...]) -> None:
-        _, *own = self._model.linear("head")
-        own += [self._logit_cap, hidden.scale]
-        head.token_intervals(self._head_sums(hidden.q), *own, tokens, *found)
+        linear = *self._model.linear("head")[1:], self._logit_cap
+        head.token_intervals((self._head_sums(hidden.q), hidden.scale, tokens), linear, found)

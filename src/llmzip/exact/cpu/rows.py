@@ -41,13 +41,19 @@ I8_UNIT_64 = np.float64(1.0 / constants.INT8_MAX)
 
 
 @inlined
+def _round_row(x: Any, top: Any, q: Any) -> None:
+    wide_vectors()
+    inverse = I8_LIMIT / top
+    for i in range(x.size):
+        q[i] = low_byte(rounded_bits(x[i] * inverse))
+
+
+@inlined
 def quantise_row(x: Any, q: Any) -> Any:
     """Round a float32 row into int8 `q`; return its scale."""
     wide_vectors()
     top = largest(x)
-    inverse = I8_LIMIT / top
-    for i in range(x.size):
-        q[i] = low_byte(rounded_bits(x[i] * inverse))
+    _round_row(x, top, q)
     return top * I8_UNIT
 
 
@@ -67,12 +73,14 @@ def quantise_row_wide(x: Any, high: Any, low: Any) -> Any:
 @inlined
 def normalise_row(x: Any, eps: float, q: Any) -> Any:
     """See `arith.normalise`: fill int8 `q`, return the scale."""
-    wide_vectors()
     top = largest(x)
-    root = root_mean_square(x, top, eps, x.size)
-    inverse = I8_LIMIT / top
-    for i in range(x.size):
-        q[i] = low_byte(rounded_bits(x[i] * inverse))
+    return quantise_normed(x, top, root_mean_square(x, top, eps, x.size), q)
+
+
+@inlined
+def quantise_normed(x: Any, top: Any, root: Any, q: Any) -> Any:
+    """Round a row, the largest magnitude `top`, into int8 `q`; return its scale, over `root`."""
+    _round_row(x, top, q)
     return f32(np.float64(top) * I8_UNIT_64 / root)
 
 
@@ -126,9 +134,13 @@ def dequantise_halves(high: Any, low: Any, scale: Any, bias: Any, s: Any, y: Any
 
 
 @inlined
-def embed_row(token: Any, at: Any, embedding: Any, scales: Any, positions: Any, x: Any) -> None:
-    """Start a row of the stream from a token at a position."""
+def embed_row(token: Any, at: Any, tables: Any, x: Any) -> None:
+    """Start a row of the stream from a token at a position.
+
+    tables: the embedding, its scales, and positions, or an empty array for none.
+    """
     wide_vectors()
+    embedding, scales, positions = tables
     source, scale = embedding[token], scales[token]
     for i in range(x.size):
         x[i] = f32(source[i]) * scale
@@ -139,21 +151,15 @@ def embed_row(token: Any, at: Any, embedding: Any, scales: Any, positions: Any, 
 
 
 @kernel
-def embed_normalise(
-    ids: Any,
-    at: Any,
-    embedding: Any,
-    scales: Any,
-    positions: Any,
-    eps: float,
-    x: Any,
-    q: Any,
-    s: Any,
-) -> None:
-    """Start the stream x (M, D) from token ids (M,) at positions `at`, and its first norm."""
+def embed_normalise(ids: Any, at: Any, tables: Any, eps: float, x: Any, q: Any, s: Any) -> None:
+    """Start the stream x (M, D) from token ids (M,) at positions `at`, and its first norm.
+
+    tables: see `embed_row`.
+    """
     wide_vectors()
+    tables = borrowed(tables)
     for row in range(ids.size):
-        embed_row(ids[row], at[row], embedding, scales, positions, x[row])
+        embed_row(ids[row], at[row], tables, x[row])
         s[row] = normalise_row(x[row], eps, q[row])
 
 
@@ -167,10 +173,14 @@ def quantise_rows(x: Any, q: Any, s: Any) -> None:
 
 @kernel
 def add_normalise(
-    sums: Any, scale: Any, bias: Any, s_in: Any, x: Any, eps: float, q: Any, s_out: Any
+    sums: Any, linear: Any, s_in: Any, x: Any, eps: float, q: Any, s_out: Any
 ) -> None:
-    """x += de-quantised sums (M, D) int32; then the next norm into q, s_out."""
+    """x += de-quantised sums (M, D) int32; then the next norm into q, s_out.
+
+    linear: its scale and bias.
+    """
     wide_vectors()
+    scale, bias = borrowed(linear)
     for row in range(sums.shape[0]):
         total, target, s = sums[row], x[row], s_in[row]
         if bias.size:
@@ -184,18 +194,11 @@ def add_normalise(
 
 @kernel
 def add_normalise_wide(
-    high: Any,
-    low: Any,
-    scale: Any,
-    bias: Any,
-    s_in: Any,
-    x: Any,
-    eps: float,
-    q: Any,
-    s_out: Any,
+    high: Any, low: Any, linear: Any, s_in: Any, x: Any, eps: float, q: Any, s_out: Any
 ) -> None:
     """As add_normalise, for the sums (M, D) of high and low halves."""
     wide_vectors()
+    scale, bias = borrowed(linear)
     for row in range(high.shape[0]):
         upper, lower, target, s = high[row], low[row], x[row], s_in[row]
         if bias.size:

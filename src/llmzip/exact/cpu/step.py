@@ -38,7 +38,6 @@ from llmzip.exact.cpu.step_attention import (
 )
 from llmzip.exact.cpu.step_several import attend_several, rows_together
 from llmzip.exact.cpu.turned_rows import add_normed, add_normed_wide, embed, read_rows
-from llmzip.exact.shape import ModelShape
 
 STAGES = (
     "embedding",
@@ -67,22 +66,6 @@ SPINS = 4000
 """Looks at the barrier before a thread gives way to others."""
 
 
-class StepStream(NamedTuple):
-    """How the stream is added to and taken in where what is added is normed."""
-
-    taken: NDArray[np.float32]  # (2 layers + 1, d_model): gains, see `turned_rows.take_in`
-    added: NDArray[np.float32]  # (layers, 2, d_model): of what `out` and `down` add; else (0, 0, 0)
-    block: int
-    normed: bool  # whether what layers take in is
-
-    @classmethod
-    def of(
-        cls, shape: ModelShape, taken: NDArray[np.float32], added: NDArray[np.float32]
-    ) -> StepStream:
-        """That of a shape."""
-        return cls(taken, added, shape.turned_block, shape.norms != "after")
-
-
 class StepModel(NamedTuple):
     """What of a model the kernel reads."""
 
@@ -92,7 +75,10 @@ class StepModel(NamedTuple):
     cos: NDArray[np.float32]  # (tables, positions, blocks of a head, 32): see `head_blocks`
     sin: NDArray[np.float32]
     ropes: NDArray[np.int64]  # (layers,): which of the tables turns each; -1: none
-    stream: StepStream
+    taken_gains: NDArray[np.float32]  # see `ModelView`
+    added_gains: NDArray[np.float32]
+    turned_block: int  # see `turned_rows.read_row`
+    takes_normed: bool  # whether what layers take in is behind a norm
     gains: NDArray[np.float32]  # (layers, heads of queries and keys, d), or (layers, 0, 0)
     gain_first: bool
     d_head: int  # numbers of a head; what else there is of it in memory are zeros
@@ -117,24 +103,14 @@ class StepModel(NamedTuple):
             return self.cos[0, :0], self.sin[0, :0]
         return self.cos[table], self.sin[table]
 
-    @property
-    def taken_gains(self) -> NDArray[np.float32]:
-        """See `StepStream`."""
-        return self.stream.taken
-
-    @property
-    def added_gains(self) -> NDArray[np.float32]:
-        """See `StepStream`."""
-        return self.stream.added
-
     def linear(self, name: str, layer: int = 0) -> tuple[NDArray[Any], ...]:
         """Weight, scale and bias of one of a layer, or of the `head`."""
         return tuple(part[layer] for part in getattr(self, name))
 
     def norms(self, layer: int) -> tuple[object, ...]:
-        """What `attention.split_heads` takes of a layer from cos to score_scale."""
-        own = self.gains[layer], self.eps, self.gain_first, self.d_head, self.whole
-        return *self.angles(layer), *own, self.score_scale
+        """A layer's angles, gains and norms, as `attention.split_heads` takes them."""
+        norms = self.eps, self.gain_first, self.d_head, self.whole
+        return (*self.angles(layer), self.score_scale), self.gains[layer], norms
 
 
 class StepCache(NamedTuple):
@@ -181,8 +157,12 @@ def _look(ticks: Any, me: int, stage: int) -> None:
 
 
 @inlined
-def _meet(work: Any, me: int, stage: int, n_threads: int, n_met: int) -> Any:
-    """After `stage`: wait until all threads have met here n_met + 1 times; return that."""
+def _meet(work: Any, who: Any, stage: int, n_met: int) -> Any:
+    """After `stage`: wait until all threads have met here n_met + 1 times; return that.
+
+    who: the thread's number, and how many there are; so in all that follow.
+    """
+    me, n_threads = who
     _look(work.ticks, me, stage)
     if n_threads > 1:
         barrier = work.barrier
@@ -197,8 +177,9 @@ def _meet(work: Any, me: int, stage: int, n_threads: int, n_met: int) -> Any:
 
 
 @inlined
-def _part(size: int, step: int, me: int, n_threads: int) -> Any:
-    """The range of `size` items, in steps of `step`, that thread `me` takes."""
+def _part(size: int, step: int, who: Any) -> Any:
+    """The range of `size` items, in steps of `step`, that a thread takes."""
+    me, n_threads = who
     n_steps = (size + step - 1) // step
     return n_steps * me // n_threads * step, min(size, n_steps * (me + 1) // n_threads * step)
 
@@ -214,23 +195,22 @@ def _operand(weight: Any, q: Any, n_rows: int, wide: Any) -> Any:
 
 
 @called
-def _distributions(me: int, n_threads: int, n_rows: int, model: Any, work: Any, met: int) -> None:
+def _distributions(who: Any, n_rows: int, model: Any, work: Any, met: int) -> None:
     """The weights and the blocks' frequency sums of all rows, into `work`."""
     wide_vectors()
-    model, work = borrowed(model), borrowed(work)
-    vocabulary = work.logits.shape[1]
-    v0, v1 = _part(vocabulary, BLOCK, me, n_threads)
+    model, work, (me, n_threads) = borrowed(model), borrowed(work), who
+    v0, v1 = _part(work.logits.shape[1], BLOCK, who)
     sums = np.empty((work.q.shape[0], BLOCK), dtype=np.int32)
     tops = np.full(n_rows, f32(-np.inf))
     head, linear = model.head, (model.head.scale[0], model.head.bias, model.logit_cap)
     rows = _operand(head.weight, work.q, n_rows, work.wide[me])
     for first in range(v0, v1, BLOCK):
         last = min(first + BLOCK, v1)
-        product(model.isa, rows, n_rows, head.weight, 0, first, last, first, sums)
+        product(model.isa, rows, n_rows, head.weight, 0, (first, last, first), sums)
         put_logits(sums, 0, n_rows, first, linear, work.bias_of, work.scale, work.logits, tops)
     for row in range(n_rows):
         work.thread_tops[me, row] = tops[row]
-    met = _meet(work, me, HEAD, n_threads, met)
+    _meet(work, who, HEAD, met)
     for row in range(n_rows):
         top = maximum(work.thread_tops[:n_threads, row].copy())
         for first in range(v0, v1, BLOCK):
@@ -240,52 +220,38 @@ def _distributions(me: int, n_threads: int, n_rows: int, model: Any, work: Any, 
 
 
 @inlined
-def _sums_of(work: Any, linear: Any) -> Any:
-    """The shared sums, shaped for a linear: (rows, n_out)."""
-    rows, width = work.q.shape[0], linear.scale.shape[1]
-    return work.sums[: rows * width].reshape(rows, width)
-
-
-@inlined
 def _my_product(
-    isa: Any,
-    me: int,
-    n_threads: int,
-    a: Any,
-    n_rows: int,
-    linear: Any,
-    layer: int,
-    wide: Any,
-    out: Any,
+    isa: Any, who: Any, a: Any, n_rows: int, linear: Any, layer: int, wide: Any, out: Any
 ) -> None:
-    first, last = _part(linear.scale.shape[1], OUTPUTS, me, n_threads)
+    first, last = _part(linear.scale.shape[1], OUTPUTS, who)
     rows = _operand(linear.weight, a, n_rows, wide)
-    product(isa, rows, n_rows, linear.weight, layer, first, last, 0, out)
+    product(isa, rows, n_rows, linear.weight, layer, (first, last, 0), out)
 
 
 @inlined
-def _my_down(
-    weight: Any,
-    me: int,
-    n_threads: int,
-    model: Any,
-    n_rows: int,
-    layer: int,
-    work: Any,
-) -> None:
+def _multiply(who: Any, model: Any, work: Any, a: Any, n_rows: int, linear: Any, layer: int) -> Any:
+    """A thread's part of the sums of rows `a` with a linear; returns all, (rows, n_out), shared."""
+    rows, width = work.q.shape[0], linear.scale.shape[1]
+    sums = work.sums[: rows * width].reshape(rows, width)
+    _my_product(model.isa, who, a, n_rows, linear, layer, work.wide[who[0]], sums)
+    return sums
+
+
+@inlined
+def _my_down(weight: Any, who: Any, model: Any, n_rows: int, layer: int, work: Any) -> None:
     """The product with the halves of the activations: sums of the high ones, then of the low ones.
 
     Pairs take both halves at once, and leave a sum in two.
     """
     if weight.ndim < 5:
         halves, sums = work.halves, work.half_sums
-        linear, wide = model.down, work.wide[me]
-        _my_product(model.isa, me, n_threads, halves, 2 * n_rows, linear, layer, wide, sums)
+        linear, wide = model.down, work.wide[who[0]]
+        _my_product(model.isa, who, halves, 2 * n_rows, linear, layer, wide, sums)
     else:
         d_ff, n_out = work.halves.shape[1], work.half_sums.shape[1]
-        rows = work.wide[me, : n_rows * d_ff].reshape(n_rows, d_ff)
+        rows = work.wide[who[0], : n_rows * d_ff].reshape(n_rows, d_ff)
         pairs.join_halves(work.halves[:n_rows], work.halves[n_rows : 2 * n_rows], rows)
-        first, last = _part(n_out, OUTPUTS, me, n_threads)
+        first, last = _part(n_out, OUTPUTS, who)
         high, low = work.half_sums[:n_rows], work.half_sums[n_rows : 2 * n_rows]
         pairs.wide_product(rows, weight[layer], first, last, high, low)
 
@@ -293,9 +259,8 @@ def _my_down(
 @inlined
 def _take_in(model: Any, index: int, x: Any, q: Any, s: Any) -> None:
     """See `turned_rows.take_in`."""
-    stream = model.stream
-    normed = stream.normed or index == stream.taken.shape[0] - 1
-    read_rows(x, stream.taken[index], stream.block, normed, model.eps, q, s)
+    normed = model.takes_normed or index == model.taken_gains.shape[0] - 1
+    read_rows(x, model.taken_gains[index], model.turned_block, normed, model.eps, q, s)
 
 
 @inlined
@@ -303,12 +268,12 @@ def _add(
     layer: int, sums: Any, linear: Any, scale: Any, model: Any, x: Any, q: Any, s: Any
 ) -> None:
     """Rows of sums of `out` to the stream x, which then is taken in: q, s."""
-    own, gains = (linear.scale[layer], linear.bias[layer], scale), model.stream.added
+    own, gains = (linear.scale[layer], linear.bias[layer]), model.added_gains
     if gains.size:
-        add_normed(sums, *own, gains[layer, 0], model.eps, x)
+        add_normed(sums, own, scale, gains[layer, 0], model.eps, x)
         _take_in(model, 2 * layer + 1, x, q, s)
     else:
-        add_normalise(sums, *own, x, model.eps, q, s)
+        add_normalise(sums, own, scale, x, model.eps, q, s)
 
 
 @inlined
@@ -316,28 +281,28 @@ def _add_wide(
     layer: int, high: Any, low: Any, linear: Any, model: Any, x: Any, q: Any, s: Any
 ) -> None:
     """The same of sums of halves, by `down`; s: their scales, replaced by those of q."""
-    own, gains = (linear.scale[layer], linear.bias[layer], s), model.stream.added
+    own, gains = (linear.scale[layer], linear.bias[layer]), model.added_gains
     if gains.size:
-        add_normed_wide(high, low, *own, gains[layer, 1], model.eps, x)
+        add_normed_wide(high, low, own, s, gains[layer, 1], model.eps, x)
         _take_in(model, 2 * layer + 2, x, q, s)
     else:
-        add_normalise_wide(high, low, *own, x, model.eps, q, s)
+        add_normalise_wide(high, low, own, s, x, model.eps, q, s)
 
 
 @inlined
 def _start(ids: Any, at: Any, model: Any, x: Any, q: Any, s: Any) -> None:
     """Rows of the stream x from tokens, and as the first layer takes them in: q, s."""
     tables = model.embedding, model.embedding_scale, model.positions
-    if model.stream.added.size:
-        embed(ids, at, *tables, x)
+    if model.added_gains.size:
+        embed(ids, at, tables, x)
         _take_in(model, 0, x, q, s)
     else:
-        embed_normalise(ids, at, *tables, model.eps, x, q, s)
+        embed_normalise(ids, at, tables, model.eps, x, q, s)
 
 
 @inlined
 def _find_factors(
-    me: int, n_threads: int, rows: Any, model: Any, work: Any, sums: Any, layer: int, met: int
+    who: Any, rows: Any, model: Any, work: Any, sums: Any, layer: int, met: int
 ) -> Any:
     """What norms all queries, and all keys, of the thread's rows, where that is one norm each."""
     if model.whole:
@@ -347,29 +312,19 @@ def _find_factors(
             s, n_heads = work.scale[row], work.mixed.shape[1]
             queries, keys = whole_factors(own, sums[row], scale, bias, s, n_heads, norms)
             work.factors[row, 0], work.factors[row, 1] = queries, keys
-        met = _meet(work, me, QKV, n_threads, met)
+        met = _meet(work, who, QKV, met)
     return met
 
 
 @called
-def _attend(
-    lanes: Any,
-    at: Any,
-    model: Any,
-    cache: Any,
-    work: Any,
-    layer: int,
-    items: Any,
-    sums: Any,
-    scratch: Any,
-    vectors: Any,
-    several: Any,
-) -> None:
-    """Attention of a thread's items, from the first of two to before the other."""
+def _attend(run: Any, rows: Any, layer: int, items: Any, scratch: Any) -> None:
+    """Attention of a thread's items, from the first of two to before the other.
+
+    run: see `put_group`. rows: their lanes and positions; so in what follows.
+    """
     wide_vectors()
-    lanes, at, model, cache = borrowed(lanes), borrowed(at), borrowed(model), borrowed(cache)
-    work, sums, scratch = borrowed(work), borrowed(sums), borrowed(scratch)
-    vectors, several = borrowed(vectors), borrowed(several)
+    run, (lanes, at), scratch = borrowed(run), borrowed(rows), borrowed(scratch)
+    model, cache, work, _ = run
     n_rows, n_kv, (_, n_heads, d) = at.size, cache.keys.shape[2], work.mixed.shape
     (item, last), n_group = items, n_heads // n_kv
     while item < last:
@@ -385,73 +340,55 @@ def _attend(
             address_of(cache.value_scales[layer, next_lane, next_g]) + 4 * before,
         )
         item += count
-        own = (model, cache, work, sums, layer, row)
+        place = layer, row, g, lane, at[row]
         if count == 1 or fit_together(model.isa, count * n_group):
-            attend_group(*own, count, g, lane, at[row], next_at, scratch, vectors)
+            attend_group(run, place, count, next_at, scratch)
         else:
-            attend_several(*own, count, g, lane, at[row], next_at, scratch, several)
+            attend_several(run, place, count, next_at, scratch)
 
 
 @called
 def _layer(
-    me: int,
-    n_threads: int,
-    lanes: Any,
-    at: Any,
-    model: Any,
-    cache: Any,
-    work: Any,
-    layer: int,
-    met: int,
-    scratch: Any,
-    vectors: Any,
-    several: Any,
+    who: Any, rows: Any, model: Any, cache: Any, work: Any, layer: int, met: int, scratch: Any
 ) -> Any:
     """One transformer layer; returns how often the threads have met."""
     wide_vectors()
-    lanes, at, model, cache = borrowed(lanes), borrowed(at), borrowed(model), borrowed(cache)
+    (lanes, at), model, cache = borrowed(rows), borrowed(model), borrowed(cache)
     work, scratch = borrowed(work), borrowed(scratch)
-    vectors, several = borrowed(vectors), borrowed(several)
     n_rows, n_kv = at.size, cache.keys.shape[2]
-    r0, r1 = _part(n_rows, 1, me, n_threads)
-    wide = work.wide[me]
+    r0, r1 = _part(n_rows, 1, who)
     scale, stream, q = work.scale[r0:r1], work.stream[r0:r1], work.q[r0:r1]
-    sums = _sums_of(work, model.qkv)
-    _my_product(model.isa, me, n_threads, work.q, n_rows, model.qkv, layer, wide, sums)
-    met = _meet(work, me, QKV, n_threads, met)
-    met = _find_factors(me, n_threads, (r0, r1), model, work, sums, layer, met)
-    i0, i1 = _part(n_rows * n_kv, 1, me, n_threads)
+    sums = _multiply(who, model, work, work.q, n_rows, model.qkv, layer)
+    met = _meet(work, who, QKV, met)
+    met = _find_factors(who, (r0, r1), model, work, sums, layer, met)
+    i0, i1 = _part(n_rows * n_kv, 1, who)
+    run = model, cache, work, sums
     for item in range(i0, i1):
         row, g = work.items[item] // n_kv, work.items[item] % n_kv
-        put_group(model, cache, work, sums, layer, row, g, lanes[row], at[row], scratch)
+        put_group(run, (layer, row, g, lanes[row], at[row]), scratch[0])
     if work.several[0]:  # rows of a lane see what others of it have put there
-        met = _meet(work, me, ATTENTION, n_threads, met)
-    _attend(lanes, at, model, cache, work, layer, (i0, i1), sums, scratch, vectors, several)
-    met = _meet(work, me, ATTENTION, n_threads, met)
+        met = _meet(work, who, ATTENTION, met)
+    _attend(run, (lanes, at), layer, (i0, i1), scratch)
+    met = _meet(work, who, ATTENTION, met)
     mixed = work.mixed.reshape(work.mixed_q.shape)
     aside_q, aside_scale = work.aside_q[r0:r1], work.aside_scale[r0:r1]
     quantise_rows(mixed[r0:r1], work.mixed_q[r0:r1], aside_scale)
-    met = _meet(work, me, QUANTISE, n_threads, met)
-    linear = model.out
-    sums = _sums_of(work, linear)
-    _my_product(model.isa, me, n_threads, work.mixed_q, n_rows, linear, layer, wide, sums)
-    met = _meet(work, me, OUT, n_threads, met)
-    _add(layer, sums[r0:r1], linear, aside_scale, model, stream, aside_q, aside_scale)
-    met = _meet(work, me, ADD, n_threads, met)
-    linear = model.up
-    sums = _sums_of(work, linear)
-    _my_product(model.isa, me, n_threads, work.q, n_rows, linear, layer, wide, sums)
-    met = _meet(work, me, UP, n_threads, met)
+    met = _meet(work, who, QUANTISE, met)
+    sums = _multiply(who, model, work, work.mixed_q, n_rows, model.out, layer)
+    met = _meet(work, who, OUT, met)
+    _add(layer, sums[r0:r1], model.out, aside_scale, model, stream, aside_q, aside_scale)
+    met = _meet(work, who, ADD, met)
+    sums = _multiply(who, model, work, work.q, n_rows, model.up, layer)
+    met = _meet(work, who, UP, met)
     high, low = work.halves[r0:r1], work.halves[n_rows + r0 : n_rows + r1]
-    own = sums[r0:r1], linear.scale[layer], linear.bias[layer], scale, high, low, scale
+    own = sums[r0:r1], model.up.scale[layer], model.up.bias[layer], scale, high, low, scale
     activate_quantise(model.activation, *own)
-    met = _meet(work, me, ACTIVATION, n_threads, met)
-    linear = model.down
-    _my_down(linear.weight, me, n_threads, model, n_rows, layer, work)
-    met = _meet(work, me, DOWN, n_threads, met)
+    met = _meet(work, who, ACTIVATION, met)
+    _my_down(model.down.weight, who, model, n_rows, layer, work)
+    met = _meet(work, who, DOWN, met)
     high_sums, low_sums = work.half_sums[r0:r1], work.half_sums[n_rows + r0 : n_rows + r1]
-    _add_wide(layer, high_sums, low_sums, linear, model, stream, q, scale)
-    return _meet(work, me, ADD_WIDE, n_threads, met)
+    _add_wide(layer, high_sums, low_sums, model.down, model, stream, q, scale)
+    return _meet(work, who, ADD_WIDE, met)
 
 
 @inlined
@@ -491,18 +428,17 @@ def step(
         np.empty((n_group, d), dtype=np.int64),
         np.empty(n_group, dtype=np.float32),
     )
-    several_scratch = step_several.make_scratch(n_keys, n_group, d)
-    scratch, vectors = borrowed(own_scratch), borrowed(vector_scratch)
-    several = borrowed(several_scratch)
+    several_scratch = step_several.make_scratch(work.configuration, n_keys, n_group, d)
+    all_scratch = own_scratch, vector_scratch, several_scratch
+    scratch, who = borrowed(all_scratch), (me, n_threads)
     work.ticks[me, work.ticks.shape[1] - 1] = simd.ticks()
-    r0, r1 = _part(n_rows, 1, me, n_threads)
+    r0, r1 = _part(n_rows, 1, who)
     stream = work.stream[r0:r1], work.q[r0:r1], work.scale[r0:r1]
     _start(ids[r0:r1], at[r0:r1], model, *stream)
     begin_products(model.isa, work.configuration)
-    met = _meet(work, me, EMBEDDING, n_threads, 0)
+    met = _meet(work, who, EMBEDDING, 0)
     for layer in range(model.qkv.weight.shape[0]):
-        own = model, cache, work, layer, met, scratch, vectors, several
-        met = _layer(me, n_threads, lanes, at, *own)
-    _distributions(me, n_threads, n_rows, model, work, met)
+        met = _layer(who, (lanes, at), model, cache, work, layer, met, scratch)
+    _distributions(who, n_rows, model, work, met)
     end_products(model.isa)
-    keep((own_scratch, vector_scratch, several_scratch))
+    keep(all_scratch)

@@ -14,11 +14,11 @@ from llmzip.exact.cpu.attention import (
     place_head,
     put_key,
     put_value,
-    softmax_row,
+    weigh_row,
 )
 from llmzip.exact.cpu.instruction_set import is_tiled, keys_of, members_of, sign_bits_of
 from llmzip.exact.cpu.rows import quantise_row
-from llmzip.exact.cpu.scalars import address_of, f32, i32, rounded, wide_vectors
+from llmzip.exact.cpu.scalars import address_of, f32, i32, wide_vectors
 from llmzip.exact.cpu.step_pairs import attend_paired
 from llmzip.exact.cpu.step_tiles import MEMBERS, attend_tiled
 
@@ -52,33 +52,22 @@ def first_key(model: Any, layer: int, at: int) -> Any:
 
 
 @inlined
-def put_group(
-    model: Any,
-    cache: Any,
-    work: Any,
-    sums: Any,
-    layer: int,
-    row: int,
-    g: int,
-    lane: int,
-    at: int,
-    own: Any,
-) -> None:
-    """New key and value of KV head g of a row into the cache.
+def put_group(run: Any, place: Any, own: Any) -> None:
+    """New key and value of a KV head of a row into the cache.
 
-    sums: (rows, (H + 2 KV) d) int32 of the linear. own: scratch.
+    run: model, cache, work, and the sums of `qkv`, int32 (rows, (H + 2 KV) d). place: layer, row,
+    KV head, lane, position. own: scratch.
     """
     wide_vectors()
-    x, spare, value = own[:3]
-    n_kv, n_heads, d = cache.keys.shape[2], work.mixed.shape[1], work.mixed.shape[2]
-    rotary, cos, sin = _angles(model, layer, at)
-    s, line = work.scale[row], sums[row]
+    (model, cache, work, sums), (layer, row, g, lane, at), (x, spare, value) = run, place, own[:3]
+    n_kv, (_, n_heads, d) = cache.keys.shape[2], work.mixed.shape
+    s, line, angles = work.scale[row], sums[row], _angles(model, layer, at)
     scale, bias = model.qkv.scale[layer], model.qkv.bias[layer]
     keys, values = cache.keys[layer, lane, g], cache.values[layer, lane, g]
     head_values(line, scale, bias, s, (n_heads + g) * d, x)
     gains, norms = model.gains[layer], norms_of(model)
     factor = work.factors[row, 1]
-    x, spare = place_head(gains, n_heads + g, norms, factor, rotary, cos, sin, x, spare)
+    x, spare = place_head(gains, n_heads + g, norms, factor, angles, x, spare)
     cache.key_scales[layer, lane, g, at] = put_key(x, keys, at, value)
     head_values(line, scale, bias, s, (n_heads + n_kv + g) * d, x)
     cache.value_scales[layer, lane, g, at] = quantise_row(x, value)
@@ -86,59 +75,39 @@ def put_group(
 
 
 @inlined
-def place_queries(
-    model: Any,
-    work: Any,
-    sums: Any,
-    layer: int,
-    row: int,
-    g: int,
-    at: int,
-    own: Any,
-    targets: Any,
-) -> None:
-    """A row's queries of KV head g into targets: queries (G, d) and scales (G,). own: scratch."""
-    (queries, scales), (x, spare) = targets, own[:2]
+def place_queries(run: Any, place: Any, own: Any, targets: Any) -> None:
+    """A row's queries of a KV head into targets: queries (G, d) and scales (G,).
+
+    The rest: see `put_group`.
+    """
+    (model, _, work, sums), (layer, row, g, _, at), (x, spare) = run, place, own[:2]
+    queries, scales = targets
     n_group, d = queries.shape
-    rotary, cos, sin = _angles(model, layer, at)
-    s, line = work.scale[row], sums[row]
+    s, line, angles = work.scale[row], sums[row], _angles(model, layer, at)
     scale, bias = model.qkv.scale[layer], model.qkv.bias[layer]
     gains, norms = model.gains[layer], norms_of(model)
     for member in range(n_group):
         head = g * n_group + member
         head_values(line, scale, bias, s, head * d, x)
         factor = work.factors[row, 0]
-        x, spare = place_head(gains, head, norms, factor, rotary, cos, sin, x, spare)
+        x, spare = place_head(gains, head, norms, factor, angles, x, spare)
         scales[member] = quantise_row(x, queries[member]) * model.score_scale
 
 
 @inlined
-def attend_group(
-    model: Any,
-    cache: Any,
-    work: Any,
-    sums: Any,
-    layer: int,
-    row: int,
-    count: int,
-    g: int,
-    lane: int,
-    at: int,
-    next_at: Any,
-    own: Any,
-    vectors: Any,
-) -> None:
-    """Attention of rows' queries of KV head g, over the lane up to each one's position, into mixed.
+def attend_group(run: Any, place: Any, count: int, next_at: Any, scratch: Any) -> None:
+    """Attention of rows' queries of a KV head, over the lane up to each one's position, into mixed.
 
-    Rows row … row + count - 1 are at positions from `at` on; count: 1, or as `fit_together` says.
-    What stands in the cache beyond that, or before the layer's window, changes nothing. sums: as
-    for `put_group`. next_at: addresses of the keys, the values and the scales of both needed next.
-    own, vectors: scratch, the second for tiles or pairs.
+    run, place: see `put_group`, for the first of `count` rows that follow each other, one, or as
+    many as `fit_together` says. What stands in the cache beyond that, or before the layer's window,
+    changes nothing. next_at: addresses of the keys, the values and the scales of both needed next.
+    scratch: two things, the second for tiles or pairs.
     """
     wide_vectors()
-    queries, query_scales, undo = own[3:6]
-    n_kv, n_heads, d = cache.keys.shape[2], work.mixed.shape[1], work.mixed.shape[2]
+    (model, cache, work, _), (layer, row, g, lane, at), (own, vectors, _) = run, place, scratch
+    n_kv, (_, n_heads, d), undo = cache.keys.shape[2], work.mixed.shape, own[5]
     n_group = n_heads // n_kv
+    queries, query_scales = own[3][: count * n_group], own[4][: count * n_group]
     first, last = first_key(model, layer, at), at + count
     keys, values = cache.keys[layer, lane, g], cache.values[layer, lane, g]
     key_scales = cache.key_scales[layer, lane, g, first:last]
@@ -146,14 +115,14 @@ def attend_group(
     for index in range(count):
         part = slice(index * n_group, (index + 1) * n_group)
         targets = queries[part], query_scales[part]
-        place_queries(model, work, sums, layer, row + index, g, at + index, own, targets)
+        place_queries(run, (layer, row + index, g, lane, at + index), own, targets)
     for member in range(n_group):
         undo[member, :] = i32(sign_bits_of(model.isa) * _byte_sum(queries[member]))
     places = address_of(keys) + first * d, address_of(values) + first * d
     seen = *places, key_scales, value_scales, model.score_cap
     rows = n_group, at + 1 - first, at + 1 - model.windows[layer] - first
-    place = work.mixed, row, g * n_group
-    _attend(keys, model.isa, count, own[3:], seen, rows, next_at, vectors, place)
+    own_queries, target = (queries, query_scales), (work.mixed, row, g * n_group)
+    _attend(keys, model.isa, own_queries + own[5:], seen, rows, next_at, vectors, target)
 
 
 @inlined
@@ -164,19 +133,10 @@ def fit_together(isa: Any, n_queries: int) -> Any:
 
 @inlined
 def _attend(
-    keys: Any,
-    isa: Any,
-    count: int,
-    own: Any,
-    seen: Any,
-    rows: Any,
-    next_at: Any,
-    vectors: Any,
-    place: Any,
+    keys: Any, isa: Any, own: Any, seen: Any, rows: Any, next_at: Any, vectors: Any, place: Any
 ) -> None:
     """Attention of rows' queries, the first of `own`; rows, place: see `attend_tiled`."""
-    (n_group, _, n_hidden), (mixed, row, head) = rows, place
-    queries, query_scales = own[0][: count * n_group], own[1][: count * n_group]
+    (n_group, _, n_hidden), (mixed, row, head), (queries, query_scales) = rows, place, own[:2]
     keys_at, values_at, key_scales, value_scales, cap = seen
     group = keys_at, values_at, key_scales, value_scales, max(np.int64(0), n_hidden), cap
     own_mixed = mixed[row, head : head + n_group]
@@ -196,21 +156,13 @@ def _attend_rows(isa: Any, own: Any, seen: Any, next_at: Any, mixed: Any) -> Non
     wide_vectors()
     queries, query_scales, undo, scores, weights, p, part, total, factors = own
     keys_at, values_at, key_scales, value_scales, skip, cap = seen
-    n_group, n_keys = len(mixed), key_scales.size
-    queries = queries[:n_group]
+    n_group, n_keys = queries.shape[0], key_scales.size
     _fill_scores(isa, queries, undo, (keys_at, values_at), n_keys, scores)
+    scales = key_scales[skip:], value_scales[skip:]
     for member in range(n_group):
-        inverse, factors[member] = softmax_row(
-            scores[member, skip:n_keys],
-            key_scales[skip:],
-            value_scales[skip:],
-            query_scales[member],
-            cap,
-            weights[skip:n_keys],
-        )
-        line_p, shown = p[member, skip:n_keys], weights[skip:n_keys]
-        for j in range(line_p.size):
-            line_p[j] = np.int16(rounded(shown[j] * inverse))
+        own_scores, q_scale = scores[member, skip:n_keys], query_scales[member]
+        places = weights[skip:n_keys], p[member, skip:n_keys]
+        factors[member] = weigh_row(own_scores, scales, q_scale, cap, *places)
         for j in range(skip):
             p[member, j] = 0
         p[member, n_keys] = 0

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmzip.compiled import called, inlined
-from llmzip.exact.cpu import four_attention, prefill, tiles
+from llmzip.exact.cpu import block_attention, four_attention, prefill, tiles
 from llmzip.exact.cpu.scalars import borrowed, wide_vectors
 from llmzip.exact.cpu.step_attention import place_queries
 
@@ -29,20 +29,18 @@ class SeveralScratch(NamedTuple):
 
     queries: NDArray[np.int8]  # (MOST_ROWS + SPARE, G, d)
     scales: NDArray[np.float32]  # (MOST_ROWS + SPARE, G)
-    tiled: prefill.HeadScratch
-    fours: four_attention.HeadScratch
+    head: prefill.HeadScratch | four_attention.HeadScratch
 
 
 @inlined
-def make_scratch(n_keys: int, n_group: int, d: int) -> Any:
+def make_scratch(configuration: Any, n_keys: int, n_group: int, d: int) -> Any:
     """Scratch for up to n_keys keys and heads of d numbers, both multiples of tiles.TERMS."""
     n_rows = MOST_ROWS + SPARE
     queries = tiles.lines(n_rows * n_group * d // tiles.TERMS).view(np.int8)
     return SeveralScratch(
         queries.reshape(n_rows, n_group, d),
         np.empty((n_rows, n_group), dtype=np.float32),
-        prefill.make_scratch(n_keys, d),
-        four_attention.make_scratch(n_keys, d),
+        block_attention.make_scratch(configuration, n_keys, d),
     )
 
 
@@ -64,58 +62,32 @@ def rows_together(keys: Any, work: Any, lanes: Any, item: int, last: int, n_kv: 
 
 
 @called
-def attend_several(
-    model: Any,
-    cache: Any,
-    work: Any,
-    sums: Any,
-    layer: int,
-    row: int,
-    count: int,
-    g: int,
-    lane: int,
-    at: int,
-    next_at: Any,
-    own: Any,
-    scratch: Any,
-) -> None:
-    """As `attend_group` for rows row … row + count - 1, at positions from `at` on, of a lane.
-
-    count: at most MOST_ROWS. own: scratch of `attend_group`; scratch: a SeveralScratch.
-    """
+def attend_several(run: Any, place: Any, count: int, next_at: Any, scratch: Any) -> None:
+    """As `attend_group` for `count` rows, at most MOST_ROWS; scratch: the last is for this."""
     wide_vectors()
-    model, cache, work, sums = borrowed(model), borrowed(cache), borrowed(work), borrowed(sums)
-    own, scratch = borrowed(own), borrowed(scratch)
-    n_group = scratch.queries.shape[1]
+    run, (own, _, several) = borrowed(run), borrowed(scratch)
+    (model, cache, work, _), (layer, row, g, lane, at) = run, place
+    n_group = several.queries.shape[1]
     for index in range(count):
-        targets = scratch.queries[index], scratch.scales[index]
-        place_queries(model, work, sums, layer, row + index, g, at + index, own, targets)
+        targets = several.queries[index], several.scales[index]
+        place_queries(run, (layer, row + index, g, lane, at + index), own, targets)
     keys, values = cache.keys[layer, lane, g], cache.values[layer, lane, g]
     scales = cache.key_scales[layer, lane, g], cache.value_scales[layer, lane, g]
-    head = scratch.queries, scratch.scales, keys, scales[0], values, scales[1], model.score_cap
+    head = several.queries, several.scales, keys, scales[0], values, scales[1], model.score_cap
     rows = np.int64(0), count, at, model.windows[layer]
     target = work.mixed[row : row + count], g * n_group
-    _attend(keys, work.configuration, model.isa, head, rows, next_at, scratch, target)
+    _attend(work.configuration, model.isa, head, rows, next_at, several.head, target)
 
 
 @inlined
 def _attend(
-    keys: Any,
-    configuration: Any,
-    isa: Any,
-    head: Any,
-    rows: Any,
-    next_at: Any,
-    scratch: Any,
-    target: Any,
+    configuration: Any, isa: Any, head: Any, rows: Any, next_at: Any, scratch: Any, target: Any
 ) -> None:
-    """Attention over a KV head of a lane, by the way's prefill; its keys say which is compiled.
+    """Attention over a KV head of a lane, by the way's prefill; pairs, whose rows go alone: none.
 
     head, rows: see `prefill.attend_head`. target: mixed (rows, H, d), and the first head.
     """
-    if keys.ndim == 4:  # blocks for pairs, whose rows go one by one
-        return
     if configuration.ndim == 1:
-        prefill.attend_head(head, rows, True, next_at, scratch.tiled, *target)
-    else:
-        four_attention.attend_head(isa, head, rows, True, next_at, scratch.fours, *target)
+        prefill.attend_head(head, rows, True, next_at, scratch, *target)
+    elif configuration.ndim == 2:
+        four_attention.attend_head(isa, head, rows, True, next_at, scratch, *target)

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from llmzip.exact.aligned import LINE_BYTES, aligned_zeros
 from llmzip.exact.bias import RowBias
-from llmzip.exact.cpu import tiles
 from llmzip.exact.cpu.apart import Apart
+from llmzip.exact.cpu.block_attention import configuration_of
 from llmzip.exact.cpu.buffers import CpuCache
 from llmzip.exact.cpu.crowding import Crowding
 from llmzip.exact.cpu.head import BLOCK
+from llmzip.exact.cpu.instruction_set import InstructionSet
 from llmzip.exact.cpu.product import PADDED_ROWS
 from llmzip.exact.cpu.step import STAGES, WAITING, StepCache, StepModel, StepWork, step
 from llmzip.exact.shape import ModelShape
@@ -34,10 +35,8 @@ class StepTeam:
     """Runs steps of one model with up to `n_threads` threads, the caller's among them."""
 
     def __init__(self, shape: ModelShape, model: StepModel, n_threads: int) -> None:
-        self._shape = shape
-        self._n_threads = n_threads
-        self._model = model
-        self._work = _step_work(shape, PADDED_ROWS, n_threads, model.isa.IS_TILED)
+        self._shape, self._model, self._n_threads = shape, model, n_threads
+        self._work = _step_work(shape, PADDED_ROWS, n_threads, model.isa)
         self._crowding = Crowding(n_threads)
         self._pool = Threads(max(1, n_threads - 1), "llmzip-step")
         self._others: list[Future[None]] = []  # of the last step, which need not have ended
@@ -57,21 +56,22 @@ class StepTeam:
     ) -> StepWork:
         """Feed ids (M,) to lanes (M,) at positions (M,); the work holds the distributions."""
         if len(ids) > len(self._work.stream):
-            is_tiled = self._model.isa.IS_TILED
-            self._work = _step_work(self._shape, len(ids), self._n_threads, is_tiled)
+            self._work = _step_work(self._shape, len(ids), self._n_threads, self._model.isa)
         for other in self._others:
             other.exception()  # it is gone: nobody looks at the barrier
         self._work.barrier[:] = 0
         self._put_in_order(lanes)
         self._work.bias_of[: len(ids)] = 0 if bias is None else bias.of
-        n_threads = self._crowding.n_threads
+        n_threads, model = self._crowding.n_threads, self._model
+        if bias is not None:
+            model = model._replace(head=model.head._replace(bias=bias.values))
         arguments: tuple[Any, ...] = (
             n_threads,
             ids,
             lanes,
             at,
-            self._model if bias is None else _with_bias(self._model, bias.values),
-            _step_cache(cache),
+            model,
+            StepCache(cache.keys, cache.values, cache.key_scales, cache.value_scales),
             self._work,
         )
         run = step.ready(0, *arguments)
@@ -125,22 +125,18 @@ class StepTeam:
         self._work.barrier[0] = ALL_HAVE_MET
 
 
-def _with_bias(model: StepModel, bias: NDArray[np.float32]) -> StepModel:
-    return model._replace(head=model.head._replace(bias=bias))
-
-
-def _step_cache(cache: CpuCache) -> StepCache:
-    return StepCache(cache.keys, cache.values, cache.key_scales, cache.value_scales)
-
-
-def _step_work(shape: ModelShape, n_rows: int, n_threads: int, is_tiled: bool) -> StepWork:
+def _step_work(shape: ModelShape, n_rows: int, n_threads: int, isa: InstructionSet) -> StepWork:
     rows = -(-n_rows // PADDED_ROWS) * PADDED_ROWS
     width = shape.d_heads
     widest = max(shape.d_qkv, shape.d_up, shape.d_model)
     widest_input = max(width, shape.d_ff, shape.d_model)
+    # in whole lines of the cache, that no two threads share one; nothing is cut off them: `step`
+    # would be compiled once for one thread, and again for several, whose rows had gaps between
+    line = LINE_BYTES // 8
+    ticks = -(-(N_TICKS + 1) // line) * line
     q, scale = aligned_zeros((rows, shape.d_model), np.int8), aligned_zeros((rows,), np.float32)
     return StepWork(
-        barrier=aligned_zeros((LINE_BYTES // 8,), np.int64),
+        barrier=aligned_zeros((line,), np.int64),
         stream=aligned_zeros((rows, shape.d_model), np.float32),
         q=q,
         factors=aligned_zeros((rows, 2), np.float32),
@@ -158,17 +154,7 @@ def _step_work(shape: ModelShape, n_rows: int, n_threads: int, is_tiled: bool) -
         bias_of=aligned_zeros((rows,), np.int64),
         items=aligned_zeros((rows * shape.n_kv_heads,), np.int64),
         several=aligned_zeros((1,), np.bool_),
-        configuration=tiles.configuration() if is_tiled else np.empty((0, 0), np.uint8),
+        configuration=configuration_of(isa),
         wide=aligned_zeros((n_threads, rows * widest_input), np.int16),
-        ticks=_own_lines(n_threads, N_TICKS + 1),
+        ticks=aligned_zeros((n_threads, ticks), np.int64),
     )
-
-
-def _own_lines(n_threads: int, size: int) -> NDArray[np.int64]:
-    """Zeros (n_threads, size or more), no line of the cache being shared by two threads.
-
-    Nothing is cut off: `step` would be compiled once for one thread, and again for several, whose
-    rows did not follow each other in memory.
-    """
-    step = LINE_BYTES // 8
-    return aligned_zeros((n_threads, -(-size // step) * step), np.int64)

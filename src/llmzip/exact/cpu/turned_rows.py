@@ -13,23 +13,15 @@ from llmzip.compiled import inlined, kernel
 from llmzip.compiled.compiler import ir
 from llmzip.exact.cpu.instruction_set import FLOATS, INTS, emitted
 from llmzip.exact.cpu.rows import (
-    I8_LIMIT,
-    I8_UNIT_64,
     dequantise_halves,
     dequantise_row,
     embed_row,
     norm_factor,
+    quantise_normed,
     quantise_row,
     root_mean_square,
 )
-from llmzip.exact.cpu.scalars import (
-    address_of,
-    f32,
-    largest,
-    low_byte,
-    rounded_bits,
-    wide_vectors,
-)
+from llmzip.exact.cpu.scalars import address_of, borrowed, largest, wide_vectors
 from llmzip.exact.cpu.vectors import BLOCK, LANES, Emitter
 from llmzip.exact.shape import ModelShape
 
@@ -104,11 +96,8 @@ def read_row(x: Any, gain: Any, block: int, normed: bool, eps: float, turned: An
     butterfly_row(turned, block)
     if not normed:
         return quantise_row(turned, q)
-    root, top = root_mean_square(x, largest(x), eps, x.size), largest(turned)
-    inverse = I8_LIMIT / top
-    for i in range(x.size):
-        q[i] = low_byte(rounded_bits(turned[i] * inverse))
-    return f32(np.float64(top) * I8_UNIT_64 / root)
+    root = root_mean_square(x, largest(x), eps, x.size)
+    return quantise_normed(turned, largest(turned), root, q)
 
 
 @inlined
@@ -148,18 +137,19 @@ def take_in(shape: ModelShape, gains: Any, index: int, x: Any, q: Any, s: Any) -
 
 
 @kernel
-def embed(ids: Any, at: Any, embedding: Any, scales: Any, positions: Any, x: Any) -> None:
-    """Start the stream x (M, D) from token ids (M,) at positions `at`."""
+def embed(ids: Any, at: Any, tables: Any, x: Any) -> None:
+    """Start the stream x (M, D) from token ids (M,) at positions `at`; tables: see `embed_row`."""
     wide_vectors()
+    tables = borrowed(tables)
     for row in range(ids.size):
-        embed_row(ids[row], at[row], embedding, scales, positions, x[row])
+        embed_row(ids[row], at[row], tables, x[row])
 
 
 @kernel
-def add_normed(sums: Any, scale: Any, bias: Any, s_in: Any, gain: Any, eps: float, x: Any) -> None:
-    """x += the norm of de-quantised sums (M, D) int32, times the gain."""
+def add_normed(sums: Any, linear: Any, s_in: Any, gain: Any, eps: float, x: Any) -> None:
+    """x += the norm of de-quantised sums (M, D) int32, times the gain; linear: scale and bias."""
     wide_vectors()
-    y = np.empty(x.shape[1], dtype=np.float32)
+    (scale, bias), y = borrowed(linear), np.empty(x.shape[1], dtype=np.float32)
     for row in range(sums.shape[0]):
         dequantise_row(sums[row], scale, bias, s_in[row], y)
         add_row(y, gain, eps, x[row])
@@ -167,11 +157,11 @@ def add_normed(sums: Any, scale: Any, bias: Any, s_in: Any, gain: Any, eps: floa
 
 @kernel
 def add_normed_wide(
-    high: Any, low: Any, scale: Any, bias: Any, s_in: Any, gain: Any, eps: float, x: Any
+    high: Any, low: Any, linear: Any, s_in: Any, gain: Any, eps: float, x: Any
 ) -> None:
     """As add_normed, for the sums (M, D) of high and low halves."""
     wide_vectors()
-    y = np.empty(x.shape[1], dtype=np.float32)
+    (scale, bias), y = borrowed(linear), np.empty(x.shape[1], dtype=np.float32)
     for row in range(high.shape[0]):
         dequantise_halves(high[row], low[row], scale, bias, s_in[row], y)
         add_row(y, gain, eps, x[row])

@@ -66,12 +66,7 @@ def known_ways() -> list[Way]:
 
 def runnable_ways() -> list[Way]:
     """The ways that this processor can take, slowest first."""
-    return [way for way in Way if is_runnable(way)]
-
-
-def is_runnable(way: Way) -> bool:
-    """Whether this processor can take a way."""
-    return way.isa.is_there()
+    return [way for way in Way if way.isa.is_there()]
 
 
 def takes(way: Way, shape: ModelShape) -> bool:
