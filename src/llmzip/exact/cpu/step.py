@@ -216,7 +216,7 @@ def _distributions(who: Any, n_rows: int, model: Any, work: Any, met: int) -> No
         for first in range(v0, v1, BLOCK):
             line = work.logits[row, first : min(first + BLOCK, v1)]
             work.blocks[row, first // BLOCK] = weigh(line, top)
-    _meet(work, me, SUMS, n_threads, met)  # so that whoever leaves first may read the whole
+    _meet(work, who, SUMS, met)  # so that whoever leaves first may read the whole
 
 
 @inlined
