@@ -210,7 +210,7 @@ def _distributions(who: Any, n_rows: int, model: Any, work: Any, met: int) -> No
         put_logits(sums, 0, n_rows, first, linear, work.bias_of, work.scale, work.logits, tops)
     for row in range(n_rows):
         work.thread_tops[me, row] = tops[row]
-    _meet(work, who, HEAD, met)
+    met = _meet(work, who, HEAD, met)
     for row in range(n_rows):
         top = maximum(work.thread_tops[:n_threads, row].copy())
         for first in range(v0, v1, BLOCK):
