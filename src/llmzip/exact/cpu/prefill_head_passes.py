@@ -140,13 +140,15 @@ def use_rows(
 ) -> None:
     """The first or second pass over n rows of a block's sums, from an address on."""
     scale, bias, cap = linear
-    s_at, n_rows = address_of(s) + 4 * row, np.int64(n)
-    rows = address_of(scale) + 4 * c, bias_at(bias, c), s_at, n_rows
+    s_at, own_cap = address_of(s) + 4 * row, cap_at(cap)
+    rows = address_of(scale) + 4 * c, bias_at(bias, c), s_at, np.int64(n)
+    # numba counts users of arrays that one branch alone uses, and this is called between tiles
+    tops_at, counts_at = address_of(tops) + 4 * row, address_of(counts) + row * 2 * LINE
+    highest_at = address_of(highest) + row * LINE
     if again:
-        tops_at, counts_at = address_of(tops) + 4 * row, address_of(counts) + row * 2 * LINE
-        _count_block(isa, sums, *rows, tops_at, counts_at, cap_at(cap))
+        _count_block(isa, sums, *rows, tops_at, counts_at, own_cap)
     else:
-        _highest_block(sums, *rows, address_of(highest) + row * LINE, cap_at(cap))
+        _highest_block(sums, *rows, highest_at, own_cap)
 
 
 @inlined
