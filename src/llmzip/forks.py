@@ -8,9 +8,9 @@ work through Threads, which refuses at once; what keeps a model open opens it an
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from llmzip.errors import UsageError
 
@@ -46,3 +46,9 @@ class Threads(ThreadPoolExecutor):
         """As the class it extends. Raises UsageError in a forked child."""
         self._origin.require()
         return super().submit(fn, *args, **kwargs)
+
+    def wait(self, parts: Iterable[Future[Any]]) -> None:
+        """Wait until what was submitted has ended, whichever way. Raises UsageError as `submit`."""
+        for part in parts:
+            self._origin.require()
+            part.exception()

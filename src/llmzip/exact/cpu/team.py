@@ -57,8 +57,7 @@ class StepTeam:
         """Feed ids (M,) to lanes (M,) at positions (M,); the work holds the distributions."""
         if len(ids) > len(self._work.stream):
             self._work = _step_work(self._shape, len(ids), self._n_threads, self._model.isa)
-        for other in self._others:
-            other.exception()  # it is gone: nobody looks at the barrier
+        self._pool.wait(self._others)  # now nobody looks at the barrier
         self._work.barrier[:] = 0
         self._put_in_order(lanes)
         self._work.bias_of[: len(ids)] = 0 if bias is None else bias.of
