@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from llmzip.adapt import Least
 from llmzip.exact.distribution import StepCosts
@@ -40,10 +39,6 @@ class FedRows:
         """A row for each of distinct lanes."""
         none = np.zeros_like(lanes)
         return cls(lanes, none, none)
-
-    def picked(self, rows: NDArray[np.bool_]) -> FedRows:
-        """Some of the rows: all of a lane, or none."""
-        return FedRows(self.lanes[rows], self.ahead[rows], self.drafts[rows])
 
 
 class Pace:
